@@ -1,0 +1,71 @@
+package socket
+
+import (
+	"context"
+	"io"
+	"net"
+	"sync"
+)
+
+var _ net.Conn = (*Socket)(nil)
+
+// LocalAddr returns Name as package net would have it.
+func (s *Socket) LocalAddr() net.Addr { return s.Name().NetAddr(s.kind) }
+
+// RemoteAddr returns Peer as package net would have it.
+func (s *Socket) RemoteAddr() net.Addr { return s.Peer().NetAddr(s.kind) }
+
+// CloseRead is Shutdown(Read).
+func (s *Socket) CloseRead() error { return s.Shutdown(Read) }
+
+// CloseWrite is Shutdown(Write).
+func (s *Socket) CloseWrite() error { return s.Shutdown(Write) }
+
+// onlyWriter and onlyReader hide ReadFrom and WriteTo from io.Copy, which
+// would call them again.
+type onlyWriter struct{ io.Writer }
+type onlyReader struct{ io.Reader }
+
+// ReadFrom writes to the socket what it reads from r until its end, without
+// the octets passing through the program where the system can: splice(2) from
+// another stream socket or a pipe, sendfile(2) from a file. It implements
+// io.ReaderFrom. Over a kind with message boundaries, each read becomes one
+// message.
+func (s *Socket) ReadFrom(r io.Reader) (int64, error) {
+	if c, ok := As[Copier](s.endpoint); ok && s.trace == nil {
+		if n, handled, err := c.CopyFrom(r); handled {
+			return n, s.failed("readfrom", err)
+		}
+	}
+	return io.Copy(onlyWriter{s}, onlyReader{r})
+}
+
+// WriteTo writes to w what it reads from the socket until its end, as
+// ReadFrom does. It implements io.WriterTo.
+func (s *Socket) WriteTo(w io.Writer) (int64, error) {
+	if c, ok := As[Copier](s.endpoint); ok && s.trace == nil {
+		if n, handled, err := c.CopyTo(w); handled {
+			return n, s.failed("writeto", err)
+		}
+	}
+	return io.Copy(onlyWriter{w}, onlyReader{s})
+}
+
+// Listener returns the passive socket as a net.Listener, whose connections
+// are *Socket. Closing it closes the socket.
+func (s *Socket) Listener() net.Listener { return &listener{s} }
+
+type listener struct{ s *Socket }
+
+func (l *listener) Accept() (net.Conn, error) {
+	c, err := l.s.Accept(context.Background())
+	if err != nil {
+		return nil, err
+	}
+	return c, nil
+}
+
+func (l *listener) Close() error   { return l.s.Close() }
+func (l *listener) Addr() net.Addr { return l.s.LocalAddr() }
+
+var messages = sync.Pool{New: func() any { return new(Message) }}

@@ -1,0 +1,189 @@
+package socket
+
+import (
+	"context"
+	"io"
+	"os"
+	"syscall"
+	"time"
+)
+
+// An Endpoint is the least that a family implements: one end of a channel,
+// with blocking calls that honour deadlines as those of a net.Conn do. A
+// deadline that passes ends the call with os.ErrDeadlineExceeded, and Close
+// ends it with net.ErrClosed; both at once, whatever the call is waiting for.
+// One reader and one writer never wait for each other.
+//
+// Everything more is a capability: an interface of this package that an
+// endpoint implements or not, found by [As]. A capability that is absent
+// makes the [Socket]'s method answer with an [UnsupportedError].
+//
+// Errors need no decoration: Socket adds the operation and both names.
+type Endpoint interface {
+	// Read takes octets of a stream, or one message. At the end of a stream
+	// or connection it returns io.EOF; an empty message is 0, nil. A message
+	// longer than b is cut, and says so with ErrTruncated.
+	Read(b []byte) (int, error)
+	// Write sends all of b, as one message where the kind has messages. It
+	// returns fewer octets only with an error.
+	Write(b []byte) (int, error)
+	// Close ends the endpoint and every call that waits on it. It returns
+	// once the resources beneath are free. A second Close is net.ErrClosed.
+	Close() error
+	SetReadDeadline(time.Time) error
+	SetWriteDeadline(time.Time) error
+	// Name and Peer are getsockname(2) and getpeername(2); the zero Name
+	// where there is none. They answer after Close too, if asked before.
+	Name() Name
+	Peer() Name
+}
+
+// A Binder can be given a name: bind(2).
+type Binder interface {
+	Bind(Name) error
+}
+
+// A Connector reaches for a peer: connect(2). On a datagram endpoint that
+// only sets the peer. The end of ctx interrupts this call and no other.
+type Connector interface {
+	Connect(ctx context.Context, peer Name) error
+}
+
+// An Acceptor is the passive side: listen(2) and accept(2).
+type Acceptor interface {
+	// Listen makes the endpoint passive. A backlog of 0 or less means the
+	// most that the family allows.
+	Listen(backlog int) error
+	// Accept takes the next connection of the queue, or waits for one. The
+	// end of ctx interrupts this call and no other.
+	Accept(ctx context.Context) (Endpoint, error)
+}
+
+// A Messenger sends and receives messages with all that accompanies them.
+type Messenger interface {
+	// Send sends one message and returns its size in octets.
+	Send(*Message) (int, error)
+	// Receive waits for one message and fills m with it. It returns
+	// ErrTruncated with what fit when m.Buffers is too small, and io.EOF at
+	// the end of a connection.
+	Receive(m *Message) error
+}
+
+// A Batcher sends and receives many datagrams in one call.
+type Batcher interface {
+	// SendBatch sends messages in order and returns how many left. It stops
+	// at the first error.
+	SendBatch([]Message) (int, error)
+	// ReceiveBatch waits for at least one message, then takes what is there
+	// without waiting more, and returns how many it filled.
+	ReceiveBatch([]Message) (int, error)
+}
+
+// An UrgentMessenger carries urgent (out-of-band) data.
+type UrgentMessenger interface {
+	// SendUrgent sends b as urgent data and returns how many octets left.
+	SendUrgent(b []byte) (int, error)
+	// ReceiveUrgent waits for urgent data and takes it, ahead of what is
+	// before it in the stream.
+	ReceiveUrgent(ctx context.Context, b []byte) (int, error)
+	// AtMark reports whether the next octet to read is the one that follows
+	// the urgent data, as sockatmark(3).
+	AtMark() (bool, error)
+}
+
+// A Shutdowner can end one direction and keep the other: shutdown(2).
+type Shutdowner interface {
+	Shutdown(How) error
+}
+
+// An Aborter can end a connection by a reset, so that the peer's reads fail
+// with ECONNRESET and what was not sent yet is discarded. It closes the
+// endpoint.
+type Aborter interface {
+	Abort() error
+}
+
+// A VectorWriter writes many buffers in one call: writev(2). It sends all of
+// them, and returns fewer octets only with an error.
+type VectorWriter interface {
+	Writev(buffers [][]byte) (int64, error)
+}
+
+// A Copier moves octets between itself and a stream without passing them
+// through the program, by splice(2) and sendfile(2). It returns handled false,
+// having done nothing, where it cannot; the caller then copies.
+type Copier interface {
+	CopyFrom(r io.Reader) (n int64, handled bool, err error)
+	CopyTo(w io.Writer) (n int64, handled bool, err error)
+}
+
+// A Descriptor is an endpoint that the system knows by a file descriptor.
+type Descriptor interface {
+	// FD returns the descriptor's number, for messages only: it stays owned
+	// by the endpoint, and -1 means closed.
+	FD() int
+	SyscallConn() (syscall.RawConn, error)
+	// File returns a duplicate, independent of the endpoint.
+	File() (*os.File, error)
+	// Detach takes the descriptor out of the endpoint, which is closed by it
+	// without ending the connection.
+	Detach() (fd int, err error)
+}
+
+// A Promiser states properties that depend on the connection rather than on
+// the kind, such as urgent data that both sides had to agree on.
+type Promiser interface {
+	Properties() Properties
+}
+
+// A Wrapper is an endpoint around another that changes nothing of what
+// passes: it counts, names or limits. [As] looks through it, so that a wrapper
+// never hides a capability of what it wraps; one that wants to see the
+// octets of a capability implements that capability itself.
+type Wrapper interface {
+	Unwrap() Endpoint
+}
+
+// A Layer is an endpoint over another that changes what passes, as TLS does.
+// [As] stops there; options look further, with [Beneath].
+type Layer interface {
+	Lower() Endpoint
+}
+
+// As finds the capability T of an endpoint: its own, or that of what it
+// wraps. A [Socket] is looked through as well.
+func As[T any](e Endpoint) (T, bool) {
+	for e != nil {
+		if s, ok := e.(*Socket); ok {
+			e = s.endpoint
+			continue
+		}
+		if t, ok := e.(T); ok {
+			return t, true
+		}
+		w, ok := e.(Wrapper)
+		if !ok {
+			break
+		}
+		e = w.Unwrap()
+	}
+	var none T
+	return none, false
+}
+
+// Beneath is [As] that goes down through layers too: for what concerns the
+// transport and not the octets, such as options and descriptors.
+func Beneath[T any](e Endpoint) (T, bool) {
+	for e != nil {
+		if t, ok := As[T](e); ok {
+			return t, true
+		}
+		l, ok := As[Layer](e)
+		if !ok {
+			break
+		}
+		e = l.Lower()
+	}
+	var none T
+	return none, false
+}

@@ -1,0 +1,160 @@
+package socket
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"slices"
+	"strings"
+	"sync"
+)
+
+// A Family is everything that a domain brings to this package: how its
+// sockets are made, what their names are, which schemes of the address
+// language lead to it, and its options. A func that is nil is something that
+// the domain does not have.
+type Family struct {
+	Name    string // in lower case, as "inet"
+	Domains []DomainConstant
+
+	// New is socket(2).
+	New func(Kind) (Endpoint, error)
+	// Pair is socketpair(2).
+	Pair func(Kind) (a, b Endpoint, err error)
+
+	// FormatName returns a name as the address language writes it.
+	FormatName func(Name) string
+	// NetAddr returns package net's form of a name, nil where it has none.
+	NetAddr func(Name, Kind) net.Addr
+	// KindName returns the short name of a kind, "" where it has none.
+	KindName func(Kind) string
+	// Properties returns what a kind promises.
+	Properties func(Kind) Properties
+
+	Schemes []*Scheme
+}
+
+// A DomainConstant is a domain of a family, under the name that C gives it.
+type DomainConstant struct {
+	Domain   Domain
+	Constant string // as "AF_INET"
+}
+
+// A Scheme is a word of the address language before the colon: how to get
+// from the text of an endpoint to a socket. Either it has names to resolve
+// to, and sockets are made, bound and connected; or it opens what it means by
+// itself.
+type Scheme struct {
+	Name     string   // in lower case
+	Aliases  []string // other spellings, socat's among them
+	Endpoint string   // what follows the colon, for people: "host:port"
+	Doc      string   // what it is, in half a line
+
+	Type     Type
+	Protocol Protocol
+
+	// NoListen and NoDial say which side the scheme cannot take.
+	NoListen, NoDial bool
+
+	// Options are those that the scheme takes, besides the general ones.
+	Options []*Spec
+
+	// Resolve returns the names that an endpoint means, in the order in which
+	// to try them. The protocol may depend on settings too: see Kind.
+	Resolve func(context.Context, Target) ([]Name, error)
+
+	// Kind, if not nil, returns the kind of socket to make for a name;
+	// without it, that is the name's domain and the type and protocol above.
+	Kind func(Target, Name) Kind
+
+	// Prepare, if not nil, is called before a passive socket is bound to a
+	// name; Release, which it returns, after the socket is closed.
+	Prepare func(ctx context.Context, t Target, n Name) (release func(), err error)
+
+	// Bound, if not nil, is called after a socket is bound to a name.
+	Bound func(t Target, n Name) error
+
+	// Open opens what the endpoint means, for a scheme that does not resolve
+	// to names.
+	Open func(context.Context, Target) (*Socket, error)
+}
+
+// A Target is what an address asks of a scheme.
+type Target struct {
+	Endpoint string
+	Passive  bool // to bind and listen, rather than to connect
+	Settings Settings
+}
+
+var registry struct {
+	sync.RWMutex
+	domains map[Domain]*Family
+	consts  map[Domain]string
+	schemes map[string]*Scheme // by name and alias
+	list    []*Scheme
+}
+
+// Register adds a family, usually from the init function of its package. It
+// panics if a domain or a scheme's word is taken: two families that fight for
+// one are a mistake in the program.
+func Register(f *Family) {
+	registry.Lock()
+	defer registry.Unlock()
+	if registry.domains == nil {
+		registry.domains = map[Domain]*Family{}
+		registry.consts = map[Domain]string{}
+		registry.schemes = map[string]*Scheme{}
+	}
+	for _, d := range f.Domains {
+		if other, taken := registry.domains[d.Domain]; taken {
+			panic(fmt.Sprintf("socket: family %s registers domain %d, which is %s's", f.Name, d.Domain, other.Name))
+		}
+		registry.domains[d.Domain], registry.consts[d.Domain] = f, d.Constant
+	}
+	for _, s := range f.Schemes {
+		for _, word := range append([]string{s.Name}, s.Aliases...) {
+			if _, taken := registry.schemes[word]; taken {
+				panic(fmt.Sprintf("socket: family %s registers scheme %s, which is taken", f.Name, word))
+			}
+			registry.schemes[word] = s
+		}
+		registry.list = append(registry.list, s)
+	}
+}
+
+// RegisterScheme adds one scheme that no domain stands behind.
+func RegisterScheme(s *Scheme) { Register(&Family{Name: s.Name, Schemes: []*Scheme{s}}) }
+
+// LookupScheme returns the scheme of that name or alias, in any case.
+func LookupScheme(word string) (*Scheme, bool) {
+	registry.RLock()
+	defer registry.RUnlock()
+	s, ok := registry.schemes[strings.ToLower(word)]
+	return s, ok
+}
+
+// Schemes returns the registered schemes, sorted by name.
+func Schemes() []*Scheme {
+	registry.RLock()
+	defer registry.RUnlock()
+	list := slices.Clone(registry.list)
+	slices.SortFunc(list, func(a, b *Scheme) int { return strings.Compare(a.Name, b.Name) })
+	return list
+}
+
+func familyOf(d Domain) (*Family, bool) {
+	registry.RLock()
+	defer registry.RUnlock()
+	f, ok := registry.domains[d]
+	return f, ok
+}
+
+// constant returns the name that C gives to a domain, as "AF_INET".
+func (d Domain) constant() string {
+	registry.RLock()
+	defer registry.RUnlock()
+	if c, ok := registry.consts[d]; ok {
+		return c
+	}
+	return fmt.Sprint(uint16(d))
+}

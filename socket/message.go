@@ -1,0 +1,128 @@
+package socket
+
+import (
+	"os"
+	"syscall"
+	"time"
+)
+
+// A Message is one message with all that accompanies it: what [Socket.Send]
+// gives to a socket, and what [Socket.Receive] takes from one. The caller owns
+// the memory, and uses the same Message again and again: neither call
+// allocates.
+type Message struct {
+	// Buffers hold the data: gathered in order by Send, filled in order by
+	// Receive. Receive leaves their lengths alone; see N.
+	Buffers [][]byte
+
+	// Peer is where Send sends to, the zero Name meaning the connected peer;
+	// after Receive, who sent it, the zero Name where the kind does not say.
+	Peer Name
+
+	// N is how many octets Receive put into Buffers.
+	N int
+
+	// Size is the message's true length in octets, larger than N where
+	// Receive returned ErrTruncated. For a kind without boundaries it is N.
+	Size int
+
+	// Flags go with the message in both directions.
+	Flags MessageFlags
+
+	// SegmentSize, if positive, says that the data is a train of datagrams
+	// of that many octets each, the last perhaps shorter: to be cut so on
+	// Send (GSO), joined so by Receive (GRO).
+	SegmentSize int
+
+	// Ancillary is the data beside the data.
+	Ancillary Ancillary
+}
+
+// SetData makes b the message's only buffer, without allocating after the
+// first time.
+func (m *Message) SetData(b []byte) { m.Buffers = append(m.Buffers[:0], b) }
+
+// MessageFlags are the flags of a [Message].
+type MessageFlags uint32
+
+// The flags of a message.
+const (
+	EndOfRecord      MessageFlags = 1 << iota // MSG_EOR: the record ends here
+	DontRoute                                 // MSG_DONTROUTE, on Send: to hosts on this link only
+	More                                      // MSG_MORE, on Send: wait for what follows
+	Truncated                                 // MSG_TRUNC, by Receive: the data did not fit
+	ControlTruncated                          // MSG_CTRUNC, by Receive: the ancillary data did not fit
+	Peek                                      // MSG_PEEK, on Receive: leave the message in the queue
+)
+
+// Ancillary is what accompanies a message besides its data, see recvmsg(2) and
+// cmsg(3). Present says which fields hold something: after Receive, which
+// arrived; on Send, which to send.
+type Ancillary struct {
+	Present AncillarySet
+
+	// Files are descriptors passed over a unix socket (SCM_RIGHTS). On
+	// Send they stay the caller's. On Receive they are taken in only if
+	// WantFiles asks for them, are close-on-exec, and become the caller's.
+	Files []int
+	// WantFiles is the most descriptors that Receive may take in; with 0,
+	// the default, those that arrive are closed and Receive says
+	// ErrDescriptorsRefused.
+	WantFiles int
+
+	// Credentials are the sender's process, user and group (SCM_CREDENTIALS;
+	// needs the option pass-credentials).
+	Credentials Credentials
+
+	// Time is when the message arrived (SO_TIMESTAMP).
+	Time time.Time
+
+	// Control holds what has no field above, for families of one's own: each
+	// item as cmsg(3) has it.
+	Control []Control
+}
+
+// AncillarySet says which fields of an [Ancillary] hold something.
+type AncillarySet uint32
+
+// The members of an AncillarySet.
+const (
+	HasFiles AncillarySet = 1 << iota
+	HasCredentials
+	HasTime
+	HasControl
+)
+
+// Credentials name a process and its user and group, as SCM_CREDENTIALS and
+// SO_PEERCRED do.
+type Credentials struct {
+	PID int
+	UID int
+	GID int
+}
+
+// Control is one item of ancillary data that this package does not know.
+type Control struct {
+	Level, Type int
+	Data        []byte
+}
+
+// errTruncated is the type of ErrTruncated, which also is EMSGSIZE.
+type sentinel struct {
+	text string
+	is   error
+}
+
+func (e *sentinel) Error() string        { return e.text }
+func (e *sentinel) Is(target error) bool { return target == e.is }
+
+var (
+	// ErrTruncated says that a message did not fit the buffer: its first part
+	// is there, the rest is lost. It matches EMSGSIZE.
+	ErrTruncated error = &sentinel{"message cut short: it is longer than the buffer", syscall.EMSGSIZE}
+
+	// ErrDescriptorsRefused says that descriptors came with a message and
+	// were closed, since the receiver had not asked for that many. The
+	// message's data is intact.
+	ErrDescriptorsRefused error = &sentinel{"descriptors came with the message and were closed: WantFiles asks for them", os.ErrInvalid}
+)

@@ -1,0 +1,153 @@
+package socket
+
+import (
+	"fmt"
+)
+
+// A Phase says when, on the way from an address to an open socket, an option
+// has its effect.
+type Phase int
+
+// The phases, in their order.
+const (
+	Naming    Phase = iota // read by the scheme while it resolves or opens the endpoint
+	Opened                 // set on a new socket, before it is bound: a listener's too
+	Connected              // set on a connected socket: dialled or accepted
+	Caller                 // read by whoever opens the address: bind, backlog, frame
+)
+
+// A Spec is what the address language knows of an option: its word, its value
+// and what it does. Each is defined once, by the package to which the option
+// belongs.
+type Spec struct {
+	Name     string   // in lower case, as "nodelay"
+	Aliases  []string // other spellings, socat's among them
+	Constant string   // the constant behind it, as "TCP_NODELAY"; "" where there is none
+	Value    string   // what follows "=", for people: "SIZE"; "" for a flag, which may still be given =0 or =1
+	Default  string   // for people: "off", "the system's"
+	Doc      string   // what it does, in one line; with privilege and kernel version where they matter
+	Phase    Phase
+
+	// Only says which side takes the option.
+	Only Side
+
+	// Parse turns the text of a value into the option's type; flags without
+	// "=" give "1".
+	Parse func(text string) (any, error)
+	// Format is the inverse of Parse.
+	Format func(v any) string
+	// Apply sets the option; nil in the phases Naming and Caller.
+	Apply func(Endpoint, any) error
+	// Current returns the option's value; nil where it cannot be read.
+	Current func(Endpoint) (any, error)
+}
+
+// A Side says which side of an address takes an option.
+type Side int
+
+// The sides.
+const (
+	EitherSide Side = iota
+	ActiveOnly
+	PassiveOnly
+)
+
+// A Setting is an option with the value that an address gives to it.
+type Setting struct {
+	Spec  *Spec
+	Value any
+}
+
+// Settings are the options that an address gives, in its order.
+type Settings []Setting
+
+// Apply sets those of the phase on an endpoint, in their order.
+func (ss Settings) Apply(p Phase, e Endpoint) error {
+	for _, s := range ss {
+		if s.Spec.Phase != p || s.Spec.Apply == nil {
+			continue
+		}
+		if err := s.Spec.Apply(e, s.Value); err != nil {
+			return fmt.Errorf("option %s=%s: %w", s.Spec.Name, s.Spec.Format(s.Value), err)
+		}
+	}
+	return nil
+}
+
+// An Option is a property of sockets that can be set or read: setsockopt(2),
+// getsockopt(2), or the like of a family in user space. T is the type of its
+// value in Go.
+type Option[T any] struct {
+	*Spec
+	set func(Endpoint, T) error
+	get func(Endpoint) (T, error)
+}
+
+// A Codec turns values of type T to the text of the address language and
+// back.
+type Codec[T any] struct {
+	Placeholder string // what follows "=", for people; "" for a flag
+	Parse       func(string) (T, error)
+	Format      func(T) string
+}
+
+// NewOption defines an option. Of s it needs Name, Doc, Default, Phase, and
+// where they apply Aliases, Constant and Only; the rest it fills in from c, set
+// and get. Either of these may be nil: an option that only is read, or that
+// its phase's reader looks up.
+func NewOption[T any](s Spec, c Codec[T], set func(Endpoint, T) error, get func(Endpoint) (T, error)) *Option[T] {
+	o := &Option[T]{Spec: &s, set: set, get: get}
+	s.Value = c.Placeholder
+	s.Parse = func(text string) (any, error) { return c.Parse(text) }
+	s.Format = func(v any) string { return c.Format(v.(T)) }
+	if set != nil {
+		s.Apply = func(e Endpoint, v any) error { return o.Set(e, v.(T)) }
+	}
+	if get != nil {
+		s.Current = func(e Endpoint) (any, error) { return get(e) }
+	}
+	return o
+}
+
+// Set sets the option on a socket, through layers and wrappers.
+func (o *Option[T]) Set(e Endpoint, v T) error {
+	if o.set == nil {
+		return &UnsupportedError{Feature: "setting " + o.Name, Needs: "an option that can be set; this one is only read"}
+	}
+	err := o.set(e, v)
+	if s, ok := e.(*Socket); ok && s.trace != nil {
+		s.traced("setsockopt", fmt.Sprintf("%s, %s", o.label(), o.Format(v)), 0, "", err)
+	}
+	return err
+}
+
+// Get returns the option's value.
+func (o *Option[T]) Get(e Endpoint) (T, error) {
+	if o.get == nil {
+		var none T
+		return none, &UnsupportedError{Feature: "reading " + o.Name, Needs: "an option that can be read; this one is only set"}
+	}
+	v, err := o.get(e)
+	if s, ok := e.(*Socket); ok && s.trace != nil {
+		s.traced("getsockopt", o.label(), 0, o.Format(v), err)
+	}
+	return v, err
+}
+
+// In returns the value that settings give to the option, the last if there
+// are several, and whether there is one.
+func (o *Option[T]) In(ss Settings) (v T, ok bool) {
+	for _, s := range ss {
+		if s.Spec == o.Spec {
+			v, ok = s.Value.(T), true
+		}
+	}
+	return v, ok
+}
+
+func (s *Spec) label() string {
+	if s.Constant != "" {
+		return s.Constant
+	}
+	return s.Name
+}
