@@ -84,16 +84,18 @@ func parseSize(text string) (int, bool) {
 }
 
 // nearest returns the format's name that the fewest edits make of word, or nothing
-// where more than half of the word would change.
+// where each takes more edits than half the longer of the two.
 func nearest(word string) string {
 	word = word[:min(len(word), 32)] // no name is nearly as long
-	best, least := "", len(word)/2
+	best, least := "", 0
 	for _, info := range kinds[1:] {
-		if d := distance(word, info.name); d <= least && (d < least || best == "") {
-			best, least = info.name, d
-			if info.sized {
-				best += ":N"
-			}
+		d := distance(word, info.name)
+		if d > max(len(word), len(info.name))/2 || best != "" && d >= least {
+			continue
+		}
+		best, least = info.name, d
+		if info.sized {
+			best += ":N"
 		}
 	}
 	return best

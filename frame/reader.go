@@ -232,6 +232,8 @@ func (r *Reader) room() {
 	to := r.buf
 	if size > len(to) {
 		to = make([]byte, size)
+	} else if r.start == 0 {
+		return // a copy onto itself would cost as much as any, at each read
 	}
 	copy(to, r.buf[r.start:r.end])
 	r.buf, r.start, r.end = to, 0, held

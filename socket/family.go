@@ -67,12 +67,17 @@ type Scheme struct {
 	// without it, that is the name's domain and the type and protocol above.
 	Kind func(Target, Name) Kind
 
-	// Prepare, if not nil, is called before a passive socket is bound to a
-	// name; Release, which it returns, after the socket is closed.
-	Prepare func(ctx context.Context, t Target, n Name) (release func(), err error)
+	// Source returns the names that the option bind means for a socket that
+	// will connect: where to come from. Without it the option is refused.
+	Source func(context.Context, Target, string) ([]Name, error)
 
-	// Bound, if not nil, is called after a socket is bound to a name.
-	Bound func(t Target, n Name) error
+	// Bind, if not nil, gives a socket of the scheme its name, and does what
+	// belongs to that: without it, that is the socket's method.
+	Bind func(context.Context, Target, *Socket, Name) error
+
+	// Follow, if not nil, returns name with what the system chose for the
+	// first of a listener's names, as the port that was 0.
+	Follow func(name, first Name) Name
 
 	// Open opens what the endpoint means, for a scheme that does not resolve
 	// to names.

@@ -2,6 +2,7 @@ package socket
 
 import (
 	"bytes"
+	"encoding/binary"
 	"fmt"
 	"net"
 	"net/netip"
@@ -112,12 +113,16 @@ func InetName(ap netip.AddrPort) Name {
 }
 
 func inetName(d Domain, port uint16, scope uint32, addr []byte) Name {
-	n := Name{domain: d, length: uint8(inetAddr + len(addr))}
-	n.data[inetPort], n.data[inetPort+1] = byte(port>>8), byte(port)
-	n.data[inetScope], n.data[inetScope+1] = byte(scope>>24), byte(scope>>16)
-	n.data[inetScope+2], n.data[inetScope+3] = byte(scope>>8), byte(scope)
-	copy(n.data[inetAddr:], addr)
+	var n Name
+	n.setInet(d, port, scope, addr)
 	return n
+}
+
+func (n *Name) setInet(d Domain, port uint16, scope uint32, addr []byte) {
+	n.domain, n.length = d, uint8(inetAddr+len(addr))
+	binary.BigEndian.PutUint16(n.data[inetPort:], port)
+	binary.BigEndian.PutUint32(n.data[inetScope:], scope)
+	copy(n.data[inetAddr:], addr)
 }
 
 func scopeOf(zone string) uint32 {
@@ -155,16 +160,13 @@ func (n Name) AddrPort() netip.AddrPort {
 	return netip.AddrPort{}
 }
 
-func (n *Name) port() uint16 { return uint16(n.data[inetPort])<<8 | uint16(n.data[inetPort+1]) }
+func (n *Name) port() uint16 { return binary.BigEndian.Uint16(n.data[inetPort:]) }
 
-func (n *Name) scope() uint32 {
-	return uint32(n.data[inetScope])<<24 | uint32(n.data[inetScope+1])<<16 |
-		uint32(n.data[inetScope+2])<<8 | uint32(n.data[inetScope+3])
-}
+func (n *Name) scope() uint32 { return binary.BigEndian.Uint32(n.data[inetScope:]) }
 
 // withPort returns an internet name with another port.
 func (n Name) withPort(port uint16) Name {
-	n.data[inetPort], n.data[inetPort+1] = byte(port>>8), byte(port)
+	binary.BigEndian.PutUint16(n.data[inetPort:], port)
 	return n
 }
 
@@ -208,9 +210,8 @@ const (
 // VSockName returns the name of a port on a virtual machine, see vsock(7).
 func VSockName(cid, port uint32) Name {
 	n := Name{domain: VSock, length: 8}
-	for i := range 4 {
-		n.data[i], n.data[4+i] = byte(cid>>(24-8*i)), byte(port>>(24-8*i))
-	}
+	binary.BigEndian.PutUint32(n.data[:], cid)
+	binary.BigEndian.PutUint32(n.data[4:], port)
 	return n
 }
 
@@ -220,10 +221,7 @@ func (n Name) CIDPort() (cid, port uint32) {
 	if n.domain != VSock {
 		return 0, 0
 	}
-	for i := range 4 {
-		cid, port = cid<<8|uint32(n.data[i]), port<<8|uint32(n.data[4+i])
-	}
-	return cid, port
+	return binary.BigEndian.Uint32(n.data[:]), binary.BigEndian.Uint32(n.data[4:])
 }
 
 // Compare orders names by domain, then by their octets: for sorted lists.

@@ -1,0 +1,172 @@
+package address
+
+import (
+	"strings"
+
+	"zocalo/socket"
+)
+
+// An Address is a parsed text of the address language. The zero Address is
+// none, and only prints itself, as "".
+type Address struct {
+	Scheme *socket.Scheme
+
+	// Listen and Connect say that the address names its side, by -listen or
+	// -connect; at most one of them is set. With neither, the verb decides.
+	Listen, Connect bool
+
+	Endpoint string
+
+	// Settings are the options given, each once, in the order given.
+	Settings socket.Settings
+}
+
+// String returns the address as Parse reads it: scheme and options under
+// their first names, values as their options print them. What it returns
+// parses to an address that is equal to a.
+func (a Address) String() string {
+	if a.Scheme == nil {
+		return ""
+	}
+	var b strings.Builder
+	b.WriteString(a.word())
+	if a.Endpoint != "" || a.Scheme.Endpoint != "" {
+		b.WriteByte(':')
+	}
+	if strings.HasPrefix(a.Endpoint, "//") {
+		b.WriteString("//")
+	}
+	b.WriteString(escape(a.Endpoint))
+	for _, s := range a.Settings {
+		b.WriteByte(',')
+		b.WriteString(assignment(s.Spec, s.Spec.Format(s.Value)))
+	}
+	return b.String()
+}
+
+// word returns the scheme and the side, as before the colon.
+func (a Address) word() string {
+	switch {
+	case a.Listen:
+		return a.Scheme.Name + listenSuffix
+	case a.Connect:
+		return a.Scheme.Name + connectSuffix
+	}
+	return a.Scheme.Name
+}
+
+// assignment writes an option and its value; a flag that is on by its name
+// alone.
+func assignment(s *socket.Spec, value string) string {
+	if s.Value == "" && value == flagOn {
+		return s.Name
+	}
+	return s.Name + "=" + escape(value)
+}
+
+func escape(text string) string { return strings.ReplaceAll(text, ",", ",,") }
+
+// Passive returns which side the address has under a verb that makes its
+// addresses passive, or not, unless they say otherwise.
+func (a Address) Passive(verb bool) bool {
+	passive, known := a.side()
+	if known {
+		return passive
+	}
+	return verb
+}
+
+// side returns the side of the address, if anything in it says so.
+func (a Address) side() (passive, known bool) {
+	switch {
+	case a.Listen:
+		return true, true
+	case a.Connect:
+		return false, true
+	case a.Scheme != nil && a.Scheme.NoListen:
+		return false, true
+	case a.Scheme != nil && a.Scheme.NoDial:
+		return true, true
+	}
+	return false, false
+}
+
+// Target returns what the address asks of its scheme on the given side. It
+// is a [SideError] if the address says or can have only the other side, and
+// an [OptionError] if one of its options belongs to the other side. The
+// passive side's bind= is joined to the endpoint here, so that only whoever
+// connects has to look at [Bind].
+func (a Address) Target(passive bool) (socket.Target, error) {
+	t := socket.Target{Endpoint: a.Endpoint, Passive: passive, Settings: a.Settings}
+	if a.Scheme == nil {
+		return t, &SyntaxError{Problem: "it is empty: write SCHEME:ENDPOINT, as tcp:127.0.0.1:5346"}
+	}
+	if err := a.checkSide(passive); err != nil {
+		return t, err
+	}
+	if host, ok := Bind.In(a.Settings); ok && passive {
+		var err error
+		if t.Endpoint, err = a.boundEndpoint(host); err != nil {
+			return t, err
+		}
+	}
+	return t, nil
+}
+
+func (a Address) checkSide(passive bool) error {
+	s := a.Scheme
+	switch {
+	case passive && s.NoListen:
+		return &SideError{s.Name, passive, "it can only connect"}
+	case !passive && s.NoDial:
+		return &SideError{s.Name, passive, "it can only listen"}
+	case passive && a.Connect, !passive && a.Listen:
+		return &SideError{s.Name, passive, "the address says " + a.word() + ", and here " + s.Name + " alone is wanted"}
+	}
+	for _, set := range a.Settings {
+		switch {
+		case passive && set.Spec.Only == socket.ActiveOnly:
+			return &OptionError{set.Spec.Name, s.Name, "it is for the side that connects, and this one listens"}
+		case !passive && set.Spec.Only == socket.PassiveOnly:
+			return &OptionError{set.Spec.Name, s.Name, "it is for the side that listens" + listenHint(s)}
+		}
+	}
+	return nil
+}
+
+func listenHint(s *socket.Scheme) string {
+	if s.NoListen {
+		return ", which " + s.Name + " does not have"
+	}
+	return ": write " + s.Name + listenSuffix
+}
+
+// portEndpoint ends the form of the endpoints that have a host and a port.
+const portEndpoint = ":port"
+
+// boundEndpoint returns the endpoint of a listener on that host.
+func (a Address) boundEndpoint(host string) (string, error) {
+	problem := func(text string) (string, error) {
+		return "", &OptionError{Bind.Name, a.Scheme.Name, text}
+	}
+	port := strings.TrimPrefix(a.Endpoint, ":")
+	switch {
+	case !strings.HasSuffix(a.Scheme.Endpoint, portEndpoint):
+		return problem("a listener is bound to its endpoint: leave bind away")
+	case strings.Contains(port, ":"):
+		return problem("the endpoint " + quote(a.Endpoint) + " names a host already: leave one away")
+	case strings.Count(host, ":") == 1, strings.Contains(host, "]:"):
+		return problem("a listener's port is its endpoint's: write bind=HOST alone")
+	}
+	return host + ":" + port, nil
+}
+
+// IsOnce reports whether the options say that a listener takes one peer and
+// ends, by once or fork=0, and whether they say anything about it.
+func (a Address) IsOnce() (once, given bool) {
+	if once, given = Once.In(a.Settings); given {
+		return once, true
+	}
+	fork, given := Fork.In(a.Settings)
+	return given && !fork, given
+}

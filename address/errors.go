@@ -1,0 +1,91 @@
+package address
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+)
+
+// A SyntaxError says that a text is no address.
+type SyntaxError struct {
+	Text    string // what was read
+	Problem string // what is wrong, and what to do
+}
+
+func (e *SyntaxError) Error() string { return fmt.Sprintf("address %s: %s", quote(e.Text), e.Problem) }
+
+// An UnknownSchemeError says that no scheme has that name.
+type UnknownSchemeError struct {
+	Word    string
+	Nearest string   // what may have been meant: a scheme, or a whole address; "" if nothing comes near
+	Known   []string // every scheme, sorted
+}
+
+func (e *UnknownSchemeError) Error() string {
+	if e.Nearest != "" {
+		return fmt.Sprintf("unknown scheme %s: did you mean %s?", quote(e.Word), e.Nearest)
+	}
+	return fmt.Sprintf("unknown scheme %s: the schemes are %s", quote(e.Word), strings.Join(e.Known, ", "))
+}
+
+// An UnknownOptionError says that a scheme has no option of that name.
+type UnknownOptionError struct {
+	Word    string
+	Scheme  string
+	Nearest string   // what may have been meant, "" if nothing comes near
+	Known   []string // the options that the scheme takes, sorted
+	Takers  []string // the schemes that do take an option of that name, sorted
+}
+
+func (e *UnknownOptionError) Error() string {
+	switch {
+	case len(e.Takers) > 0:
+		return fmt.Sprintf("%s takes no option %s, which is for %s; it takes %s",
+			e.Scheme, e.Word, strings.Join(e.Takers, ", "), strings.Join(e.Known, ", "))
+	case e.Nearest != "":
+		return fmt.Sprintf("unknown option %s: did you mean %s? %s takes %s",
+			quote(e.Word), e.Nearest, e.Scheme, strings.Join(e.Known, ", "))
+	}
+	return fmt.Sprintf("unknown option %s: %s takes %s", quote(e.Word), e.Scheme, strings.Join(e.Known, ", "))
+}
+
+// An OptionError says that an option exists but cannot stand as it does: its
+// value, its side, or what it is beside.
+type OptionError struct {
+	Option  string
+	Scheme  string
+	Problem string // what is wrong, and what to do
+}
+
+func (e *OptionError) Error() string {
+	return fmt.Sprintf("option %s of %s: %s", e.Option, e.Scheme, e.Problem)
+}
+
+// A SideError says that an address cannot be passive, or cannot be active,
+// where it must.
+type SideError struct {
+	Scheme  string
+	Passive bool   // the side that was wanted
+	Reason  string // why it cannot
+}
+
+func (e *SideError) Error() string {
+	side := "connect"
+	if e.Passive {
+		side = "listen"
+	}
+	return fmt.Sprintf("%s cannot %s here: %s", e.Scheme, side, e.Reason)
+}
+
+// quote writes what a user typed so that it stays within a line, and within
+// reason.
+func quote(text string) string { return fmt.Sprintf("%.80q", text) }
+
+// printable is text as it may stand in a line for people: itself, or quoted
+// if it has anything that does not print.
+func printable(text string) string {
+	if q := strconv.Quote(text); q[1:len(q)-1] != text {
+		return q
+	}
+	return text
+}

@@ -1,0 +1,56 @@
+package sys
+
+import (
+	"slices"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+)
+
+// A Cmsg is one item of ancillary data: cmsghdr of cmsg(3), its data still in
+// the buffer that it was parsed from.
+type Cmsg struct {
+	Level, Type int
+	Data        []byte
+}
+
+// NextCmsg takes the first item from control and returns what follows it. A
+// malformed rest gives ok false.
+func NextCmsg(control []byte) (c Cmsg, rest []byte, ok bool) {
+	if len(control) < unix.SizeofCmsghdr {
+		return Cmsg{}, nil, false
+	}
+	h := (*unix.Cmsghdr)(unsafe.Pointer(&control[0]))
+	size := int(h.Len)
+	if size < unix.SizeofCmsghdr || size > len(control) {
+		return Cmsg{}, nil, false
+	}
+	c = Cmsg{int(h.Level), int(h.Type), control[unix.CmsgLen(0):size]}
+	return c, control[min(align(size), len(control)):], true
+}
+
+// AppendCmsg appends an item to control.
+func AppendCmsg(control []byte, level, typ int, data []byte) []byte {
+	start := len(control)
+	control = appendCmsgSpace(control, level, typ, len(data))
+	copy(control[start+unix.CmsgLen(0):], data)
+	return control
+}
+
+// appendCmsgSpace appends an item with room for n octets of data, which are
+// zero.
+func appendCmsgSpace(control []byte, level, typ, n int) []byte {
+	start := len(control)
+	space := unix.CmsgSpace(n)
+	control = slices.Grow(control, space)[:start+space]
+	clear(control[start:])
+	h := (*unix.Cmsghdr)(unsafe.Pointer(&control[start]))
+	h.Level, h.Type = int32(level), int32(typ)
+	h.SetLen(unix.CmsgLen(n))
+	return control
+}
+
+func align(n int) int {
+	const word = int(unsafe.Sizeof(uintptr(0)))
+	return (n + word - 1) &^ (word - 1)
+}

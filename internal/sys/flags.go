@@ -1,0 +1,38 @@
+package sys
+
+import "golang.org/x/sys/unix"
+
+// Flags of Send, Recv, Sendmsg and Recvmsg, under the system's numbers.
+const (
+	DontWait         = unix.MSG_DONTWAIT
+	DontRoute        = unix.MSG_DONTROUTE
+	EndOfRecord      = unix.MSG_EOR
+	ControlTruncated = unix.MSG_CTRUNC
+	OutOfBand        = unix.MSG_OOB
+	Peek             = unix.MSG_PEEK
+)
+
+// Options that every system has.
+const (
+	SOL_SOCKET   = unix.SOL_SOCKET
+	SO_ERROR     = unix.SO_ERROR
+	SO_OOBINLINE = unix.SO_OOBINLINE
+)
+
+// Options of sockets that more than one system has.
+const (
+	SO_REUSEADDR = unix.SO_REUSEADDR
+	SO_REUSEPORT = unix.SO_REUSEPORT
+	SO_KEEPALIVE = unix.SO_KEEPALIVE
+	SO_BROADCAST = unix.SO_BROADCAST
+	SO_RCVBUF    = unix.SO_RCVBUF
+	SO_SNDBUF    = unix.SO_SNDBUF
+	SO_TYPE      = unix.SO_TYPE
+
+	IPPROTO_IPV6 = unix.IPPROTO_IPV6
+	IPPROTO_TCP  = unix.IPPROTO_TCP
+	IPV6_V6ONLY  = unix.IPV6_V6ONLY
+	TCP_NODELAY  = unix.TCP_NODELAY
+
+	ENOTSOCK = unix.ENOTSOCK
+)

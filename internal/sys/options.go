@@ -1,0 +1,49 @@
+package sys
+
+import (
+	"syscall"
+
+	"golang.org/x/sys/unix"
+)
+
+// GetInt is getsockopt(2) of an option that is an int.
+func GetInt(fd, level, name int) (int, syscall.Errno) {
+	v, err := unix.GetsockoptInt(fd, level, name)
+	if err != nil {
+		return 0, errnoOf(err)
+	}
+	return v, 0
+}
+
+// SetInt is setsockopt(2) of an option that is an int.
+func SetInt(fd, level, name, v int) syscall.Errno {
+	if err := unix.SetsockoptInt(fd, level, name, v); err != nil {
+		return errnoOf(err)
+	}
+	return 0
+}
+
+// SetLinger is SO_LINGER: seconds that close waits for what is not yet sent,
+// 0 for a reset, negative for none of this, the default.
+func SetLinger(fd, seconds int) syscall.Errno {
+	l := unix.Linger{}
+	if seconds >= 0 {
+		l.Onoff, l.Linger = 1, int32(seconds)
+	}
+	if err := unix.SetsockoptLinger(fd, unix.SOL_SOCKET, unix.SO_LINGER, &l); err != nil {
+		return errnoOf(err)
+	}
+	return 0
+}
+
+// GetLinger is the inverse of SetLinger.
+func GetLinger(fd int) (seconds int, errno syscall.Errno) {
+	l, err := getsockoptLinger(fd)
+	switch {
+	case err != nil:
+		return 0, errnoOf(err)
+	case l.Onoff == 0:
+		return -1, 0
+	}
+	return int(l.Linger), 0
+}

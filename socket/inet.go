@@ -1,0 +1,260 @@
+package socket
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"strconv"
+	"syscall"
+)
+
+func init() { Register(inetFamily()) }
+
+func inetFamily() *Family {
+	f := &Family{
+		Name:       "inet",
+		Domains:    []DomainConstant{{Inet, "AF_INET"}, {Inet6, "AF_INET6"}},
+		New:        openKernel,
+		FormatName: formatInet,
+		NetAddr:    inetNetAddr,
+		KindName:   inetKindName,
+		Properties: inetProperties,
+	}
+	for _, v := range []struct{ suffix, network, versions string }{
+		{"", "ip", ""}, {"4", "ip4", " over IPv4"}, {"6", "ip6", " over IPv6"},
+	} {
+		r := inetResolver{network: v.network}
+		f.Schemes = append(f.Schemes,
+			r.scheme("tcp"+v.suffix, "TCP, a stream"+v.versions, Stream, 0, tcpOptions()),
+			r.scheme("udp"+v.suffix, "UDP, datagrams"+v.versions, Datagram, 0, udpOptions()))
+	}
+	r := inetResolver{network: "ip"}
+	f.Schemes = append(f.Schemes,
+		r.scheme("mptcp", "Multipath TCP, a stream over several paths (Linux 5.6)", Stream, MPTCP, tcpOptions()))
+	for _, v := range []struct{ name, network string }{{"raw", "ip4"}, {"raw6", "ip6"}} {
+		r := inetResolver{network: v.network, portless: true}
+		s := r.scheme(v.name, "the packets of one IP protocol (needs CAP_NET_RAW)", Raw, 0, rawOptions())
+		s.Endpoint = "host"
+		s.Kind = rawKind
+		f.Schemes = append(f.Schemes, s)
+	}
+	return f
+}
+
+// protocolOption chooses the protocol of a raw socket.
+var protocolOption = NewOption(Spec{
+	Name: "protocol", Aliases: []string{"proto", "ip-protocol"}, Phase: Naming, Default: "icmp",
+	Doc: "IP protocol, by number or name",
+}, Codec[Protocol]{"PROTOCOL", ParseProtocol, Protocol.String}, nil, nil)
+
+func rawKind(t Target, n Name) Kind {
+	p, ok := protocolOption.In(t.Settings)
+	if !ok {
+		p = ICMP
+		if n.Domain() == Inet6 {
+			p = ICMPv6
+		}
+	}
+	return Kind{n.Domain(), Raw, p}
+}
+
+// inetResolver turns endpoints into names of the versions of its network.
+type inetResolver struct {
+	network  string // "ip", "ip4" or "ip6"
+	portless bool   // the endpoint is a host alone
+}
+
+func (r inetResolver) scheme(name, doc string, t Type, p Protocol, options []*Spec) *Scheme {
+	return &Scheme{
+		Name: name, Endpoint: "host:port", Doc: doc,
+		Type: t, Protocol: p, Options: options,
+		Resolve: r.resolve, Source: r.source, Bind: inetBind, Follow: followPort,
+	}
+}
+
+// resolve returns the names of host:port. Without a host that is localhost;
+// "any" is every interface, for the passive side alone.
+func (r inetResolver) resolve(ctx context.Context, t Target) ([]Name, error) {
+	host, port, err := t.Endpoint, "", error(nil)
+	if !r.portless {
+		if host, port, err = splitHostPort(t.Endpoint); err != nil {
+			return nil, err
+		}
+	}
+	number, err := lookupPort(ctx, port, r.portless)
+	if err != nil {
+		return nil, err
+	}
+	if !t.Passive && host == "any" {
+		return nil, fmt.Errorf("%q is no host to connect to: it means every interface of a listener", t.Endpoint)
+	}
+	if !t.Passive && number == 0 && !r.portless {
+		return nil, fmt.Errorf("%q has port 0, which no peer can have: it lets the system choose a listener's port", t.Endpoint)
+	}
+	addrs, err := r.lookupHost(ctx, host)
+	if err != nil {
+		return nil, err
+	}
+	names := make([]Name, len(addrs))
+	for i, a := range addrs {
+		names[i] = InetName(netip.AddrPortFrom(a, number))
+	}
+	return names, nil
+}
+
+// lookupHost returns the addresses of a host, as the system's resolver orders
+// them. "" is localhost, which has the loopback address of either version
+// (RFC 6761 section 6.3).
+func (r inetResolver) lookupHost(ctx context.Context, host string) ([]netip.Addr, error) {
+	var both [2]netip.Addr
+	switch host {
+	case "", "localhost":
+		both = [2]netip.Addr{netip.AddrFrom4([4]byte{127, 0, 0, 1}), netip.IPv6Loopback()}
+	case "any":
+		both = [2]netip.Addr{netip.IPv4Unspecified(), netip.IPv6Unspecified()}
+	default:
+		if a, err := netip.ParseAddr(host); err == nil {
+			if r.network == "ip4" && !a.Is4() || r.network == "ip6" && !a.Is6() {
+				return nil, fmt.Errorf("%s is not an address of the version that the scheme asks for", host)
+			}
+			if a.Zone() != "" && scopeOf(a.Zone()) == 0 {
+				return nil, fmt.Errorf("%s names no interface of this machine after the %%", host)
+			}
+			return []netip.Addr{a}, nil
+		}
+		addrs, err := net.DefaultResolver.LookupNetIP(ctx, r.network, host)
+		for i := range addrs {
+			addrs[i] = addrs[i].Unmap()
+		}
+		return addrs, err
+	}
+	switch {
+	case r.network == "ip4":
+		return both[:1], nil
+	case r.network == "ip6":
+		return both[1:], nil
+	}
+	return both[:], nil
+}
+
+// lookupPort returns the number of a port or of a service's name.
+func lookupPort(ctx context.Context, port string, portless bool) (uint16, error) {
+	if portless {
+		return 0, nil
+	}
+	if n, err := strconv.ParseUint(port, 10, 64); err == nil {
+		if n > 65535 {
+			return 0, fmt.Errorf("port %s is out of range: ports go from 0 to 65535", port)
+		}
+		return uint16(n), nil
+	}
+	n, err := net.DefaultResolver.LookupPort(ctx, "ip", port)
+	if err != nil {
+		return 0, fmt.Errorf("port %q is neither a number up to 65535 nor a service that this system knows", port)
+	}
+	return uint16(n), nil
+}
+
+// source returns the names that bind= means: host, host:port or :port. What
+// is an address as a whole has no port.
+func (r inetResolver) source(ctx context.Context, _ Target, text string) ([]Name, error) {
+	host, port := text, "0"
+	if _, err := netip.ParseAddr(text); err != nil && !r.portless {
+		if h, p, err := splitHostPort(text); err == nil && (h != "" || text[0] == ':') {
+			host, port = h, p
+		}
+	}
+	if host == "" {
+		host = "any"
+	}
+	number, err := lookupPort(ctx, port, false)
+	if err != nil {
+		return nil, err
+	}
+	addrs, err := r.lookupHost(ctx, host)
+	if err != nil {
+		return nil, err
+	}
+	names := make([]Name, len(addrs))
+	for i, a := range addrs {
+		names[i] = InetName(netip.AddrPortFrom(a, number))
+	}
+	return names, nil
+}
+
+// inetBind binds with one IP version to a socket, so that a listener on both
+// has two: a socket on :: would take IPv4 too, and the name of the peers with
+// it.
+func inetBind(_ context.Context, t Target, s *Socket, n Name) error {
+	if _, given := V6Only.In(t.Settings); n.Domain() == Inet6 && !given && t.Passive && n.AddrPort().Addr().IsUnspecified() {
+		if err := V6Only.Set(s, true); err != nil {
+			return err
+		}
+	}
+	err := s.Bind(n)
+	port := n.port()
+	switch {
+	case errors.Is(err, syscall.EACCES) && port > 0 && port < 1024:
+		return &Advised{err, "a port below 1024 is reserved: choose one from 1024 up, or run with the capability CAP_NET_BIND_SERVICE"}
+	case errors.Is(err, syscall.EADDRINUSE):
+		return &Advised{err, fmt.Sprintf("port %d is taken: choose another, or 0 to let the system choose", port)}
+	case errors.Is(err, syscall.EADDRNOTAVAIL):
+		return &Advised{err, "no interface of this machine has the address"}
+	}
+	return err
+}
+
+// followPort gives a name the port that the system chose for the first, where
+// both let it choose.
+func followPort(name, first Name) Name {
+	if name.port() != 0 {
+		return name
+	}
+	return name.withPort(first.port())
+}
+
+func formatInet(n Name) string {
+	ap := n.AddrPort()
+	return ap.String()
+}
+
+func inetNetAddr(n Name, k Kind) net.Addr {
+	ap := n.AddrPort()
+	switch {
+	case k.Type == Stream:
+		return net.TCPAddrFromAddrPort(ap)
+	case k.Type == Datagram:
+		return net.UDPAddrFromAddrPort(ap)
+	case k.Type == Raw:
+		return &net.IPAddr{IP: ap.Addr().AsSlice(), Zone: ap.Addr().Zone()}
+	}
+	return nil
+}
+
+func inetKindName(k Kind) string {
+	switch {
+	case k.Type == Stream && k.Protocol == MPTCP:
+		return "mptcp"
+	case k.Type == Stream && (k.Protocol == 0 || k.Protocol == TCP):
+		return "tcp"
+	case k.Type == Datagram && (k.Protocol == 0 || k.Protocol == UDP):
+		return "udp"
+	case k.Type == Raw && k.Domain == Inet6:
+		return "raw6"
+	case k.Type == Raw:
+		return "raw"
+	}
+	return ""
+}
+
+func inetProperties(k Kind) Properties {
+	switch inetKindName(k) {
+	case "tcp":
+		return Properties{Reliable: true, Ordered: true, Unduplicated: true, Connected: true, Urgent: 1}
+	case "mptcp":
+		return Properties{Reliable: true, Ordered: true, Unduplicated: true, Connected: true}
+	}
+	return Properties{Bounded: k.Type.Bounded()}
+}

@@ -1,0 +1,251 @@
+package socket
+
+import (
+	"context"
+	"io"
+	"syscall"
+
+	"zocalo/internal/sys"
+)
+
+// receivingMessage is the attempt of recvmsg(2).
+type receivingMessage struct {
+	msg     sys.Msg
+	flags   int
+	n       int
+	control []byte // memory for ancillary data, kept
+	buffers [1][]byte
+}
+
+func (r *receivingMessage) try(fd int) (errno syscall.Errno) {
+	r.msg.Control = r.control
+	r.n, errno = sys.Recvmsg(fd, &r.msg, r.flags)
+	return errno
+}
+
+// controlSpace is enough ancillary data for all that this package knows,
+// apart from descriptors.
+const controlSpace = 256
+
+// Receive implements Messenger.
+func (k *kernel) Receive(m *Message) error {
+	if err := k.begin(context.Background(), &k.read); err != nil {
+		return err
+	}
+	err := k.receive(m)
+	k.end(&k.read)
+	return err
+}
+
+// readMessage is Read where recv(2) would not tell enough.
+func (k *kernel) readMessage(b []byte) (int, error) {
+	r := &k.receiving.message
+	r.buffers[0] = b
+	errno, err := k.recvmsg(r.buffers[:], 0, 0)
+	r.buffers[0] = nil
+	if err != nil || errno != 0 {
+		return 0, firstError(err, "read", errno)
+	}
+	closeFiles(r.msg.Control)
+	switch {
+	case r.n > len(b):
+		return len(b), ErrTruncated
+	case r.n == 0 && (len(r.msg.Control) == 0 || k.readEnd.Load()):
+		return 0, io.EOF
+	}
+	return r.n, nil
+}
+
+func firstError(err error, call string, errno syscall.Errno) error {
+	if err != nil {
+		return err
+	}
+	return syscallError(call, errno)
+}
+
+// recvmsg waits for a message, with room for its ancillary data.
+func (k *kernel) recvmsg(buffers [][]byte, flags, wantFiles int) (syscall.Errno, error) {
+	r := &k.receiving.message
+	if space := controlSpace + sys.FilesSpace(wantFiles); len(r.control) < space {
+		r.control = make([]byte, space)
+	}
+	r.msg.SetBuffers(buffers)
+	r.flags = flags | sys.DontWait
+	if k.receiving.bounded {
+		r.flags |= sys.Trunc
+	}
+	errno, err := k.do(&k.read, r)
+	if err != nil || errno != 0 {
+		r.msg.Control = nil
+	}
+	r.msg.ClearBuffers()
+	return errno, err
+}
+
+func (k *kernel) receive(m *Message) error {
+	flags := 0
+	if m.Flags&Peek != 0 {
+		flags |= sys.Peek
+	}
+	space := m.length()
+	if space == 0 && !k.receiving.bounded {
+		m.N, m.Size, m.Flags = 0, 0, 0
+		return nil
+	}
+	errno, err := k.recvmsg(m.Buffers, flags, m.Ancillary.WantFiles)
+	if err != nil || errno != 0 {
+		return firstError(err, "recvmsg", errno)
+	}
+	r := &k.receiving.message
+	m.Size, m.N = r.n, min(r.n, space)
+	m.Peer.setSockaddr(&r.msg.Name)
+	m.SegmentSize = 0
+	m.Flags = messageFlags(r.msg.Flags)
+	if m.Size > m.N {
+		m.Flags |= Truncated
+	}
+	refused := m.Ancillary.parse(r.msg.Control)
+	switch {
+	case r.n == 0 && k.atEnd(r):
+		return io.EOF
+	case m.Flags&Truncated != 0:
+		return ErrTruncated
+	case refused:
+		return ErrDescriptorsRefused
+	}
+	return nil
+}
+
+// atEnd reports whether a receive of no octets was the end of the connection
+// rather than an empty message.
+func (k *kernel) atEnd(r *receivingMessage) bool {
+	switch {
+	case !k.receiving.bounded, k.readEnd.Load():
+		return true
+	case k.receiving.tellsEnd:
+		return len(r.msg.Control) == 0
+	}
+	return false
+}
+
+func messageFlags(flags int) MessageFlags {
+	var f MessageFlags
+	if flags&sys.EndOfRecord != 0 {
+		f |= EndOfRecord
+	}
+	if flags&sys.ControlTruncated != 0 {
+		f |= ControlTruncated
+	}
+	return f
+}
+
+// sendingMessage is the attempt of sendmsg(2).
+type sendingMessage struct {
+	msg     sys.Msg
+	flags   int
+	n       int
+	control []byte // memory for ancillary data, kept
+}
+
+func (s *sendingMessage) try(fd int) (errno syscall.Errno) {
+	s.n, errno = sys.Sendmsg(fd, &s.msg, s.flags)
+	return errno
+}
+
+// Send implements Messenger.
+func (k *kernel) Send(m *Message) (int, error) {
+	if m.SegmentSize > 0 {
+		return 0, &UnsupportedError{Feature: "cutting a message into segments (GSO)", Needs: "a kind with batches"}
+	}
+	if err := k.begin(context.Background(), &k.write); err != nil {
+		return 0, err
+	}
+	s := &k.sending.message
+	n, err := 0, error(nil)
+	s.msg.Name.Len = 0
+	if !m.Peer.IsZero() {
+		err = m.Peer.sockaddr(&s.msg.Name)
+	}
+	if err == nil {
+		s.control, err = m.Ancillary.appendControl(s.control[:0])
+	}
+	if err == nil {
+		s.msg.Control = s.control
+		s.msg.SetBuffers(m.Buffers)
+		s.flags = sendFlags(m.Flags)
+		n, err = k.sendmsg("sendmsg")
+	}
+	s.msg.ClearBuffers()
+	k.end(&k.write)
+	return n, err
+}
+
+func sendFlags(f MessageFlags) int {
+	flags := 0
+	if f&EndOfRecord != 0 {
+		flags |= sys.EndOfRecord
+	}
+	if f&DontRoute != 0 {
+		flags |= sys.DontRoute
+	}
+	if f&More != 0 {
+		flags |= sys.More
+	}
+	return flags
+}
+
+// sendmsg sends what is in sending.message, all of it. The caller holds the
+// direction's turn.
+func (k *kernel) sendmsg(call string) (int, error) {
+	s := &k.sending.message
+	s.flags |= sys.DontWait
+	sent := 0
+	for wait := firstBackoff; ; {
+		var errno syscall.Errno
+		var err error
+		if k.sendsToAnyone() && s.msg.Name.Len > 0 {
+			// Such a socket is always writable for the poller, however full
+			// the receiver's queue: only time helps.
+			if errno = s.try(k.fd); errno == syscall.EAGAIN {
+				if err = k.pause(context.Background(), &k.write, wait); err != nil {
+					return sent, err
+				}
+				wait = min(2*wait, lastBackoff)
+				continue
+			}
+		} else {
+			errno, err = k.do(&k.write, s)
+		}
+		if err != nil || errno != 0 {
+			return sent, firstError(err, call, errno)
+		}
+		sent += s.n
+		s.msg.Advance(s.n)
+		if k.kind.Type.Bounded() || s.msg.Empty() {
+			return sent, nil
+		}
+		s.msg.Control = nil // it went with the first part
+	}
+}
+
+// sendsToAnyone reports whether the kind is unix datagram, whose unconnected
+// senders the poller cannot help.
+func (k *kernel) sendsToAnyone() bool { return k.kind.Domain == Unix && k.kind.Type == Datagram }
+
+// Writev implements VectorWriter.
+func (k *kernel) Writev(buffers [][]byte) (int64, error) {
+	if err := k.begin(context.Background(), &k.write); err != nil {
+		return 0, err
+	}
+	s := &k.sending.message
+	s.msg.Name.Len, s.msg.Control = 0, nil
+	s.msg.SetBuffers(buffers)
+	s.flags = 0
+	n, err := 0, error(nil)
+	if !s.msg.Empty() || k.kind.Type.Bounded() {
+		n, err = k.sendmsg("writev")
+	}
+	s.msg.ClearBuffers()
+	k.end(&k.write)
+	return int64(n), err
+}

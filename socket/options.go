@@ -1,0 +1,236 @@
+package socket
+
+import (
+	"fmt"
+	"syscall"
+	"time"
+
+	"zocalo/internal/sys"
+)
+
+// Options of every kernel socket, see socket(7). They are set before bind and
+// connect; a listener's go over to the connections it accepts, where Linux
+// lets them.
+var (
+	// ReuseAddress lets a name be bound again while old connections of it
+	// are in time-wait; on UDP, by several sockets at once.
+	ReuseAddress = intOption(Spec{
+		Name: "reuseaddr", Aliases: []string{"so-reuseaddr"}, Constant: "SO_REUSEADDR", Phase: Opened, Default: "on for stream listeners, else off",
+		Doc: "bind a name again while old connections of it fade away",
+	}, Flag, sys.SOL_SOCKET, sys.SO_REUSEADDR, boolToInt, intToBool)
+
+	// ReusePort lets several sockets of one user bind the same name, among
+	// which the system spreads what comes (Linux 3.9).
+	ReusePort = intOption(Spec{
+		Name: "reuseport", Aliases: []string{"so-reuseport"}, Constant: "SO_REUSEPORT", Phase: Opened, Default: "off",
+		Doc: "share the name with other sockets of the same user, which the system spreads the load over",
+	}, Flag, sys.SOL_SOCKET, sys.SO_REUSEPORT, boolToInt, intToBool)
+
+	// KeepAlive probes an idle connection, so that a peer that is gone is
+	// noticed.
+	KeepAlive = intOption(Spec{
+		Name: "keepalive", Aliases: []string{"so-keepalive"}, Constant: "SO_KEEPALIVE", Phase: Opened, Default: "off",
+		Doc: "probe an idle connection (after two hours, unless keepidle says otherwise)",
+	}, Flag, sys.SOL_SOCKET, sys.SO_KEEPALIVE, boolToInt, intToBool)
+
+	// Broadcast allows sending to broadcast addresses.
+	Broadcast = intOption(Spec{
+		Name: "broadcast", Aliases: []string{"so-broadcast"}, Constant: "SO_BROADCAST", Phase: Opened, Default: "off",
+		Doc: "allow sending to a broadcast address",
+	}, Flag, sys.SOL_SOCKET, sys.SO_BROADCAST, boolToInt, intToBool)
+
+	// ReceiveBuffer is the size of the receive buffer. Linux doubles what is
+	// set, for its own book-keeping, gives the doubled value back, and
+	// silently lowers what exceeds net.core.rmem_max.
+	ReceiveBuffer = intOption(Spec{
+		Name: "rcvbuf", Aliases: []string{"so-rcvbuf"}, Constant: "SO_RCVBUF", Phase: Opened, Default: "the system's, growing for TCP",
+		Doc: "size of the receive buffer (Linux doubles it, up to net.core.rmem_max)",
+	}, AtLeast(Size, 1), sys.SOL_SOCKET, sys.SO_RCVBUF, same, same)
+
+	// SendBuffer is the size of the send buffer, see ReceiveBuffer.
+	SendBuffer = intOption(Spec{
+		Name: "sndbuf", Aliases: []string{"so-sndbuf"}, Constant: "SO_SNDBUF", Phase: Opened, Default: "the system's, growing for TCP",
+		Doc: "size of the send buffer (Linux doubles it, up to net.core.wmem_max)",
+	}, AtLeast(Size, 1), sys.SOL_SOCKET, sys.SO_SNDBUF, same, same)
+
+	// OOBInline leaves urgent data in the stream, where [Socket.AtMark] tells
+	// its place.
+	OOBInline = intOption(Spec{
+		Name: "oobinline", Aliases: []string{"so-oobinline"}, Constant: "SO_OOBINLINE", Phase: Opened, Default: "off",
+		Doc: "leave urgent data in the stream",
+	}, Flag, sys.SOL_SOCKET, sys.SO_OOBINLINE, boolToInt, intToBool)
+
+	// Linger makes Close wait until what was written is sent and
+	// acknowledged, at most so long; zero makes Close reset the connection;
+	// negative, the default, makes Close return at once and send in the
+	// background. The kernel counts in whole seconds, and rounding is
+	// upwards.
+	Linger = NewOption(Spec{
+		Name: "linger", Aliases: []string{"so-linger"}, Constant: "SO_LINGER", Phase: Opened, Default: "off: close returns at once, and the system sends the rest",
+		Doc: "let close wait for what is not sent yet; 0 resets the connection instead",
+	}, Duration, func(e Endpoint, d time.Duration) error {
+		seconds := int((d + time.Second - 1) / time.Second)
+		if d < 0 {
+			seconds = -1
+		}
+		return onFD(e, "SO_LINGER", func(fd int) syscall.Errno { return sys.SetLinger(fd, seconds) })
+	}, func(e Endpoint) (d time.Duration, err error) {
+		err = onFD(e, "SO_LINGER", func(fd int) (errno syscall.Errno) {
+			var seconds int
+			seconds, errno = sys.GetLinger(fd)
+			d = time.Duration(seconds) * time.Second
+			return errno
+		})
+		return d, err
+	})
+
+	// V6Only keeps IPv4 peers from an Inet6 socket on "::", see ipv6(7).
+	V6Only = intOption(Spec{
+		Name: "v6only", Aliases: []string{"ipv6only", "ipv6-v6only"}, Constant: "IPV6_V6ONLY", Phase: Opened,
+		Default: "on for listeners on every interface, which have a socket for IPv4 besides; else the system's",
+		Doc:     "an IPv6 socket takes no IPv4 peers",
+	}, Flag, sys.IPPROTO_IPV6, sys.IPV6_V6ONLY, boolToInt, intToBool)
+)
+
+// Options of TCP, see tcp(7).
+var (
+	// NoDelay sends small segments at once, rather than waiting to fill them
+	// while earlier ones are not acknowledged (RFC 896).
+	NoDelay = intOption(Spec{
+		Name: "nodelay", Aliases: []string{"tcp-nodelay"}, Constant: "TCP_NODELAY", Phase: Opened, Default: "off",
+		Doc: "send small segments at once, without Nagle's wait",
+	}, Flag, sys.IPPROTO_TCP, sys.TCP_NODELAY, boolToInt, intToBool)
+
+	// KeepAliveIdle is how long a connection is idle before the first probe;
+	// whole seconds.
+	KeepAliveIdle = intOption(Spec{
+		Name: "keepidle", Aliases: []string{"tcp-keepidle"}, Constant: "TCP_KEEPIDLE", Phase: Opened, Default: "the system's, 2h on Linux",
+		Doc: "idle time before the first keepalive probe",
+	}, AtLeast(Duration, time.Second), sys.IPPROTO_TCP, sys.TCP_KEEPIDLE, toSeconds, fromSeconds)
+
+	// KeepAliveInterval is the time between probes; whole seconds.
+	KeepAliveInterval = intOption(Spec{
+		Name: "keepintvl", Aliases: []string{"tcp-keepintvl"}, Constant: "TCP_KEEPINTVL", Phase: Opened, Default: "the system's, 75s on Linux",
+		Doc: "time between keepalive probes",
+	}, AtLeast(Duration, time.Second), sys.IPPROTO_TCP, sys.TCP_KEEPINTVL, toSeconds, fromSeconds)
+
+	// KeepAliveCount is how many probes go without an answer before the
+	// connection ends.
+	KeepAliveCount = intOption(Spec{
+		Name: "keepcnt", Aliases: []string{"tcp-keepcnt"}, Constant: "TCP_KEEPCNT", Phase: Opened, Default: "the system's, 9 on Linux",
+		Doc: "keepalive probes without an answer before the connection ends",
+	}, AtLeast(Integer, 1), sys.IPPROTO_TCP, sys.TCP_KEEPCNT, same, same)
+
+	// UserTimeout is how long data may stay without acknowledgement before
+	// the connection ends with ETIMEDOUT (RFC 5482; Linux 2.6.37).
+	// Milliseconds are the finest; zero means the system's.
+	UserTimeout = intOption(Spec{
+		Name: "user-timeout", Aliases: []string{"tcp-user-timeout"}, Constant: "TCP_USER_TIMEOUT", Phase: Opened, Default: "the system's",
+		Doc: "how long sent data may stay unacknowledged before the connection ends",
+	}, Duration, sys.IPPROTO_TCP, sys.TCP_USER_TIMEOUT,
+		func(d time.Duration) int { return int(d / time.Millisecond) },
+		func(n int) time.Duration { return time.Duration(n) * time.Millisecond })
+)
+
+// PeerCredentials is the process at the other end of a connected unix stream
+// or seqpacket socket, as it was when it connected, listened or made the pair
+// (SO_PEERCRED). It is only read.
+var PeerCredentials = NewOption(Spec{
+	Name: "peercred", Constant: "SO_PEERCRED", Phase: Connected,
+	Doc: "who the process at the other end is",
+}, Codec[Credentials]{}, nil, func(e Endpoint) (c Credentials, err error) {
+	err = onFD(e, "SO_PEERCRED", func(fd int) (errno syscall.Errno) {
+		c.PID, c.UID, c.GID, errno = sys.PeerCredentials(fd)
+		return errno
+	})
+	return c, err
+})
+
+// onFD makes a call on the descriptor beneath e.
+func onFD(e Endpoint, constant string, call func(fd int) syscall.Errno) error {
+	d, ok := Beneath[Descriptor](e)
+	if !ok {
+		return &UnsupportedError{Feature: constant, Needs: "a socket of the kernel's"}
+	}
+	raw, err := d.SyscallConn()
+	if err != nil {
+		return err
+	}
+	var errno syscall.Errno
+	if err := raw.Control(func(fd uintptr) { errno = call(int(fd)) }); err != nil {
+		return err
+	}
+	return optionError(constant, errno)
+}
+
+// optionError explains what the errno of getsockopt and setsockopt leave out.
+func optionError(constant string, errno syscall.Errno) error {
+	switch errno {
+	case 0:
+		return nil
+	case syscall.ENOPROTOOPT, syscall.EOPNOTSUPP, syscall.ENOSYS:
+		return &Advised{syscallError("sockopt "+constant, errno), "this kind of socket, or this system, does not have the option"}
+	case syscall.EPERM, syscall.EACCES:
+		return &Advised{syscallError("sockopt "+constant, errno), "it needs the capability CAP_NET_ADMIN"}
+	}
+	return syscallError("sockopt "+constant, errno)
+}
+
+// intOption defines an option whose value is an int for the system.
+func intOption[T any](s Spec, c Codec[T], level, name int, to func(T) int, from func(int) T) *Option[T] {
+	constant := s.Constant
+	return NewOption(s, c, func(e Endpoint, v T) error {
+		return onFD(e, constant, func(fd int) syscall.Errno { return sys.SetInt(fd, level, name, to(v)) })
+	}, func(e Endpoint) (v T, err error) {
+		err = onFD(e, constant, func(fd int) syscall.Errno {
+			n, errno := sys.GetInt(fd, level, name)
+			v = from(n)
+			return errno
+		})
+		return v, err
+	})
+}
+
+func same(n int) int { return n }
+
+func boolToInt(v bool) int {
+	if v {
+		return 1
+	}
+	return 0
+}
+
+func intToBool(n int) bool { return n != 0 }
+
+func toSeconds(d time.Duration) int   { return int((d + time.Second - 1) / time.Second) }
+func fromSeconds(n int) time.Duration { return time.Duration(n) * time.Second }
+
+// The options of each kind of kernel socket, in the order in which explain
+// shows them.
+
+func commonOptions() []*Spec {
+	return []*Spec{ReceiveBuffer.Spec, SendBuffer.Spec}
+}
+
+func inetOptions() []*Spec {
+	return append(commonOptions(), ReuseAddress.Spec, ReusePort.Spec, V6Only.Spec)
+}
+
+func tcpOptions() []*Spec {
+	return append(inetOptions(), NoDelay.Spec, KeepAlive.Spec, KeepAliveIdle.Spec, KeepAliveInterval.Spec, KeepAliveCount.Spec,
+		Linger.Spec, UserTimeout.Spec, OOBInline.Spec)
+}
+
+func udpOptions() []*Spec   { return append(inetOptions(), Broadcast.Spec) }
+func rawOptions() []*Spec   { return append(commonOptions(), Broadcast.Spec, protocolOption.Spec) }
+func vsockOptions() []*Spec { return commonOptions() }
+
+func unixOptions(t Type) []*Spec {
+	if t == Stream {
+		return append(commonOptions(), OOBInline.Spec)
+	}
+	return commonOptions()
+}
+
+// String returns the three, as "pid=1 uid=0 gid=0".
+func (c Credentials) String() string { return fmt.Sprintf("pid=%d uid=%d gid=%d", c.PID, c.UID, c.GID) }

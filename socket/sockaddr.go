@@ -1,0 +1,49 @@
+package socket
+
+import (
+	"fmt"
+	"syscall"
+
+	"zocalo/internal/sys"
+)
+
+// sockaddr writes the name as the system lays it out.
+func (n *Name) sockaddr(a *sys.Sockaddr) error {
+	switch n.domain {
+	case Inet:
+		a.SetInet4(n.port(), n.data[inetAddr:inetAddr+4])
+	case Inet6:
+		a.SetInet6(n.port(), n.scope(), n.data[inetAddr:inetAddr+16])
+	case Unix:
+		a.SetUnix(n.data[:n.length])
+	case VSock:
+		cid, port := n.CIDPort()
+		a.SetVSock(cid, port)
+	case Unspecified:
+		return fmt.Errorf("no name was given: %w", syscall.EDESTADDRREQ)
+	default:
+		return fmt.Errorf("a name of domain %v on a socket of the kernel's: %w", n.domain, syscall.EAFNOSUPPORT)
+	}
+	return nil
+}
+
+// setSockaddr reads a name that the system wrote; the zero Name if there is
+// none, or in a domain that this package does not know.
+func (n *Name) setSockaddr(a *sys.Sockaddr) {
+	*n = Name{}
+	switch family := Domain(a.Family()); family {
+	case Inet:
+		port, ip := a.Inet4()
+		n.setInet(Inet, port, 0, ip)
+	case Inet6:
+		port, scope, ip := a.Inet6()
+		n.setInet(Inet6, port, scope, ip)
+	case Unix:
+		if path := a.Unix(n.data[:0]); len(path) > 0 {
+			n.domain, n.length = Unix, uint8(len(path))
+		}
+	case VSock:
+		cid, port := a.VSock()
+		*n = VSockName(cid, port)
+	}
+}

@@ -1,0 +1,22 @@
+// Package sockettest is for those who write a family of sockets: tests that
+// every family should pass, families to try other code against, and sockets
+// that fail on purpose.
+//
+//   - [TestMessages] is the twin, for kinds with message boundaries, of
+//     golang.org/x/net/nettest.TestConn, which serves streams; [TestListener]
+//     tests the passive side of any kind.
+//   - [Memory] is a whole domain within one process: streams, datagrams and
+//     seqpackets that keep all that they promise. It waits on channels and
+//     timers only, so that it works inside a testing/synctest bubble.
+//   - [Toy] is a domain layered over TCP, as the ones in user space are: an
+//     example to read, and the proof that package socket needs no change for
+//     one.
+//   - [Faulty] makes a socket that loses, repeats, reorders, merges, splits,
+//     cuts or corrupts what it sends, to show that a check can fail.
+//
+// A program that wants the two domains calls [RegisterMemory] or
+// [RegisterToy]; importing the package registers nothing.
+//
+// The package is not for programs in production: Memory reaches no other
+// process, and the format of Toy is nobody else's.
+package sockettest

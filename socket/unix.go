@@ -1,0 +1,187 @@
+package socket
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net"
+	"os"
+	"path/filepath"
+	"strconv"
+	"syscall"
+
+	"zocalo/internal/sys"
+)
+
+func init() { Register(unixFamily()) }
+
+// modeOption is the mode of a socket's file.
+var modeOption = NewOption(Spec{
+	Name: "mode", Phase: Naming, Default: "0600", Only: PassiveOnly,
+	Doc: "permissions of the socket's file: who may connect",
+}, Codec[os.FileMode]{"MODE", ParseMode, FormatMode}, nil, nil)
+
+// ParseMode reads permissions in octal, as 0660.
+func ParseMode(text string) (os.FileMode, error) {
+	n, err := strconv.ParseUint(text, 8, 32)
+	if err != nil || n > 0o7777 {
+		return 0, fmt.Errorf("%q are not permissions in octal, as 0660", text)
+	}
+	return os.FileMode(n), nil
+}
+
+// FormatMode is the inverse of ParseMode.
+func FormatMode(m os.FileMode) string { return fmt.Sprintf("%04o", uint32(m)) }
+
+func unixFamily() *Family {
+	scheme := func(name, doc string, t Type) *Scheme {
+		return &Scheme{
+			Name: name, Endpoint: "path, or @name", Doc: doc, Type: t, Options: append(unixOptions(t), modeOption.Spec),
+			Resolve: func(_ context.Context, t Target) ([]Name, error) { return resolveUnix(t.Endpoint) },
+			Source:  func(_ context.Context, _ Target, text string) ([]Name, error) { return resolveUnix(text) },
+			Bind:    unixBind,
+		}
+	}
+	return &Family{
+		Name:       "unix",
+		Domains:    []DomainConstant{{Unix, "AF_UNIX"}},
+		New:        openKernel,
+		Pair:       pairKernel,
+		FormatName: Name.Path,
+		NetAddr:    unixNetAddr,
+		KindName: func(k Kind) string {
+			return map[Type]string{Stream: "unix", Datagram: "unix-dgram", SeqPacket: "unix-seqpacket"}[k.Type]
+		},
+		Properties: unixProperties,
+		Schemes: []*Scheme{
+			scheme("unix", "a stream between processes of one machine", Stream),
+			scheme("unix-dgram", "datagrams between processes of one machine", Datagram),
+			scheme("unix-seqpacket", "messages over a connection between processes of one machine", SeqPacket),
+		},
+	}
+}
+
+func unixProperties(k Kind) Properties {
+	p := Properties{Reliable: true, Ordered: true, Unduplicated: true, Connected: k.Type != Datagram, Bounded: k.Type.Bounded()}
+	if k.Type == Stream && unixUrgent() {
+		p.Urgent = 1
+	}
+	return p
+}
+
+func unixNetAddr(n Name, k Kind) net.Addr {
+	network := map[Type]string{Stream: "unix", Datagram: "unixgram", SeqPacket: "unixpacket"}[k.Type]
+	if network == "" {
+		return nil
+	}
+	return &net.UnixAddr{Name: n.Path(), Net: network}
+}
+
+func resolveUnix(path string) ([]Name, error) {
+	if path == "" || path == "@" {
+		return nil, fmt.Errorf("no path was given: write unix:/run/name.sock, or unix:@name")
+	}
+	n, err := UnixName(path)
+	if err != nil {
+		return nil, err
+	}
+	return []Name{n}, nil
+}
+
+// unixBind makes the socket's file with tight permissions, in place of one
+// that nobody listens on any more, and removes it when the socket is closed.
+func unixBind(_ context.Context, t Target, s *Socket, n Name) error {
+	path := n.Path()
+	if path == "" || path[0] == '@' {
+		return unixInUse(s.Bind(n), path)
+	}
+	mode, given := modeOption.In(t.Settings)
+	if !given {
+		mode = 0o600
+	}
+	if fd, ok := As[Descriptor](s); ok {
+		// On Linux the file takes its mode from the socket's inode, so that it
+		// is tight from its first moment on.
+		sys.Chmod(fd.FD(), uint32(mode))
+	}
+	err := s.Bind(n)
+	if errors.Is(err, syscall.EADDRINUSE) {
+		err = replaceStale(s, n, path)
+	}
+	if err != nil {
+		return unixInUse(err, path)
+	}
+	made, err := os.Lstat(path)
+	if err == nil && made.Mode().Perm() != mode {
+		err = os.Chmod(path, mode) // the process's umask had taken bits away
+	}
+	if err != nil {
+		return err
+	}
+	// A relative path still means the same file when the program has gone
+	// elsewhere.
+	if absolute, err := filepath.Abs(path); err == nil {
+		path = absolute
+	}
+	s.OnClose(func() {
+		if now, err := os.Lstat(path); err == nil && os.SameFile(made, now) {
+			os.Remove(path)
+		}
+	})
+	return nil
+}
+
+func unixInUse(err error, path string) error {
+	switch {
+	case errors.Is(err, syscall.EADDRINUSE):
+		return &Advised{err, "somebody listens there: choose another path, or end that program"}
+	case errors.Is(err, fs.ErrNotExist):
+		return &Advised{err, "make the folder first: " + filepath.Dir(path)}
+	case errors.Is(err, fs.ErrPermission):
+		return &Advised{err, "choose a folder that you may write to"}
+	}
+	return err
+}
+
+// replaceStale binds to the path of a socket file that nobody listens on. A
+// lock on the folder keeps two programs from replacing each other's.
+func replaceStale(s *Socket, n Name, path string) error {
+	folder, err := os.Open(filepath.Dir(path))
+	if err != nil {
+		return err
+	}
+	defer folder.Close()
+	if errno := sys.Lock(int(folder.Fd())); errno != 0 {
+		return syscallError("flock", errno)
+	}
+	switch info, err := os.Lstat(path); {
+	case errors.Is(err, fs.ErrNotExist): // removed meanwhile
+	case err != nil:
+		return err
+	case info.Mode().Type() != fs.ModeSocket:
+		return &Advised{fmt.Errorf("%s is there, and is no socket", path), "choose another path"}
+	default:
+		if listened(s.Kind(), n) {
+			return syscallError("bind", syscall.EADDRINUSE)
+		}
+		if err := os.Remove(path); err != nil {
+			return err
+		}
+	}
+	return s.Bind(n)
+}
+
+// listened reports whether somebody has the unix name.
+func listened(k Kind, n Name) bool {
+	fd, errno := sys.Socket(int(k.Domain), int(k.Type), 0)
+	if errno != 0 {
+		return true
+	}
+	defer sys.Close(fd)
+	var a sys.Sockaddr
+	if n.sockaddr(&a) != nil {
+		return true
+	}
+	return sys.Connect(fd, &a) != syscall.ECONNREFUSED
+}
