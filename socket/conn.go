@@ -4,7 +4,6 @@ import (
 	"context"
 	"io"
 	"net"
-	"sync"
 )
 
 var _ net.Conn = (*Socket)(nil)
@@ -67,5 +66,3 @@ func (l *listener) Accept() (net.Conn, error) {
 
 func (l *listener) Close() error   { return l.s.Close() }
 func (l *listener) Addr() net.Addr { return l.s.LocalAddr() }
-
-var messages = sync.Pool{New: func() any { return new(Message) }}

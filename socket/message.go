@@ -107,7 +107,9 @@ type Control struct {
 	Data        []byte
 }
 
-// errTruncated is the type of ErrTruncated, which also is EMSGSIZE.
+// A sentinel is an error that matches another one too. It concerns one
+// message, so that net.OpError calls it temporary: who serves many peers goes
+// on.
 type sentinel struct {
 	text string
 	is   error
@@ -115,6 +117,8 @@ type sentinel struct {
 
 func (e *sentinel) Error() string        { return e.text }
 func (e *sentinel) Is(target error) bool { return target == e.is }
+func (e *sentinel) Temporary() bool      { return true }
+func (e *sentinel) Timeout() bool        { return false }
 
 var (
 	// ErrTruncated says that a message did not fit the buffer: its first part

@@ -30,3 +30,58 @@ func SetNonblock(fd int, on bool) syscall.Errno {
 	}
 	return 0
 }
+
+// Nonblock reports whether O_NONBLOCK is set.
+func Nonblock(fd int) (bool, syscall.Errno) {
+	flags, err := unix.FcntlInt(uintptr(fd), unix.F_GETFL, 0)
+	if err != nil {
+		return false, errnoOf(err)
+	}
+	return flags&unix.O_NONBLOCK != 0, 0
+}
+
+// CloseOnExec sets FD_CLOEXEC, which belongs to this descriptor alone.
+func CloseOnExec(fd int) syscall.Errno {
+	if _, err := unix.FcntlInt(uintptr(fd), unix.F_SETFD, unix.FD_CLOEXEC); err != nil {
+		return errnoOf(err)
+	}
+	return 0
+}
+
+// Regular reports whether fd is a regular file, which never makes wait:
+// fstat(2).
+func Regular(fd int) (bool, syscall.Errno) {
+	var st unix.Stat_t
+	if err := unix.Fstat(fd, &st); err != nil {
+		return false, errnoOf(err)
+	}
+	return st.Mode&unix.S_IFMT == unix.S_IFREG, 0
+}
+
+// SameFile reports whether two descriptors refer to the same inode.
+func SameFile(a, b int) bool {
+	var x, y unix.Stat_t
+	return unix.Fstat(a, &x) == nil && unix.Fstat(b, &y) == nil && x.Dev == y.Dev && x.Ino == y.Ino
+}
+
+// Open is open(2) with O_NONBLOCK and O_CLOEXEC.
+func Open(path string, flag int, mode uint32) (int, syscall.Errno) {
+	for {
+		fd, err := unix.Open(path, flag|unix.O_NONBLOCK|unix.O_CLOEXEC, mode)
+		switch err {
+		case nil:
+			return fd, 0
+		case unix.EINTR:
+		default:
+			return -1, errnoOf(err)
+		}
+	}
+}
+
+// Mkfifo is mkfifo(3).
+func Mkfifo(path string, mode uint32) syscall.Errno {
+	if err := unix.Mkfifo(path, mode); err != nil {
+		return errnoOf(err)
+	}
+	return 0
+}

@@ -129,8 +129,8 @@ func renamed(n socket.Name, d socket.Domain) socket.Name {
 // toy is an endpoint over a TCP socket.
 type toy struct {
 	tcp       *socket.Socket
+	times     sync.Mutex // makes Close and the setting of deadlines exclude each other
 	closed    chan struct{}
-	close     sync.Once
 	readTime  deadline
 	writeTime deadline
 
@@ -184,7 +184,7 @@ func (e *toy) Listen(backlog int) error { return bare(e.tcp.Listen(backlog)) }
 func (e *toy) Accept(ctx context.Context) (socket.Endpoint, error) {
 	c, err := e.tcp.Accept(ctx)
 	if err != nil {
-		return nil, bare(err)
+		return nil, e.failed(err)
 	}
 	return overTCP(c), nil
 }
@@ -194,23 +194,27 @@ func (e *toy) Connect(ctx context.Context, peer socket.Name) error {
 	if err != nil {
 		return err
 	}
-	return bare(e.tcp.Connect(ctx, lower))
+	return e.failed(e.tcp.Connect(ctx, lower))
 }
 
 func (e *toy) SetReadDeadline(t time.Time) error {
-	if err := e.tcp.SetReadDeadline(t); err != nil {
-		return bare(err)
-	}
-	e.readTime.set(t)
-	return nil
+	return e.setDeadline(&e.readTime, e.tcp.SetReadDeadline, t)
 }
 
 func (e *toy) SetWriteDeadline(t time.Time) error {
-	if err := e.tcp.SetWriteDeadline(t); err != nil {
-		return bare(err)
+	return e.setDeadline(&e.writeTime, e.tcp.SetWriteDeadline, t)
+}
+
+// setDeadline sets that of TCP, where the holder of a turn waits, and that of
+// those who wait for the turn.
+func (e *toy) setDeadline(d *deadline, lower func(time.Time) error, t time.Time) error {
+	e.times.Lock()
+	defer e.times.Unlock()
+	if isClosed(e.closed) {
+		return net.ErrClosed
 	}
-	e.writeTime.set(t)
-	return nil
+	d.set(t)
+	return bare(lower(t))
 }
 
 func (e *toy) readLimits() limits  { return limits{context.Background(), e.closed, &e.readTime} }
@@ -279,7 +283,7 @@ func (e *toy) fill(need int) error {
 		e.readFail = fmt.Errorf("the connection was lost: %w before the end was said", syscall.ECONNRESET)
 		return e.readFail
 	}
-	return bare(err)
+	return e.failed(err)
 }
 
 func (e *toy) taken(message []byte) { e.start += toyHeader + len(message) + 1 }
@@ -376,7 +380,7 @@ func (e *toy) send(buffers [][]byte) (int, error) {
 		if n > 0 {
 			e.owed = len(whole) - n
 		}
-		return 0, bare(err)
+		return 0, e.failed(err)
 	}
 	return size, nil
 }
@@ -389,7 +393,7 @@ func (e *toy) settle() error {
 		n, err := e.tcp.Write(zeros[:min(e.owed, len(zeros))])
 		e.owed -= n
 		if err != nil {
-			return bare(err)
+			return e.failed(err)
 		}
 	}
 	return nil
@@ -423,12 +427,12 @@ func (e *toy) Shutdown(how socket.How) error {
 		err := e.finish()
 		e.writing.give()
 		if err != nil {
-			return err
+			return e.failed(err)
 		}
 	}
 	if how == socket.Read || how == socket.Both {
 		e.noRead.Store(true)
-		return bare(e.tcp.Shutdown(socket.Read))
+		return e.failed(e.tcp.Shutdown(socket.Read))
 	}
 	return nil
 }
@@ -436,18 +440,13 @@ func (e *toy) Shutdown(how socket.How) error {
 // Close says the end, if the connection stands and the peer makes room for it
 // within 100 ms; else the peer finds the connection lost, as it is.
 func (e *toy) Close() error {
-	first := false
-	e.close.Do(func() { first = true; close(e.closed) })
-	if !first {
-		return net.ErrClosed
+	if err := e.stop(); err != nil {
+		return err
 	}
-	e.readTime.set(time.Time{}) // stops the timers
-	e.writeTime.set(time.Time{})
 	if e.tcp.Peer().IsZero() {
 		return bare(e.tcp.Close())
 	}
-	e.tcp.SetDeadline(time.Unix(1, 0)) // who reads or writes now stops
-	e.writing <- struct{}{}
+	e.writing <- struct{}{} // whoever has it stops now
 	defer e.writing.give()
 	e.tcp.SetWriteDeadline(time.Now().Add(linger))
 	if e.finish() != nil {
@@ -456,15 +455,35 @@ func (e *toy) Close() error {
 	return bare(e.tcp.Close())
 }
 
+// Abort closes by a reset.
 func (e *toy) Abort() error {
-	first := false
-	e.close.Do(func() { first = true; close(e.closed) })
-	if !first {
+	if err := e.stop(); err != nil {
+		return err
+	}
+	return bare(e.tcp.Abort())
+}
+
+// stop ends what waits, and makes everything else fail from now on.
+func (e *toy) stop() error {
+	e.times.Lock()
+	defer e.times.Unlock()
+	if isClosed(e.closed) {
 		return net.ErrClosed
 	}
-	e.readTime.set(time.Time{})
+	close(e.closed)
+	e.readTime.set(time.Time{}) // stops the timers
 	e.writeTime.set(time.Time{})
-	return bare(e.tcp.Abort())
+	e.tcp.SetDeadline(time.Unix(1, 0))
+	return nil
+}
+
+// failed is bare for a call that Close may have ended, by way of TCP's
+// deadline.
+func (e *toy) failed(err error) error {
+	if err != nil && isClosed(e.closed) {
+		return net.ErrClosed
+	}
+	return bare(err)
 }
 
 // bare returns the error without what the TCP socket says around it: the

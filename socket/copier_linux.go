@@ -1,0 +1,268 @@
+package socket
+
+import (
+	"io"
+	"net"
+	"os"
+	"sync"
+	"syscall"
+
+	"zocalo/internal/loop"
+	"zocalo/internal/sys"
+)
+
+// A mover is one side of a copy inside the system: one of our descriptors in
+// one direction, or a connection of package net.
+type mover struct {
+	d      *descriptor
+	dir    *direction
+	raw    syscall.RawConn
+	writes bool
+	urgent bool // may stop at urgent data
+}
+
+// move makes an attempt until it need not wait.
+func (m *mover) move(a attempt) (errno syscall.Errno, err error) {
+	if m.d != nil {
+		return m.d.call(m.dir, a)
+	}
+	step := func(fd uintptr) bool {
+		errno = a.try(int(fd))
+		return errno != syscall.EAGAIN
+	}
+	if m.writes {
+		err = m.raw.Write(step)
+	} else {
+		err = m.raw.Read(step)
+	}
+	return errno, err
+}
+
+func (k *streamKernel) mover(writes bool) *mover {
+	m := &mover{d: &k.descriptor, dir: &k.read, writes: writes, urgent: k.kind.Properties().Urgent > 0}
+	if writes {
+		m.dir = &k.write
+	}
+	return m
+}
+
+// moverOf returns the side that v is, nil where the system cannot splice it.
+func moverOf(v any, writes bool) *mover {
+	if s, ok := v.(*Socket); ok {
+		if s.trace != nil {
+			return nil
+		}
+		if k, ok := As[interface{ mover(bool) *mover }](s.endpoint); ok {
+			return k.mover(writes)
+		}
+		return nil
+	}
+	var c syscall.Conn
+	switch v := v.(type) {
+	case *net.TCPConn:
+		c = v
+	case *net.UnixConn:
+		if v.LocalAddr().Network() != "unix" {
+			return nil
+		}
+		c = v
+	default:
+		return nil
+	}
+	raw, err := c.SyscallConn()
+	if err != nil {
+		return nil
+	}
+	return &mover{raw: raw, writes: writes, urgent: !writes}
+}
+
+// CopyFrom implements Copier.
+func (k *streamKernel) CopyFrom(r io.Reader) (int64, bool, error) {
+	limit := int64(1<<63 - 1)
+	limited, _ := r.(*io.LimitedReader)
+	if limited != nil {
+		r, limit = limited.R, limited.N
+	}
+	var n int64
+	var handled bool
+	var err error
+	if f, ok := r.(*os.File); ok {
+		n, handled, err = k.sendFile(f, limit)
+	} else if from := moverOf(r, false); from != nil {
+		n, err = spliceAll(k.mover(true), from, limit)
+		handled = true
+	}
+	if limited != nil {
+		limited.N -= n
+	}
+	return n, handled, err
+}
+
+// CopyTo implements Copier.
+func (k *streamKernel) CopyTo(w io.Writer) (int64, bool, error) {
+	to := moverOf(w, true)
+	if to == nil {
+		return 0, false, nil
+	}
+	n, err := spliceAll(to, k.mover(false), 1<<63-1)
+	return n, true, err
+}
+
+// splicingIn is the attempt of splice(2) from a socket into a pipe. It holds a
+// pipe only while there are octets in it.
+type splicingIn struct {
+	max    int
+	pipe   loop.Pipe
+	n      int
+	urgent bool
+
+	across []byte // what a plain receive read across the urgent mark
+	buf    []byte
+}
+
+func (s *splicingIn) try(fd int) syscall.Errno {
+	pipe, errno := loop.TakePipe()
+	if errno != 0 {
+		return errno
+	}
+	s.across = nil
+	s.n, errno = sys.Splice(fd, pipe.W, s.max)
+	if errno == 0 && s.n > 0 {
+		s.pipe = pipe
+		return 0
+	}
+	pipe.Give()
+	if errno == syscall.EAGAIN && s.urgent {
+		// At urgent data splice waits for ever; a receive passes over it.
+		if at, _ := sys.AtMark(fd); at {
+			if s.buf == nil {
+				s.buf = make([]byte, 4096)
+			}
+			s.n, errno = sys.Recv(fd, s.buf[:min(len(s.buf), s.max)], sys.DontWait)
+			s.across = s.buf[:s.n]
+		}
+	}
+	return errno
+}
+
+// splicingOut is the attempt of splice(2) from a pipe into a socket.
+type splicingOut struct {
+	pipe loop.Pipe
+	left int
+	n    int
+}
+
+func (s *splicingOut) try(fd int) (errno syscall.Errno) {
+	s.n, errno = sys.Splice(s.pipe.R, fd, s.left)
+	return errno
+}
+
+var splices = sync.Pool{New: func() any {
+	return &struct {
+		in  splicingIn
+		out splicingOut
+	}{}
+}}
+
+// spliceAll moves octets until the end or the limit.
+func spliceAll(to, from *mover, limit int64) (moved int64, err error) {
+	s := splices.Get().(*struct {
+		in  splicingIn
+		out splicingOut
+	})
+	defer splices.Put(s)
+	s.in.urgent = from.urgent
+	for moved < limit {
+		s.in.max = int(min(limit-moved, loop.PipeSize))
+		errno, err := from.move(&s.in)
+		switch {
+		case err != nil:
+			return moved, err
+		case errno != 0:
+			return moved, syscallError("splice", errno)
+		case s.in.n == 0:
+			return moved, nil
+		}
+		if s.in.across != nil {
+			n, err := to.write(s.in.across)
+			moved += int64(n)
+			if err != nil {
+				return moved, err
+			}
+			continue
+		}
+		s.out.pipe, s.out.left = s.in.pipe, s.in.n
+		for s.out.left > 0 {
+			errno, err := to.move(&s.out)
+			if err == nil && errno != 0 {
+				err = syscallError("splice", errno)
+			}
+			if err != nil {
+				s.out.pipe.Close()
+				return moved, err
+			}
+			moved += int64(s.out.n)
+			s.out.left -= s.out.n
+		}
+		s.out.pipe.Give()
+	}
+	return moved, nil
+}
+
+// write sends all of b.
+func (m *mover) write(b []byte) (sent int, err error) {
+	for sent < len(b) {
+		s := sending{b: b[sent:]}
+		errno, err := m.move(&s)
+		if err == nil && errno != 0 {
+			err = syscallError("write", errno)
+		}
+		if err != nil {
+			return sent, err
+		}
+		sent += s.n
+	}
+	return sent, nil
+}
+
+// sendingFile is the attempt of sendfile(2).
+type sendingFile struct{ from, max, n int }
+
+func (s *sendingFile) try(fd int) (errno syscall.Errno) {
+	s.n, errno = sys.Sendfile(fd, s.from, s.max)
+	return errno
+}
+
+// maxSendfile is the most octets that one sendfile(2) takes.
+const maxSendfile = 0x7ffff000
+
+// sendFile sends a regular file from where it stands.
+func (k *streamKernel) sendFile(f *os.File, limit int64) (sent int64, handled bool, err error) {
+	if info, err := f.Stat(); err != nil || !info.Mode().IsRegular() {
+		return 0, false, nil
+	}
+	raw, err := f.SyscallConn()
+	if err != nil {
+		return 0, false, nil
+	}
+	controlErr := raw.Control(func(fd uintptr) {
+		handled = true
+		for sent < limit {
+			s := sendingFile{from: int(fd), max: int(min(limit-sent, maxSendfile))}
+			errno, doErr := k.call(&k.write, &s)
+			if err = firstError(doErr, "sendfile", errno); err != nil {
+				// What cannot be sent so at all is left to the caller.
+				handled = sent > 0 || errno != syscall.EINVAL
+				return
+			}
+			if s.n == 0 {
+				return
+			}
+			sent += int64(s.n)
+		}
+	})
+	if controlErr != nil {
+		return sent, handled, controlErr
+	}
+	return sent, handled, err
+}

@@ -1,0 +1,177 @@
+package socket
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"syscall"
+	"time"
+
+	"zocalo/internal/sys"
+)
+
+// Options of the schemes file and pipe, see open(2).
+var (
+	readOnlyOption = NewOption(Spec{
+		Name: "rdonly", Aliases: []string{"readonly"}, Constant: "O_RDONLY", Phase: Naming, Default: "off: for both, or what the permissions allow",
+		Doc: "open to read only",
+	}, Flag, nil, nil)
+	writeOnlyOption = NewOption(Spec{
+		Name: "wronly", Aliases: []string{"writeonly"}, Constant: "O_WRONLY", Phase: Naming, Default: "off: for both, or what the permissions allow",
+		Doc: "open to write only",
+	}, Flag, nil, nil)
+	createOption = NewOption(Spec{
+		Name: "create", Aliases: []string{"creat"}, Constant: "O_CREAT", Phase: Naming, Default: "off",
+		Doc: "make the file if it is not there",
+	}, Flag, nil, nil)
+	exclusiveOption = NewOption(Spec{
+		Name: "excl", Constant: "O_EXCL", Phase: Naming, Default: "off",
+		Doc: "with create: fail if the file is there",
+	}, Flag, nil, nil)
+	appendOption = NewOption(Spec{
+		Name: "append", Constant: "O_APPEND", Phase: Naming, Default: "off",
+		Doc: "write at the file's end",
+	}, Flag, nil, nil)
+	truncateOption = NewOption(Spec{
+		Name: "trunc", Aliases: []string{"truncate"}, Constant: "O_TRUNC", Phase: Naming, Default: "off",
+		Doc: "empty the file first",
+	}, Flag, nil, nil)
+	fileModeOption = NewOption(Spec{
+		Name: "mode", Aliases: []string{"perm"}, Phase: Naming, Default: "0600",
+		Doc: "permissions of a file that is made",
+	}, Codec[os.FileMode]{"MODE", ParseMode, FormatMode}, nil, nil)
+)
+
+func fileScheme() *Scheme {
+	return &Scheme{
+		Name: "file", Aliases: []string{"open"}, Endpoint: "path", Doc: "a file or a device",
+		Type: Stream, NoListen: true, Open: openFile,
+		Options: []*Spec{readOnlyOption.Spec, writeOnlyOption.Spec, createOption.Spec, exclusiveOption.Spec,
+			appendOption.Spec, truncateOption.Spec, fileModeOption.Spec},
+	}
+}
+
+func pipeScheme() *Scheme {
+	return &Scheme{
+		Name: "pipe", Aliases: []string{"fifo"}, Endpoint: "path", Doc: "a named pipe, made if it is not there",
+		Type: Stream, NoListen: true, Open: openPipe,
+		Options: []*Spec{readOnlyOption.Spec, writeOnlyOption.Spec, fileModeOption.Spec},
+	}
+}
+
+// access returns the directions that settings ask for, O_RDWR if neither.
+func access(ss Settings) (flag int, given bool, err error) {
+	r, _ := readOnlyOption.In(ss)
+	w, _ := writeOnlyOption.In(ss)
+	switch {
+	case r && w:
+		return 0, true, fmt.Errorf("rdonly and wronly exclude each other: give neither to open for both")
+	case r:
+		return os.O_RDONLY, true, nil
+	case w:
+		return os.O_WRONLY, true, nil
+	}
+	return os.O_RDWR, false, nil
+}
+
+// openFile opens file:PATH: for both directions, or for the one that the
+// permissions allow.
+func openFile(_ context.Context, t Target) (*Socket, error) {
+	if t.Endpoint == "" {
+		return nil, errors.New("no path was given: write file:path")
+	}
+	flag, given, err := access(t.Settings)
+	if err != nil {
+		return nil, err
+	}
+	extra := 0
+	for option, bit := range map[*Option[bool]]int{
+		createOption: os.O_CREATE, exclusiveOption: os.O_EXCL, appendOption: os.O_APPEND, truncateOption: os.O_TRUNC,
+	} {
+		if on, _ := option.In(t.Settings); on {
+			extra |= bit
+		}
+	}
+	mode, ok := fileModeOption.In(t.Settings)
+	if !ok {
+		mode = 0o600
+	}
+	fd, errno := sys.Open(t.Endpoint, flag|extra, uint32(mode))
+	if !given && (errno == syscall.EACCES || errno == syscall.EROFS || errno == syscall.EISDIR) {
+		for _, one := range []int{os.O_RDONLY, os.O_WRONLY} {
+			var second syscall.Errno
+			if fd, second = sys.Open(t.Endpoint, one|extra, uint32(mode)); second == 0 {
+				errno = 0
+				break
+			}
+		}
+	}
+	if errno != 0 {
+		return nil, openError(t.Endpoint, errno)
+	}
+	if info, err := os.Stat(t.Endpoint); err == nil && info.IsDir() {
+		sys.Close(fd)
+		return nil, &fs.PathError{Op: "open", Path: t.Endpoint, Err: syscall.EISDIR}
+	}
+	return wrapFile(fd, false)
+}
+
+func openError(path string, errno syscall.Errno) error {
+	err := &fs.PathError{Op: "open", Path: path, Err: errno}
+	switch errno {
+	case syscall.ENOENT:
+		return &Advised{err, "the option create makes a file that is not there"}
+	case syscall.EACCES:
+		return &Advised{err, "you may not open it so: rdonly or wronly may do"}
+	}
+	return err
+}
+
+func wrapFile(fd int, firstWriter bool) (*Socket, error) {
+	f, err := newFile(fd)
+	if err != nil {
+		sys.Close(fd)
+		return nil, err
+	}
+	f.reading.firstWriter = firstWriter
+	return Wrap(f, Kind{Unspecified, Stream, 0}), nil
+}
+
+// openPipe opens pipe:PATH. A reader waits for its first writer when it
+// reads; a writer waits here, until somebody reads.
+func openPipe(ctx context.Context, t Target) (*Socket, error) {
+	if t.Endpoint == "" {
+		return nil, errors.New("no path was given: write pipe:path")
+	}
+	flag, _, err := access(t.Settings)
+	if err != nil {
+		return nil, err
+	}
+	mode, ok := fileModeOption.In(t.Settings)
+	if !ok {
+		mode = 0o600
+	}
+	if errno := sys.Mkfifo(t.Endpoint, uint32(mode)); errno != 0 && errno != syscall.EEXIST {
+		return nil, &fs.PathError{Op: "mkfifo", Path: t.Endpoint, Err: errno}
+	}
+	if info, err := os.Stat(t.Endpoint); err == nil && info.Mode()&fs.ModeNamedPipe == 0 {
+		return nil, &Advised{fmt.Errorf("%s is no pipe", t.Endpoint), "the scheme file opens files and devices"}
+	}
+	for wait := firstBackoff; ; wait = min(2*wait, lastBackoff) {
+		fd, errno := sys.Open(t.Endpoint, flag, 0)
+		switch errno {
+		case 0:
+			return wrapFile(fd, flag == os.O_RDONLY)
+		case syscall.ENXIO: // nobody reads yet
+		default:
+			return nil, openError(t.Endpoint, errno)
+		}
+		select {
+		case <-ctx.Done():
+			return nil, &Advised{fmt.Errorf("open %s to write: %w", t.Endpoint, ctx.Err()), "nobody opened the pipe to read"}
+		case <-time.After(wait):
+		}
+	}
+}

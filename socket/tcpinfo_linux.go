@@ -1,0 +1,35 @@
+package socket
+
+import (
+	"syscall"
+	"time"
+
+	"zocalo/internal/sys"
+)
+
+func tcpInfo(e Endpoint) (TCPInfo, error) {
+	var raw sys.TCPInfo
+	err := onFD(e, "TCP_INFO", func(fd int) (errno syscall.Errno) {
+		errno = sys.GetTCPInfo(fd, &raw)
+		return errno
+	})
+	if err != nil {
+		return TCPInfo{}, err
+	}
+	us := func(n uint32) time.Duration { return time.Duration(n) * time.Microsecond }
+	ms := func(n uint32) time.Duration { return time.Duration(n) * time.Millisecond }
+	return TCPInfo{
+		State: TCPState(raw.State), Congestion: raw.Ca_state, Retransmits: raw.Retransmits, Probes: raw.Probes, Backoff: raw.Backoff,
+		RTT: us(raw.Rtt), RTTVar: us(raw.Rttvar), MinRTT: us(raw.Min_rtt), ReceiveRT: us(raw.Rcv_rtt), RTO: us(raw.Rto), ATO: us(raw.Ato),
+		SendMSS: int(raw.Snd_mss), ReceiveMSS: int(raw.Rcv_mss), PathMTU: int(raw.Pmtu),
+		CongestionWindow: int(raw.Snd_cwnd), SlowStartLimit: int(raw.Snd_ssthresh), Unacknowledged: int(raw.Unacked),
+		Lost: int(raw.Lost), Retransmitted: int(raw.Retrans), TotalRetransmits: int(raw.Total_retrans),
+		SendWindow: int(raw.Snd_wnd), ReceiveSpace: int(raw.Rcv_space), NotSent: int(raw.Notsent_bytes),
+		ReorderingMetric: int(raw.Reordering), ReorderingSeen: int(raw.Reord_seen), DuplicatesByPeer: int(raw.Dsack_dups), OutOfOrderArrived: int(raw.Rcv_ooopack),
+		OctetsSent: raw.Bytes_sent, OctetsRetransmitted: raw.Bytes_retrans, OctetsAcknowledged: raw.Bytes_acked, OctetsReceived: raw.Bytes_received,
+		PacingRate: raw.Pacing_rate, DeliveryRate: raw.Delivery_rate, AppLimited: sys.AppLimited(&raw),
+		Busy:          time.Duration(raw.Busy_time) * time.Microsecond,
+		WindowLimited: time.Duration(raw.Rwnd_limited) * time.Microsecond, SendBufferLimited: time.Duration(raw.Sndbuf_limited) * time.Microsecond,
+		LastSent: ms(raw.Last_data_sent), LastReceived: ms(raw.Last_data_recv), LastAck: ms(raw.Last_ack_recv),
+	}, nil
+}
