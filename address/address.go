@@ -22,8 +22,8 @@ type Address struct {
 }
 
 // String returns the address as Parse reads it: scheme and options under
-// their first names, values as their options print them. What it returns
-// parses to an address that is equal to a.
+// their first names, values as their options print them. An address that Parse
+// returned is equal to what Parse makes of its String.
 func (a Address) String() string {
 	if a.Scheme == nil {
 		return ""
@@ -125,20 +125,26 @@ func (a Address) checkSide(passive bool) error {
 	}
 	for _, set := range a.Settings {
 		switch {
-		case passive && set.Spec.Only == socket.ActiveOnly:
+		case !isOther(set.Spec.Only, passive):
+		case passive:
 			return &OptionError{set.Spec.Name, s.Name, "it is for the side that connects, and this one listens"}
-		case !passive && set.Spec.Only == socket.PassiveOnly:
+		default:
 			return &OptionError{set.Spec.Name, s.Name, "it is for the side that listens" + listenHint(s)}
 		}
 	}
 	return nil
 }
 
+// isOther reports whether only the other side takes an option.
+func isOther(only socket.Side, passive bool) bool {
+	return passive && only == socket.ActiveOnly || !passive && only == socket.PassiveOnly
+}
+
 func listenHint(s *socket.Scheme) string {
 	if s.NoListen {
 		return ", which " + s.Name + " does not have"
 	}
-	return ": write " + s.Name + listenSuffix
+	return ": leave it away, or write " + s.Name + listenSuffix + ":"
 }
 
 // portEndpoint ends the form of the endpoints that have a host and a port.

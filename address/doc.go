@@ -19,7 +19,7 @@
 // needs four. An address that is to be passive where the verb does not say so
 // is written SCHEME-listen: or SCHEME-l:, and one that is to be active
 // SCHEME-connect:, as socat has them. A scheme without an endpoint, such as
-// stdio, needs no colon; "-" alone is stdio.
+// stdio, or "-" for short, needs no colon.
 //
 // # Commas
 //
@@ -43,7 +43,6 @@
 //
 // # Shells
 //
-// [Address.String] adds to what the user wrote only lower-case letters,
-// digits, and the characters , : = / - . which no common shell touches inside
-// a word.
+// [Address.String] adds to what the user wrote only letters, digits, and the
+// characters , : = / - . which no common shell touches inside a word.
 package address

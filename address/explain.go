@@ -1,7 +1,6 @@
 package address
 
 import (
-	"fmt"
 	"regexp"
 	"slices"
 	"strings"
@@ -18,15 +17,13 @@ type Explanation struct {
 	Side     string              `json:"side"`               // "passive", "active", or "either": the verb decides
 	Form     string              `json:"form,omitempty"`     // the form of the scheme's endpoints, as "host:port"
 	Endpoint []EndpointPart      `json:"endpoint,omitempty"` // the parts of this one
-	Type     string              `json:"type,omitempty"`     // as "SOCK_STREAM"; "" where opening it tells
-	Protocol string              `json:"protocol,omitempty"` // as "IPPROTO_TCP", or "0"; "" with Type
-	Kinds    []KindExplanation   `json:"kinds,omitempty"`    // the kinds of socket that it can become
-	Options  []OptionExplanation `json:"options"`            // every option that the scheme takes: those given come first
+	Kinds    []KindExplanation   `json:"kinds,omitempty"`    // the kinds of socket that it can become; none where only opening it tells
+	Options  []OptionExplanation `json:"options"`            // every option that the scheme and side take: those given come first
 }
 
 // An EndpointPart is a part of an endpoint.
 type EndpointPart struct {
-	Name    string `json:"name"`              // as the form has it: "host"
+	Name    string `json:"name"`              // as the form has it: "host"; the form itself if it has no parts
 	Value   string `json:"value"`             // as written, "" where it was left away
 	Meaning string `json:"meaning,omitempty"` // where the value does not speak for itself
 }
@@ -34,7 +31,7 @@ type EndpointPart struct {
 // A KindExplanation is a kind of socket and what it promises.
 type KindExplanation struct {
 	Name         string `json:"name"` // as "tcp"
-	Call         string `json:"call"` // as "socket(AF_INET, SOCK_STREAM, IPPROTO_TCP)"
+	Call         string `json:"call"` // as "socket(AF_INET, SOCK_STREAM, 0)"
 	Reliable     bool   `json:"reliable"`
 	Ordered      bool   `json:"ordered"`
 	Unduplicated bool   `json:"unduplicated"`
@@ -56,11 +53,8 @@ type OptionExplanation struct {
 	Doc         string   `json:"doc"`
 }
 
-// Explain says what an address means. Nothing is looked up: the kinds that it
-// can become are the caller's to give, from the names that its endpoint
-// resolves to or from the scheme's domains; without them the explanation has
-// the type and protocol alone.
-func Explain(a Address, kinds ...socket.Kind) Explanation {
+// Explain says what an address means. Nothing is looked up.
+func Explain(a Address) Explanation {
 	e := Explanation{Address: a.String(), Side: "either"}
 	s := a.Scheme
 	if s == nil {
@@ -72,13 +66,8 @@ func Explain(a Address, kinds ...socket.Kind) Explanation {
 		e.Side = sideName(passive)
 	}
 	e.Endpoint = parts(s.Endpoint, a.Endpoint, passive)
-	if s.Type != 0 {
-		e.Type, e.Protocol = typeConstant(s.Type), protocolConstant(s.Protocol)
-	}
-	for _, k := range kinds {
-		if kind := describe(k); !slices.Contains(e.Kinds, kind) {
-			e.Kinds = append(e.Kinds, kind)
-		}
+	for _, k := range s.Kinds(socket.Target{Endpoint: a.Endpoint, Passive: passive, Settings: a.Settings}) {
+		e.Kinds = append(e.Kinds, describe(k))
 	}
 	for _, set := range a.Settings {
 		o := explainOption(set.Spec)
@@ -87,7 +76,7 @@ func Explain(a Address, kinds ...socket.Kind) Explanation {
 	}
 	for _, spec := range Options(s) {
 		given := slices.ContainsFunc(a.Settings, func(set socket.Setting) bool { return set.Spec == spec })
-		if !given {
+		if !given && !(known && isOther(spec.Only, passive)) {
 			e.Options = append(e.Options, explainOption(spec))
 		}
 	}
@@ -112,45 +101,10 @@ func sideName(passive bool) string {
 func describe(k socket.Kind) KindExplanation {
 	p := k.Properties()
 	return KindExplanation{
-		Name:     k.String(),
-		Call:     fmt.Sprintf("socket(%s, %s, %s)", domainConstant(k.Domain), typeConstant(k.Type), protocolConstant(k.Protocol)),
+		Name: k.String(), Call: "socket(" + k.Arguments() + ")",
 		Reliable: p.Reliable, Ordered: p.Ordered, Unduplicated: p.Unduplicated,
 		Connected: p.Connected, Bounded: p.Bounded, Urgent: p.Urgent,
 	}
-}
-
-// domainConstant returns C's name for a domain. All are named after their
-// family; only the Internet's has two domains.
-func domainConstant(d socket.Domain) string {
-	if d == socket.Inet6 {
-		return "AF_INET6"
-	}
-	return "AF_" + strings.ToUpper(d.String())
-}
-
-func typeConstant(t socket.Type) string {
-	switch t {
-	case socket.Stream:
-		return "SOCK_STREAM"
-	case socket.Datagram:
-		return "SOCK_DGRAM"
-	case socket.Raw:
-		return "SOCK_RAW"
-	case socket.SeqPacket:
-		return "SOCK_SEQPACKET"
-	}
-	return fmt.Sprint(uint8(t))
-}
-
-func protocolConstant(p socket.Protocol) string {
-	name := strings.ToUpper(p.String())
-	switch {
-	case p == 0:
-		return "0"
-	case name[0] >= '0' && name[0] <= '9':
-		return name
-	}
-	return "IPPROTO_" + name
 }
 
 // plainForm matches the forms whose parts have names: words joined by one
@@ -163,11 +117,10 @@ func parts(form, endpoint string, passive bool) []EndpointPart {
 	if form == "" {
 		return nil
 	}
-	names, values := []string{"endpoint"}, []string{endpoint}
+	names, values := []string{form}, []string{endpoint}
 	if m := plainForm.FindStringSubmatch(form); m != nil {
 		switch sep := m[1] + m[2]; sep {
 		case "":
-			names = []string{form}
 		case ":":
 			names = strings.Split(form, sep)
 			i := strings.LastIndexByte(endpoint, ':')
@@ -196,7 +149,7 @@ func meaning(name, value string, passive bool) string {
 		return "every interface"
 	case name == "port" && (value == "0" || value == "any") && passive:
 		return "the system chooses one"
-	case name == "endpoint" && strings.HasPrefix(value, "@"):
+	case strings.HasSuffix(name, "@name") && strings.HasPrefix(value, "@"):
 		return "a name in the abstract namespace, without a file"
 	}
 	return ""

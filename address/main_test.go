@@ -49,13 +49,13 @@ func TestMain(m *testing.M) {
 			return socket.Properties{Reliable: true, Ordered: true, Bounded: k.Type.Bounded(), Urgent: 1}
 		},
 		Schemes: []*socket.Scheme{
-			{Name: "toy", Aliases: []string{"plaything"}, Endpoint: "host:port", Doc: "a stream of toys", Type: socket.Stream,
+			{Name: "toy", Aliases: []string{"plaything"}, Endpoint: "host:port", Doc: "a stream of toys", Domains: []socket.Domain{toyDomain}, Type: socket.Stream,
 				Options: []*socket.Spec{toyLevel.Spec, toyQuiet.Spec, toyLabel.Spec, toySize.Spec, toyWait.Spec, toyMode.Spec},
 				Resolve: resolve, Source: source},
-			{Name: "toy-msg", Endpoint: "path, or @name", Doc: "toys one by one", Type: socket.Datagram,
+			{Name: "toy-msg", Endpoint: "path, or @name", Doc: "toys one by one", Domains: []socket.Domain{toyDomain, socket.VSock}, Type: socket.Datagram,
 				Options: []*socket.Spec{toyLabel.Spec}, Resolve: resolve, Source: source},
 			{Name: "toynet", Endpoint: "net#host#socket", Doc: "toys far away", Type: socket.SeqPacket, Resolve: resolve},
-			{Name: "toybox", Doc: "the box itself", NoListen: true, Options: []*socket.Spec{toyLabel.Spec}, Open: open},
+			{Name: "toybox", Doc: "the box itself", NoListen: true, Options: []*socket.Spec{toyLabel.Spec, toyMode.Spec}, Open: open},
 			{Name: "toyshop", Endpoint: "street", Doc: "only waits for children", Type: socket.Stream, NoDial: true,
 				Options: []*socket.Spec{toyWait.Spec}, Resolve: resolve, Source: source},
 		},

@@ -18,7 +18,7 @@ var (
 	Bind = socket.NewOption(socket.Spec{
 		Name:    "bind",
 		Default: "the system chooses",
-		Doc:     "where to connect from: host, host:port, :port, or a name of the domain; a listener's host, if its endpoint is only a port",
+		Doc:     "where to connect from, written as an endpoint; for a listener on a port alone, the host",
 		Phase:   socket.Caller,
 	}, nonEmpty("NAME"), nil, nil)
 

@@ -98,9 +98,6 @@ func parseHead(head string) (Address, error) {
 // lookup finds the scheme of a word, with its side.
 func lookup(word string) (a Address, known bool) {
 	word = strings.ToLower(word)
-	if word == "-" {
-		word = "stdio"
-	}
 	if a.Scheme, known = socket.LookupScheme(word); known {
 		return a, true
 	}
@@ -146,6 +143,9 @@ func (a *Address) add(field string) error {
 	for _, s := range a.Settings {
 		if s.Spec != spec {
 			continue
+		}
+		if spec.Repeatable {
+			break
 		}
 		if had, has := spec.Format(s.Value), spec.Format(value); had != has {
 			return &OptionError{spec.Name, a.Scheme.Name, "it is given twice, as " + quote(had) + " and " + quote(has) + ": leave one away"}

@@ -37,9 +37,6 @@ func (e Explanation) WriteText(w io.Writer, width int) error {
 }
 
 func (e Explanation) writeKinds(p *page) {
-	if len(e.Kinds) == 0 && e.Type != "" {
-		p.entry(2, 10, "socket", e.Type+", "+e.Protocol)
-	}
 	for i, k := range e.Kinds {
 		p.entry(2, 10, "socket", k.Call)
 		if i+1 < len(e.Kinds) && k.promises() == e.Kinds[i+1].promises() {
@@ -80,22 +77,20 @@ func (k KindExplanation) promises() string {
 func sideText(side string) string {
 	switch side {
 	case "passive":
-		return "passive: it is bound to its endpoint and waits for peers"
+		return "passive: it waits there for peers"
 	case "active":
-		return "active: it reaches for its endpoint"
+		return "active: it connects to what is there, or opens it"
 	}
 	return "active or passive, as the verb says"
 }
 
 func (p EndpointPart) text() string {
-	text := p.Name
-	if p.Value == "" {
-		text += " not given"
-	} else {
-		text += " " + printable(p.Value)
+	text := p.Name + ": not given"
+	if p.Value != "" {
+		text = p.Name + ": " + printable(p.Value)
 	}
 	if p.Meaning != "" {
-		text += ": " + p.Meaning
+		text += " (" + p.Meaning + ")"
 	}
 	return text
 }
@@ -145,12 +140,12 @@ func (o OptionExplanation) text() string {
 		notes = append(notes, o.Side+" side only")
 	}
 	if o.Default != "" {
-		notes = append(notes, "default "+o.Default)
+		notes = append(notes, "default: "+o.Default)
 	}
 	if len(notes) == 0 {
 		return o.Doc
 	}
-	return o.Doc + " (" + strings.Join(notes, "; ") + ")"
+	return o.Doc + " [" + strings.Join(notes, "; ") + "]"
 }
 
 // entry writes a label and, from a column after indent, text in as many lines

@@ -2,13 +2,15 @@ package frame
 
 import (
 	"fmt"
-	"strconv"
 	"strings"
+
+	"zocalo/address"
+	"zocalo/socket"
 )
 
 // Parse reads the name of a format: lines, len16, len32, varint, netstring,
 // fixed:N or chunk:N, in either case. N is 1 to MaxSize octets, in decimal, with a
-// unit if wanted: B, kB, MB, GB (powers of 1000), KiB, MiB, GiB (powers of 1024).
+// unit if wanted, as socket.ParseSize reads it.
 // An unknown name is refused with the nearest known one and the list of all.
 func Parse(text string) (Format, error) {
 	name, size, hasSize := strings.Cut(strings.ToLower(text), ":")
@@ -23,16 +25,20 @@ func Parse(text string) (Format, error) {
 		case !hasSize && info.sized:
 			return Format{}, fmt.Errorf("frame: format %.40q needs a size in octets: write %s:N, as %[2]s:512", text, name)
 		case hasSize:
-			n, ok := parseSize(size)
-			if !ok {
+			n, err := socket.ParseSize(size)
+			if err != nil || n < 1 || n > MaxSize {
 				return Format{}, fmt.Errorf("frame: format %.40q: the size must be 1 to %d octets, as 512 or 64KiB", text, MaxSize)
 			}
-			f.Size = n
+			f.Size = int(n)
 		}
 		return f, nil
 	}
+	var names []string
+	for _, info := range kinds[1:] {
+		names = append(names, info.name)
+	}
 	hint := ""
-	if near := nearest(name); near != "" {
+	if near := address.Nearest(name, names); near != "" {
 		hint = fmt.Sprintf("did you mean %s? ", near)
 	}
 	return Format{}, fmt.Errorf("frame: unknown format %.40q: %sthe formats are %s", text, hint, list())
@@ -64,61 +70,4 @@ func list() string {
 		names = append(names, d.Name)
 	}
 	return strings.Join(names, ", ")
-}
-
-var units = map[string]uint64{
-	"": 1, "b": 1,
-	"kb": 1e3, "mb": 1e6, "gb": 1e9,
-	"kib": 1 << 10, "mib": 1 << 20, "gib": 1 << 30,
-}
-
-// parseSize reads a number of octets in lower case, and reports whether it is one
-// from 1 to MaxSize.
-func parseSize(text string) (int, bool) {
-	digits := strings.TrimRight(text, "abcdefghijklmnopqrstuvwxyz")
-	// 32 bits, so that the product with a unit fits 64.
-	n, err := strconv.ParseUint(digits, 10, 32)
-	unit, known := units[text[len(digits):]]
-	n *= unit
-	return int(min(n, MaxSize)), err == nil && known && n >= 1 && n <= MaxSize
-}
-
-// nearest returns the format's name that the fewest edits make of word, or nothing
-// where each takes more edits than half the longer of the two.
-func nearest(word string) string {
-	word = word[:min(len(word), 32)] // no name is nearly as long
-	best, least := "", 0
-	for _, info := range kinds[1:] {
-		d := distance(word, info.name)
-		if d > max(len(word), len(info.name))/2 || best != "" && d >= least {
-			continue
-		}
-		best, least = info.name, d
-		if info.sized {
-			best += ":N"
-		}
-	}
-	return best
-}
-
-// distance is Levenshtein's: the insertions, deletions and replacements of single
-// octets that make b of a.
-func distance(a, b string) int {
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		diagonal := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			cost := diagonal
-			if a[i] != b[j] {
-				cost++
-			}
-			diagonal = row[j+1]
-			row[j+1] = min(cost, row[j]+1, row[j+1]+1)
-		}
-	}
-	return row[len(b)]
 }

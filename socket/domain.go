@@ -1,6 +1,9 @@
 package socket
 
-import "fmt"
+import (
+	"fmt"
+	"strconv"
+)
 
 // A Domain is a communication domain, the first argument of socket(2): which
 // names a socket can have, and which peers it can reach.
@@ -91,8 +94,8 @@ func ParseProtocol(text string) (Protocol, error) {
 			return p, nil
 		}
 	}
-	var n int
-	if _, err := fmt.Sscanf(text+"\n", "%d\n", &n); err != nil || n < 0 || n > 0xffff {
+	n, err := strconv.ParseUint(text, 10, 16)
+	if err != nil {
 		return 0, fmt.Errorf("protocol %q is neither a number up to 65535 nor one of default, icmp, icmpv6, mptcp, tcp, udp", text)
 	}
 	return Protocol(n), nil

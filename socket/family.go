@@ -50,6 +50,9 @@ type Scheme struct {
 	Endpoint string   // what follows the colon, for people: "host:port"
 	Doc      string   // what it is, in half a line
 
+	// Domains are those that the scheme's names may be in, the usual one
+	// first; empty for a scheme that opens by itself.
+	Domains  []Domain
 	Type     Type
 	Protocol Protocol
 
@@ -82,6 +85,24 @@ type Scheme struct {
 	// Open opens what the endpoint means, for a scheme that does not resolve
 	// to names.
 	Open func(context.Context, Target) (*Socket, error)
+}
+
+// Kinds returns the kinds of socket that the target can become; none for a
+// scheme that opens by itself, where only opening tells.
+func (s *Scheme) Kinds(t Target) []Kind {
+	var kinds []Kind
+	for _, d := range s.Domains {
+		kinds = append(kinds, s.KindFor(t, Name{domain: d}))
+	}
+	return kinds
+}
+
+// KindFor returns the kind of socket to make for a name of the target's.
+func (s *Scheme) KindFor(t Target, n Name) Kind {
+	if s.Kind != nil {
+		return s.Kind(t, n)
+	}
+	return Kind{n.Domain(), s.Type, s.Protocol}
 }
 
 // A Target is what an address asks of a scheme.

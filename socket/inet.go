@@ -69,9 +69,19 @@ type inetResolver struct {
 func (r inetResolver) scheme(name, doc string, t Type, p Protocol, options []*Spec) *Scheme {
 	return &Scheme{
 		Name: name, Endpoint: "host:port", Doc: doc,
-		Type: t, Protocol: p, Options: options,
+		Domains: r.domains(), Type: t, Protocol: p, Options: options,
 		Resolve: r.resolve, Source: r.source, Bind: inetBind, Follow: followPort,
 	}
+}
+
+func (r inetResolver) domains() []Domain {
+	switch r.network {
+	case "ip4":
+		return []Domain{Inet}
+	case "ip6":
+		return []Domain{Inet6}
+	}
+	return []Domain{Inet, Inet6}
 }
 
 // resolve returns the names of host:port. Without a host that is localhost;

@@ -31,6 +31,10 @@ type Spec struct {
 	// Only says which side takes the option.
 	Only Side
 
+	// Repeatable says that an address may give the option several times,
+	// with different values.
+	Repeatable bool
+
 	// Parse turns the text of a value into the option's type; flags without
 	// "=" give "1".
 	Parse func(text string) (any, error)

@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"strconv"
+	"strings"
 	"sync/atomic"
 	"syscall"
 	"time"
@@ -44,14 +45,14 @@ func New(d Domain, t Type, p Protocol) (*Socket, error) {
 	trace := currentTrace()
 	if err != nil {
 		if trace != nil {
-			trace(Call{Name: "socket", FD: -1, Args: k.arguments(), Err: err, Start: start, Took: time.Since(start)})
+			trace(Call{Name: "socket", FD: -1, Args: k.Arguments(), Err: err, Start: start, Took: time.Since(start)})
 		}
-		return nil, fmt.Errorf("socket(%s): %w", k.arguments(), err)
+		return nil, fmt.Errorf("socket(%s): %w", k.Arguments(), err)
 	}
 	s := Wrap(e, k)
 	if trace != nil {
 		n := s.number()
-		trace(Call{Name: "socket", FD: -1, Args: k.arguments(), Result: n, Start: start, Took: time.Since(start)})
+		trace(Call{Name: "socket", FD: -1, Args: k.Arguments(), Result: n, Start: start, Took: time.Since(start)})
 	}
 	return s, nil
 }
@@ -68,40 +69,31 @@ func Pair(d Domain, t Type, p Protocol) (a, b *Socket, err error) {
 	trace := currentTrace()
 	if err != nil {
 		if trace != nil {
-			trace(Call{Name: "socketpair", FD: -1, Args: k.arguments(), Err: err, Start: start, Took: time.Since(start)})
+			trace(Call{Name: "socketpair", FD: -1, Args: k.Arguments(), Err: err, Start: start, Took: time.Since(start)})
 		}
-		return nil, nil, fmt.Errorf("socketpair(%s): %w", k.arguments(), err)
+		return nil, nil, fmt.Errorf("socketpair(%s): %w", k.Arguments(), err)
 	}
 	a, b = Wrap(x, k), Wrap(y, k)
 	if trace != nil {
-		trace(Call{Name: "socketpair", FD: -1, Args: k.arguments(), Detail: fmt.Sprintf("[%d, %d]", a.number(), b.number()),
+		trace(Call{Name: "socketpair", FD: -1, Args: k.Arguments(), Detail: fmt.Sprintf("[%d, %d]", a.number(), b.number()),
 			Start: start, Took: time.Since(start)})
 	}
 	return a, b, nil
 }
 
-// arguments returns the kind as the arguments of socket(2).
-func (k Kind) arguments() string {
+// Arguments returns the kind as the arguments of socket(2), as
+// "AF_INET, SOCK_STREAM, 0".
+func (k Kind) Arguments() string {
 	types := map[Type]string{Stream: "SOCK_STREAM", Datagram: "SOCK_DGRAM", Raw: "SOCK_RAW", SeqPacket: "SOCK_SEQPACKET"}
 	t, ok := types[k.Type]
 	if !ok {
 		t = strconv.Itoa(int(k.Type))
 	}
-	p := "0"
-	if k.Protocol != 0 {
-		p = "IPPROTO_" + upper(k.Protocol.String())
+	p := strconv.Itoa(int(k.Protocol))
+	if name, ok := protocolNames[k.Protocol]; ok && k.Protocol != 0 {
+		p = "IPPROTO_" + strings.ToUpper(name)
 	}
 	return k.Domain.constant() + ", " + t + ", " + p
-}
-
-func upper(s string) string {
-	b := []byte(s)
-	for i, c := range b {
-		if c >= 'a' && c <= 'z' {
-			b[i] = c - 'a' + 'A'
-		}
-	}
-	return string(b)
 }
 
 // Wrap makes a socket of an endpoint that somebody else made, which it then

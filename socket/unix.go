@@ -37,7 +37,7 @@ func FormatMode(m os.FileMode) string { return fmt.Sprintf("%04o", uint32(m)) }
 func unixFamily() *Family {
 	scheme := func(name, doc string, t Type) *Scheme {
 		return &Scheme{
-			Name: name, Endpoint: "path, or @name", Doc: doc, Type: t, Options: append(unixOptions(t), modeOption.Spec),
+			Name: name, Endpoint: "path, or @name", Doc: doc, Domains: []Domain{Unix}, Type: t, Options: append(unixOptions(t), modeOption.Spec),
 			Resolve: func(_ context.Context, t Target) ([]Name, error) { return resolveUnix(t.Endpoint) },
 			Source:  func(_ context.Context, _ Target, text string) ([]Name, error) { return resolveUnix(text) },
 			Bind:    unixBind,

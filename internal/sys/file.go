@@ -6,7 +6,11 @@ import (
 	"golang.org/x/sys/unix"
 )
 
+// errnoOf returns the errno that x/sys returned as an error, 0 for nil.
 func errnoOf(err error) syscall.Errno {
+	if err == nil {
+		return 0
+	}
 	if errno, ok := err.(syscall.Errno); ok {
 		return errno
 	}

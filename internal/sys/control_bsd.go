@@ -1,0 +1,79 @@
+//go:build darwin || freebsd
+
+package sys
+
+import (
+	"errors"
+	"slices"
+	"syscall"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+)
+
+// A Cmsg is one item of ancillary data: cmsghdr of cmsg(3), its data still in
+// the buffer that it was parsed from.
+type Cmsg struct {
+	Level, Type int
+	Data        []byte
+}
+
+// NextCmsg takes the first item from control and returns what follows it. A
+// malformed rest gives ok false.
+func NextCmsg(control []byte) (c Cmsg, rest []byte, ok bool) {
+	if len(control) < unix.SizeofCmsghdr {
+		return Cmsg{}, nil, false
+	}
+	h := (*unix.Cmsghdr)(unsafe.Pointer(&control[0]))
+	size := int(h.Len)
+	if size < unix.CmsgLen(0) || size > len(control) {
+		return Cmsg{}, nil, false
+	}
+	c = Cmsg{int(h.Level), int(h.Type), control[unix.CmsgLen(0):size]}
+	data := size - unix.CmsgLen(0)
+	return c, control[min(unix.CmsgSpace(data), len(control)):], true
+}
+
+// AppendCmsg appends an item to control.
+func AppendCmsg(control []byte, level, typ int, data []byte) []byte {
+	start := len(control)
+	control = appendCmsgSpace(control, level, typ, len(data))
+	copy(control[start+unix.CmsgLen(0):], data)
+	return control
+}
+
+// appendCmsgSpace appends an item with room for n octets of data, which are
+// zero.
+func appendCmsgSpace(control []byte, level, typ, n int) []byte {
+	start := len(control)
+	space := unix.CmsgSpace(n)
+	control = slices.Grow(control, space)[:start+space]
+	clear(control[start:])
+	h := (*unix.Cmsghdr)(unsafe.Pointer(&control[start]))
+	h.Level, h.Type = int32(level), int32(typ)
+	h.SetLen(unix.CmsgLen(n))
+	return control
+}
+
+// IsCredentials reports false: these systems write credentials otherwise.
+func IsCredentials(Cmsg) bool { return false }
+
+// CmsgCredentials has none to return.
+func CmsgCredentials(Cmsg) (pid, uid, gid int, ok bool) { return 0, 0, 0, false }
+
+// AppendCredentials is Linux's.
+func AppendCredentials(control []byte, _, _, _ int) ([]byte, error) {
+	return control, errors.ErrUnsupported
+}
+
+// IsTime reports false: SCM_TIMESTAMPNS is Linux's.
+func IsTime(Cmsg) bool { return false }
+
+// CmsgTime has none to return.
+func CmsgTime(Cmsg) (sec, nsec int64, ok bool) { return 0, 0, false }
+
+// SetTimestamps asks for SO_TIMESTAMP: each message comes with the time when
+// it arrived.
+func SetTimestamps(fd int) syscall.Errno {
+	return SetInt(fd, unix.SOL_SOCKET, unix.SO_TIMESTAMP, 1)
+}

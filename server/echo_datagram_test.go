@@ -1,0 +1,181 @@
+package server_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"log/slog"
+	"net"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"zocalo/server"
+	"zocalo/socket"
+)
+
+// soon is a deadline for a call that is expected to wait in vain.
+func soon() time.Time { return time.Now().Add(50 * time.Millisecond) }
+
+// datagrams runs e.EchoDatagrams on a new socket, and returns its name and
+// what ends it.
+func datagrams(t testing.TB, e *server.Echoer, k socket.Kind) (socket.Name, func()) {
+	t.Helper()
+	s := bound(t, k)
+	ctx, stop := context.WithCancel(context.Background())
+	result := make(chan error, 1)
+	go func() { result <- e.EchoDatagrams(ctx, s) }()
+	t.Cleanup(stop)
+	return s.Name(), func() {
+		t.Helper()
+		stop()
+		if err := <-result; err != nil {
+			t.Errorf("EchoDatagrams: %v", err)
+		}
+	}
+}
+
+func sendTo(t testing.TB, s *socket.Socket, peer socket.Name, b []byte) {
+	t.Helper()
+	if _, err := s.Send(&socket.Message{Buffers: [][]byte{b}, Peer: peer}); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestEchoDatagrams(t *testing.T) {
+	for _, k := range []socket.Kind{udp, unixDatagram, memoryDgram} {
+		t.Run(k.String(), func(t *testing.T) {
+			answered := make(chan socket.Name, 100)
+			e := server.Echoer{OnMessage: func(peer socket.Name, _ int) { answered <- peer }}
+			name, end := datagrams(t, &e, k)
+			b := make([]byte, 70_000)
+			want := server.EchoCounts{}
+			for range 3 {
+				client := bound(t, k)
+				for i, size := range []int{1, 0, 1472, 60_000, 0} {
+					message := bytes.Repeat([]byte{byte(i)}, size)
+					sendTo(t, client, name, message)
+					m := socket.Message{Buffers: [][]byte{b}}
+					if err := client.Receive(&m); err != nil || !bytes.Equal(b[:m.N], message) || m.Peer != name {
+						t.Fatalf("message of %d octets: %d came back from %v, error %v", size, m.N, m.Peer, err)
+					}
+					if peer := <-answered; peer != client.Name() {
+						t.Errorf("OnMessage saw %v; want %v", peer, client.Name())
+					}
+					want.Messages++
+					want.Octets += int64(size)
+				}
+			}
+			end()
+			if got := e.Counts(); got != want {
+				t.Errorf("counted %+v; want %+v", got, want)
+			}
+		})
+	}
+}
+
+func TestEchoDatagramsGoesOn(t *testing.T) {
+	for _, test := range []struct {
+		name    string
+		kind    socket.Kind
+		trouble func(t *testing.T, server socket.Name)
+		want    server.EchoCounts
+		log     string
+	}{
+		{"a sender without a name", unixDatagram, func(t *testing.T, server socket.Name) {
+			sendTo(t, open(t, unixDatagram), server, []byte("who?"))
+		}, server.EchoCounts{Unanswered: 2}, "no name"},
+		{"a sender that is gone", unixDatagram, func(t *testing.T, server socket.Name) {
+			s := bound(t, unixDatagram)
+			sendTo(t, s, server, []byte("bye"))
+			s.Close()
+			os.Remove(s.Name().Path())
+		}, server.EchoCounts{}, ""},
+		{"a message that is too long", udp, func(t *testing.T, server socket.Name) {
+			sendTo(t, bound(t, udp), server, make([]byte, 20_000))
+		}, server.EchoCounts{TooLong: 2}, "too long"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			var log bytes.Buffer
+			e := server.Echoer{MaxMessage: 10_000, Log: slog.New(slog.NewTextHandler(&log, nil))}
+			name, end := datagrams(t, &e, test.kind)
+			for range 2 {
+				test.trouble(t, name)
+			}
+			client := bound(t, test.kind)
+			sendTo(t, client, name, []byte("still there?"))
+			if n, err := client.Read(make([]byte, 100)); n != 12 || err != nil {
+				t.Errorf("%d octets came back, error %v", n, err)
+			}
+			end()
+			got := e.Counts()
+			got.Messages, got.Octets = 0, 0
+			if test.log == "" { // the sender may have been quick or slow to go
+				return
+			}
+			if got != test.want {
+				t.Errorf("counted %+v; want %+v", got, test.want)
+			}
+			if strings.Count(log.String(), "\n") != 1 || !strings.Contains(log.String(), test.log) {
+				t.Errorf("want one line that says %q:\n%s", test.log, &log)
+			}
+		})
+	}
+}
+
+// A peer that sends and never reads does not stop the others for long.
+func TestEchoDatagramsPassesOverWhoDoesNotRead(t *testing.T) {
+	var e server.Echoer
+	name, end := datagrams(t, &e, unixDatagram)
+	deaf, client := bound(t, unixDatagram), bound(t, unixDatagram)
+	deaf.SetWriteDeadline(time.Now().Add(time.Minute))
+	for e.Counts().Unanswered == 0 {
+		sendTo(t, deaf, name, []byte("x"))
+	}
+	sendTo(t, client, name, []byte("and I?"))
+	if n, err := client.Read(make([]byte, 100)); n != 6 || err != nil {
+		t.Errorf("%d octets came back, error %v", n, err)
+	}
+	end()
+}
+
+func TestEchoDatagramsOnClosedSocket(t *testing.T) {
+	s := bound(t, udp)
+	s.Close()
+	if err := server.EchoDatagrams(t.Context(), s); !errors.Is(err, net.ErrClosed) {
+		t.Errorf("%v; want net.ErrClosed", err)
+	}
+}
+
+// The way to serve one client only: its hook ends the context.
+func TestEchoDatagramsOnce(t *testing.T) {
+	s, client := bound(t, udp), bound(t, udp)
+	ctx, stop := context.WithCancel(t.Context())
+	defer stop()
+	e := server.Echoer{OnMessage: func(socket.Name, int) { stop() }}
+	sendTo(t, client, s.Name(), []byte("one"))
+	sendTo(t, client, s.Name(), []byte("two"))
+	if err := e.EchoDatagrams(ctx, s); err != nil {
+		t.Error(err)
+	}
+	if n := e.Counts().Messages; n != 1 {
+		t.Errorf("%d messages were sent back; want 1", n)
+	}
+}
+
+func TestEchoDatagramsAllocatesNothing(t *testing.T) {
+	for _, k := range []socket.Kind{udp, unixDatagram} {
+		name, end := datagrams(t, new(server.Echoer), k)
+		client := bound(t, k)
+		out := socket.Message{Buffers: [][]byte{[]byte("some text")}, Peer: name}
+		in := socket.Message{Buffers: [][]byte{make([]byte, 100)}}
+		if n := testing.AllocsPerRun(200, func() {
+			client.Send(&out)
+			client.Receive(&in)
+		}); n >= 1 && !raceEnabled {
+			t.Errorf("%v: %v allocations a message", k, n)
+		}
+		end()
+	}
+}

@@ -1,0 +1,226 @@
+package server
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"sync"
+	"time"
+
+	"zocalo/socket"
+)
+
+// A Listener is a source of connections, such as a passive *[socket.Socket].
+type Listener interface {
+	// Accept waits for the next connection. The end of ctx, and Close, end
+	// the call at once.
+	Accept(ctx context.Context) (*socket.Socket, error)
+	Close() error
+	// Name is where it listens, for messages.
+	Name() socket.Name
+}
+
+// DefaultMaxConns is how many connections a [Server] serves at once where
+// MaxConns does not say.
+const DefaultMaxConns = 10_000
+
+// DefaultDrain is the Drain that commands use unless told otherwise.
+const DefaultDrain = 5 * time.Second
+
+// A Server gives each connection that it accepts to a handler. Only Handler is
+// needed. The fields must not change once Serve was called.
+type Server struct {
+	// Handler serves one connection, in a goroutine of its own. The server
+	// closes the socket when it returns.
+	//
+	// ctx carries the values of Serve's and outlives it: it ends when the
+	// time to drain is over, or by Abort. By then the socket is closed, so
+	// that a handler which waits for it alone need not look at ctx. Serve
+	// waits for every handler, so each must return then. A handler's panic is
+	// not caught: it ends the program, as elsewhere in Go.
+	Handler func(ctx context.Context, c *socket.Socket)
+
+	// MaxConns bounds the connections served at once by one call of Serve,
+	// over all its listeners; 0 means DefaultMaxConns, negative no bound. At
+	// the bound the server stops accepting, and clients wait in the system's
+	// queue. None is accepted only to be dropped.
+	MaxConns int
+
+	// Drain is how long open connections may go on once Serve's context has
+	// ended. What is open after it is ended by a reset, so that no peer takes
+	// a stream cut short for one that is complete. 0 ends them at once;
+	// negative waits for as long as they take.
+	Drain time.Duration
+
+	// Allow, if not nil, turns away every peer that is not in it, and Deny
+	// every peer that is. Deny wins. A peer turned away is reset.
+	Allow, Deny *List
+
+	// Log is told what a person who runs the server wants to know; nil
+	// discards that.
+	Log *slog.Logger
+
+	abortMu sync.Mutex
+	aborted chan struct{} // made by the first who asks
+}
+
+// Serve accepts connections on all listeners until ctx ends. Then it closes
+// the listeners, so that what was not accepted yet is refused, lets open
+// connections finish for the time Drain, ends those that are left, and returns
+// when every handler has returned: nil where nothing failed.
+//
+// A listener that fails for good ends Serve in the same way, with that error.
+// Errors that accept(2) calls temporary are no failures: what concerns one
+// connection only is passed over, and while descriptors or memory are out
+// Serve pauses, from 5 ms up to 1 s at a time, and says so once.
+//
+// Serve closes the listeners in every case, also when it refuses to begin.
+func (s *Server) Serve(ctx context.Context, listeners ...Listener) error {
+	r := &serving{Server: s, log: logger(s.Log)}
+	if err := s.check(listeners); err != nil {
+		r.close(listeners)
+		return err
+	}
+	accepting, stop := context.WithCancel(ctx)
+	defer stop()
+	handling, end := context.WithCancel(context.WithoutCancel(ctx))
+	defer end()
+	r.handling = handling
+	r.conns.init(accepting, s.maxConns())
+
+	failed := make(chan error, len(listeners))
+	var loops sync.WaitGroup
+	for _, l := range listeners {
+		loops.Go(func() {
+			if err := r.accept(accepting, l); err != nil {
+				failed <- fmt.Errorf("listener %v failed, and serving ended: %w", l.Name(), err)
+				stop()
+			}
+		})
+	}
+	select {
+	case <-accepting.Done():
+	case <-s.abortion():
+		stop()
+	}
+	r.close(listeners)
+	loops.Wait()
+
+	r.drain()
+	end()
+	r.handlers.Wait()
+	select {
+	case err := <-failed:
+		return err
+	default:
+		return nil
+	}
+}
+
+// Abort ends Serve without the time to drain: for the second signal of an
+// impatient user. It does not wait for Serve to return. The server cannot
+// serve again.
+func (s *Server) Abort() {
+	c := s.abortion()
+	s.abortMu.Lock()
+	defer s.abortMu.Unlock()
+	if !isClosed(c) {
+		close(c)
+	}
+}
+
+func (s *Server) abortion() chan struct{} {
+	s.abortMu.Lock()
+	defer s.abortMu.Unlock()
+	if s.aborted == nil {
+		s.aborted = make(chan struct{})
+	}
+	return s.aborted
+}
+
+func isClosed(c <-chan struct{}) bool {
+	select {
+	case <-c:
+		return true
+	default:
+		return false
+	}
+}
+
+func (s *Server) check(listeners []Listener) error {
+	switch {
+	case s.Handler == nil:
+		return errors.New("serve: the server has no Handler: set one")
+	case len(listeners) == 0:
+		return errors.New("serve: no listener was given: give at least one")
+	}
+	return nil
+}
+
+func (s *Server) maxConns() int {
+	if s.MaxConns == 0 {
+		return DefaultMaxConns
+	}
+	return s.MaxConns
+}
+
+// serving is one call of Serve.
+type serving struct {
+	*Server
+	log      *slog.Logger
+	handling context.Context // of the handlers
+	conns    connections
+	handlers sync.WaitGroup
+	shortage episode
+}
+
+// serve starts the handler of an admitted connection.
+func (r *serving) serve(c *socket.Socket) {
+	r.handlers.Go(func() {
+		defer r.conns.remove(c)
+		defer c.Close()
+		r.Handler(r.handling, c)
+	})
+}
+
+// drain waits for the handlers as long as Drain allows, then ends the
+// connections that are left. Nothing is accepted any more.
+func (r *serving) drain() {
+	done := make(chan struct{})
+	go func() {
+		r.handlers.Wait()
+		close(done)
+	}()
+	var over <-chan time.Time
+	if r.Drain >= 0 {
+		timer := time.NewTimer(r.Drain)
+		defer timer.Stop()
+		over = timer.C
+	}
+	select {
+	case <-done:
+		return
+	case <-over:
+	case <-r.abortion():
+	}
+	if n := r.conns.abort(); n > 0 {
+		r.log.Warn("connections were reset, since the server ends", "connections", n, "drain", r.Drain)
+	}
+}
+
+func (r *serving) close(listeners []Listener) {
+	for _, l := range listeners {
+		if err := l.Close(); err != nil && !errors.Is(err, net.ErrClosed) {
+			r.log.Warn("a listener did not close well", "listener", l.Name(), "error", err)
+		}
+	}
+}
+
+func logger(l *slog.Logger) *slog.Logger {
+	if l == nil {
+		return slog.New(slog.DiscardHandler)
+	}
+	return l
+}
