@@ -42,7 +42,7 @@ func TestParseRefuses(t *testing.T) {
 		"netstrings":               "did you mean netstring?",
 		"len23":                    "did you mean len",
 		"varnit":                   "did you mean varint?",
-		"fix:3":                    "did you mean fixed:N?",
+		"fixd:3":                    "did you mean fixed:N?",
 		"zzzzzz":                   `"zzzzzz": ` + list,
 		"lines ":                   "did you mean lines?",
 		"lines:":                   "lines takes no size: write lines alone",
@@ -57,7 +57,7 @@ func TestParseRefuses(t *testing.T) {
 		"fixed:KiB":                "the size must be",
 		"fixed:1 KiB":              "the size must be",
 		"fixed:1:2":                "the size must be",
-		"fixed:4k":                 "the size must be",
+		
 		"fixed:1073741825":         "the size must be",
 		"fixed:2GiB":               "the size must be",
 		"fixed:18446744073709":     "the size must be",

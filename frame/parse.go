@@ -33,15 +33,11 @@ func Parse(text string) (Format, error) {
 		}
 		return f, nil
 	}
-	var names []string
-	for _, info := range kinds[1:] {
-		names = append(names, info.name)
-	}
 	hint := ""
-	if near := address.Nearest(name, names); near != "" {
+	if near := address.Nearest(text, list()); near != "" {
 		hint = fmt.Sprintf("did you mean %s? ", near)
 	}
-	return Format{}, fmt.Errorf("frame: unknown format %.40q: %sthe formats are %s", text, hint, list())
+	return Format{}, fmt.Errorf("frame: unknown format %.40q: %sthe formats are %s", text, hint, strings.Join(list(), ", "))
 }
 
 // A Description says what a format is, for help texts.
@@ -64,10 +60,10 @@ func Formats() []Description {
 }
 
 // list names every format, for refusals.
-func list() string {
+func list() []string {
 	var names []string
 	for _, d := range Formats() {
 		names = append(names, d.Name)
 	}
-	return strings.Join(names, ", ")
+	return names
 }

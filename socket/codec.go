@@ -99,11 +99,11 @@ func ParseSize(text string) (int64, error) {
 		if !ok {
 			continue
 		}
-		n, err := strconv.ParseInt(digits, 10, 64)
-		if err != nil || n < 0 || n > math.MaxInt64/u.factor {
+		n, err := strconv.ParseUint(digits, 10, 63)
+		if err != nil || int64(n) > math.MaxInt64/u.factor {
 			break
 		}
-		return n * u.factor, nil
+		return int64(n) * u.factor, nil
 	}
 	return 0, fmt.Errorf("%q is not a size such as 65536, 64KiB or 1MB", text)
 }
