@@ -5,15 +5,20 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"os"
 	"syscall"
 	"time"
 
 	"zocalo/socket"
 )
 
-// answerPatience is how long, at least, an answer may wait for a peer that
-// does not read, as a unix datagram socket's may. All others wait meanwhile.
-const answerPatience = 100 * time.Millisecond
+// How long an answer may wait for a peer that does not read, as a unix
+// datagram socket's may, while all others wait: at least the first, and the
+// second where the peer did not take its last answer either.
+const (
+	answerPatience = 100 * time.Millisecond
+	deafPatience   = time.Millisecond
+)
 
 // EchoDatagrams is [Echoer.EchoDatagrams] of the zero Echoer.
 func EchoDatagrams(ctx context.Context, s *socket.Socket) error {
@@ -29,7 +34,8 @@ func EchoDatagrams(ctx context.Context, s *socket.Socket) error {
 // of an unbound unix datagram socket; and one whose sender cannot be reached,
 // such as one that is gone or for which the system has no buffers (ENOBUFS).
 // For a sender that does not read its answers, EchoDatagrams waits 100 to 200
-// ms for each of them, and then drops it.
+// ms once, then 1 ms an answer until it reads again, and drops what it does not
+// take.
 //
 // It allocates nothing per message.
 func (e *Echoer) EchoDatagrams(ctx context.Context, s *socket.Socket) error {
@@ -63,9 +69,9 @@ func (e *Echoer) EchoDatagrams(ctx context.Context, s *socket.Socket) error {
 			e.leave(m.Peer, errUnnamed)
 			continue
 		}
-		err = answers.begin(s)
-		if err == nil {
+		if err = answers.begin(s, m.Peer); err == nil {
 			err = answer(s, &m)
+			answers.end(m.Peer, err)
 		}
 		switch {
 		case ctx.Err() != nil && err != nil:
@@ -105,14 +111,31 @@ var unnamedUnix, _ = socket.UnixName("")
 func unnamed(n socket.Name) bool { return n.IsZero() || n == unnamedUnix }
 
 // answerTime keeps a socket's write deadline between one and two times
-// answerPatience ahead, so that most answers need not set it.
-type answerTime struct{ until time.Time }
+// answerPatience ahead, so that most answers need not set it. The peer that
+// did not take its last answer gets deafPatience until it takes one.
+type answerTime struct {
+	until time.Time
+	deaf  socket.Name
+}
 
-func (a *answerTime) begin(s *socket.Socket) error {
+func (a *answerTime) begin(s *socket.Socket, peer socket.Name) error {
 	now := time.Now()
-	if a.until.Sub(now) >= answerPatience {
+	switch {
+	case peer == a.deaf:
+		a.until = time.Time{}
+		return s.SetWriteDeadline(now.Add(deafPatience))
+	case a.until.Sub(now) >= answerPatience:
 		return nil
 	}
 	a.until = now.Add(2 * answerPatience)
 	return s.SetWriteDeadline(a.until)
+}
+
+// end notes how an answer ended.
+func (a *answerTime) end(peer socket.Name, err error) {
+	if errors.Is(err, os.ErrDeadlineExceeded) {
+		a.deaf = peer
+	} else if peer == a.deaf {
+		a.deaf = socket.Name{}
+	}
 }

@@ -465,7 +465,7 @@ func TestHandlerContextKeepsValues(t *testing.T) {
 // A clean stop is never taken for a failure of a listener that it closed.
 func TestStopIsClean(t *testing.T) {
 	for range 200 {
-		r := serve(t, &server.Server{Handler: echo}, listen(t, memory), listen(t, memory))
+		r := serve(t, &server.Server{Handler: echo}, listen(t, tcp), listen(t, tcp), listen(t, tcp))
 		r.wait(t)
 	}
 }
