@@ -2,6 +2,7 @@ package socket
 
 import (
 	"fmt"
+	"time"
 )
 
 // A Phase says when, on the way from an address to an open socket, an option
@@ -118,10 +119,13 @@ func (o *Option[T]) Set(e Endpoint, v T) error {
 	if o.set == nil {
 		return &UnsupportedError{Feature: "setting " + o.Name, Needs: "an option that can be set; this one is only read"}
 	}
-	err := o.set(e, v)
-	if s, ok := e.(*Socket); ok && s.trace != nil {
-		s.traced("setsockopt", fmt.Sprintf("%s, %s", o.label(), o.Format(v)), 0, "", err)
+	s, ok := e.(*Socket)
+	if !ok || s.trace == nil {
+		return o.set(e, v)
 	}
+	start := time.Now()
+	err := o.set(e, v)
+	s.tracedFrom(start, "setsockopt", o.label()+", "+o.Format(v), 0, "", err)
 	return err
 }
 
@@ -131,10 +135,13 @@ func (o *Option[T]) Get(e Endpoint) (T, error) {
 		var none T
 		return none, &UnsupportedError{Feature: "reading " + o.Name, Needs: "an option that can be read; this one is only set"}
 	}
-	v, err := o.get(e)
-	if s, ok := e.(*Socket); ok && s.trace != nil {
-		s.traced("getsockopt", o.label(), 0, o.Format(v), err)
+	s, ok := e.(*Socket)
+	if !ok || s.trace == nil {
+		return o.get(e)
 	}
+	start := time.Now()
+	v, err := o.get(e)
+	s.tracedFrom(start, "getsockopt", o.label(), 0, o.Format(v), err)
 	return v, err
 }
 

@@ -159,7 +159,11 @@ func (s *Socket) Listen(backlog int) error {
 	start := s.now()
 	err := a.Listen(backlog)
 	if s.trace != nil {
-		s.tracedFrom(start, "listen", strconv.Itoa(backlog), 0, "", err)
+		args := strconv.Itoa(backlog)
+		if backlog <= 0 {
+			args = "SOMAXCONN"
+		}
+		s.tracedFrom(start, "listen", args, 0, "", err)
 	}
 	return s.failed("listen", err)
 }

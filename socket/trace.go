@@ -101,11 +101,6 @@ func (s *Socket) number() int {
 	return int(s.lastFD.Load())
 }
 
-// traced reports a call without a beginning worth telling.
-func (s *Socket) traced(call, args string, result int, detail string, err error) {
-	s.tracedFrom(time.Now(), call, args, result, detail, err)
-}
-
 func (s *Socket) tracedFrom(start time.Time, call, args string, result int, detail string, err error) {
 	if s.trace == nil {
 		return

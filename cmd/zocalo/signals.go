@@ -1,0 +1,40 @@
+package main
+
+import (
+	"context"
+	"os"
+	"os/signal"
+	"sync/atomic"
+	"syscall"
+)
+
+// untilSignal returns a context that ends at the first SIGINT or SIGTERM. A
+// second one calls again, which is for whoever does not want to wait for what
+// the first began. stop gives the signals back.
+func untilSignal(parent context.Context, again func()) (ctx context.Context, stop func()) {
+	ctx, cancel := context.WithCancel(parent)
+	signals := make(chan os.Signal, 2)
+	signal.Notify(signals, syscall.SIGINT, syscall.SIGTERM)
+	done := make(chan struct{})
+	var stopped atomic.Bool
+	go func() {
+		for n := 0; ; n++ {
+			select {
+			case <-signals:
+				cancel()
+				if n > 0 {
+					again()
+				}
+			case <-done:
+				return
+			}
+		}
+	}()
+	return ctx, func() {
+		if stopped.CompareAndSwap(false, true) {
+			signal.Stop(signals)
+			close(done)
+			cancel()
+		}
+	}
+}
