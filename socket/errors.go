@@ -43,7 +43,7 @@ func (s *Socket) failedTo(op string, peer Name, err error) error {
 		return err
 	}
 	e := &net.OpError{Op: op, Net: s.kind.String(), Err: err}
-	if name := s.endpoint.Name(); !name.IsZero() {
+	if name := s.endpoint.Name(); !name.IsZero() && op != "bind" {
 		e.Source = name.NetAddr(s.kind)
 	}
 	if peer.IsZero() {

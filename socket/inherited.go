@@ -114,14 +114,15 @@ func (s *stdio) Peer() Name                         { return Name{} }
 // Shutdown ends standard output by closing it, so that who reads it sees the
 // end.
 func (s *stdio) Shutdown(how How) error {
-	var errs []error
 	if how != Read {
-		errs = append(errs, s.out.endpoint.Close())
+		if err := s.out.endpoint.Close(); err != nil {
+			return err
+		}
 	}
 	if how != Write {
-		errs = append(errs, s.in.endpoint.Close())
+		return s.in.endpoint.Close()
 	}
-	return errors.Join(errs...)
+	return nil
 }
 
 func (s *stdio) Close() error {

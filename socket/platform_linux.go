@@ -1,8 +1,8 @@
 package socket
 
 import (
-	"errors"
 	"sync"
+	"syscall"
 
 	"zocalo/internal/sys"
 )
@@ -23,16 +23,19 @@ var unixUrgent = sync.OnceValue(func() bool {
 // kindOfFD asks the system what a descriptor is; ok is false for one that is
 // no socket.
 func kindOfFD(fd int) (k Kind, ok bool, err error) {
-	domain, errno := sys.GetInt(fd, sys.SOL_SOCKET, sys.SO_DOMAIN)
-	if errno == sys.ENOTSOCK {
-		return Kind{}, false, nil
+	var values [3]int
+	for i, option := range [...]int{sys.SO_DOMAIN, sys.SO_TYPE, sys.SO_PROTOCOL} {
+		var errno syscall.Errno
+		values[i], errno = sys.GetInt(fd, sys.SOL_SOCKET, option)
+		switch errno {
+		case 0:
+		case syscall.ENOTSOCK:
+			return Kind{}, false, nil
+		default:
+			return Kind{}, true, syscallError("getsockopt", errno)
+		}
 	}
-	typ, errno2 := sys.GetInt(fd, sys.SOL_SOCKET, sys.SO_TYPE)
-	protocol, errno3 := sys.GetInt(fd, sys.SOL_SOCKET, sys.SO_PROTOCOL)
-	if err := errors.Join(syscallError("getsockopt", errno), syscallError("getsockopt", errno2), syscallError("getsockopt", errno3)); err != nil {
-		return Kind{}, true, err
-	}
-	k = Kind{Domain(domain), Type(typ), Protocol(protocol)}
+	k = Kind{Domain(values[0]), Type(values[1]), Protocol(values[2])}
 	if k.Protocol == TCP && k.Type == Stream || k.Protocol == UDP && k.Type == Datagram {
 		k.Protocol = 0
 	}

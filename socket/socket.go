@@ -2,7 +2,6 @@ package socket
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -488,7 +487,10 @@ func (s *Socket) release() {
 // SetDeadline sets both deadlines. The zero time means none; one in the past
 // ends at once what waits.
 func (s *Socket) SetDeadline(t time.Time) error {
-	return errors.Join(s.SetReadDeadline(t), s.SetWriteDeadline(t))
+	if err := s.SetReadDeadline(t); err != nil {
+		return err
+	}
+	return s.SetWriteDeadline(t)
 }
 
 // SetReadDeadline sets when Read, Receive, Accept and ReceiveUrgent end with

@@ -56,11 +56,11 @@ func Faulty(s *socket.Socket, fault Fault, every int) *socket.Socket {
 }
 
 func faulty(s *socket.Socket, fault Fault, every int) socket.Endpoint {
-	f := faultyEndpoint{s: s, fault: fault, every: max(every, 1)}
+	every = max(every, 1)
 	if s.Type().Bounded() {
-		return &faultyMessenger{f}
+		return &faultyMessenger{faultyEndpoint{s: s, fault: fault, every: every}}
 	}
-	return &faultyStream{f}
+	return &faultyEndpoint{s: s, fault: fault, every: every}
 }
 
 // faultyEndpoint is a layer over a socket: not a wrapper, so that nobody finds
@@ -84,9 +84,7 @@ type lateUrgent struct {
 	after int
 }
 
-// faultyStream and faultyMessenger differ in what they can do, as what is
-// beneath them does.
-type faultyStream struct{ faultyEndpoint }
+// faultyMessenger is one whose kind carries messages.
 type faultyMessenger struct{ faultyEndpoint }
 
 func (f *faultyEndpoint) Lower() socket.Endpoint             { return f.s }
@@ -132,16 +130,17 @@ func (f *faultyEndpoint) send(m *socket.Message) (int, error) {
 	defer f.mu.Unlock()
 	data := bytes.Join(m.Buffers, nil)
 	f.count++
-	if err := f.spoil(m, data); err != nil {
+	n, err := f.spoil(m, data)
+	if err != nil {
 		f.count--
-		return 0, err
+		return n, err
 	}
 	return len(data), f.sendLate()
 }
 
-func (f *faultyEndpoint) spoil(m *socket.Message, data []byte) error {
+func (f *faultyEndpoint) spoil(m *socket.Message, data []byte) (int, error) {
 	if f.holds {
-		return f.release(m, data)
+		return 0, f.release(m, data)
 	}
 	if f.fault == Late || f.count%f.every != 0 {
 		return f.pass(m, data)
@@ -149,17 +148,17 @@ func (f *faultyEndpoint) spoil(m *socket.Message, data []byte) error {
 	half := len(data) / 2
 	switch f.fault {
 	case Lose:
-		return nil
+		return 0, nil
 	case Repeat:
-		if err := f.pass(m, data); err != nil {
-			return err
+		if n, err := f.pass(m, data); err != nil {
+			return n, err
 		}
 	case Reorder, Merge:
 		f.held, f.heldTo, f.holds = data, m.Peer, true
-		return nil
+		return 0, nil
 	case Split:
-		if err := f.pass(m, data[:half]); err != nil {
-			return err
+		if n, err := f.pass(m, data[:half]); err != nil {
+			return n, err
 		}
 		data = data[half:]
 	case Cut:
@@ -176,11 +175,11 @@ func (f *faultyEndpoint) spoil(m *socket.Message, data []byte) error {
 // data is dropped only once it was sent, so that a deadline loses nothing.
 func (f *faultyEndpoint) release(m *socket.Message, data []byte) error {
 	if f.fault == Merge {
-		err := f.pass(m, append(slices.Clone(f.held), data...))
+		_, err := f.pass(m, append(slices.Clone(f.held), data...))
 		f.holds = err != nil
 		return err
 	}
-	if err := f.pass(m, data); err != nil {
+	if _, err := f.pass(m, data); err != nil {
 		return err
 	}
 	return f.flush()
@@ -191,21 +190,19 @@ func (f *faultyEndpoint) flush() error {
 	if !f.holds {
 		return nil
 	}
-	err := f.pass(&socket.Message{Peer: f.heldTo}, f.held)
+	_, err := f.pass(&socket.Message{Peer: f.heldTo}, f.held)
 	f.holds = err != nil
 	return err
 }
 
 // pass sends data beneath, with what else the message has.
-func (f *faultyEndpoint) pass(m *socket.Message, data []byte) error {
+func (f *faultyEndpoint) pass(m *socket.Message, data []byte) (int, error) {
 	if !f.s.Type().Bounded() {
-		_, err := f.s.Write(data)
-		return err
+		return f.s.Write(data)
 	}
 	changed := *m
 	changed.Buffers = [][]byte{data}
-	_, err := f.s.Send(&changed)
-	return err
+	return f.s.Send(&changed)
 }
 
 // SendUrgent holds the data back where the fault is Late.

@@ -97,7 +97,8 @@ func (e *memoryConn) Accept(ctx context.Context) (socket.Endpoint, error) {
 		if len(e.pending) == 0 {
 			return false
 		}
-		c, e.pending = e.pending[0], slices.Delete(e.pending, 0, 1)
+		c = e.pending[0]
+		e.pending = slices.Delete(e.pending, 0, 1)
 		e.room.ring()
 		if len(e.pending) > 0 {
 			e.arrived.ring()

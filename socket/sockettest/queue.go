@@ -27,9 +27,9 @@ type queue struct {
 	writable bell
 	octets   ring[byte]
 	records  ring[record]
-	end      error          // what follows the last octet; nil while more may come
-	refusal  error          // what writers get; nil while somebody may read
-	only     *queue         // of a connected datagram socket: the one sender's own queue
+	end      error  // what follows the last octet; nil while more may come
+	refusal  error  // what writers get; nil while somebody may read
+	only     *queue // of a connected datagram socket: the one sender's own queue
 	urgency
 }
 
@@ -41,8 +41,8 @@ type record struct {
 
 // urgency is the urgent octet of a stream, which travels beside the queue.
 type urgency struct {
-	urgent  bell  // an octet waits to be taken, or none will come
-	calm    bell  // there is room for one
+	urgent  bell // an octet waits to be taken, or none will come
+	calm    bell // there is room for one
 	octet   byte
 	waiting bool
 	taken   int64 // octets of the stream read so far

@@ -1,0 +1,68 @@
+package main
+
+import (
+	"os"
+	"regexp"
+	"testing"
+	"time"
+
+	"github.com/rogpeppe/go-internal/testscript"
+)
+
+func TestMain(m *testing.M) {
+	testscript.Main(m, map[string]func(){"zocalo": main})
+}
+
+// TestScripts runs the files in testdata/script: what a user types, and what
+// comes back. A server in the background prints where it listens with --json
+// into a file; `address FILE VARIABLE` waits for that, and `await FILE REGEXP`
+// for a line. A script that needs a program which is not everywhere begins
+// with [!exec:NAME] skip 'the program NAME is not installed'.
+func TestScripts(t *testing.T) {
+	testscript.Run(t, testscript.Params{
+		Dir:                 "testdata/script",
+		RequireExplicitExec: true,
+		Setup: func(e *testscript.Env) error {
+			e.Setenv("NO_COLOR", "1")
+			return nil
+		},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){
+			"address": scriptAddress,
+			"await":   scriptAwait,
+		},
+	})
+}
+
+// scriptPatience is how long a background program may take to say something.
+const scriptPatience = 20 * time.Second
+
+// awaitMatch waits until a file matches, and returns the match.
+func awaitMatch(ts *testscript.TestScript, file, pattern string) []string {
+	re, err := regexp.Compile("(?m)" + pattern)
+	ts.Check(err)
+	var text []byte
+	for end := time.Now().Add(scriptPatience); time.Now().Before(end); time.Sleep(5 * time.Millisecond) {
+		text, _ = os.ReadFile(ts.MkAbs(file))
+		if m := re.FindStringSubmatch(string(text)); m != nil {
+			return m
+		}
+	}
+	ts.Fatalf("%s did not match %q within %v; it holds:\n%s", file, pattern, scriptPatience, text)
+	return nil
+}
+
+// scriptAddress sets a variable to the address that a server printed.
+func scriptAddress(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: address FILE VARIABLE")
+	}
+	ts.Setenv(args[1], awaitMatch(ts, args[0], `"address":"([^"]+)"`)[1])
+}
+
+// scriptAwait waits for a line of a file.
+func scriptAwait(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: await FILE REGEXP")
+	}
+	awaitMatch(ts, args[0], args[1])
+}

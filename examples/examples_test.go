@@ -1,0 +1,69 @@
+// Package examples tests the programs in its folders, as programs.
+package examples
+
+import (
+	"bufio"
+	"bytes"
+	"fmt"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+)
+
+// build returns the path of a program.
+func build(t *testing.T, name string) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), name)
+	if out, err := exec.Command("go", "build", "-o", path, "./"+name).CombinedOutput(); err != nil {
+		t.Fatalf("go build: %v\n%s", err, out)
+	}
+	return path
+}
+
+func TestEcho(t *testing.T) {
+	client := build(t, "echo-client")
+	server := exec.CommandContext(t.Context(), build(t, "echo-server"), "0")
+	var printed bytes.Buffer
+	server.Stdout = &printed
+	stderr, err := server.StderrPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := server.Start(); err != nil {
+		t.Fatal(err)
+	}
+	said := bufio.NewReader(stderr)
+	line, err := said.ReadString('\n')
+	name, ok := strings.CutPrefix(strings.TrimSuffix(line, "\n"), "Listening on 127.0.0.1:")
+	if !ok {
+		t.Fatalf("the server says %q, %v", line, err)
+	}
+
+	out, err := exec.CommandContext(t.Context(), client, name).CombinedOutput()
+	if want := "Received: b'Hello world! This is an echo server made with python'\n"; err != nil || string(out) != want {
+		t.Errorf("the client prints %q, %v; want %q", out, err, want)
+	}
+	rest, _ := said.ReadString(0)
+	if err := server.Wait(); err != nil || rest != "" {
+		t.Errorf("the server ends with %v and says %q, want nothing", err, rest)
+	}
+	if want := regexp.MustCompile(`^Connected by : \('127\.0\.0\.1', [1-9][0-9]*\)\n$`); !want.Match(printed.Bytes()) {
+		t.Errorf("the server prints %q, want a match of %v", &printed, want)
+	}
+
+	out, err = exec.CommandContext(t.Context(), client, name).CombinedOutput()
+	if err == nil || !strings.Contains(string(out), "connection refused") {
+		t.Errorf("without a server the client prints %q, %v; want connection refused", out, err)
+	}
+}
+
+func TestUsage(t *testing.T) {
+	for program, arg := range map[string]string{"echo-server": "65536", "echo-client": "0"} {
+		out, err := exec.CommandContext(t.Context(), build(t, program), arg).CombinedOutput()
+		if want := fmt.Sprintf("%s: %q is no port", program, arg); err == nil || !strings.HasPrefix(string(out), want) {
+			t.Errorf("%s %s prints %q, %v; want %q", program, arg, out, err, want)
+		}
+	}
+}

@@ -1,0 +1,97 @@
+package zocalo
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	"zocalo/address"
+	"zocalo/socket"
+)
+
+// opening is one address on its way to sockets: what its scheme is asked for.
+type opening struct {
+	text   string // the address, for errors
+	scheme *socket.Scheme
+	target socket.Target
+}
+
+func newOpening(a address.Address, passive bool) (*opening, error) {
+	t, err := a.Target(passive)
+	if err != nil {
+		return nil, err
+	}
+	return &opening{text: a.String(), scheme: a.Scheme, target: t}, nil
+}
+
+// direct opens what the address means where that has no names; ok is false
+// where it has.
+func (o *opening) direct(ctx context.Context) (s *socket.Socket, ok bool, err error) {
+	if o.scheme.Open == nil {
+		return nil, false, nil
+	}
+	s, err = o.scheme.Open(ctx, o.target)
+	if err != nil {
+		return nil, true, o.failed(err)
+	}
+	return s, true, nil
+}
+
+// names resolves the address. It returns at least one name, or an error.
+func (o *opening) names(ctx context.Context) ([]socket.Name, error) {
+	if o.scheme.Resolve == nil {
+		return nil, &socket.UnsupportedError{Feature: "opening " + o.scheme.Name + " by its address"}
+	}
+	names, err := o.scheme.Resolve(ctx, o.target)
+	if err != nil {
+		return nil, o.failed(err)
+	}
+	if len(names) == 0 {
+		return nil, o.failed(fmt.Errorf("%q means no name at all", o.target.Endpoint))
+	}
+	return names, nil
+}
+
+func (o *opening) failed(err error) error { return fmt.Errorf("%s: %w", o.text, err) }
+
+// kind returns what socket to make for a name.
+func (o *opening) kind(n socket.Name) socket.Kind {
+	if o.scheme.Kind != nil {
+		return o.scheme.Kind(o.target, n)
+	}
+	return socket.Kind{Domain: n.Domain(), Type: o.scheme.Type, Protocol: o.scheme.Protocol}
+}
+
+// make returns a new socket for a name, with the options that precede bind.
+// With reuse it also has ReuseAddress, where that exists and the address says
+// nothing about it.
+func (o *opening) make(n socket.Name, reuse bool) (*socket.Socket, error) {
+	k := o.kind(n)
+	s, err := socket.New(k.Domain, k.Type, k.Protocol)
+	if err != nil {
+		return nil, err
+	}
+	_, given := socket.ReuseAddress.In(o.target.Settings)
+	if reuse && !given && slices.Contains(o.scheme.Options, socket.ReuseAddress.Spec) {
+		err = socket.ReuseAddress.Set(s, true)
+	}
+	if err == nil {
+		err = o.target.Settings.Apply(socket.Opened, s)
+	}
+	if err != nil {
+		s.Close()
+		return nil, err
+	}
+	return s, nil
+}
+
+func (o *opening) bind(ctx context.Context, s *socket.Socket, n socket.Name) error {
+	if o.scheme.Bind != nil {
+		return o.scheme.Bind(ctx, o.target, s, n)
+	}
+	return s.Bind(n)
+}
+
+// connects reports whether sockets of the type have connections, and so
+// queues of them.
+func connects(t socket.Type) bool { return t == socket.Stream || t == socket.SeqPacket }
