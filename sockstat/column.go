@@ -167,19 +167,30 @@ func (s *Socket) MarshalJSON() ([]byte, error) { return s.AppendJSON(nil), nil }
 
 // AppendJSON appends what MarshalJSON makes.
 func (s *Socket) AppendJSON(dst []byte) []byte {
-	dst = append(dst, '{')
+	start := len(dst)
+	dst = appendMembers(dst, socketColumns, s)
+	if s.Memory != nil {
+		dst = appendMembers(dst, memoryColumns, s)
+	}
+	if s.TCPInfo != nil || s.MPTCPInfo != nil {
+		dst = appendMembers(dst, tcpColumns, s)
+	}
+	// Each member begins with a comma; the first one's place is the brace's.
+	dst[start] = '{'
+	return append(dst, '}')
+}
+
+// appendMembers appends ,"name":value for each column that has a value.
+func appendMembers(dst []byte, columns []*Column, s *Socket) []byte {
 	for _, c := range columns {
 		before := len(dst)
-		if dst[before-1] != '{' {
-			dst = append(dst, ',')
-		}
-		dst = append(append(append(dst, '"'), c.Name...), '"', ':')
+		dst = append(append(append(dst, ',', '"'), c.Name...), '"', ':')
 		value := len(dst)
 		if dst = c.appendJSON(dst, s); len(dst) == value {
 			dst = dst[:before]
 		}
 	}
-	return append(dst, '}')
+	return dst
 }
 
 const hexDigits = "0123456789abcdef"

@@ -3,10 +3,6 @@ package sockstat
 import "time"
 
 var tcpColumns = []*Column{
-	{Name: "congestion", Header: "CONGESTION", Needs: TCPInfos, Doc: "TCP's congestion control algorithm",
-		text: func(dst []byte, s *Socket) []byte { return append(dst, s.Congestion...) }},
-	{Name: "ulp", Header: "ULP", Doc: "protocol on top of TCP inside the kernel: tls, mptcp",
-		text: func(dst []byte, s *Socket) []byte { return append(dst, s.ULP...) }},
 	{Name: "congestion_state", Header: "CONGESTION-STATE", Needs: TCPInfos, Doc: "what the sender does about loss: open, disorder, cwr, recovery or loss",
 		words: congestionStates[:],
 		text: func(dst []byte, s *Socket) []byte {

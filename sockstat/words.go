@@ -30,24 +30,29 @@ func nearest(got string, known []string) string {
 	return best
 }
 
-// distance is the Levenshtein distance between two short words.
+// distance counts the edits from a to b, two short words: an octet put in, left
+// out or replaced, or two neighbours exchanged.
 func distance(a, b string) int {
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
+	row := func() []int { return make([]int, len(b)+1) }
+	older, old, now := row(), row(), row()
+	for j := range now {
+		now[j] = j
 	}
 	for i := range len(a) {
-		diagonal := row[0]
-		row[0] = i + 1
+		older, old, now = old, now, older
+		now[0] = i + 1
 		for j := range len(b) {
-			d := diagonal
+			d := old[j]
 			if a[i] != b[j] {
-				d = 1 + min(diagonal, row[j], row[j+1])
+				d = 1 + min(d, old[j+1], now[j])
 			}
-			diagonal, row[j+1] = row[j+1], d
+			if i > 0 && j > 0 && a[i] == b[j-1] && a[i-1] == b[j] {
+				d = min(d, older[j-1]+1)
+			}
+			now[j+1] = d
 		}
 	}
-	return row[len(b)]
+	return now[len(b)]
 }
 
 // wild reports whether text matches a pattern in which * and % stand for any
