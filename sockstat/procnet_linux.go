@@ -61,6 +61,10 @@ func (l *lister) readProcNet(ctx context.Context, r io.Reader, k Kind) error {
 			}
 			return fmt.Errorf("list %s sockets: %w: %s", k, err, Quote(string(line)))
 		}
+		// A connection in a unix listener's queue has no inode yet; sock_diag leaves it out.
+		if k == Unix && l.socket.Inode == 0 {
+			continue
+		}
 		if err := l.finish(); err != nil {
 			return err
 		}
@@ -161,8 +165,6 @@ func (p *parser) procUnix(f *[13][]byte, line []byte, s *Socket) bool {
 		s.State = Listen
 	case state == 3: // SS_CONNECTED
 		s.State = Established
-	case state == 2: // SS_CONNECTING
-		s.State = SynSent
 	default:
 		s.State = Unconnected
 	}
