@@ -226,3 +226,11 @@ func ExampleParseFilter() {
 	// true
 	// filter kind=tpc: unknown kind "tpc": did you mean "tcp"? (known: tcp, mptcp, udp, raw, packet, unix, vsock)
 }
+
+// checkJSON reports whether a socket's JSON is JSON.
+func checkJSON(s *Socket) error {
+	if b := s.AppendJSON(nil); !json.Valid(b) {
+		return fmt.Errorf("not JSON: %q", b)
+	}
+	return nil
+}
