@@ -55,10 +55,10 @@ func walkHolders(ctx context.Context, proc string) (*holders, error) {
 		return nil, fmt.Errorf("look for processes: read %s: %w", proc, err)
 	}
 	for _, pid := range pids {
+		h.walk(ctx, pid)
 		if err := ctx.Err(); err != nil {
 			return nil, err
 		}
-		h.walk(pid)
 	}
 	// Where /proc is mounted with hidepid, other users' processes, the first of all, are not there.
 	h.hidden = h.hidden || !slices.Contains(pids, 1)
@@ -94,7 +94,7 @@ func (h *holders) pids() ([]int, error) {
 }
 
 // walk adds the sockets of one process. One that is gone by now has none.
-func (h *holders) walk(pid int) {
+func (h *holders) walk(ctx context.Context, pid int) {
 	fd, err := unix.Openat(h.procFD, strconv.Itoa(pid)+"/fd", unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
 	if err != nil {
 		h.denied(err)
@@ -102,7 +102,7 @@ func (h *holders) walk(pid int) {
 	}
 	defer unix.Close(fd)
 	index := -1
-	for {
+	for ctx.Err() == nil {
 		n, err := unix.Getdents(fd, h.dir)
 		if err == unix.EINTR {
 			continue

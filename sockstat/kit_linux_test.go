@@ -19,13 +19,13 @@ import (
 // A testNetns is a network namespace of a test's own, with its loopback interface up. It lives on
 // a thread of its own.
 type testNetns struct {
-	t    *testing.T
+	t    testing.TB
 	file *os.File
 	jobs chan func()
 }
 
 // newNetns makes a namespace that goes away with the test, which is skipped where that is not allowed.
-func newNetns(t *testing.T) *testNetns {
+func newNetns(t testing.TB) *testNetns {
 	t.Helper()
 	ns := &testNetns{t: t, jobs: make(chan func())}
 	failed, ended := make(chan error), make(chan struct{})
@@ -134,7 +134,7 @@ func (ns *testNetns) pair(domain, listener int) (client, server int) {
 	return client, server
 }
 
-func must(t *testing.T, err error) {
+func must(t testing.TB, err error) {
 	t.Helper()
 	if err != nil {
 		t.Fatal(err)

@@ -102,7 +102,7 @@ func (l *lister) open(ctx context.Context, kinds uint32) (err error) {
 		}
 	}
 	l.q.note(Note{Reason: FromProc, Kinds: fromProc, Text: fmt.Sprintf("netlink is refused here (%v): sockets are read from "+
-		"/proc/net, without details and without the peers of unix sockets", err)})
+		"/proc/net, without details and without peers", err)})
 	return nil
 }
 
@@ -310,7 +310,7 @@ func (l *lister) closingNotes() {
 		}
 	}
 	if changed != nil {
-		l.q.note(Note{Reason: Interrupted, Kinds: changed, Text: fmt.Sprintf("the kernel's table of %v sockets changed while it was "+
+		l.q.note(Note{Reason: Interrupted, Kinds: changed, Text: fmt.Sprintf("the kernel's tables of %v sockets changed while it was "+
 			"read: some may be missing or doubled", changed)})
 	}
 }

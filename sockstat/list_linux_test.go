@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net"
 	"net/netip"
 	"os"
 	"os/exec"
@@ -581,6 +582,31 @@ func TestStopAndCancel(t *testing.T) {
 	if after := descriptors(); after != before {
 		t.Errorf("%d descriptors before, %d after", before, after)
 	}
+}
+
+// The listener that the example opens is found again by its port.
+func ExampleSockets() {
+	l, err := net.Listen("tcp4", "127.0.0.1:0")
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer l.Close()
+	_, port, _ := net.SplitHostPort(l.Addr().String())
+
+	f, err := ParseFilter([]string{"kind=tcp", "state=listen", "local=127.0.0.1", "lport=" + port})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	for s, err := range Sockets(context.Background(), Query{Filter: f, Details: Processes}) {
+		if err != nil {
+			fmt.Println(err)
+			return
+		}
+		fmt.Println(s.Kind, s.State, s.Local.Addr.Addr(), len(s.Holders), "holder")
+	}
+	// Output: tcp listen 127.0.0.1 1 holder
 }
 
 func TestLinkLocalZone(t *testing.T) {

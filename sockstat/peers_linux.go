@@ -83,7 +83,8 @@ func (l *lister) collectPeers(ctx context.Context, kinds uint32) (*peers, error)
 				if kinds&(1<<k) == 0 {
 					continue
 				}
-				if err := l.collectInet(ctx, p, k, inetRequest(k, family, peerStates, 0, filter), local); err != nil {
+				err := l.collectInet(ctx, p, k, inetRequest(k, family, peerStates, 0, filter), local)
+				if err != nil && !refused(err) { // a kind that is refused has no peers to be found
 					return nil, err
 				}
 			}
@@ -91,7 +92,7 @@ func (l *lister) collectPeers(ctx context.Context, kinds uint32) (*peers, error)
 		slices.SortFunc(p.inet, func(a, b inetEnd) int { return cmp.Compare(a.key, b.key) })
 	}
 	if kinds&(1<<Unix) != 0 {
-		if err := l.collectUnix(ctx, p); err != nil {
+		if err := l.collectUnix(ctx, p); err != nil && !refused(err) {
 			return nil, err
 		}
 	}

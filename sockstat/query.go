@@ -51,8 +51,10 @@ type Reason uint8
 
 // The reasons.
 const (
-	// FromProc: the kinds were read from /proc/net, which has no details and knows
-	// no unix peers, because netlink was refused or lacks that part.
+	// FromProc: the kinds were read from /proc/net because netlink was refused or
+	// lacks that part. There are no details then but Processes and Users, no
+	// backlog of listeners, no queues and no users of unix sockets, and a unix
+	// path with a line break in it can pass itself off as another socket.
 	FromProc Reason = iota
 	// NotListed: the kinds could not be listed at all.
 	NotListed
