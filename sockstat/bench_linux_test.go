@@ -183,7 +183,7 @@ func BenchmarkBesideSS(b *testing.B) {
 		name, flags string
 		details     Details
 	}{
-		{"ss-a", "-a", 0},
+		{"ss-a", "-a", PeerNames},
 		{"ss-a-with-peers", "-a", Peers},
 		{"ss-ap", "-ap", Processes},
 		{"ss-ap-with-peers", "-ap", Processes | Peers},

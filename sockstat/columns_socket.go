@@ -25,7 +25,7 @@ var socketColumns = []*Column{
 	{Name: "local", Header: "LOCAL", Doc: "name of this end",
 		text:    func(dst []byte, s *Socket) []byte { return appendName(dst, s, &s.Local) },
 		compare: func(a, b *Socket) int { return compareNames(&a.Local, &b.Local) }},
-	{Name: "peer", Header: "PEER", Needs: Peers, Doc: "name of the other end",
+	{Name: "peer", Header: "PEER", Needs: PeerNames, Doc: "name of the other end",
 		text:    func(dst []byte, s *Socket) []byte { return appendName(dst, s, &s.Peer) },
 		compare: func(a, b *Socket) int { return compareNames(&a.Peer, &b.Peer) }},
 	{Name: "laddr", Header: "LOCAL-ADDRESS", Doc: "internet address of this end",

@@ -24,10 +24,10 @@
 // # Memory
 //
 // One Socket is reused for the whole listing, so memory does not grow with the
-// number of sockets. Three details need tables: [Processes] keeps 12 octets for
-// each descriptor that is a socket, [Peers] keeps 16 octets for each established
-// TCP connection inside this host and 8 for each unix socket that has a name,
-// and [Cgroups] keeps the path of each control group.
+// number of sockets. Some details need tables: [Processes] keeps 12 octets for
+// each descriptor that is a socket, [PeerNames] 8 for each unix socket that has
+// a name, [Peers] besides 16 for each end of a TCP connection inside this host,
+// and [Cgroups] the path of each control group.
 //
 // # Odd names
 //

@@ -102,4 +102,3 @@ func TestKernelSendsLess(t *testing.T) {
 		t.Errorf("%d with, %d without, %d in all", in, out, all)
 	}
 }
-

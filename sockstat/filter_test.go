@@ -173,7 +173,7 @@ func TestFilterNeeds(t *testing.T) {
 	for words, want := range map[string]Details{
 		"port=1 local=10.0.0.0/8": 0,
 		"peer=10.0.0.0/8":         0,
-		"peer=/run/%":             Peers,
+		"peer=/run/%":             PeerNames,
 		"rtt=1ms.. process=x":     TCPInfos | Processes,
 		"user=root drops=1..":     Users | Memories,
 		"peer_process=x":          Peers | Processes,

@@ -252,7 +252,7 @@ func unixPattern(e end, pattern string) alternative {
 		})
 	})
 	if e&peerEnd != 0 {
-		a.needs = Peers
+		a.needs = PeerNames
 	}
 	return a
 }

@@ -124,7 +124,7 @@ func (l *lister) prepare(ctx context.Context, kinds uint32) (err error) {
 			return err
 		}
 	}
-	if l.q.Details&Peers != 0 && l.diag != nil {
+	if l.q.Details&(Peers|PeerNames) != 0 && l.diag != nil {
 		if l.peers, err = l.collectPeers(ctx, kinds); err != nil {
 			return err
 		}

@@ -72,7 +72,7 @@ const peerStates = 1<<Established | 1<<FinWait1 | 1<<FinWait2 | 1<<CloseWait | 1
 // collectPeers reads the sockets that may be the other end of one of the kinds.
 func (l *lister) collectPeers(ctx context.Context, kinds uint32) (*peers, error) {
 	p := &peers{seed: maphash.MakeSeed()}
-	if kinds&(1<<TCP|1<<MPTCP) != 0 {
+	if kinds&(1<<TCP|1<<MPTCP) != 0 && l.q.Details&Peers != 0 {
 		local, err := localAddresses(l.ns)
 		if err != nil {
 			return nil, err

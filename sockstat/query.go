@@ -15,7 +15,8 @@ const (
 	Memories  Details = 1 << iota // Socket.Memory
 	TCPInfos                      // Socket.TCPInfo, MPTCPInfo, Congestion
 	Processes                     // Socket.Holders, by a walk over /proc/*/fd
-	Peers                         // Socket.Peer of unix sockets, PeerInode and PeerHolders
+	PeerNames                     // Socket.Peer of unix sockets
+	Peers                         // PeerInode of TCP and MPTCP sockets, and with Processes PeerHolders; PeerNames too
 	Users                         // Socket.User
 	Cgroups                       // Socket.Cgroup, by a walk over the cgroup2 file system
 )
