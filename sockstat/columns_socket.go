@@ -1,0 +1,233 @@
+package sockstat
+
+import (
+	"bytes"
+	"cmp"
+	"net/netip"
+	"slices"
+	"strconv"
+)
+
+var socketColumns = []*Column{
+	{Name: "kind", Header: "KIND", Doc: "kind of socket: tcp, mptcp, udp, raw, packet, unix or vsock",
+		text:    func(dst []byte, s *Socket) []byte { return append(dst, s.Kind.String()...) },
+		compare: func(a, b *Socket) int { return cmp.Compare(a.Kind, b.Kind) }},
+	{Name: "type", Header: "TYPE", Doc: "type of socket: stream, datagram, seqpacket or raw",
+		words: []string{"stream", "datagram", "seqpacket", "raw"},
+		text:  func(dst []byte, s *Socket) []byte { return append(dst, s.Type.String()...) }},
+	{Name: "state", Header: "STATE", Doc: "state: listen, established, time-wait, unconnected and others",
+		text:    func(dst []byte, s *Socket) []byte { return append(dst, s.State.String()...) },
+		compare: func(a, b *Socket) int { return cmp.Compare(a.State, b.State) }},
+	{Name: "recvq", Header: "RECV-Q", Unit: Octets, Doc: "octets the program has not read yet; of a listener, connections not accepted yet",
+		number: func(s *Socket) (uint64, bool) { return uint64(s.RecvQ), true }},
+	{Name: "sendq", Header: "SEND-Q", Unit: Octets, Doc: "octets not sent or not acknowledged yet; of a listener, the backlog",
+		number: func(s *Socket) (uint64, bool) { return uint64(s.SendQ), true }},
+	{Name: "local", Header: "LOCAL", Doc: "name of this end",
+		text:    func(dst []byte, s *Socket) []byte { return appendName(dst, s, &s.Local) },
+		compare: func(a, b *Socket) int { return compareNames(&a.Local, &b.Local) }},
+	{Name: "peer", Header: "PEER", Needs: PeerNames, Doc: "name of the other end",
+		text:    func(dst []byte, s *Socket) []byte { return appendName(dst, s, &s.Peer) },
+		compare: func(a, b *Socket) int { return compareNames(&a.Peer, &b.Peer) }},
+	{Name: "laddr", Header: "LOCAL-ADDRESS", Doc: "internet address of this end",
+		text:    func(dst []byte, s *Socket) []byte { return appendAddr(dst, s.Local.Addr) },
+		compare: func(a, b *Socket) int { return a.Local.Addr.Addr().Compare(b.Local.Addr.Addr()) }},
+	{Name: "lport", Header: "LOCAL-PORT", Unit: Count, Doc: "port of this end",
+		number: func(s *Socket) (uint64, bool) { return s.port(&s.Local) }},
+	{Name: "raddr", Header: "PEER-ADDRESS", Doc: "internet address of the other end",
+		text: func(dst []byte, s *Socket) []byte {
+			if !s.hasPeerAddr() {
+				return dst
+			}
+			return appendAddr(dst, s.Peer.Addr)
+		},
+		compare: func(a, b *Socket) int { return a.Peer.Addr.Addr().Compare(b.Peer.Addr.Addr()) }},
+	{Name: "rport", Header: "PEER-PORT", Unit: Count, Doc: "port of the other end",
+		number: func(s *Socket) (uint64, bool) { return s.port(&s.Peer) }},
+	{Name: "protocol", Header: "PROTOCOL", Unit: Count, Doc: "IP protocol of a raw socket, EtherType of a packet socket (3: all)",
+		number: func(s *Socket) (uint64, bool) {
+			return uint64(s.Protocol), s.Kind == Raw || s.Kind == Packet
+		}},
+	{Name: "interface", Header: "INTERFACE", Doc: "network interface that the socket is bound to",
+		text: func(dst []byte, s *Socket) []byte { return append(dst, s.Interface...) }},
+	{Name: "process", Header: "PROCESS", Needs: Processes, Doc: "names of the processes that hold the socket; in JSON name, pid and descriptor of each",
+		text: func(dst []byte, s *Socket) []byte { return appendHolderNames(dst, s.Holders) },
+		json: func(dst []byte, s *Socket) []byte { return appendHoldersJSON(dst, s.Holders) }},
+	{Name: "pid", Header: "PID", Needs: Processes, Doc: "numbers of the processes that hold the socket", noJSON: true,
+		text:    func(dst []byte, s *Socket) []byte { return appendPIDs(dst, s.Holders) },
+		compare: func(a, b *Socket) int { return cmp.Compare(firstPID(a.Holders), firstPID(b.Holders)) }},
+	{Name: "fd", Header: "FD", Needs: Processes, Doc: "descriptors through which they hold it", noJSON: true,
+		text: func(dst []byte, s *Socket) []byte {
+			for i, h := range s.Holders {
+				if i > 0 {
+					dst = append(dst, ',')
+				}
+				dst = strconv.AppendInt(dst, int64(h.FD), 10)
+			}
+			return dst
+		}},
+	{Name: "peer_process", Header: "PEER-PROCESS", Needs: Processes | Peers, Doc: "processes at the other end of a connection inside this host",
+		text: func(dst []byte, s *Socket) []byte { return appendHolderNames(dst, s.PeerHolders) },
+		json: func(dst []byte, s *Socket) []byte { return appendHoldersJSON(dst, s.PeerHolders) }},
+	{Name: "peer_pid", Header: "PEER-PID", Needs: Processes | Peers, Doc: "numbers of the processes at the other end", noJSON: true,
+		text:    func(dst []byte, s *Socket) []byte { return appendPIDs(dst, s.PeerHolders) },
+		compare: func(a, b *Socket) int { return cmp.Compare(firstPID(a.PeerHolders), firstPID(b.PeerHolders)) }},
+	{Name: "user", Header: "USER", Needs: Users, Doc: "name of the user who made the socket",
+		text: func(dst []byte, s *Socket) []byte { return append(dst, s.User...) }},
+	{Name: "uid", Header: "UID", Unit: Count, Doc: "number of the user who made the socket",
+		number: func(s *Socket) (uint64, bool) { return uint64(s.UID), s.HasUID }},
+	{Name: "cgroup", Header: "CGROUP", Needs: Cgroups, Doc: "path of the control group that made the socket (TCP, UDP, raw)",
+		text: func(dst []byte, s *Socket) []byte { return append(dst, s.Cgroup...) }},
+	{Name: "inode", Header: "INODE", Unit: Count, Doc: "inode of the socket",
+		number: func(s *Socket) (uint64, bool) { return uint64(s.Inode), s.Inode != 0 }},
+	{Name: "peer_inode", Header: "PEER-INODE", Unit: Count, Needs: Peers, Doc: "inode of the other end of a connection inside this host",
+		number: func(s *Socket) (uint64, bool) { return uint64(s.PeerInode), s.PeerInode != 0 }},
+	{Name: "cookie", Header: "COOKIE", Unit: Count, Doc: "the kernel's number for the socket, never used twice",
+		number: func(s *Socket) (uint64, bool) { return s.Cookie, s.Cookie != 0 }},
+	{Name: "timer", Header: "TIMER", Doc: "timer that runs: retransmit, keepalive, time-wait or probe",
+		words: timerNames[1:],
+		text:  func(dst []byte, s *Socket) []byte { return append(dst, s.Timer.String()...) }},
+	{Name: "expires", Header: "EXPIRES", Unit: Duration, Doc: "time until the timer ends",
+		number: func(s *Socket) (uint64, bool) { return uint64(s.Expires.Microseconds()), s.Timer != NoTimer }},
+	{Name: "timer_retrans", Header: "TIMER-RETRANS", Unit: Count, Doc: "how many times in a row the timer ended without an answer",
+		number: func(s *Socket) (uint64, bool) { return uint64(s.TimerRetransmits), s.Timer != NoTimer }},
+	{Name: "mark", Header: "MARK", Unit: Count, Doc: "mark of the socket for routing and firewalls (SO_MARK)",
+		number: func(s *Socket) (uint64, bool) { return uint64(s.Mark), s.Mark != 0 }},
+	{Name: "shutdown", Header: "SHUTDOWN", Doc: "halves that are shut down: receive, send or both",
+		words: shutdownNames[1:],
+		text:  func(dst []byte, s *Socket) []byte { return append(dst, shutdownNames[s.Shutdown&3]...) }},
+	{Name: "congestion", Header: "CONGESTION", Needs: TCPInfos, Doc: "TCP's congestion control algorithm",
+		text: func(dst []byte, s *Socket) []byte { return append(dst, s.Congestion...) }},
+	{Name: "ulp", Header: "ULP", Doc: "protocol on top of TCP inside the kernel: tls, mptcp",
+		text: func(dst []byte, s *Socket) []byte { return append(dst, s.ULP...) }},
+	{Name: "v6only", Header: "V6ONLY", Unit: Flag, Doc: "an IPv6 socket that takes no IPv4",
+		flag: func(s *Socket) bool { return s.V6Only }},
+	{Name: "orphan", Header: "ORPHAN", Unit: Flag, Doc: "a TCP socket that no descriptor belongs to",
+		flag: (*Socket).Orphan},
+}
+
+var shutdownNames = [...]string{"", "receive", "send", "both"}
+
+// port is the port of an end that has one.
+func (s *Socket) port(n *Name) (uint64, bool) {
+	switch s.Kind {
+	case TCP, MPTCP, UDP:
+		return uint64(n.Addr.Port()), n.Addr.Port() != 0
+	case Vsock:
+		return uint64(n.Port), n.Port != AnyCID
+	}
+	return 0, false
+}
+
+// hasPeerAddr tells a peer's address from the unspecified one that the kernel
+// reports for none.
+func (s *Socket) hasPeerAddr() bool {
+	a := s.Peer.Addr
+	return a.IsValid() && (a.Port() != 0 || !a.Addr().IsUnspecified())
+}
+
+// appendName appends the text of an end: an address and port, "@name", a
+// path, "cid:port", nothing for no name. A relative path that begins with @ is preceded
+// by ./ to tell it from an abstract name.
+func appendName(dst []byte, s *Socket, n *Name) []byte {
+	switch {
+	case s.Kind == Raw:
+		if n == &s.Peer && !s.hasPeerAddr() {
+			return dst
+		}
+		return appendAddr(dst, n.Addr)
+	case s.Kind.inet():
+		if n == &s.Peer && !s.hasPeerAddr() || !n.Addr.IsValid() {
+			return dst
+		}
+		return n.Addr.AppendTo(dst)
+	case s.Kind == Unix && n.Abstract:
+		return append(append(dst, '@'), n.Path...)
+	case s.Kind == Unix:
+		if len(n.Path) > 0 && n.Path[0] == '@' {
+			dst = append(dst, "./"...)
+		}
+		return append(dst, n.Path...)
+	case s.Kind == Vsock:
+		if n.CID == AnyCID && n.Port == AnyCID {
+			return dst
+		}
+		dst = appendNumberOrAny(dst, n.CID)
+		return appendNumberOrAny(append(dst, ':'), n.Port)
+	case s.Kind == Packet && n == &s.Local:
+		return append(dst, s.Interface...)
+	}
+	return dst
+}
+
+func appendNumberOrAny(dst []byte, v uint32) []byte {
+	if v == AnyCID {
+		return append(dst, "any"...)
+	}
+	return strconv.AppendUint(dst, uint64(v), 10)
+}
+
+func appendAddr(dst []byte, a netip.AddrPort) []byte {
+	if !a.IsValid() {
+		return dst
+	}
+	return a.Addr().AppendTo(dst)
+}
+
+func compareNames(a, b *Name) int {
+	return cmp.Or(
+		a.Addr.Compare(b.Addr),
+		cmp.Compare(a.CID, b.CID), cmp.Compare(a.Port, b.Port),
+		compareBool(a.Abstract, b.Abstract), cmp.Compare(a.Path, b.Path))
+}
+
+// appendHolderNames appends the distinct names of processes.
+func appendHolderNames(dst []byte, holders []Holder) []byte {
+	for i, h := range holders {
+		if slices.ContainsFunc(holders[:i], func(o Holder) bool { return o.Name == h.Name }) {
+			continue
+		}
+		if i > 0 {
+			dst = append(dst, ',')
+		}
+		dst = append(dst, h.Name...)
+	}
+	return dst
+}
+
+// appendPIDs appends the distinct numbers of processes.
+func appendPIDs(dst []byte, holders []Holder) []byte {
+	for i, h := range holders {
+		if i > 0 && holders[i-1].PID == h.PID {
+			continue
+		}
+		if i > 0 {
+			dst = append(dst, ',')
+		}
+		dst = strconv.AppendInt(dst, int64(h.PID), 10)
+	}
+	return dst
+}
+
+func firstPID(holders []Holder) int {
+	if len(holders) == 0 {
+		return 0
+	}
+	return holders[0].PID
+}
+
+func appendHoldersJSON(dst []byte, holders []Holder) []byte {
+	if len(holders) == 0 {
+		return dst
+	}
+	dst = append(dst, '[')
+	for _, h := range holders {
+		dst = append(dst, `{"name":`...)
+		dst = appendJSONString(dst, h.Name)
+		dst = append(dst, `,"pid":`...)
+		dst = strconv.AppendInt(dst, int64(h.PID), 10)
+		dst = append(dst, `,"fd":`...)
+		dst = strconv.AppendInt(dst, int64(h.FD), 10)
+		dst = append(dst, "},"...)
+	}
+	return append(bytes.TrimSuffix(dst, []byte(",")), ']')
+}

@@ -1,0 +1,312 @@
+package sockstat
+
+import (
+	"net/netip"
+	"slices"
+	"time"
+)
+
+// A Kind is a kind of socket.
+type Kind uint8
+
+// The kinds, in the order in which they are listed.
+const (
+	TCP    Kind = iota // a TCP socket, or a subflow of an MPTCP one
+	MPTCP              // an MPTCP socket as its program sees it
+	UDP                // a UDP socket
+	Raw                // a raw IP socket (SOCK_RAW, AF_INET or AF_INET6)
+	Packet             // a link-layer socket (AF_PACKET)
+	Unix               // a unix socket of any type
+	Vsock              // a socket between a virtual machine and its host
+	kindCount
+)
+
+var kindNames = [kindCount]string{"tcp", "mptcp", "udp", "raw", "packet", "unix", "vsock"}
+
+// String gives the name that filters and JSON use, as "tcp".
+func (k Kind) String() string {
+	if k < kindCount {
+		return kindNames[k]
+	}
+	return "kind?"
+}
+
+// Kinds lists all kinds.
+func Kinds() []Kind {
+	all := make([]Kind, kindCount)
+	for i := range all {
+		all[i] = Kind(i)
+	}
+	return all
+}
+
+// ParseKind finds a kind by its name.
+func ParseKind(name string) (Kind, error) {
+	if i := slices.Index(kindNames[:], name); i >= 0 {
+		return Kind(i), nil
+	}
+	return 0, unknownWord("kind", name, kindNames[:])
+}
+
+// inet reports whether sockets of this kind have internet names.
+func (k Kind) inet() bool { return k <= Raw }
+
+// A Type is a socket's type, with the numbers that Linux gives them.
+type Type uint8
+
+// The types of sockets (socket(2)).
+const (
+	Stream    Type = 1
+	Datagram  Type = 2
+	RawType   Type = 3
+	SeqPacket Type = 5
+)
+
+// String gives the field's word, or "" for a type that is not known.
+func (t Type) String() string {
+	switch t {
+	case Stream:
+		return "stream"
+	case Datagram:
+		return "datagram"
+	case RawType:
+		return "raw"
+	case SeqPacket:
+		return "seqpacket"
+	}
+	return ""
+}
+
+// A State is a socket's state, with the numbers that Linux uses for all
+// domains (include/net/tcp_states.h).
+type State uint8
+
+// The states. Those between SynSent and Closing occur in TCP only.
+const (
+	Established State = 1  // connected; also a datagram socket that has a peer
+	SynSent     State = 2  // connect sent its SYN and waits for the answer
+	SynRecv     State = 3  // a SYN came in and was answered; the last ACK of the handshake is awaited
+	FinWait1    State = 4  // closed here; the peer has not yet acknowledged that
+	FinWait2    State = 5  // closed here and acknowledged; the peer has not closed
+	TimeWait    State = 6  // both closed; the pair of names rests until old segments are gone
+	Unconnected State = 7  // no peer: a datagram socket, or a stream socket not yet used
+	CloseWait   State = 8  // the peer closed; the program here has not
+	LastAck     State = 9  // closed here after the peer; the last acknowledgement is awaited
+	Listen      State = 10 // waits for connections
+	Closing     State = 11 // both closed at once
+	Bound       State = 13 // TCP: has a name and neither listens nor is connected (Linux 6.8)
+	stateCount  State = 14
+)
+
+var stateNames = [stateCount]string{
+	"", "established", "syn-sent", "syn-recv", "fin-wait-1", "fin-wait-2", "time-wait",
+	"unconnected", "close-wait", "last-ack", "listen", "closing", "", "bound",
+}
+
+// stateAliases are words for states that people bring along from other tools,
+// and for groups of states.
+var stateAliases = map[string][]State{
+	"estab":        {Established},
+	"listening":    {Listen},
+	"unconn":       {Unconnected},
+	"closed":       {Unconnected},
+	"timewait":     {TimeWait},
+	"synchronized": {Established, FinWait1, FinWait2, TimeWait, CloseWait, LastAck, Closing},
+	"connected":    {Established, SynSent, SynRecv, FinWait1, FinWait2, TimeWait, CloseWait, LastAck, Closing},
+}
+
+// String gives the name that filters and JSON use, as "time-wait".
+func (s State) String() string {
+	if s < stateCount && stateNames[s] != "" {
+		return stateNames[s]
+	}
+	return "state?"
+}
+
+// ParseState finds one state by its name or by another common spelling of it
+// ("estab", "listening", "unconn", "closed", "timewait"). Two words stand for several states:
+// "connected" is every state with a peer, "synchronized" those of them past the handshake.
+func ParseState(name string) ([]State, error) {
+	if i := slices.Index(stateNames[:], name); i >= 0 && name != "" {
+		return []State{State(i)}, nil
+	}
+	if s, ok := stateAliases[name]; ok {
+		return slices.Clone(s), nil
+	}
+	known := slices.DeleteFunc(slices.Clone(stateNames[:]), func(s string) bool { return s == "" })
+	return nil, unknownWord("state", name, append(known, "connected", "synchronized"))
+}
+
+// A Timer is the timer that runs on a TCP socket.
+type Timer uint8
+
+// The timers (net/ipv4/inet_diag.c).
+const (
+	NoTimer         Timer = 0
+	RetransmitTimer Timer = 1 // data, a SYN or a FIN is sent again when it ends
+	KeepaliveTimer  Timer = 2 // an idle peer is probed when it ends
+	TimeWaitTimer   Timer = 3 // the socket goes away when it ends
+	ProbeTimer      Timer = 4 // the peer's window is zero; it is probed when it ends
+)
+
+var timerNames = [...]string{"", "retransmit", "keepalive", "time-wait", "probe"}
+
+// String gives the timer's name, "" for none.
+func (t Timer) String() string {
+	if int(t) < len(timerNames) {
+		return timerNames[t]
+	}
+	return "timer?"
+}
+
+// A Name is one end of a socket. Which fields count depends on the kind of
+// the socket; the zero Name is no name.
+type Name struct {
+	// Addr is the address and port of an internet socket, the zone of a
+	// link-local address included. An IPv4 peer of an IPv6 socket is an
+	// IPv4-mapped address, as in the kernel. A raw socket's port is 0.
+	Addr netip.AddrPort
+
+	// Path is the name of a unix socket, without the leading NUL of an
+	// abstract one. It is as its program gave it: any octet but NUL may be in
+	// a path, any octet at all in an abstract name.
+	Path     string
+	Abstract bool
+
+	// CID and Port name the end of a vsock socket; AnyCID stands for no
+	// particular one.
+	CID, Port uint32
+}
+
+// AnyCID is the context identifier, and the port, that stands for all of them
+// (VMADDR_CID_ANY and VMADDR_PORT_ANY).
+const AnyCID = 1<<32 - 1
+
+// A Holder is a descriptor through which a process holds a socket.
+type Holder struct {
+	PID  int    // the process, as this process's pid namespace numbers it
+	Name string // its command name (/proc/PID/comm), at most 15 octets, of any value
+	FD   int    // the descriptor's number
+}
+
+// A Socket is one socket of this host.
+//
+// The one that [Sockets] yields is overwritten by the next; [Socket.Clone]
+// keeps it.
+type Socket struct {
+	Kind  Kind
+	Type  Type
+	State State
+
+	Local, Peer Name
+
+	// Protocol is the IP protocol of a raw socket and the EtherType of a
+	// packet socket (3, ETH_P_ALL, is every type; 0 is none yet).
+	Protocol uint16
+
+	// Interface is the network interface that the socket is bound to, "" for
+	// any. It is a number where the name could not be found.
+	Interface string
+
+	// RecvQ is how many octets the program has not yet read. SendQ is how many
+	// are sent and not yet acknowledged, or not yet sent. On a listening socket
+	// RecvQ is how many connections wait to be accepted and SendQ how many may
+	// (the backlog).
+	RecvQ, SendQ uint32
+
+	// UID is the user who made the socket, where HasUID.
+	UID    uint32
+	HasUID bool
+	User   string // the user's name, with Details Users; the number where there is no name
+
+	Inode  uint32 // the socket's inode; 0 where no descriptor belongs to it (time-wait, orphans, requests)
+	Cookie uint64 // the kernel's own number for the socket, never used twice; 0 where it is not known
+
+	Timer            Timer
+	Expires          time.Duration // until the timer ends
+	TimerRetransmits uint8         // how many times the timer has ended in vain
+
+	Mark     uint32 // SO_MARK; 0 too without CAP_NET_ADMIN
+	Shutdown uint8  // which halves are shut down: 1 receiving, 2 sending
+	V6Only   bool   // an IPv6 socket that does not take IPv4
+
+	Congestion string // TCP's congestion control algorithm, with Details TCPInfos
+	ULP        string // the protocol on top of TCP inside the kernel: "tls", "mptcp"
+
+	CgroupID uint64 // the control group that made the socket (cgroup2), 0 if not known
+	Cgroup   string // its path, with Details Cgroups
+
+	Memory    *Memory    // with Details Memories, else nil
+	TCPInfo   *TCPInfo   // with Details TCPInfos, on TCP sockets that have one, else nil
+	MPTCPInfo *MPTCPInfo // with Details TCPInfos, on MPTCP sockets, else nil
+
+	// Holders are the descriptors that refer to the socket, with Details
+	// Processes, as far as this user may see them.
+	Holders []Holder
+
+	ifindex uint32 // what Interface and the zones of addresses are made from
+
+	// PeerInode is the inode of the socket at the other end of a connection inside
+	// this host, 0 if not known: for unix sockets always, for TCP and MPTCP with Details Peers.
+	// PeerHolders are the descriptors that refer to it.
+	PeerInode   uint32
+	PeerHolders []Holder
+}
+
+// Orphan reports whether no descriptor belongs to a TCP socket any more, or
+// yet: its program has closed it, and the kernel finishes the connection.
+func (s *Socket) Orphan() bool {
+	return s.Kind == TCP && s.Inode == 0 && s.State != TimeWait && s.State != SynRecv
+}
+
+// reset empties s and keeps its slices for use again.
+func (s *Socket) reset() {
+	*s = Socket{Holders: s.Holders[:0], PeerHolders: s.PeerHolders[:0]}
+}
+
+// Clone returns a copy that shares nothing with s.
+func (s *Socket) Clone() *Socket {
+	c := *s
+	c.Memory = clonePointer(s.Memory)
+	c.TCPInfo = clonePointer(s.TCPInfo)
+	c.MPTCPInfo = clonePointer(s.MPTCPInfo)
+	c.Holders = slices.Clone(s.Holders)
+	c.PeerHolders = slices.Clone(s.PeerHolders)
+	return &c
+}
+
+func clonePointer[T any](p *T) *T {
+	if p == nil {
+		return nil
+	}
+	c := *p
+	return &c
+}
+
+// Memory is what a socket takes up in the kernel, in octets (SK_MEMINFO,
+// include/uapi/linux/sock_diag.h).
+type Memory struct {
+	Receive      uint32 // in the receive queue, with the kernel's own overhead
+	ReceiveLimit uint32 // the most it may be: SO_RCVBUF
+	Send         uint32 // handed to the network and not yet freed
+	SendLimit    uint32 // the most it may be: SO_SNDBUF
+	Forward      uint32 // reserved for the socket and not yet used
+	SendQueue    uint32 // queued and waiting, sent or not
+	Options      uint32 // socket options and filters
+	Backlog      uint32 // segments that arrived while the program was inside a call
+	Drops        uint32 // how many messages were dropped (a count)
+}
+
+// MPTCPInfo is the state of an MPTCP connection (struct mptcp_info,
+// include/uapi/linux/mptcp.h; Linux 5.9).
+type MPTCPInfo struct {
+	Subflows        uint8  // TCP connections besides the first
+	AddressesSent   uint8  // addresses announced to the peer
+	AddressesTaken  uint8  // addresses of the peer that were accepted
+	Fallback        bool   // the peer, or something between, has no MPTCP: plain TCP is spoken
+	RemoteKey       bool   // the peer's key has arrived
+	Token           uint32 // the connection's number on this host
+	WriteSequence   uint64 // the next octet to be written
+	Unacknowledged  uint64 // the first octet that the peer has not acknowledged
+	ReceiveSequence uint64 // the next octet expected
+}
