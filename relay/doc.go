@@ -1,0 +1,73 @@
+// Package relay joins two ends: what one sends reaches the other, as octets or
+// as messages, until both have finished. On [Join] stand the verbs that put
+// standard input and output on a socket, the copy loop of a served program
+// that has no descriptor of its own, and bridges between any two addresses.
+//
+// It is the general way: goroutines and copies through this program, for any
+// two ends, whatever their domains. It does not accept, connect, retry, limit
+// or log: who calls does. Moving the octets of two kernel streams without
+// copying them is another engine's job, with the same rules.
+//
+// An [End] is a socket and how its octets are cut into messages. [FirstPeer]
+// makes one of a datagram socket that waits for whoever sends first. Inside,
+// each direction is a flow from a source to a sink: join.go holds the two and
+// how they end, source.go and sink.go what an end does on either side,
+// urgent.go what is urgent in a stream.
+//
+// # Streams
+//
+// Every octet arrives, in order. The end-of-file of one end becomes a
+// half-close of the other, and the other direction goes on for as long as it
+// wants. Where an end cannot half-close, nothing more is written to it, and it
+// is read until it finishes by itself, or a time of [Options] passes: that is
+// so for datagrams, which know no end-of-file, and for kinds whose
+// [socket.Socket.Shutdown] is not supported.
+//
+// A reset passes as a reset ([socket.Socket.Abort]), which may overtake what
+// is not delivered yet, as one on the wire may. So does the refusal of a peer
+// to read: when a connected end takes no more, what it still sends is passed
+// on to its end, then the other end is reset, since octets of it were lost. An
+// end never finishes in order when some of what it was owed cannot come; an
+// idle time, a lifetime or a cancelled context, which the caller decides, close
+// both ends in order.
+//
+// # Urgent data
+//
+// An urgent octet stays urgent and keeps its place: it is sent as urgent after
+// all that came before it, and before what comes after. To know the place, Join
+// sets SO_OOBINLINE on kernel streams that have urgent data, and leaves it set;
+// the kernel then stops each read at the mark. When a second urgent octet
+// arrives before the place of the first was reached, the kernel makes the first
+// an ordinary octet (RFC 6093, section 3), and so it is passed on. Of several that
+// arrived before Join, the kernel keeps the last, unless the option oobinline was
+// set on the listener.
+//
+// An end that has no urgent data gets the octet at its place among the others;
+// so does a stream cut into messages, where it is one more octet for the format
+// to read. A kind with urgent data but no SO_OOBINLINE, as those in user space,
+// keeps urgent data beside its stream or its messages: it is passed on as soon
+// as it is seen, after the write in progress, so that it may come ahead of
+// ordinary data sent before it. If the other end is cut into messages and has no
+// urgent data, it is refused and counted.
+//
+// # Messages
+//
+// Each message arrives whole, as one; an empty one too, which a connected kind
+// tells from end-of-file. One that does not fit is refused and counted, never
+// cut: by the buffer ([Options.MaxMessage]), by the far kind (EMSGSIZE), or by
+// a format that cannot carry it. Descriptors that come with a message of a unix
+// socket are closed and counted, and the message passes.
+//
+// Between an end of octets and one of messages, the octets need a format
+// ([frame.Format]), and Join refuses the pair without ([NeedsFormatError]). Two
+// streams that both have formats are joined message by message, from one format
+// into the other.
+//
+// # Bounds
+//
+// A slow reader stops the fast writer: each direction holds one read, or one
+// message. A join has one goroutine besides the caller's (one more for each end
+// whose urgent data comes beside its stream), and for each stream that it reads
+// a buffer of 32 KiB for as long as it lasts, since a read that waits needs one
+// to wait with. Reads, writes and messages allocate nothing.
+package relay

@@ -1,0 +1,157 @@
+package relay
+
+import (
+	"errors"
+	"io"
+	"sync"
+	"syscall"
+
+	"zocalo/socket"
+)
+
+// A flow is one direction of a join.
+type flow struct {
+	j      *join
+	from   Side
+	src    source
+	dst    sink
+	beside *beside // where urgent data comes beside the stream
+
+	mu     sync.Mutex // guards dst and passed, where there is a beside
+	passed Flow
+}
+
+// A source is what an end sends.
+type source interface {
+	// next waits for the next piece. It is valid until the next call.
+	next() ([]byte, What, error)
+	release() // its memory; called once, after the last next
+}
+
+// A sink is what takes pieces to an end.
+type sink interface {
+	// put writes a piece. Of urgent data it says whether it went in line with
+	// ordinary octets.
+	put(data []byte, what What) (inLine bool, err error)
+}
+
+func (f *flow) init(j *join, from Side) (err error) {
+	f.j, f.from = j, from
+	if f.src, err = f.newSource(); err == nil {
+		f.dst, err = f.newSink()
+	}
+	return err
+}
+
+func (f *flow) near() *End { return &f.j.ends[f.from] }
+func (f *flow) far() *End  { return &f.j.ends[f.from.other()] }
+
+// release gives back what init took.
+func (f *flow) release() {
+	if f.src != nil {
+		f.src.release()
+	}
+}
+
+// run passes everything on until the source or the join ends.
+func (f *flow) run() {
+	defer f.release()
+	for {
+		data, what, err := f.src.next()
+		switch {
+		case f.j.over.Load():
+			return
+		case err == nil:
+		case errors.Is(err, socket.ErrDescriptorsRefused):
+			f.count(func(p *Flow) { p.FilesRefused++ })
+			f.refused(err)
+		case err == io.EOF:
+			f.endOfFile()
+			return
+		case errors.Is(err, syscall.EBADF) && f.near().Socket.Domain() == socket.Unspecified:
+			f.j.flowDone(f.from) // a file opened to be written only: no end-of-file to tell
+			return
+		case f.near().messages() && refusedByReader(err):
+			f.refuse(err)
+			continue
+		default:
+			f.j.failed(f.from, err)
+			return
+		}
+		if !f.pass(data, what) {
+			return
+		}
+	}
+}
+
+// pass takes one piece to the far end, and reports whether the flow goes on.
+func (f *flow) pass(data []byte, what What) bool {
+	f.j.clock.touch()
+	if see := f.j.opts.OnData; see != nil {
+		see(f.from, what, data)
+	}
+	if f.beside != nil {
+		f.mu.Lock()
+		defer f.mu.Unlock()
+	}
+	inLine, err := f.dst.put(data, what)
+	p := &f.passed
+	switch {
+	case err == nil:
+		f.j.clock.touch()
+		p.Octets += int64(len(data))
+		switch {
+		case what == Message:
+			p.Messages++
+		case what == Urgent && inLine:
+			p.UrgentInLine += int64(len(data))
+		case what == Urgent:
+			p.Urgent++
+		}
+		return true
+	case f.j.over.Load():
+	case f.far().messages() && refusedByWriter(err, len(data)):
+		p.Refused++
+		f.refused(err)
+		return true
+	case isReset(err) && f.far().Socket.Properties().Connected:
+		f.j.breaks(f.from.other(), err)
+	default:
+		f.j.failed(f.from.other(), err)
+	}
+	return false
+}
+
+// refuse counts a message that did not fit.
+func (f *flow) refuse(err error) {
+	f.j.clock.touch()
+	f.count(func(p *Flow) { p.Refused++ })
+	f.refused(err)
+}
+
+func (f *flow) refused(err error) {
+	if tell := f.j.opts.OnRefused; tell != nil {
+		tell(f.from, err)
+	}
+}
+
+// count changes what passed.
+func (f *flow) count(change func(*Flow)) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	change(&f.passed)
+}
+
+func (f *flow) endOfFile() {
+	if f.beside != nil {
+		f.beside.wait() // what is urgent goes before the end
+	}
+	passed, told := f.j.endOfFile(f.from)
+	f.count(func(p *Flow) { p.EndOfFile, p.EndOfFileTold = passed, told })
+	if see := f.j.opts.OnEOF; see != nil && passed {
+		see(f.from)
+	}
+	if passed {
+		f.j.flowDone(f.from)
+	}
+}
