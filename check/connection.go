@@ -1,0 +1,138 @@
+package check
+
+import (
+	"fmt"
+	"time"
+
+	"zocalo/socket"
+)
+
+// connected is the experiment on sending before there is a connection.
+func connected(t *trial) ([]Finding, error) {
+	f := Finding{Property: "connected", Sent: "a message from a socket without a connection"}
+	if t.New == nil {
+		f.Verdict = judge("connected", t.Promised.Connected, true).Verdict
+		f.Word, f.Seen = "from birth", "none can be made: both ends are connected when they come into being"
+		return []Finding{f}, nil
+	}
+	s, err := t.fresh()
+	if err != nil {
+		return nil, err
+	}
+	if t.Promised.Connected {
+		refusal := t.write(s, []byte("early"))
+		f.Verdict = judge("connected", true, refusal != nil && !t.missing(refusal)).Verdict
+		switch {
+		case refusal == nil:
+			f.Word, f.Seen = "sent before", "it was taken, though there is nobody to receive it"
+		case f.Verdict == Broken:
+			f.Word, f.Seen = "waits", "the send waits, rather than to be refused"
+		default:
+			f.Word, f.Seen = "needed", "refused: "+why(refusal)+"; with a connection it needs no name to arrive"
+			a, b, err := t.pair()
+			if err == nil {
+				err = t.cross(a, b, smallSend)
+			}
+			if err != nil && !t.missing(err) {
+				return nil, err
+			}
+			if err != nil {
+				f.Verdict, f.Word, f.Seen = Broken, "lost", "refused: "+why(refusal)+"; with a connection it does not arrive"
+			}
+		}
+		return []Finding{f}, nil
+	}
+	f.Verdict, f.Sent = NotPromised, "a message to a name, from a socket without a connection"
+	server, err := t.named()
+	if err != nil {
+		return nil, err
+	}
+	var m socket.Message
+	m.SetData([]byte("hola"))
+	m.Peer = server.Name()
+	s.SetWriteDeadline(t.soon())
+	if _, err := s.Send(&m); err != nil {
+		f.Word, f.Seen = "refused", "refused: "+why(err)
+		return []Finding{f}, nil
+	}
+	got, err := t.take(server, len("hola"))
+	f.Word, f.Seen = "not needed", "it arrived, without a connection"
+	if err != nil || string(got) != "hola" {
+		f.Word, f.Seen = "lost", "it was sent, and did not arrive"
+	}
+	return []Finding{f}, nil
+}
+
+// silence is how long a sender waits to hear that nobody was there. Nothing is
+// held against a kind that says nothing.
+const silence = 100 * time.Millisecond
+
+// nobody is the experiment on sending where nobody listens. A kind with a
+// connection, or one that is reliable, promises to say so.
+func nobody(t *trial) ([]Finding, error) {
+	if t.New == nil {
+		return t.peerGone()
+	}
+	gone, err := t.named()
+	if err != nil {
+		return nil, err
+	}
+	name := gone.Name()
+	f := Finding{Property: "nobody"}
+	if t.Promised.Connected {
+		// It has the name, and does not listen.
+		f.Sent = "connect to a name where nobody listens"
+		_, err := t.client(name, 0)
+		f.Verdict = judge("nobody", true, err != nil && !t.missing(err)).Verdict
+		f.Word, f.Seen = "refused", "refused: "+why(err)
+		if err == nil {
+			f.Word, f.Seen = "connected", "it succeeded, though nobody listens"
+		} else if f.Verdict == Broken {
+			f.Word, f.Seen = "no answer", "no answer within "+t.patience.String()
+		}
+		return []Finding{f}, nil
+	}
+	f.Sent = "a message to a receiver that has gone"
+	s, err := t.client(name, 0)
+	if err != nil {
+		return nil, err
+	}
+	if err := gone.Close(); err != nil {
+		return nil, err
+	}
+	f.Verdict = NotPromised
+	sendErr := t.write(s, []byte("hola"))
+	if t.Promised.Reliable {
+		f.Verdict = judge("nobody", true, sendErr != nil && !t.missing(sendErr)).Verdict
+	}
+	if sendErr != nil {
+		f.Word, f.Seen = "refused", "refused: "+why(sendErr)
+		return []Finding{f}, nil
+	}
+	s.SetReadDeadline(time.Now().Add(silence))
+	if _, err := s.Read(make([]byte, headroom)); err != nil && !t.missing(err) {
+		f.Word, f.Seen = "later", "it was sent; the next call says: "+why(err)
+		return []Finding{f}, nil
+	}
+	f.Word, f.Seen = "silent", fmt.Sprintf("it was sent, and nothing was heard of it within %v", silence)
+	return []Finding{f}, nil
+}
+
+// peerGone is nobody for kinds that exist only as pairs.
+func (t *trial) peerGone() ([]Finding, error) {
+	a, b, err := t.pair()
+	if err != nil {
+		return nil, err
+	}
+	if err := b.Close(); err != nil {
+		return nil, err
+	}
+	err = t.write(a, []byte("hola"))
+	f := judge("nobody", true, err != nil && !t.missing(err))
+	f.Sent = "a message to an end that was closed"
+	f.Word, f.Seen = "refused", "refused: "+why(err)
+	if f.Verdict == Broken {
+		f.Word, f.Seen = "silent", "nothing tells that nobody is there"
+	}
+	return []Finding{f}, nil
+}

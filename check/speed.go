@@ -1,0 +1,154 @@
+package check
+
+import (
+	"fmt"
+	"slices"
+	"sync/atomic"
+	"time"
+
+	"zocalo/socket"
+)
+
+// How long each of the two figures is measured, and what is sent meanwhile.
+const (
+	speedTime    = 100 * time.Millisecond
+	speedStream  = 64 << 10
+	speedMessage = 8 << 10
+	pingSize     = 64
+)
+
+// speed measures how many octets arrive in a while, and how long a message
+// takes there and back. It judges nothing.
+func speed(t *trial) ([]Finding, error) {
+	rate, err := t.throughput()
+	if err != nil {
+		return nil, err
+	}
+	round, trips, err := t.roundTrip()
+	if err != nil {
+		return nil, err
+	}
+	size := speedStream
+	if t.Promised.Bounded {
+		size = speedMessage
+	}
+	return []Finding{{
+		Property: "speed", Verdict: NotPromised,
+		Word: fmt.Sprintf("%.0f MB/s", rate/1e6),
+		Sent: fmt.Sprintf("sends of %s for %v; then %d octets there and back, again and again", socket.FormatSize(size), speedTime, pingSize),
+		Seen: fmt.Sprintf("%.0f MB/s arrived; half of %d round trips took at most %.1f us", rate/1e6, trips, float64(round.Nanoseconds())/1e3),
+		Figures: []Figure{
+			{"throughput", rate / 1e6, "MB/s"},
+			{"round trip", float64(round.Nanoseconds()) / 1e3, "us"},
+		},
+	}}, nil
+}
+
+// throughput returns the octets a second that arrive while one end sends and
+// the other reads. A kind that stalls shows it: MPTCP of Linux 6.18 does so on
+// loopback now and then, for 200 ms, and the figure is small.
+func (t *trial) throughput() (float64, error) {
+	a, b, err := t.pair()
+	if err != nil {
+		return 0, err
+	}
+	size := speedStream
+	if t.Promised.Bounded {
+		size = speedMessage
+	}
+	var arrived atomic.Int64
+	results := make(chan error, 2)
+	start := time.Now()
+	end := start.Add(speedTime)
+	a.SetWriteDeadline(end)
+	b.SetReadDeadline(end)
+	go func() {
+		data := pattern(make([]byte, size), 0)
+		for {
+			if _, err := a.Write(data); err != nil && !t.mayLose(err) {
+				results <- err
+				return
+			}
+		}
+	}()
+	go func() {
+		buffer := make([]byte, size+headroom)
+		for {
+			n, err := b.Read(buffer)
+			if err != nil {
+				results <- err
+				return
+			}
+			arrived.Add(int64(len(t.payload(buffer[:n]))))
+		}
+	}()
+	for range 2 {
+		if err := <-results; !t.missing(err) {
+			return 0, err
+		}
+	}
+	return float64(arrived.Load()) / time.Since(start).Seconds(), nil
+}
+
+// roundTrip returns the median time of a message there and back.
+func (t *trial) roundTrip() (time.Duration, int, error) {
+	a, b, err := t.pair()
+	if err != nil {
+		return 0, 0, err
+	}
+	back, home := b, a // the way back: a second channel, where one goes one way
+	if t.OneWay {
+		if back, home, err = t.pair(); err != nil {
+			return 0, 0, err
+		}
+	}
+	echoed := make(chan error, 1)
+	go func() { echoed <- t.echo(b, back) }()
+	var took []time.Duration
+	message, buffer := make([]byte, pingSize), make([]byte, pingSize+headroom)
+	for start := time.Now(); time.Since(start) < speedTime; {
+		sent := time.Now()
+		if err = t.write(a, message); err != nil {
+			break
+		}
+		if err = t.receive(home, buffer); err != nil {
+			break
+		}
+		took = append(took, time.Since(sent))
+	}
+	b.SetReadDeadline(past)
+	if echoErr := <-echoed; !t.missing(echoErr) && err == nil {
+		err = echoErr
+	}
+	if err != nil {
+		return 0, 0, err
+	}
+	slices.Sort(took)
+	return took[len(took)/2], len(took), nil
+}
+
+// echo sends what comes from one socket to another, until a call fails.
+func (t *trial) echo(from, to *socket.Socket) error {
+	buffer := make([]byte, pingSize+headroom)
+	for {
+		n, err := from.Read(buffer)
+		if err == nil {
+			err = t.write(to, t.payload(buffer[:n]))
+		}
+		if err != nil {
+			return err
+		}
+	}
+}
+
+// receive reads as many octets as a ping has.
+func (t *trial) receive(s *socket.Socket, buffer []byte) error {
+	for n := 0; n < pingSize; {
+		got, err := t.read(s, buffer)
+		if err != nil {
+			return err
+		}
+		n += len(got)
+	}
+	return nil
+}

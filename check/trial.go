@@ -1,0 +1,189 @@
+package check
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"sync"
+	"syscall"
+	"time"
+
+	"zocalo/socket"
+)
+
+// pause is how long an experiment lets a call wait before it does what should
+// wake it. The verdict is the same if the call has not begun by then.
+const pause = 10 * time.Millisecond
+
+// A trial is one experiment on one kind: it makes the sockets, bounds them in
+// time, and closes them at the end.
+type trial struct {
+	*Source
+	ctx      context.Context
+	patience time.Duration // for what should come at once
+	world    *world        // where reach is tried
+
+	stop func() bool
+	mu   sync.Mutex
+	open []*socket.Socket
+	over bool
+}
+
+// newTrial begins a trial, which ends all its calls when ctx does.
+func newTrial(ctx context.Context, src *Source, patience time.Duration, w *world) *trial {
+	t := &trial{Source: src, ctx: ctx, patience: patience, world: w}
+	t.stop = context.AfterFunc(ctx, t.closeAll)
+	return t
+}
+
+// end closes every socket of the trial.
+func (t *trial) end() {
+	t.stop()
+	t.closeAll()
+}
+
+func (t *trial) closeAll() {
+	t.mu.Lock()
+	open := t.open
+	t.open, t.over = nil, true
+	t.mu.Unlock()
+	for _, s := range open {
+		s.Close()
+	}
+}
+
+// keep makes a socket one of the trial's.
+func (t *trial) keep(s *socket.Socket, err error) (*socket.Socket, error) {
+	if err != nil {
+		return nil, err
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.over {
+		s.Close()
+		return nil, net.ErrClosed
+	}
+	t.open = append(t.open, s)
+	return s, nil
+}
+
+// patient returns a context that ends when patience does.
+func (t *trial) patient() (context.Context, context.CancelFunc) {
+	return context.WithTimeout(t.ctx, t.patience)
+}
+
+func (t *trial) pair() (a, b *socket.Socket, err error) {
+	ctx, cancel := t.patient()
+	defer cancel()
+	if a, b, err = t.connect(ctx); err != nil {
+		return nil, nil, err
+	}
+	_, err = t.keep(a, nil)
+	_, err2 := t.keep(b, nil)
+	return a, b, errors.Join(err, err2)
+}
+
+func (t *trial) fresh() (*socket.Socket, error) { return t.keep(t.New()) }
+
+func (t *trial) named() (*socket.Socket, error) { return t.keep(t.bound(t.ctx)) }
+
+func (t *trial) listener(backlog int) (*socket.Socket, error) {
+	return t.keep(t.listen(t.ctx, backlog))
+}
+
+// accept takes a client of l's that is there, or comes within patience.
+func (t *trial) accept(l *socket.Socket) (*socket.Socket, error) {
+	ctx, cancel := t.patient()
+	defer cancel()
+	return t.keep(l.Accept(ctx))
+}
+
+// client connects a new socket to a name. A limit of 0 or less is patience.
+func (t *trial) client(to socket.Name, limit time.Duration) (*socket.Socket, error) {
+	if limit <= 0 {
+		limit = t.patience
+	}
+	c, err := t.fresh()
+	if err != nil {
+		return nil, err
+	}
+	ctx, cancel := context.WithTimeout(t.ctx, limit)
+	defer cancel()
+	if err := c.Connect(ctx, to); err != nil {
+		return nil, err
+	}
+	return c, nil
+}
+
+// read reads once, waiting no longer than patience.
+func (t *trial) read(s *socket.Socket, b []byte) ([]byte, error) {
+	s.SetReadDeadline(t.soon())
+	n, err := s.Read(b)
+	return t.payload(b[:n]), err
+}
+
+// take reads one message of at most size octets, or so many octets of a
+// stream.
+func (t *trial) take(s *socket.Socket, size int) ([]byte, error) {
+	return t.takeWithin(t.patience, s, size)
+}
+
+func (t *trial) takeWithin(limit time.Duration, s *socket.Socket, size int) ([]byte, error) {
+	b := make([]byte, size+headroom)
+	s.SetReadDeadline(time.Now().Add(limit))
+	if t.Promised.Bounded {
+		n, err := s.Read(b)
+		return t.payload(b[:n]), err
+	}
+	n, err := io.ReadFull(s, b[:size])
+	return b[:n], err
+}
+
+// headroom is what Payload may take away, and one octet more, so that a
+// message which is too long shows.
+const headroom = 61
+
+// write writes once, waiting no longer than patience.
+func (t *trial) write(s *socket.Socket, b []byte) error {
+	s.SetWriteDeadline(t.soon())
+	_, err := s.Write(b)
+	return err
+}
+
+// missing reports whether an error says that what was waited for never came,
+// and if so that patience was the reason rather than the end of the trial.
+func (t *trial) missing(err error) bool {
+	return t.ctx.Err() == nil && (errors.Is(err, os.ErrDeadlineExceeded) || errors.Is(err, context.DeadlineExceeded))
+}
+
+// why is the reason of a failed call, without the operation and the names
+// that the text around it has already.
+func why(err error) string {
+	var errno syscall.Errno
+	var unsupported *socket.UnsupportedError
+	switch {
+	case err == nil:
+		return "no error"
+	case errors.As(err, &unsupported):
+		return "not supported"
+	case errors.As(err, &errno):
+		return errno.Error()
+	case errors.Is(err, os.ErrDeadlineExceeded), errors.Is(err, context.DeadlineExceeded):
+		return "nothing within the time"
+	}
+	return err.Error()
+}
+
+// plural is a number with its noun.
+func plural(n int, noun string) string {
+	if n == 1 {
+		return "1 " + noun
+	}
+	return fmt.Sprintf("%d %ss", n, noun)
+}
+
+// soon is the time when patience ends.
+func (t *trial) soon() time.Time { return time.Now().Add(t.patience) }
