@@ -2,7 +2,10 @@ package zocalo
 
 import (
 	"context"
+	"fmt"
+	"net"
 	"slices"
+	"syscall"
 	"time"
 
 	"zocalo/address"
@@ -62,8 +65,9 @@ func (d *Dialer) Dial(ctx context.Context, text string) (*socket.Socket, error) 
 // The option bind= gives the socket its own name first; names of a domain in
 // which it has no meaning are left out, and where several names of it race,
 // their sockets have SO_REUSEADDR on to share it, unless the address says
-// otherwise. Options are set before that, and those of a connection once it
-// stands.
+// otherwise. Without bind=, Linux chooses a name for a unix datagram socket, so
+// that its peer can answer. Options are set before that, and those of a
+// connection once it stands.
 //
 // An address that means no name, as fd:3 or exec:date, is opened by its
 // scheme.
@@ -127,13 +131,16 @@ func (d *Dialer) delay() time.Duration {
 type route struct {
 	*opening
 	names   []socket.Name
-	sources map[socket.Domain]socket.Name // what bind= means; nil without it
+	sources map[socket.Domain]socket.Name // what bind= means, or the scheme's From; nil without either
 }
 
 func newRoute(ctx context.Context, o *opening, names []socket.Name) (*route, error) {
 	r := &route{opening: o, names: interleave(names)}
 	text, given := address.Bind.In(o.target.Settings)
 	if !given {
+		if from := o.scheme.From; !from.IsZero() {
+			r.sources = map[socket.Domain]socket.Name{from.Domain(): from}
+		}
 		return r, nil
 	}
 	if o.scheme.Source == nil {
@@ -172,6 +179,11 @@ func (r *route) connect(ctx context.Context, delay time.Duration) (*socket.Socke
 	return nil, errs
 }
 
+// errItself refuses the connection that TCP makes of a socket to itself (RFC
+// 9293, section 3.5, simultaneous opening) where nobody listens at a port of
+// this host and the system chooses that very port for the client.
+var errItself = fmt.Errorf("it reached only itself: %w", syscall.ECONNREFUSED)
+
 // attempt connects to one name.
 func (r *route) attempt(ctx context.Context, n socket.Name) (*socket.Socket, error) {
 	source, bound := r.sources[n.Domain()]
@@ -185,6 +197,9 @@ func (r *route) attempt(ctx context.Context, n socket.Name) (*socket.Socket, err
 	}
 	if err == nil {
 		err = s.Connect(ctx, n)
+	}
+	if err == nil && connects(s.Type()) && !s.Peer().IsZero() && s.Name() == s.Peer() {
+		err = &net.OpError{Op: "connect", Net: s.Kind().String(), Source: s.LocalAddr(), Addr: s.RemoteAddr(), Err: errItself}
 	}
 	if err == nil {
 		err = r.target.Settings.Apply(socket.Connected, s)

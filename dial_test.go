@@ -44,6 +44,20 @@ func TestDialLocalhost(t *testing.T) {
 	}
 }
 
+// Where nobody listens, TCP may connect a socket to itself.
+func TestDialItself(t *testing.T) {
+	free := listen(t, "tcp:127.0.0.1:0")
+	name := free.Name().String()
+	free.Close()
+	s, err := zocalo.Dial(t.Context(), "tcp:"+name+",bind="+name)
+	if s != nil {
+		s.Close()
+	}
+	if !errors.Is(err, syscall.ECONNREFUSED) || !strings.Contains(err.Error(), "itself") {
+		t.Errorf("Dial's error is %v, want a refusal", err)
+	}
+}
+
 func TestDialBind(t *testing.T) {
 	l := listen(t, "tcp:127.0.0.1:0")
 	sources := []string{"127.0.0.1"}

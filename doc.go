@@ -27,6 +27,7 @@
 //     options that every scheme takes.
 //   - package zocalo/server serves what a Listener accepts: bounds, allow
 //     lists, an end in good order, the echo handler.
+//   - package zocalo/relay joins two sockets, and passes on what each sends.
 //   - package zocalo/frame makes messages of a stream.
 //
 // This package knows no domain. It asks the scheme, which the domain's family

@@ -1,119 +1,181 @@
 package process
 
 import (
-	"errors"
 	"fmt"
 	"os"
-	"os/exec"
+	"sync"
 	"syscall"
 	"time"
-
-	"zocalo/socket"
 )
-
-// A Command says which program to start, and with what.
-type Command struct {
-	// Args are the program and its arguments. A program without a slash is
-	// looked for in PATH.
-	Args []string
-
-	// Stdin, Stdout and Stderr become descriptors 0, 1 and 2; nil means
-	// /dev/null. They stay the caller's, who may close them after Start.
-	Stdin, Stdout, Stderr *os.File
-
-	// Dir is the working directory; "" means the caller's.
-	Dir string
-
-	// Env is the environment, as "NAME=value"; nil means the caller's.
-	Env []string
-}
 
 // A Process is a program that was started.
 type Process struct {
-	cmd    *exec.Cmd
-	exited chan struct{}
-	err    error // of Wait, once exited is closed
+	pid    int
+	began  time.Time
+	exited chan struct{} // closed when the program was reaped
+	status syscall.WaitStatus
+	took   time.Duration
+	err    error // of reaping
+
+	mu     sync.Mutex    // a signal is not sent while the group goes
+	gone   chan struct{} // closed when no process of the group is left
+	isGone bool
 }
 
 // Start starts the program, in a process group of its own.
 func Start(c Command) (*Process, error) {
-	if len(c.Args) == 0 {
-		return nil, errors.New("no program was named")
+	if err := c.Check(); err != nil {
+		return nil, err
 	}
-	cmd := exec.Command(c.Args[0], c.Args[1:]...)
-	cmd.Dir, cmd.Env = c.Dir, c.Env
-	if c.Stdin != nil {
-		cmd.Stdin = c.Stdin
+	path, err := c.path()
+	if err != nil {
+		return nil, err
 	}
-	if c.Stdout != nil {
-		cmd.Stdout = c.Stdout
-	}
-	if c.Stderr != nil {
-		cmd.Stderr = c.Stderr
-	}
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
-	if err := cmd.Start(); err != nil {
+	p := &Process{began: time.Now(), exited: make(chan struct{}), gone: make(chan struct{})}
+	fd, err := c.start(path, &p.pid)
+	if err != nil {
 		return nil, startError(c.Args[0], err)
 	}
-	p := &Process{cmd: cmd, exited: make(chan struct{})}
-	go p.reap()
+	go p.reap(fd)
 	return p, nil
 }
 
-func startError(program string, err error) error {
-	err = fmt.Errorf("start %q: %w", program, err)
-	switch {
-	case errors.Is(err, exec.ErrNotFound):
-		return &socket.Advised{Err: err, Advice: "give its path, or put it in PATH"}
-	case errors.Is(err, os.ErrPermission):
-		return &socket.Advised{Err: err, Advice: "it must be executable"}
-	}
-	return err
-}
-
-func (p *Process) reap() {
-	p.err = p.cmd.Wait()
-	close(p.exited)
-}
-
 // PID returns the number of the process, which is that of its group too.
-func (p *Process) PID() int { return p.cmd.Process.Pid }
+func (p *Process) PID() int { return p.pid }
 
 // Exited returns a channel that is closed when the program has ended and was
-// reaped.
+// reaped. What it started may go on, see [Process.Gone].
 func (p *Process) Exited() <-chan struct{} { return p.exited }
 
+// Gone returns a channel that is closed when no process of the program's group
+// is left: neither itself nor one that it started, unless that one has left
+// the group (setsid, a job of a shell with a terminal). It may be closed up to
+// half a second late where the program was not the last.
+func (p *Process) Gone() <-chan struct{} { return p.gone }
+
 // Wait waits for the program to end: nil for exit status 0, else an
-// *exec.ExitError.
+// [*ExitError].
 func (p *Process) Wait() error {
 	<-p.exited
-	return p.err
-}
-
-// Signal sends a signal to the whole process group. Once the program was
-// reaped there is none to send to, and Signal answers os.ErrProcessDone.
-func (p *Process) Signal(s syscall.Signal) error {
-	select {
-	case <-p.exited:
-		return os.ErrProcessDone
-	default:
+	switch {
+	case p.err != nil:
+		return p.err
+	case p.status.Exited() && p.status.ExitStatus() == 0:
+		return nil
 	}
-	return syscall.Kill(-p.PID(), s)
+	return &ExitError{p.status}
 }
 
-// End waits for the program to end by itself for the time grace, then sends
-// SIGTERM, and after the same time again SIGKILL, to the whole process group.
-// It returns when the program was reaped.
+// Took returns how long the program ran; only once it has exited.
+func (p *Process) Took() time.Duration {
+	<-p.exited
+	return p.took
+}
+
+// An ExitError is an exit status that is not 0, or the signal that ended a
+// program.
+type ExitError struct{ Status syscall.WaitStatus }
+
+// ExitCode returns the exit status, -1 if a signal ended the program.
+func (e *ExitError) ExitCode() int {
+	if e.Status.Signaled() {
+		return -1
+	}
+	return e.Status.ExitStatus()
+}
+
+// Error returns "exit status 3" or "signal: killed".
+func (e *ExitError) Error() string {
+	if e.Status.Signaled() {
+		return "signal: " + e.Status.Signal().String()
+	}
+	return fmt.Sprintf("exit status %d", e.Status.ExitStatus())
+}
+
+// Signal sends a signal to the whole process group. Once that is gone, Signal
+// answers os.ErrProcessDone.
+func (p *Process) Signal(s syscall.Signal) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.isGone {
+		return os.ErrProcessDone
+	}
+	return syscall.Kill(-p.pid, s)
+}
+
+// End waits for the process group to end by itself for the time grace, then
+// terminates it, see [Process.Terminate].
 func (p *Process) End(grace time.Duration) error {
-	for _, s := range []syscall.Signal{syscall.SIGTERM, syscall.SIGKILL} {
-		timer := time.NewTimer(grace)
-		select {
-		case <-p.exited:
-			timer.Stop()
-			return p.err
-		case <-timer.C:
-			p.Signal(s)
-		}
+	if !p.goneWithin(grace) {
+		return p.Terminate(grace)
 	}
 	return p.Wait()
 }
+
+// Terminate sends SIGTERM to the whole process group, and SIGKILL if it is not
+// gone after the time grace. It returns what [Process.Wait] does, when the
+// group is gone.
+func (p *Process) Terminate(grace time.Duration) error {
+	p.Signal(syscall.SIGTERM)
+	// A stopped process takes no notice of SIGTERM before it goes on.
+	p.Signal(syscall.SIGCONT)
+	if !p.goneWithin(grace) {
+		p.Signal(syscall.SIGKILL)
+		<-p.gone
+	}
+	return p.Wait()
+}
+
+func (p *Process) goneWithin(d time.Duration) bool {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-p.gone:
+		return true
+	case <-timer.C:
+		return false
+	}
+}
+
+// reap waits for the program with the descriptor fd of its process, or -1,
+// and then for its group.
+func (p *Process) reap(fd int) {
+	awaitExit(fd)
+	p.err = os.NewSyscallError("wait4", wait(p.pid, &p.status))
+	p.mu.Lock()
+	p.took = time.Since(p.began)
+	starter.childEnded()
+	close(p.exited)
+	p.isGone = !groupExists(p.pid)
+	p.mu.Unlock()
+
+	for pause := firstLook; !p.isGone; pause = min(2*pause, lastLook) {
+		time.Sleep(pause)
+		p.mu.Lock()
+		// Where this process is the init of a container, orphans are its
+		// children.
+		syscall.Wait4(-p.pid, nil, syscall.WNOHANG, nil)
+		p.isGone = !groupExists(p.pid) || pause == lastLook && !groupRuns(p.pid)
+		p.mu.Unlock()
+	}
+	close(p.gone)
+}
+
+func wait(pid int, status *syscall.WaitStatus) error {
+	for {
+		if _, err := syscall.Wait4(pid, status, 0, nil); err != syscall.EINTR {
+			return err
+		}
+	}
+}
+
+// How often to look whether a group is gone whose leader is.
+const (
+	firstLook = time.Millisecond
+	lastLook  = 500 * time.Millisecond
+)
+
+// groupExists reports whether a process group has a process, or a zombie that
+// nobody reaped yet. The group's number is not given to another meanwhile,
+// see kill(2).
+func groupExists(group int) bool { return syscall.Kill(-group, 0) != syscall.ESRCH }

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"io"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -18,7 +17,10 @@ import (
 	"zocalo/socket"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	process.Shim()
+	goleak.VerifyTestMain(m)
+}
 
 func open(t *testing.T, scheme, command string) (*socket.Socket, error) {
 	t.Helper()
@@ -131,7 +133,7 @@ func TestProcess(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	var exit *exec.ExitError
+	var exit *process.ExitError
 	if err := p.Wait(); !errors.As(err, &exit) || exit.ExitCode() != 3 {
 		t.Errorf("Wait = %v, want exit status 3", err)
 	}

@@ -29,7 +29,8 @@
 // on to its end, then the other end is reset, since octets of it were lost. An
 // end never finishes in order when some of what it was owed cannot come; an
 // idle time, a lifetime or a cancelled context, which the caller decides, close
-// both ends in order.
+// both ends in order. A kind that knows no reset, as unix or a pipe, is closed in
+// its stead: its peer reads an end-of-file, and only the [Result] tells.
 //
 // # Urgent data
 //
@@ -56,7 +57,8 @@
 // tells from end-of-file. One that does not fit is refused and counted, never
 // cut: by the buffer ([Options.MaxMessage]), by the far kind (EMSGSIZE), or by
 // a format that cannot carry it. Descriptors that come with a message of a unix
-// socket are closed and counted, and the message passes.
+// socket, or with octets of a unix stream, are closed and counted, and the data
+// passes.
 //
 // Between an end of octets and one of messages, the octets need a format
 // ([frame.Format]), and Join refuses the pair without ([NeedsFormatError]). Two
@@ -67,7 +69,8 @@
 //
 // A slow reader stops the fast writer: each direction holds one read, or one
 // message. A join has one goroutine besides the caller's (one more for each end
-// whose urgent data comes beside its stream), and for each stream that it reads
-// a buffer of 32 KiB for as long as it lasts, since a read that waits needs one
-// to wait with. Reads, writes and messages allocate nothing.
+// whose urgent data comes beside its stream), and for as long as it lasts a
+// buffer for each end that it reads, since a read that waits needs one to wait
+// with: 32 KiB for a stream, and the longest message where the end keeps
+// boundaries by itself. Reads, writes and messages allocate nothing.
 package relay

@@ -63,8 +63,7 @@ func (f *flow) run() {
 			return
 		case err == nil:
 		case errors.Is(err, socket.ErrDescriptorsRefused):
-			f.count(func(p *Flow) { p.FilesRefused++ })
-			f.refused(err)
+			f.refuseFiles(err)
 		case err == io.EOF:
 			f.endOfFile()
 			return
@@ -126,6 +125,12 @@ func (f *flow) pass(data []byte, what What) bool {
 func (f *flow) refuse(err error) {
 	f.j.clock.touch()
 	f.count(func(p *Flow) { p.Refused++ })
+	f.refused(err)
+}
+
+// refuseFiles counts descriptors that were closed.
+func (f *flow) refuseFiles(err error) {
+	f.count(func(p *Flow) { p.FilesRefused++ })
 	f.refused(err)
 }
 

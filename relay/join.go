@@ -23,7 +23,10 @@ import (
 func Join(ctx context.Context, a, b End, o Options) (Result, error) {
 	j := &join{ends: [2]End{a, b}, opts: o, start: time.Now()}
 	j.result.How = Failed // unless it begins
-	err := check(&j.ends)
+	err := o.check()
+	if err == nil {
+		err = check(&j.ends)
+	}
 	if err == nil {
 		err = j.prepare()
 	}

@@ -4,9 +4,11 @@ import (
 	"context"
 	"errors"
 	"io"
+	"math"
 	"strings"
 	"syscall"
 	"testing"
+	"testing/synctest"
 
 	"zocalo/frame"
 	"zocalo/relay"
@@ -279,17 +281,74 @@ func TestRefusedPairs(t *testing.T) {
 	})
 }
 
-// Descriptors that come with a message are closed, and the message passes.
+// Descriptors that come with data are closed and counted, and the data passes.
 func TestFilesRefused(t *testing.T) {
-	j := plain(t, unixSeqPacket, unixSeqPacket)
-	m := socket.Message{Ancillary: socket.Ancillary{Present: socket.HasFiles, Files: []int{0}}}
-	m.SetData([]byte("with a descriptor"))
-	must(j.a.Send(&m))(t)
-	wantsMessage(t, j.b, "with a descriptor")
-	try(t, j.a.Close())
-	wantsEOF(t, j.b)
-	try(t, j.b.Close())
-	if r, err := j.over(); err != nil || r.From[relay.A].FilesRefused != 1 || r.From[relay.A].Messages != 1 {
-		t.Errorf("Join = %+v, %v", r, err)
+	lines := format("lines")
+	tests := []struct {
+		name string
+		make maker
+		a, b relay.End
+	}{
+		{"seqpacket", unixSeqPacket, relay.End{}, relay.End{}},
+		{"stream", unix, relay.End{}, relay.End{}},
+		{"stream in a format", unix, lines, lines},
+		{"stream without urgent data", promising("not urgent", socket.Properties{Connected: true}), relay.End{}, relay.End{}},
 	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			var refused error
+			j := &joined{done: make(chan struct{})}
+			test.a.Socket, j.a = test.make.make(t)
+			test.b.Socket, j.b = test.make.make(t)
+			j.run(t, test.a, test.b, relay.Options{OnRefused: func(_ relay.Side, err error) { refused = err }})
+			m := socket.Message{Ancillary: socket.Ancillary{Present: socket.HasFiles, Files: []int{0}}}
+			m.SetData([]byte("with a descriptor\n"))
+			must(j.a.Send(&m))(t)
+			wantsMessage(t, j.b, "with a descriptor\n")
+			try(t, j.a.Close())
+			wantsEOF(t, j.b)
+			try(t, j.b.Close())
+			r, err := j.over()
+			if from := r.From[relay.A]; err != nil || from.FilesRefused != 1 || from.Octets == 0 {
+				t.Errorf("Join = %+v, %v", r, err)
+			}
+			wantsErr(t, refused, socket.ErrDescriptorsRefused)
+		})
+	}
+}
+
+// Without a limit given, a stream's messages may be longer than a datagram.
+func TestUsualLimit(t *testing.T) {
+	j := start(t, tcp, unixSeqPacket, format("len32"), relay.End{}, relay.Options{})
+	text := strings.Repeat("x", 100<<10)
+	writes(t, j.a, "\x00\x01\x90\x00", text)
+	wantsMessage(t, j.b, text)
+}
+
+func TestLimitBeyondMemory(t *testing.T) {
+	for _, limit := range []int{frame.MaxSize + 1, math.MaxInt} {
+		j := start(t, unix, unixSeqPacket, relay.End{Whole: true}, relay.End{}, relay.Options{MaxMessage: limit})
+		if _, err := j.over(); err == nil || !strings.Contains(err.Error(), "give at most") {
+			t.Errorf("Join's error with a limit of %d is %v", limit, err)
+		}
+		s := boundUDP(t)
+		if _, err := relay.FirstPeer(t.Context(), s, limit); err == nil || !strings.Contains(err.Error(), "give at most") {
+			t.Errorf("FirstPeer's error with a limit of %d is %v", limit, err)
+		}
+		try(t, s.Close())
+	}
+}
+
+// What is left of a message that is too long is read, so that its sender ends.
+func TestWholeReadsTheRest(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		j := start(t, memory, memorySeqPacket, relay.End{Whole: true}, relay.End{}, relay.Options{MaxMessage: 10})
+		writes(t, j.a, strings.Repeat("x", 4<<20))
+		try(t, j.a.Shutdown(socket.Write))
+		wantsEOF(t, j.b)
+		try(t, j.b.Close())
+		if r, err := j.over(); err != nil || r.From[relay.A].Refused != 1 || !r.From[relay.A].EndOfFile {
+			t.Errorf("Join = %+v, %v", r, err)
+		}
+	})
 }

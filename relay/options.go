@@ -1,8 +1,10 @@
 package relay
 
 import (
+	"fmt"
 	"time"
 
+	"zocalo/frame"
 	"zocalo/socket"
 )
 
@@ -11,7 +13,9 @@ type Options struct {
 	// MaxMessage is the longest message in octets, in either direction: a
 	// longer one is refused and counted. 0 or less means what the kind
 	// carries in practice: 64 KiB for internet datagrams, else 256 KiB, which
-	// is more than a unix socket takes with Linux's usual buffers.
+	// is more than a unix socket takes with Linux's usual buffers. More than
+	// [frame.MaxSize] is refused, since each end that keeps boundaries by
+	// itself needs that much memory at once.
 	MaxMessage int
 
 	// Idle ends the join when nothing passed in either direction for so long.
@@ -64,8 +68,15 @@ func (o *Options) maxMessage(s *socket.Socket) int {
 	switch d := s.Domain(); {
 	case o.MaxMessage > 0:
 		return o.MaxMessage
-	case d == socket.Inet || d == socket.Inet6:
+	case s.Type().Bounded() && (d == socket.Inet || d == socket.Inet6):
 		return inetMessage
 	}
 	return otherMessage
+}
+
+func (o *Options) check() error {
+	if o.MaxMessage > frame.MaxSize {
+		return fmt.Errorf("relay: a limit of %d octets a message is more than memory should hold: give at most %d", o.MaxMessage, frame.MaxSize)
+	}
+	return nil
 }

@@ -30,9 +30,15 @@ type firstMessage struct {
 // and is refused with *[UnnamedPeerError]; FirstPeer may be called again. On
 // any error the socket is still the caller's and open.
 func FirstPeer(ctx context.Context, s *socket.Socket, maxMessage int) (End, error) {
-	limit := (&Options{MaxMessage: maxMessage}).maxMessage(s)
+	o := Options{MaxMessage: maxMessage}
+	if err := o.check(); err != nil {
+		return End{}, err
+	}
+	if p := s.Properties(); p.Connected || !p.Bounded {
+		return End{}, fmt.Errorf("relay: a %v socket does not wait for datagrams: accept its connections, or give it to Join as it is", kindText(s.Kind()))
+	}
 	m := socket.Message{}
-	m.SetData(make([]byte, limit))
+	m.SetData(make([]byte, o.maxMessage(s)))
 	err := receive(ctx, s, &m)
 	first := &firstMessage{from: m.Peer}
 	switch {

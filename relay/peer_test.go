@@ -3,6 +3,7 @@ package relay_test
 import (
 	"context"
 	"errors"
+	"strings"
 	"testing"
 
 	"zocalo/relay"
@@ -82,6 +83,20 @@ func TestFirstPeerTooLong(t *testing.T) {
 	j.end()
 	if r, _ := j.over(); r.From[relay.B].Refused != 1 || r.From[relay.B].Messages != 1 {
 		t.Errorf("Join = %+v", r)
+	}
+}
+
+// A socket that has connections is told from one whose peer has no name.
+func TestFirstPeerOfConnection(t *testing.T) {
+	for _, kind := range []maker{tcp, unixSeqPacket} {
+		near, far := kind.make(t)
+		writes(t, far, "x")
+		if _, err := relay.FirstPeer(t.Context(), near, 0); err == nil || !strings.Contains(err.Error(), "accept its connections") {
+			t.Errorf("%s: FirstPeer's error is %v", kind.name, err)
+		}
+		wantsMessage(t, near, "x")
+		near.Close()
+		far.Close()
 	}
 }
 

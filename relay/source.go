@@ -34,11 +34,39 @@ type reader interface {
 	read(b []byte) (n int, urgent bool, err error)
 }
 
-// plain reads a stream without urgent data.
-type plain struct{ s *socket.Socket }
+// A tap reads what is there of a stream. Over a unix socket descriptors may
+// come with it, of which Read would not tell.
+type tap struct {
+	f     *flow
+	s     *socket.Socket
+	files bool
+	m     socket.Message
+}
 
-func (p plain) read(b []byte) (int, bool, error) {
-	n, err := p.s.Read(b)
+func (f *flow) newTap() tap {
+	s := f.near().Socket
+	_, ok := socket.As[socket.Messenger](s)
+	return tap{f: f, s: s, files: ok && s.Domain() == socket.Unix}
+}
+
+func (t *tap) Read(b []byte) (int, error) {
+	if !t.files {
+		return t.s.Read(b)
+	}
+	t.m.SetData(b)
+	err := t.s.Receive(&t.m)
+	if errors.Is(err, socket.ErrDescriptorsRefused) {
+		t.f.refuseFiles(err)
+		err = nil
+	}
+	return t.m.N, err
+}
+
+// plain reads a stream without urgent data.
+type plain struct{ tap }
+
+func (p *plain) read(b []byte) (int, bool, error) {
+	n, err := p.Read(b)
 	return n, false, err
 }
 
@@ -109,21 +137,31 @@ func (s *framed) release() {}
 type whole struct {
 	r     io.Reader
 	limit int
-	done  bool
+	done  bool // up to end-of-file
+	long  bool // too long, and what is left is still to be read
 }
 
 func (w *whole) next() ([]byte, What, error) {
-	if w.done {
+	switch {
+	case w.done:
+		return nil, Message, io.EOF
+	case w.long:
+		// Who sends it must not hang for want of a reader.
+		if _, err := io.Copy(io.Discard, w.r); err != nil {
+			return nil, Message, err
+		}
+		w.done = true
 		return nil, Message, io.EOF
 	}
 	b, err := io.ReadAll(io.LimitReader(w.r, int64(w.limit)+1))
-	w.done = true
 	switch {
 	case err != nil:
 		return nil, Message, err
 	case len(b) > w.limit:
+		w.long = true
 		return nil, Message, &TooLongError{w.limit}
 	}
+	w.done = true
 	return b, Message, nil
 }
 

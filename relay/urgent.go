@@ -12,14 +12,13 @@ import (
 // newReader makes the reader of a stream, by how its kind keeps urgent data.
 func (f *flow) newReader() reader {
 	s := f.near().Socket
-	if s.Properties().Urgent == 0 {
-		return plain{s}
+	if s.Properties().Urgent > 0 {
+		if m := f.newMarked(); m != nil {
+			return m
+		}
+		f.watchUrgent()
 	}
-	if m := newMarked(s); m != nil {
-		return m
-	}
-	f.watchUrgent()
-	return plain{s}
+	return &plain{f.newTap()}
 }
 
 // markReader reads a kernel stream with urgent data left in its place. A read
@@ -28,13 +27,14 @@ func (f *flow) newReader() reader {
 // asks whether that is the urgent octet: what has arrived as an ordinary octet
 // cannot become urgent any more.
 type markReader struct {
-	s   *socket.Socket
+	tap
 	raw syscall.RawConn
 	try func(uintptr) bool
 	at  bool // the next octet is urgent
 }
 
-func newMarked(s *socket.Socket) *markReader {
+func (f *flow) newMarked() *markReader {
+	s := f.near().Socket
 	// A layer's octets are not those of the descriptor beneath it.
 	if _, ok := socket.As[socket.Descriptor](s); !ok {
 		return nil
@@ -43,7 +43,7 @@ func newMarked(s *socket.Socket) *markReader {
 	if err != nil || socket.OOBInline.Set(s, true) != nil {
 		return nil
 	}
-	m := &markReader{s: s, raw: raw}
+	m := &markReader{tap: f.newTap(), raw: raw}
 	m.try = func(fd uintptr) bool {
 		if !sys.Ready(int(fd), sys.Readable) {
 			return false
@@ -61,7 +61,7 @@ func (m *markReader) read(b []byte) (int, bool, error) {
 	if m.at {
 		b = b[:1]
 	}
-	n, err := m.s.Read(b)
+	n, err := m.Read(b)
 	return n, m.at, err
 }
 

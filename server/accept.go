@@ -34,7 +34,7 @@ func (r *serving) accept(ctx context.Context, l Listener) error {
 // admit starts the handler of a new connection, unless its peer is turned
 // away. It waits where other listeners have filled the server meanwhile.
 func (r *serving) admit(ctx context.Context, l Listener, c *socket.Socket) {
-	if why := r.refusal(c); why != "" {
+	if why := refusal(r.Allow, r.Deny, func(l *List) bool { return l.ContainsPeer(c) }); why != "" {
 		c.Abort()
 		r.log.Info("a peer was turned away", "listener", l.Name(), "peer", c.Peer(), "reason", why)
 		return
@@ -46,11 +46,13 @@ func (r *serving) admit(ctx context.Context, l Listener, c *socket.Socket) {
 	r.serve(c)
 }
 
-func (s *Server) refusal(c *socket.Socket) string {
+// refusal says why a peer is turned away, "" if it is not. has reports whether
+// it is in a list.
+func refusal(allow, deny *List, has func(*List) bool) string {
 	switch {
-	case s.Deny != nil && s.Deny.ContainsPeer(c):
+	case deny != nil && has(deny):
 		return "it is denied"
-	case s.Allow != nil && !s.Allow.ContainsPeer(c):
+	case allow != nil && !has(allow):
 		return "it is not among the allowed"
 	}
 	return ""

@@ -44,7 +44,7 @@ func (l *List) add(word string) error {
 		if !ok {
 			continue
 		}
-		id, err := strconv.ParseUint(digits, 10, 31)
+		id, err := strconv.ParseUint(digits, 10, 32)
 		if err != nil {
 			return fmt.Errorf("%q does not have a number after %s", word, prefix)
 		}

@@ -51,6 +51,7 @@ func TestListContains(t *testing.T) {
 		{"fd00::/8 192.168.0.0/16", "192.168.3.4", true},
 		{"fd00::/8 192.168.0.0/16", "fd12::1", true},
 		{"uid:0 gid:0", "10.0.0.1", false},
+		{"uid:4294967294", "10.0.0.1", false}, // the greatest user there is
 		{"", "10.0.0.1", false},
 	} {
 		l := mustList(t, strings.Fields(test.words)...)

@@ -7,6 +7,9 @@
 // no descriptors left, and when its context ends it drains: it stops accepting
 // and lets what is open finish for a time.
 //
+// [Sessions] do the same for sockets without connections: each peer of one gets
+// a socket of its own, for as long as it is not idle.
+//
 // An [Echoer] has handlers to begin with, the lecture's echo server: [Echo]
 // for one connection of any kind, and [EchoDatagrams] for a socket without
 // connections.

@@ -3,6 +3,7 @@ package server
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"log/slog"
 	"sync/atomic"
@@ -22,9 +23,9 @@ const DefaultMaxMessage = 256 << 10
 // fields must not change once it serves.
 type Echoer struct {
 	// MaxMessage is the longest message that is sent back, in octets; 0 or
-	// less means DefaultMaxMessage. Longer ones are counted, and not
-	// answered. Each socket has a buffer of that size; a stream's is 4 to 64
-	// KiB, whatever this says.
+	// less means DefaultMaxMessage, and more than 1 GiB is refused. Longer
+	// messages are counted, and not answered. Each socket has a buffer of
+	// that size; a stream's is 4 to 64 KiB, whatever this says.
 	MaxMessage int
 
 	// OnMessage, if not nil, is called by EchoDatagrams after each message
@@ -63,7 +64,8 @@ func Echo(ctx context.Context, c *socket.Socket) error { return new(Echoer).Echo
 // urgent: at its place in the stream where the system keeps one (TCP, unix),
 // and elsewhere ahead of it, as it came. For that it sets the option
 // [socket.OOBInline]. On kinds with message boundaries each message comes back
-// as one, also an empty one; one that is too long is counted, never cut.
+// as one, also an empty one; one that is too long is counted, never cut; and
+// urgent data, where they have it, comes back beside the messages.
 func (e *Echoer) Echo(ctx context.Context, c *socket.Socket) error {
 	stop := context.AfterFunc(ctx, func() { c.SetDeadline(past) })
 	err := e.echo(c)
@@ -79,11 +81,9 @@ var past = time.Unix(1, 0)
 func (e *Echoer) echo(c *socket.Socket) error {
 	var err error
 	switch {
-	case c.Type().Bounded():
-		err = e.echoMessages(c)
 	case c.Properties().Urgent == 0:
-		err = e.copy(c, c.Read)
-	case setInline(c):
+		err = e.echoOrdinary(c)
+	case !c.Type().Bounded() && setInline(c):
 		err = e.echoInline(c)
 	default:
 		err = e.echoBeside(c)
@@ -96,6 +96,14 @@ func (e *Echoer) echo(c *socket.Socket) error {
 		return nil // Close ends it, or the peer has
 	}
 	return err
+}
+
+// echoOrdinary sends back what is not urgent.
+func (e *Echoer) echoOrdinary(c *socket.Socket) error {
+	if c.Type().Bounded() {
+		return e.echoMessages(c)
+	}
+	return e.copy(c, c.Read)
 }
 
 // The sizes of a stream's buffer, in octets: that of an idle connection, and
@@ -129,7 +137,10 @@ func (e *Echoer) copy(c *socket.Socket, read func([]byte) (int, error)) error {
 
 // echoMessages is echo for kinds with message boundaries.
 func (e *Echoer) echoMessages(c *socket.Socket) error {
-	b := make([]byte, e.maxMessage())
+	b, err := e.buffer()
+	if err != nil {
+		return err
+	}
 	for {
 		n, err := c.Read(b)
 		switch {
@@ -170,6 +181,17 @@ func (e *Echoer) maxMessage() int {
 		return DefaultMaxMessage
 	}
 	return e.MaxMessage
+}
+
+// mostMaxMessage is the greatest MaxMessage: 1 GiB.
+const mostMaxMessage = 1 << 30
+
+// buffer returns memory for the longest message.
+func (e *Echoer) buffer() ([]byte, error) {
+	if e.MaxMessage > mostMaxMessage {
+		return nil, fmt.Errorf("echo: a limit of %d octets a message is more than memory should hold: give at most %d", e.MaxMessage, mostMaxMessage)
+	}
+	return make([]byte, e.maxMessage()), nil
 }
 
 func (e *Echoer) sent(n int) {

@@ -41,7 +41,10 @@ func EchoDatagrams(ctx context.Context, s *socket.Socket) error {
 func (e *Echoer) EchoDatagrams(ctx context.Context, s *socket.Socket) error {
 	stop := context.AfterFunc(ctx, func() { s.SetDeadline(past) })
 	defer stop()
-	memory := make([]byte, e.maxMessage())
+	memory, err := e.buffer()
+	if err != nil {
+		return err
+	}
 	var m socket.Message
 	var again retry
 	var answers answerTime

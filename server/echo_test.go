@@ -7,10 +7,12 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"math"
 	"strings"
 	"syscall"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"zocalo/server"
 	"zocalo/socket"
@@ -194,6 +196,59 @@ func TestEchoUrgentBeforeEnd(t *testing.T) {
 		t.Errorf("%q came back urgent, error %v", b[:n], err)
 	}
 	wait()
+}
+
+// A besideMessages has messages, and beside them the urgent data of a stream,
+// as ISO transport has.
+type besideMessages struct {
+	socket.Endpoint
+	urgent *socket.Socket
+}
+
+func (b besideMessages) Unwrap() socket.Endpoint             { return b.Endpoint }
+func (b besideMessages) SendUrgent(data []byte) (int, error) { return b.urgent.SendUrgent(data) }
+func (b besideMessages) AtMark() (bool, error)               { return b.urgent.AtMark() }
+func (b besideMessages) ReceiveUrgent(ctx context.Context, data []byte) (int, error) {
+	return b.urgent.ReceiveUrgent(ctx, data)
+}
+func (b besideMessages) Properties() socket.Properties {
+	p := b.urgent.Properties()
+	p.Bounded = true
+	return p
+}
+
+// Urgent data comes back urgent on a kind with messages too.
+func TestEchoUrgentBesideMessages(t *testing.T) {
+	near, far := pair(t, memorySeq)
+	urgentNear, urgentFar := pair(t, memory)
+	result := make(chan error, 1)
+	go func() {
+		result <- server.Echo(t.Context(), socket.Wrap(besideMessages{far.Unwrap(), urgentFar}, memorySeq))
+	}()
+	exchange(t, near, "a message")
+	urgentNear.SendUrgent([]byte("!"))
+	urgentNear.SetReadDeadline(time.Now().Add(10 * time.Second))
+	var b [1]byte
+	if n, err := urgentNear.ReceiveUrgent(t.Context(), b[:]); err != nil || string(b[:n]) != "!" {
+		t.Errorf("%q came back urgent, error %v", b[:n], err)
+	}
+	urgentNear.Shutdown(socket.Write)
+	near.Shutdown(socket.Write)
+	if err := <-result; err != nil {
+		t.Errorf("Echo: %v", err)
+	}
+}
+
+func TestEchoLimitBeyondMemory(t *testing.T) {
+	for _, limit := range []int{1<<30 + 1, math.MaxInt} {
+		e := server.Echoer{MaxMessage: limit}
+		_, far := pair(t, unixSeq)
+		for name, err := range map[string]error{"Echo": e.Echo(t.Context(), far), "EchoDatagrams": e.EchoDatagrams(t.Context(), bound(t, udp))} {
+			if err == nil || !strings.Contains(err.Error(), "give at most") {
+				t.Errorf("%s with a limit of %d: %v", name, limit, err)
+			}
+		}
+	}
 }
 
 func TestEchoEnds(t *testing.T) {

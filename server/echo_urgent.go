@@ -55,9 +55,9 @@ func (e *Echoer) echoInline(c *socket.Socket) error {
 	})
 }
 
-// echoBeside is echo for a stream whose urgent data travels beside it: what is
-// urgent goes back as soon as it comes, by a goroutine of its own, which ends
-// with the stream.
+// echoBeside is echo for a kind whose urgent data travels beside its stream or
+// its messages: what is urgent goes back as soon as it comes, by a goroutine of
+// its own, which ends with the connection.
 func (e *Echoer) echoBeside(c *socket.Socket) error {
 	ctx, fail := context.WithCancelCause(context.Background())
 	defer fail(nil)
@@ -69,8 +69,8 @@ func (e *Echoer) echoBeside(c *socket.Socket) error {
 	}
 	var watcher sync.WaitGroup
 	watcher.Go(func() { ends(e.echoUrgent(ctx, c)) })
-	ends(e.copy(c, c.Read))
-	watcher.Wait() // at the end of the stream it ends by itself, with what was urgent sent back
+	ends(e.echoOrdinary(c))
+	watcher.Wait() // at the end of the connection it ends by itself, with what was urgent sent back
 	return context.Cause(ctx)
 }
 

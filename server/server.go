@@ -62,8 +62,7 @@ type Server struct {
 	// discards that.
 	Log *slog.Logger
 
-	abortMu sync.Mutex
-	aborted chan struct{} // made by the first who asks
+	abortion abortion
 }
 
 // Serve accepts connections on all listeners until ctx ends. Then it closes
@@ -102,7 +101,7 @@ func (s *Server) Serve(ctx context.Context, listeners ...Listener) error {
 	}
 	select {
 	case <-accepting.Done():
-	case <-s.abortion():
+	case <-s.abortion.done():
 		stop()
 	}
 	r.close(listeners)
@@ -122,32 +121,7 @@ func (s *Server) Serve(ctx context.Context, listeners ...Listener) error {
 // Abort ends Serve without the time to drain: for the second signal of an
 // impatient user. It does not wait for Serve to return. The server cannot
 // serve again.
-func (s *Server) Abort() {
-	c := s.abortion()
-	s.abortMu.Lock()
-	defer s.abortMu.Unlock()
-	if !isClosed(c) {
-		close(c)
-	}
-}
-
-func (s *Server) abortion() chan struct{} {
-	s.abortMu.Lock()
-	defer s.abortMu.Unlock()
-	if s.aborted == nil {
-		s.aborted = make(chan struct{})
-	}
-	return s.aborted
-}
-
-func isClosed(c <-chan struct{}) bool {
-	select {
-	case <-c:
-		return true
-	default:
-		return false
-	}
-}
+func (s *Server) Abort() { s.abortion.abort() }
 
 func (s *Server) check(listeners []Listener) error {
 	switch {
@@ -203,7 +177,7 @@ func (r *serving) drain() {
 	case <-done:
 		return
 	case <-over:
-	case <-r.abortion():
+	case <-r.abortion.done():
 	}
 	if n := r.conns.abort(); n > 0 {
 		r.log.Warn("connections were reset, since the server ends", "connections", n, "drain", r.Drain)

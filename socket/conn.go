@@ -27,7 +27,7 @@ type onlyReader struct{ io.Reader }
 
 // ReadFrom writes to the socket what it reads from r until its end, without
 // the octets passing through the program where the system can: splice(2) from
-// another stream socket or a pipe, sendfile(2) from a file. It implements
+// another stream socket, sendfile(2) from a file. It implements
 // io.ReaderFrom. Over a kind with message boundaries, each read becomes one
 // message.
 func (s *Socket) ReadFrom(r io.Reader) (int64, error) {

@@ -38,7 +38,12 @@ func (m *mover) move(a attempt) (errno syscall.Errno, err error) {
 	return errno, err
 }
 
+// mover returns nil for a blocking descriptor, on which splice(2) and
+// sendfile(2) could block.
 func (k *streamKernel) mover(writes bool) *mover {
+	if k.blocking.Load() {
+		return nil
+	}
 	m := &mover{d: &k.descriptor, dir: &k.read, writes: writes, urgent: k.kind.Properties().Urgent > 0}
 	if writes {
 		m.dir = &k.write
@@ -52,8 +57,11 @@ func moverOf(v any, writes bool) *mover {
 		if s.trace != nil {
 			return nil
 		}
-		if k, ok := As[interface{ mover(bool) *mover }](s.endpoint); ok {
-			return k.mover(writes)
+		// A wrapper that is a Copier itself wants to see the octets.
+		if c, ok := As[Copier](s.endpoint); ok {
+			if k, ok := c.(interface{ mover(bool) *mover }); ok {
+				return k.mover(writes)
+			}
 		}
 		return nil
 	}
@@ -78,6 +86,10 @@ func moverOf(v any, writes bool) *mover {
 
 // CopyFrom implements Copier.
 func (k *streamKernel) CopyFrom(r io.Reader) (int64, bool, error) {
+	to := k.mover(true)
+	if to == nil {
+		return 0, false, nil
+	}
 	limit := int64(1<<63 - 1)
 	limited, _ := r.(*io.LimitedReader)
 	if limited != nil {
@@ -89,7 +101,7 @@ func (k *streamKernel) CopyFrom(r io.Reader) (int64, bool, error) {
 	if f, ok := r.(*os.File); ok {
 		n, handled, err = k.sendFile(f, limit)
 	} else if from := moverOf(r, false); from != nil {
-		n, err = spliceAll(k.mover(true), from, limit)
+		n, err = spliceAll(to, from, limit)
 		handled = true
 	}
 	if limited != nil {
@@ -100,11 +112,11 @@ func (k *streamKernel) CopyFrom(r io.Reader) (int64, bool, error) {
 
 // CopyTo implements Copier.
 func (k *streamKernel) CopyTo(w io.Writer) (int64, bool, error) {
-	to := moverOf(w, true)
-	if to == nil {
+	to, from := moverOf(w, true), k.mover(false)
+	if to == nil || from == nil {
 		return 0, false, nil
 	}
-	n, err := spliceAll(to, k.mover(false), 1<<63-1)
+	n, err := spliceAll(to, from, 1<<63-1)
 	return n, true, err
 }
 
@@ -132,8 +144,9 @@ func (s *splicingIn) try(fd int) syscall.Errno {
 		return 0
 	}
 	pipe.Give()
-	if errno == syscall.EAGAIN && s.urgent {
-		// At urgent data splice waits for ever; a receive passes over it.
+	if s.urgent && (errno == syscall.EAGAIN || errno == 0) {
+		// At urgent data splice waits for ever, or takes it for the end where
+		// nothing follows; a receive passes over it.
 		if at, _ := sys.AtMark(fd); at {
 			if s.buf == nil {
 				s.buf = make([]byte, 4096)

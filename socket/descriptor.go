@@ -20,15 +20,16 @@ import (
 //
 // The three directions wait independently; within one, calls take turns.
 type descriptor struct {
-	fd     int
-	shared bool         // its file status flags belong to other programs too
-	refs   atomic.Int64 // calls inside, 1 for the owner, and the bit closed
-	read   direction
-	write  direction
-	urgent direction
+	fd       int
+	blocking atomic.Bool  // O_NONBLOCK is not set: a system call on it may block
+	refs     atomic.Int64 // calls inside, 1 for the owner, and the bit closed
+	read     direction
+	write    direction
+	urgent   direction
 
 	mu        sync.Mutex
-	file      *os.File      // the descriptor in the runtime's poller; nil before it joins
+	file      *os.File      // owns fd once the descriptor asked to join the runtime's poller
+	polled    bool          // file is in the poller
 	changed   chan struct{} // made by who waits by a timer, closed to wake it
 	gone      chan struct{} // made by a close that must wait, closed by destroy
 	keep      bool          // detached: nobody may join, and destroy must not close fd
@@ -40,7 +41,7 @@ const closedBit = 1 << 62
 // A direction is one of the ways in which a descriptor can be waited for.
 type direction struct {
 	turn     turn
-	deadline atomic.Int64 // in Unix nanoseconds, 0 for none
+	deadline atomic.Int64 // in nanoseconds since epoch, 0 for none
 
 	// Of the call that holds the turn. The closure that the poller calls is
 	// made once, so that waiting does not allocate.
@@ -60,15 +61,22 @@ type attempt interface {
 	try(fd int) syscall.Errno
 }
 
-func newDescriptor(fd int, shared bool) *descriptor {
-	d := &descriptor{}
-	d.init(fd, shared)
-	return d
+// epoch is what deadlines are counted from: by the monotonic clock, so that
+// setting the wall clock does not move them.
+var epoch = time.Now()
+
+func (d *descriptor) init(fd int, blocking bool) {
+	d.fd = fd
+	d.refs.Store(1)
+	if blocking {
+		d.blocking.Store(true)
+	}
 }
 
-func (d *descriptor) init(fd int, shared bool) {
-	d.fd, d.shared = fd, shared
-	d.refs.Store(1)
+// busy reports whether a call is inside.
+func (d *descriptor) busy() bool {
+	n := d.refs.Load()
+	return n&closedBit == 0 && n > 1
 }
 
 func (d *descriptor) closed() bool { return d.refs.Load()&closedBit != 0 }
@@ -116,7 +124,7 @@ func (d *descriptor) ready(dir *direction) error {
 	if d.closed() {
 		return net.ErrClosed
 	}
-	if t := dir.deadline.Load(); t != 0 && time.Now().UnixNano() >= t {
+	if t := dir.deadline.Load(); t != 0 && int64(time.Since(epoch)) >= t {
 		return os.ErrDeadlineExceeded
 	}
 	return nil
@@ -207,12 +215,11 @@ func (d *descriptor) join(dir *direction) (*syscall.RawConn, error) {
 	if raw := dir.raw.Load(); raw != nil {
 		return raw, nil
 	}
-	if dir != &d.urgent && !d.shared && d.file == nil {
-		file := os.NewFile(uintptr(d.fd), "socket")
-		d.file = file // which closes fd from now on
-		if file.SetDeadline(time.Time{}) == nil {
-			for _, both := range []*direction{&d.read, &d.write} {
-				if err := d.joined(both, file); err != nil {
+	if dir != &d.urgent && !d.blocking.Load() && d.file == nil {
+		d.file = os.NewFile(uintptr(d.fd), "socket") // which closes fd from now on
+		if d.polled = d.file.SetDeadline(time.Time{}) == nil; d.polled {
+			for _, both := range [...]*direction{&d.read, &d.write} {
+				if err := d.joined(both, d.file); err != nil {
 					return nil, err
 				}
 			}
@@ -220,7 +227,7 @@ func (d *descriptor) join(dir *direction) (*syscall.RawConn, error) {
 		}
 		// Somebody made what we share with them blocking meanwhile, and the
 		// poller refused it.
-		d.shared = true
+		d.blocking.Store(true)
 	}
 	file, err := d.nest(dir)
 	if err != nil {
@@ -269,7 +276,7 @@ func (d *descriptor) nest(dir *direction) (*os.File, error) {
 func (d *descriptor) setPollDeadline(dir *direction, file *os.File) {
 	var t time.Time
 	if n := dir.deadline.Load(); n != 0 {
-		t = time.Unix(0, n)
+		t = epoch.Add(time.Duration(n))
 	}
 	if dir.interrupted || d.closed() {
 		t = time.Unix(1, 0)
@@ -286,7 +293,7 @@ func (d *descriptor) pollFile(dir *direction) *os.File {
 	if dir.nested != nil {
 		return dir.nested
 	}
-	if dir == &d.urgent || d.shared {
+	if dir == &d.urgent || !d.polled {
 		return nil
 	}
 	return d.file
@@ -311,7 +318,9 @@ func (d *descriptor) setDeadline(dir *direction, t time.Time) error {
 	defer d.leave()
 	var n int64
 	if !t.IsZero() {
-		n = max(t.UnixNano(), 1)
+		if n = int64(t.Sub(epoch)); n == 0 {
+			n = 1
+		}
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -336,7 +345,7 @@ func (d *descriptor) pause(ctx context.Context, dir *direction, wait time.Durati
 		return err
 	}
 	if n := dir.deadline.Load(); n != 0 {
-		wait = min(wait, time.Until(time.Unix(0, n)))
+		wait = min(wait, time.Duration(n)-time.Since(epoch))
 	}
 	timer := time.NewTimer(wait)
 	defer timer.Stop()

@@ -3,10 +3,12 @@ package socket
 import (
 	"context"
 	"fmt"
+	"maps"
 	"net"
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 )
 
 // A Family is everything that a domain brings to this package: how its
@@ -74,6 +76,11 @@ type Scheme struct {
 	// will connect: where to come from. Without it the option is refused.
 	Source func(context.Context, Target, string) ([]Name, error)
 
+	// From is the name to take before connecting where the option bind is not
+	// given, for a kind whose peers could not answer otherwise. The zero Name
+	// leaves it to the system.
+	From Name
+
 	// Bind, if not nil, gives a socket of the scheme its name, and does what
 	// belongs to that: without it, that is the socket's method.
 	Bind func(context.Context, Target, *Socket, Name) error
@@ -112,40 +119,55 @@ type Target struct {
 	Settings Settings
 }
 
-var registry struct {
-	sync.RWMutex
+// A registered is what Register has gathered. It never changes: Register makes
+// another one, so that who looks up waits for nobody.
+type registered struct {
 	domains map[Domain]*Family
 	consts  map[Domain]string
 	schemes map[string]*Scheme // by name and alias
 	list    []*Scheme
 }
 
+var (
+	registry    atomic.Pointer[registered]
+	registering sync.Mutex
+)
+
+// current returns the registry as it is.
+func current() *registered {
+	if r := registry.Load(); r != nil {
+		return r
+	}
+	return &registered{}
+}
+
 // Register adds a family, usually from the init function of its package. It
 // panics if a domain or a scheme's word is taken: two families that fight for
 // one are a mistake in the program.
 func Register(f *Family) {
-	registry.Lock()
-	defer registry.Unlock()
-	if registry.domains == nil {
-		registry.domains = map[Domain]*Family{}
-		registry.consts = map[Domain]string{}
-		registry.schemes = map[string]*Scheme{}
-	}
+	registering.Lock()
+	defer registering.Unlock()
+	old := current()
+	r := &registered{map[Domain]*Family{}, map[Domain]string{}, map[string]*Scheme{}, slices.Clone(old.list)}
+	maps.Copy(r.domains, old.domains)
+	maps.Copy(r.consts, old.consts)
+	maps.Copy(r.schemes, old.schemes)
 	for _, d := range f.Domains {
-		if other, taken := registry.domains[d.Domain]; taken {
+		if other, taken := r.domains[d.Domain]; taken {
 			panic(fmt.Sprintf("socket: family %s registers domain %d, which is %s's", f.Name, d.Domain, other.Name))
 		}
-		registry.domains[d.Domain], registry.consts[d.Domain] = f, d.Constant
+		r.domains[d.Domain], r.consts[d.Domain] = f, d.Constant
 	}
 	for _, s := range f.Schemes {
 		for _, word := range append([]string{s.Name}, s.Aliases...) {
-			if _, taken := registry.schemes[word]; taken {
+			if _, taken := r.schemes[word]; taken {
 				panic(fmt.Sprintf("socket: family %s registers scheme %s, which is taken", f.Name, word))
 			}
-			registry.schemes[word] = s
+			r.schemes[word] = s
 		}
-		registry.list = append(registry.list, s)
+		r.list = append(r.list, s)
 	}
+	registry.Store(r)
 }
 
 // RegisterScheme adds one scheme that no domain stands behind.
@@ -153,33 +175,25 @@ func RegisterScheme(s *Scheme) { Register(&Family{Name: s.Name, Schemes: []*Sche
 
 // LookupScheme returns the scheme of that name or alias, in any case.
 func LookupScheme(word string) (*Scheme, bool) {
-	registry.RLock()
-	defer registry.RUnlock()
-	s, ok := registry.schemes[strings.ToLower(word)]
+	s, ok := current().schemes[strings.ToLower(word)]
 	return s, ok
 }
 
 // Schemes returns the registered schemes, sorted by name.
 func Schemes() []*Scheme {
-	registry.RLock()
-	defer registry.RUnlock()
-	list := slices.Clone(registry.list)
+	list := slices.Clone(current().list)
 	slices.SortFunc(list, func(a, b *Scheme) int { return strings.Compare(a.Name, b.Name) })
 	return list
 }
 
 func familyOf(d Domain) (*Family, bool) {
-	registry.RLock()
-	defer registry.RUnlock()
-	f, ok := registry.domains[d]
+	f, ok := current().domains[d]
 	return f, ok
 }
 
 // constant returns the name that C gives to a domain, as "AF_INET".
 func (d Domain) constant() string {
-	registry.RLock()
-	defer registry.RUnlock()
-	if c, ok := registry.consts[d]; ok {
+	if c, ok := current().consts[d]; ok {
 		return c
 	}
 	return fmt.Sprint(uint16(d))

@@ -4,6 +4,7 @@ import (
 	"context"
 	"io"
 	"os"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -34,16 +35,21 @@ func newFile(fd int) (*file, error) {
 	}
 	f := &file{}
 	f.init(fd, !nonblock)
-	f.reading.asks = !nonblock && !regular
-	f.writing.asks = !nonblock && !regular
+	f.reading.regular, f.reading.blocking = regular, &f.blocking
+	f.writing.regular, f.writing.blocking = regular, &f.blocking
+	f.writing.terminal = -1
+	if !nonblock {
+		f.writing.terminal, _ = sys.ReopenTerminal(fd)
+	}
 	return f, nil
 }
 
 // fileReading is the attempt of read(2).
 type fileReading struct {
-	asks        bool // the descriptor blocks: ask before reading
-	cannotAsk   bool // preadv2(2) refuses to: ask by poll(2)
-	firstWriter bool // a FIFO that nobody has opened to write yet has not ended
+	regular     bool         // never makes wait
+	blocking    *atomic.Bool // the descriptor's: ask before reading
+	cannotAsk   bool         // preadv2(2) refuses to: ask by poll(2)
+	firstWriter bool         // a FIFO that nobody has opened to write yet has not ended
 
 	b []byte
 	n int
@@ -56,7 +62,7 @@ func (r *fileReading) try(fd int) (errno syscall.Errno) {
 		}
 		r.firstWriter = false
 	}
-	if r.asks {
+	if !r.regular && r.blocking.Load() {
 		if !r.cannotAsk {
 			r.n, errno = sys.ReadNow(fd, r.b)
 			if !lacking(errno) {
@@ -74,8 +80,10 @@ func (r *fileReading) try(fd int) (errno syscall.Errno) {
 
 // fileWriting is the attempt of write(2).
 type fileWriting struct {
-	asks      bool
+	regular   bool
+	blocking  *atomic.Bool
 	cannotAsk bool
+	terminal  int // the same terminal, opened again as nonblocking; -1 for none
 
 	b []byte
 	n int
@@ -87,7 +95,11 @@ const pipeAtom = 4096
 
 func (w *fileWriting) try(fd int) (errno syscall.Errno) {
 	b := w.b
-	if w.asks {
+	if w.terminal >= 0 {
+		w.n, errno = sys.Write(w.terminal, b)
+		return errno
+	}
+	if !w.regular && w.blocking.Load() {
 		if !w.cannotAsk {
 			w.n, errno = sys.WriteNow(fd, b)
 			if !lacking(errno) {
@@ -155,7 +167,20 @@ func (f *file) SetReadDeadline(t time.Time) error  { return f.setDeadline(&f.rea
 func (f *file) SetWriteDeadline(t time.Time) error { return f.setDeadline(&f.write, t) }
 func (f *file) Name() Name                         { return Name{} }
 func (f *file) Peer() Name                         { return Name{} }
-func (f *file) Close() error                       { return f.close() }
+
+func (f *file) Close() error {
+	err := f.close()
+	if err == nil {
+		f.closeTerminal()
+	}
+	return err
+}
+
+func (f *file) closeTerminal() {
+	if f.writing.terminal >= 0 {
+		sys.Close(f.writing.terminal)
+	}
+}
 
 // FD implements Descriptor.
 func (f *file) FD() int {
@@ -166,8 +191,15 @@ func (f *file) FD() int {
 }
 
 func (f *file) SyscallConn() (syscall.RawConn, error) { return rawConn{&f.descriptor}, nil }
-func (f *file) Detach() (int, error)                  { return f.detach() }
 func (f *file) File() (*os.File, error)               { return f.duplicate("file") }
+
+func (f *file) Detach() (int, error) {
+	fd, err := f.detach()
+	if err == nil {
+		f.closeTerminal()
+	}
+	return fd, err
+}
 
 // FromFD makes a socket of a descriptor, which it then owns and makes
 // close-on-exec. The kind is asked of the system; a descriptor that is no

@@ -19,9 +19,8 @@ type kernel struct {
 	descriptor
 	kind Kind
 
-	name    atomic.Pointer[Name] // while it cannot change any more
-	peer    atomic.Pointer[Name]
-	readEnd atomic.Bool // Shutdown(Read) was called
+	name atomic.Pointer[Name] // as the system told them last
+	peer atomic.Pointer[Name]
 
 	receiving receiving // of the direction read
 	sending   sending   // of the direction write
@@ -40,7 +39,7 @@ type streamKernel struct{ connKernel }
 type urgentKernel struct{ streamKernel }
 
 // newKernel makes the endpoint of a descriptor, which it then owns.
-func newKernel(fd int, k Kind, shared bool) (Endpoint, *kernel) {
+func newKernel(fd int, k Kind, blocking bool) (Endpoint, *kernel) {
 	var e Endpoint
 	var base *kernel
 	switch {
@@ -58,7 +57,7 @@ func newKernel(fd int, k Kind, shared bool) (Endpoint, *kernel) {
 		e = base
 	}
 	base.kind = k
-	base.init(fd, shared)
+	base.init(fd, blocking)
 	base.receiving.bounded = k.Type.Bounded()
 	base.receiving.tellsEnd = k.Type == SeqPacket
 	return e, base
@@ -109,7 +108,7 @@ func pairKernel(k Kind) (a, b Endpoint, err error) {
 
 func (k *kernel) Bind(n Name) error {
 	var a sys.Sockaddr
-	if err := n.sockaddr(&a); err != nil {
+	if err := k.sockaddr(&n, &a); err != nil {
 		return err
 	}
 	if err := k.enter(); err != nil {
@@ -128,19 +127,24 @@ func (k *kernel) SetReadDeadline(t time.Time) error {
 
 func (k *kernel) SetWriteDeadline(t time.Time) error { return k.setDeadline(&k.write, t) }
 
-// Name asks the system, until the name cannot change any more.
+// Name asks the system, until the name cannot change any more: once there is
+// a connection.
 func (k *kernel) Name() Name {
-	return k.cachedName(&k.name, sys.Getsockname, k.peer.Load() != nil)
+	return k.askName(&k.name, sys.Getsockname, k.peer.Load() != nil)
 }
 
-func (k *kernel) Peer() Name { return k.cachedName(&k.peer, sys.Getpeername, true) }
+// Peer asks the system for the peer of a connection once.
+func (k *kernel) Peer() Name { return k.askName(&k.peer, sys.Getpeername, true) }
 
-func (k *kernel) cachedName(cache *atomic.Pointer[Name], ask func(int, *sys.Sockaddr) syscall.Errno, final bool) Name {
-	if p := cache.Load(); p != nil {
-		return *p
+func (k *kernel) askName(last *atomic.Pointer[Name], ask func(int, *sys.Sockaddr) syscall.Errno, final bool) Name {
+	old, known := last.Load(), Name{}
+	if old != nil {
+		if known = *old; final && k.kind.Type != Datagram && k.kind.Type != Raw {
+			return known
+		}
 	}
 	if k.enter() != nil {
-		return Name{}
+		return known
 	}
 	defer k.leave()
 	var a sys.Sockaddr
@@ -149,15 +153,18 @@ func (k *kernel) cachedName(cache *atomic.Pointer[Name], ask func(int, *sys.Sock
 	}
 	var n Name
 	n.setSockaddr(&a)
-	if final && k.kind.Type != Datagram && k.kind.Type != Raw {
-		cache.Store(&n)
+	if old == nil || n != known {
+		kept := n
+		last.CompareAndSwap(old, &kept)
 	}
 	return n
 }
 
 func (k *kernel) Close() error {
-	if !k.closed() {
-		k.Name() // so that errors can still tell it
+	if k.busy() {
+		// The errors of who waits are to tell the names.
+		k.Name()
+		k.Peer()
 	}
 	return k.close()
 }
@@ -167,10 +174,15 @@ func (k *kernel) Shutdown(how How) error {
 		return err
 	}
 	defer k.leave()
+	before := k.receiving.ended.Load()
 	if how != Write {
-		k.readEnd.Store(true)
+		k.receiving.ended.Store(true) // first, for the reader that shutdown wakes
 	}
-	return syscallError("shutdown", sys.Shutdown(k.fd, int(how)))
+	errno := sys.Shutdown(k.fd, int(how))
+	if errno != 0 {
+		k.receiving.ended.Store(before)
+	}
+	return syscallError("shutdown", errno)
 }
 
 // FD implements Descriptor.
@@ -185,7 +197,8 @@ func (k *kernel) SyscallConn() (syscall.RawConn, error) { return rawConn{&k.desc
 func (k *kernel) Detach() (int, error)                  { return k.detach() }
 func (k *kernel) File() (*os.File, error)               { return k.duplicate(k.kind.String()) }
 
-// duplicate returns a duplicate of the descriptor as a file.
+// duplicate returns a duplicate of the descriptor as a file. Both become
+// blocking.
 func (d *descriptor) duplicate(name string) (*os.File, error) {
 	if err := d.enter(); err != nil {
 		return nil, err
@@ -194,6 +207,11 @@ func (d *descriptor) duplicate(name string) (*os.File, error) {
 	fd, errno := sys.Dup(d.fd)
 	if errno != 0 {
 		return nil, syscallError("dup", errno)
+	}
+	d.blocking.Store(true) // before it is
+	if errno := sys.SetNonblock(fd, false); errno != 0 {
+		sys.Close(fd)
+		return nil, syscallError("fcntl", errno)
 	}
 	return os.NewFile(uintptr(fd), name), nil
 }
@@ -216,13 +234,27 @@ const maxBacklog = 1<<31 - 1
 // accepting is the attempt of accept(2). It lives in receiving: a socket that
 // accepts does not read.
 type accepting struct {
+	k    *kernel
 	fd   int
 	peer sys.Sockaddr
 }
 
 func (a *accepting) try(fd int) (errno syscall.Errno) {
-	a.fd, errno = sys.Accept(fd, &a.peer)
-	return errno
+	for {
+		// A blocking one could still block, if another program that shares it
+		// takes the connection first.
+		if a.k.blocking.Load() && !sys.Ready(fd, sys.Readable) {
+			return syscall.EAGAIN
+		}
+		a.fd, errno = sys.Accept(fd, &a.peer)
+		switch {
+		case errno == syscall.ECONNABORTED: // it was gone before it was accepted
+			continue
+		case errno == syscall.EAGAIN && a.k.receiving.ended.Load():
+			return syscall.EINVAL // as a call that waits, or TCP, would say
+		}
+		return errno
+	}
 }
 
 // Accept implements Acceptor.
@@ -231,7 +263,7 @@ func (k *connKernel) Accept(ctx context.Context) (Endpoint, error) {
 		return nil, err
 	}
 	if k.receiving.accepting == nil {
-		k.receiving.accepting = &accepting{}
+		k.receiving.accepting = &accepting{k: &k.kernel}
 	}
 	a := k.receiving.accepting
 	errno, err := k.doContext(ctx, &k.read, a)
@@ -304,7 +336,7 @@ func (k *kernel) readOctets(b []byte) (int, error) {
 		return 0, syscallError("read", errno)
 	case n > len(b):
 		return len(b), ErrTruncated
-	case n == 0 && (!r.bounded || k.readEnd.Load()):
+	case n == 0 && (!r.bounded || r.atEnd):
 		return 0, io.EOF
 	}
 	return n, nil
@@ -312,13 +344,15 @@ func (k *kernel) readOctets(b []byte) (int, error) {
 
 // receiving is the state of the direction read: an attempt of recv(2).
 type receiving struct {
-	bounded  bool // keeps message boundaries
-	tellsEnd bool // must tell an empty message from the end
+	bounded  bool        // keeps message boundaries
+	tellsEnd bool        // must tell an empty message from the end
+	ended    atomic.Bool // Shutdown(Read) was called
 
-	b []byte
-	n int
+	b     []byte
+	n     int
+	atEnd bool // nothing more will come to a kind without a connection
 
-	message   receivingMessage
+	message   *receivingMessage // made by the first call that needs it
 	accepting *accepting
 }
 
@@ -328,6 +362,16 @@ func (r *receiving) try(fd int) (errno syscall.Errno) {
 		flags |= sys.Trunc // so that n is the true length
 	}
 	r.n, errno = sys.Recv(fd, r.b, flags)
+	return r.orEnd(errno)
+}
+
+// orEnd is errno, except that a kind without a connection does not wait any
+// more after Shutdown(Read): recv(2) with MSG_DONTWAIT would never tell.
+func (r *receiving) orEnd(errno syscall.Errno) syscall.Errno {
+	r.atEnd = errno == syscall.EAGAIN && r.bounded && r.ended.Load()
+	if r.atEnd {
+		return 0
+	}
 	return errno
 }
 
@@ -337,7 +381,7 @@ type sending struct {
 	n     int
 	flags int
 
-	message sendingMessage
+	message *sendingMessage // made by the first call that needs it
 }
 
 func (s *sending) try(fd int) (errno syscall.Errno) {
@@ -346,13 +390,20 @@ func (s *sending) try(fd int) (errno syscall.Errno) {
 }
 
 func (k *kernel) Write(b []byte) (int, error) {
-	if len(b) == 0 && !k.kind.Type.Bounded() {
-		return 0, nil
+	if len(b) == 0 {
+		if !k.kind.Type.Bounded() {
+			return 0, nil
+		}
+		if err := k.refuseEmpty(); err != nil {
+			return 0, err
+		}
 	}
 	return k.write1(b, 0)
 }
 
-// write1 sends all of b with flags, in as many calls as a stream takes.
+// write1 sends all of b with flags, in as many calls as a stream takes. Of
+// urgent data only the last octet is sent as such: each call makes its own last
+// one urgent, and it may take only a part.
 func (k *kernel) write1(b []byte, flags int) (int, error) {
 	if err := k.begin(context.Background(), &k.write); err != nil {
 		return 0, err
@@ -363,6 +414,9 @@ func (k *kernel) write1(b []byte, flags int) (int, error) {
 	for {
 		var errno syscall.Errno
 		s.b, s.flags = b[sent:], flags
+		if last := len(s.b) - 1; flags == sys.OutOfBand && last > 0 {
+			s.b, s.flags = s.b[:last], 0
+		}
 		errno, err = k.do(&k.write, s)
 		if err == nil && errno != 0 {
 			err = syscallError("write", errno)

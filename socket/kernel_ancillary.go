@@ -6,6 +6,10 @@ import (
 	"zocalo/internal/sys"
 )
 
+// closePassed closes a descriptor that came with a message. It is a variable
+// for the tests of parse, whose descriptors are not ours.
+var closePassed = sys.Close
+
 // parse fills in what came with a message. It reports whether descriptors
 // came that WantFiles did not ask for; those are closed.
 func (a *Ancillary) parse(control []byte) (refused bool) {
@@ -15,7 +19,9 @@ func (a *Ancillary) parse(control []byte) (refused bool) {
 	if len(control) == 0 {
 		return false
 	}
-	for c, rest, ok := sys.NextCmsg(control); ok; c, rest, ok = sys.NextCmsg(rest) {
+	// What is kept of it must outlive the socket's own memory.
+	a.memory = append(a.memory[:0], control...)
+	for c, rest, ok := sys.NextCmsg(a.memory); ok; c, rest, ok = sys.NextCmsg(rest) {
 		switch {
 		case sys.IsFiles(c):
 			for _, fd := range sys.Files(c) {
@@ -24,7 +30,7 @@ func (a *Ancillary) parse(control []byte) (refused bool) {
 					a.Present |= HasFiles
 					continue
 				}
-				sys.Close(fd)
+				closePassed(fd)
 				refused = true
 			}
 		case sys.IsCredentials(c):
@@ -51,7 +57,7 @@ func closeFiles(control []byte) {
 	for c, rest, ok := sys.NextCmsg(control); ok; c, rest, ok = sys.NextCmsg(rest) {
 		if sys.IsFiles(c) {
 			for _, fd := range sys.Files(c) {
-				sys.Close(fd)
+				closePassed(fd)
 			}
 		}
 	}

@@ -2,6 +2,7 @@ package socket
 
 import (
 	"context"
+	"runtime"
 	"syscall"
 	"time"
 
@@ -16,9 +17,20 @@ const (
 )
 
 // connecting is the attempt to see a connect(2) through that was begun.
-type connecting struct{}
+type connecting struct {
+	k  *kernel
+	to *sys.Sockaddr
+}
 
-func (connecting) try(fd int) syscall.Errno {
+func (c connecting) try(fd int) syscall.Errno {
+	if repeats(c.k.kind.Domain) {
+		switch errno := c.k.connect(c.to); errno {
+		case syscall.EINPROGRESS, syscall.EALREADY, syscall.EINTR:
+			return syscall.EAGAIN
+		default:
+			return errno
+		}
+	}
 	pending, errno := sys.GetInt(fd, sys.SOL_SOCKET, sys.SO_ERROR)
 	if errno != 0 {
 		return errno
@@ -33,6 +45,11 @@ func (connecting) try(fd int) syscall.Errno {
 	}
 	return 0
 }
+
+// repeats reports whether connect(2), called again, tells how the first call
+// ended. Linux's internet sockets want that: after SO_ERROR alone, the next
+// connect(2) would answer for this one.
+func repeats(d Domain) bool { return runtime.GOOS == "linux" && (d == Inet || d == Inet6) }
 
 // Connect implements Connector. The zero Name takes the peer from a datagram
 // socket.
@@ -50,14 +67,14 @@ func (k *kernel) Connect(ctx context.Context, peer Name) error {
 		return syscallError("connect", sys.Disconnect(k.fd))
 	}
 	var a sys.Sockaddr
-	if err := peer.sockaddr(&a); err != nil {
+	if err := k.sockaddr(&peer, &a); err != nil {
 		return err
 	}
 	for wait := firstBackoff; ; wait = min(2*wait, lastBackoff) {
-		errno := sys.Connect(k.fd, &a)
+		errno := k.connect(&a)
 		switch errno {
 		case syscall.EINPROGRESS, syscall.EALREADY, syscall.EINTR:
-			errno, err := k.doContext(ctx, &k.write, connecting{})
+			errno, err := k.doContext(ctx, &k.write, connecting{k, &a})
 			return firstError(err, "connect", errno)
 		case syscall.EAGAIN:
 			if k.kind.Domain != Unix {
@@ -72,4 +89,14 @@ func (k *kernel) Connect(ctx context.Context, peer Name) error {
 			return syscallError("connect", errno)
 		}
 	}
+}
+
+// connect is connect(2) that does not wait. There is no flag for that, so a
+// descriptor that is blocking is made nonblocking for the moment.
+func (k *kernel) connect(a *sys.Sockaddr) syscall.Errno {
+	if k.blocking.Load() {
+		sys.SetNonblock(k.fd, true)
+		defer sys.SetNonblock(k.fd, false)
+	}
+	return sys.Connect(k.fd, a)
 }

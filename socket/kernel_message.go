@@ -10,6 +10,7 @@ import (
 
 // receivingMessage is the attempt of recvmsg(2).
 type receivingMessage struct {
+	*receiving
 	msg     sys.Msg
 	flags   int
 	n       int
@@ -20,15 +21,22 @@ type receivingMessage struct {
 func (r *receivingMessage) try(fd int) (errno syscall.Errno) {
 	r.msg.Control = r.control
 	r.n, errno = sys.Recvmsg(fd, &r.msg, r.flags)
-	return errno
+	if errno != 0 {
+		r.msg.Control = nil
+	}
+	return r.orEnd(errno)
 }
 
 // controlSpace is enough ancillary data for all that this package knows,
 // apart from descriptors.
 const controlSpace = 256
 
+// maxFiles is the most descriptors that go with a message on Linux: SCM_MAX_FD.
+const maxFiles = 253
+
 // Receive implements Messenger.
 func (k *kernel) Receive(m *Message) error {
+	m.N, m.Size = 0, 0
 	if err := k.begin(context.Background(), &k.read); err != nil {
 		return err
 	}
@@ -39,7 +47,7 @@ func (k *kernel) Receive(m *Message) error {
 
 // readMessage is Read where recv(2) would not tell enough.
 func (k *kernel) readMessage(b []byte) (int, error) {
-	r := &k.receiving.message
+	r := k.receiving.messages()
 	r.buffers[0] = b
 	errno, err := k.recvmsg(r.buffers[:], 0, 0)
 	r.buffers[0] = nil
@@ -50,7 +58,7 @@ func (k *kernel) readMessage(b []byte) (int, error) {
 	switch {
 	case r.n > len(b):
 		return len(b), ErrTruncated
-	case r.n == 0 && (len(r.msg.Control) == 0 || k.readEnd.Load()):
+	case r.n == 0 && len(r.msg.Control) == 0:
 		return 0, io.EOF
 	}
 	return r.n, nil
@@ -65,9 +73,12 @@ func firstError(err error, call string, errno syscall.Errno) error {
 
 // recvmsg waits for a message, with room for its ancillary data.
 func (k *kernel) recvmsg(buffers [][]byte, flags, wantFiles int) (syscall.Errno, error) {
-	r := &k.receiving.message
-	if space := controlSpace + sys.FilesSpace(wantFiles); len(r.control) < space {
+	r := k.receiving.messages()
+	if space := controlSpace + sys.FilesSpace(min(wantFiles, maxFiles)); len(r.control) < space {
 		r.control = make([]byte, space)
+	}
+	if k.tooMany(buffers) {
+		return syscall.EMSGSIZE, nil
 	}
 	r.msg.SetBuffers(buffers)
 	r.flags = flags | sys.DontWait
@@ -75,11 +86,13 @@ func (k *kernel) recvmsg(buffers [][]byte, flags, wantFiles int) (syscall.Errno,
 		r.flags |= sys.Trunc
 	}
 	errno, err := k.do(&k.read, r)
-	if err != nil || errno != 0 {
-		r.msg.Control = nil
-	}
 	r.msg.ClearBuffers()
 	return errno, err
+}
+
+// tooMany reports whether one call cannot take a message in so many parts.
+func (k *kernel) tooMany(buffers [][]byte) bool {
+	return len(buffers) > sys.MaxBuffers && k.kind.Type.Bounded()
 }
 
 func (k *kernel) receive(m *Message) error {
@@ -89,14 +102,14 @@ func (k *kernel) receive(m *Message) error {
 	}
 	space := m.length()
 	if space == 0 && !k.receiving.bounded {
-		m.N, m.Size, m.Flags = 0, 0, 0
+		m.Flags = 0
 		return nil
 	}
 	errno, err := k.recvmsg(m.Buffers, flags, m.Ancillary.WantFiles)
 	if err != nil || errno != 0 {
 		return firstError(err, "recvmsg", errno)
 	}
-	r := &k.receiving.message
+	r := k.receiving.message
 	m.Size, m.N = r.n, min(r.n, space)
 	m.Peer.setSockaddr(&r.msg.Name)
 	m.SegmentSize = 0
@@ -120,7 +133,7 @@ func (k *kernel) receive(m *Message) error {
 // rather than an empty message.
 func (k *kernel) atEnd(r *receivingMessage) bool {
 	switch {
-	case !k.receiving.bounded, k.readEnd.Load():
+	case !k.receiving.bounded, r.atEnd:
 		return true
 	case k.receiving.tellsEnd:
 		return len(r.msg.Control) == 0
@@ -137,6 +150,13 @@ func messageFlags(flags int) MessageFlags {
 		f |= ControlTruncated
 	}
 	return f
+}
+
+func (r *receiving) messages() *receivingMessage {
+	if r.message == nil {
+		r.message = &receivingMessage{receiving: r}
+	}
+	return r.message
 }
 
 // sendingMessage is the attempt of sendmsg(2).
@@ -157,14 +177,17 @@ func (k *kernel) Send(m *Message) (int, error) {
 	if m.SegmentSize > 0 {
 		return 0, &UnsupportedError{Feature: "cutting a message into segments (GSO)", Needs: "a kind with batches"}
 	}
+	if k.tooMany(m.Buffers) {
+		return 0, syscallError("sendmsg", syscall.EMSGSIZE)
+	}
 	if err := k.begin(context.Background(), &k.write); err != nil {
 		return 0, err
 	}
-	s := &k.sending.message
+	s := k.sending.messages()
 	n, err := 0, error(nil)
 	s.msg.Name.Len = 0
 	if !m.Peer.IsZero() {
-		err = m.Peer.sockaddr(&s.msg.Name)
+		err = k.sockaddr(&m.Peer, &s.msg.Name)
 	}
 	if err == nil {
 		s.control, err = m.Ancillary.appendControl(s.control[:0])
@@ -178,6 +201,13 @@ func (k *kernel) Send(m *Message) (int, error) {
 	s.msg.ClearBuffers()
 	k.end(&k.write)
 	return n, err
+}
+
+func (s *sending) messages() *sendingMessage {
+	if s.message == nil {
+		s.message = new(sendingMessage)
+	}
+	return s.message
 }
 
 func sendFlags(f MessageFlags) int {
@@ -197,8 +227,13 @@ func sendFlags(f MessageFlags) int {
 // sendmsg sends what is in sending.message, all of it. The caller holds the
 // direction's turn.
 func (k *kernel) sendmsg(call string) (int, error) {
-	s := &k.sending.message
+	s := k.sending.message
 	s.flags |= sys.DontWait
+	if s.msg.Empty() {
+		if err := k.refuseEmpty(); err != nil {
+			return 0, err
+		}
+	}
 	sent := 0
 	for wait := firstBackoff; ; {
 		var errno syscall.Errno
@@ -228,16 +263,28 @@ func (k *kernel) sendmsg(call string) (int, error) {
 	}
 }
 
+// refuseEmpty refuses a message of no octets where the system would take it
+// and not send it.
+func (k *kernel) refuseEmpty() error {
+	if k.kind.Domain == VSock && k.kind.Type == SeqPacket {
+		return &UnsupportedError{Feature: "an empty message on a vsock-seqpacket socket", Needs: "at least one octet"}
+	}
+	return nil
+}
+
 // sendsToAnyone reports whether the kind is unix datagram, whose unconnected
 // senders the poller cannot help.
 func (k *kernel) sendsToAnyone() bool { return k.kind.Domain == Unix && k.kind.Type == Datagram }
 
 // Writev implements VectorWriter.
 func (k *kernel) Writev(buffers [][]byte) (int64, error) {
+	if k.tooMany(buffers) {
+		return 0, syscallError("writev", syscall.EMSGSIZE)
+	}
 	if err := k.begin(context.Background(), &k.write); err != nil {
 		return 0, err
 	}
-	s := &k.sending.message
+	s := k.sending.messages()
 	s.msg.Name.Len, s.msg.Control = 0, nil
 	s.msg.SetBuffers(buffers)
 	s.flags = 0

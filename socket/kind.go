@@ -24,12 +24,12 @@ func (k Kind) String() string {
 // names them. They are what a kind promises, not what was observed; the
 // command `zocalo check` observes.
 type Properties struct {
-	Reliable     bool // nothing is lost while the connection lives
-	Ordered      bool // what arrives, arrives in the order sent
-	Unduplicated bool // nothing arrives twice
-	Connected    bool // a connection exists before communication does
-	Bounded      bool // message boundaries are kept
-	Urgent       int  // the most octets of one urgent message; 0 where there are none
+	Reliable     bool `json:"reliable"`     // nothing is lost while the connection lives
+	Ordered      bool `json:"ordered"`      // what arrives, arrives in the order sent
+	Unduplicated bool `json:"unduplicated"` // nothing arrives twice
+	Connected    bool `json:"connected"`    // a connection exists before communication does
+	Bounded      bool `json:"bounded"`      // message boundaries are kept
+	Urgent       int  `json:"urgent"`       // the most octets of one urgent message; 0 where there are none
 }
 
 // Properties returns what the kind promises; the zero value for a kind that

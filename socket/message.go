@@ -78,8 +78,11 @@ type Ancillary struct {
 	Time time.Time
 
 	// Control holds what has no field above, for families of one's own: each
-	// item as cmsg(3) has it.
+	// item as cmsg(3) has it. Receive fills it with memory of the Message,
+	// good until the next Receive.
 	Control []Control
+
+	memory []byte // what Control refers to, kept
 }
 
 // AncillarySet says which fields of an [Ancillary] hold something.

@@ -1,11 +1,137 @@
 package socket_test
 
 import (
+	"context"
 	"net/netip"
+	"strings"
+	"testing"
+	"time"
 
 	"zocalo/socket"
 )
 
-func loopback(port uint16) socket.Name {
-	return socket.InetName(netip.AddrPortFrom(netip.AddrFrom4([4]byte{127, 0, 0, 1}), port))
+// resolved reads a name's text as an address does.
+func resolved(t testing.TB, scheme, text string) (socket.Name, error) {
+	s, ok := socket.LookupScheme(scheme)
+	if !ok {
+		t.Fatal("no scheme " + scheme)
+	}
+	names, err := s.Resolve(t.Context(), socket.Target{Endpoint: text, Passive: true})
+	if err != nil {
+		return socket.Name{}, err
+	}
+	return names[0], nil
+}
+
+// Every name that can be said is read again from what String writes.
+func FuzzNames(f *testing.F) {
+	f.Add([]byte{127, 0, 0, 1}, uint16(5346), uint32(1), "/run/x.sock")
+	f.Add(make([]byte, 16), uint16(0), uint32(0xffffffff), "@abstract")
+	f.Add([]byte("\xfe\x80\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x01"), uint16(65535), uint32(2), "")
+	f.Add([]byte("\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\xff\xff\x01\x02\x03\x04"), uint16(1), uint32(0), "@")
+	f.Fuzz(func(t *testing.T, ip []byte, port uint16, cid uint32, path string) {
+		again := func(scheme string, n socket.Name) {
+			got, err := resolved(t, scheme, n.String())
+			if err != nil || got != n {
+				t.Errorf("%s:%v became %v, %v", scheme, n, got, err)
+			}
+		}
+		if a, ok := netip.AddrFromSlice(ip); ok {
+			n := socket.InetName(netip.AddrPortFrom(a, port))
+			if n.AddrPort() != netip.AddrPortFrom(a, port) {
+				t.Errorf("%v:%d became %v", a, port, n.AddrPort())
+			}
+			again("tcp", n)
+			if got, err := socket.NameOf(n.NetAddr(tcp.Kind)); err != nil || !a.Is4In6() && got != n {
+				t.Errorf("%v became %v, %v", n, got, err)
+			}
+		}
+		again("vsock", socket.VSockName(cid, uint32(port)))
+		n, err := socket.UnixName(path)
+		if err != nil {
+			if len(path) < 108 && !strings.Contains(path, "\x00") {
+				t.Errorf("%q: %v", path, err)
+			}
+			return
+		}
+		if n.Path() != path || n.String() != path {
+			t.Errorf("%q became %q", path, n.Path())
+		}
+		if path != "" && path != "@" {
+			again("unix", n)
+		}
+	})
+}
+
+// What people write for a name, good or bad, never panics, and what is taken
+// can be said.
+func FuzzResolve(f *testing.F) {
+	for _, text := range []string{"127.0.0.1:80", "[::1]:http", "::1:80", "fe80::1%lo:9", ":0", "any:1", "1:2", "local:any", "/x", "@y", "65536", "-1", "%", "[", "a%b:1"} {
+		f.Add(text)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		ctx, cancel := context.WithCancel(t.Context())
+		cancel() // so that no host's name is looked up
+		for _, word := range []string{"tcp", "udp4", "tcp6", "vsock", "unix"} {
+			scheme, _ := socket.LookupScheme(word)
+			for _, passive := range []bool{false, true} {
+				names, err := scheme.Resolve(ctx, socket.Target{Endpoint: text, Passive: passive})
+				for _, n := range names {
+					if err == nil && n.String() == "" {
+						t.Errorf("%s:%s became a name without text", word, text)
+					}
+				}
+			}
+		}
+	})
+}
+
+func FuzzCodecs(f *testing.F) {
+	for _, text := range []string{"64KiB", "1MB", "9223372036854775807", "8388608TiB", "-1", "5s", "1m30s", "1e300", "NaN", "Inf", "0x10", "on", "0660", "tcp", "262"} {
+		f.Add(text)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		if n, err := socket.ParseSize(text); err == nil {
+			if again, err := socket.ParseSize(socket.FormatSize(n)); err != nil || again != n || n < 0 {
+				t.Errorf("size %q is %d, then %d, %v", text, n, again, err)
+			}
+		}
+		if d, err := socket.ParseDuration(text); err == nil {
+			if again, err := socket.ParseDuration(d.String()); err != nil || again != d || d < 0 {
+				t.Errorf("duration %q is %v, then %v, %v", text, d, again, err)
+			}
+		}
+		if p, err := socket.ParseProtocol(text); err == nil {
+			if again, err := socket.ParseProtocol(p.String()); err != nil || again != p {
+				t.Errorf("protocol %q is %v, then %v, %v", text, p, again, err)
+			}
+		}
+		if m, err := socket.ParseMode(text); err == nil {
+			if again, err := socket.ParseMode(socket.FormatMode(m)); err != nil || again != m {
+				t.Errorf("mode %q is %v, then %v, %v", text, m, again, err)
+			}
+		}
+		for _, s := range socket.Schemes() {
+			for _, o := range s.Options {
+				if v, err := o.Parse(text); err == nil {
+					if _, err := o.Parse(o.Format(v)); err != nil {
+						t.Errorf("option %s=%s became %s: %v", o.Name, text, o.Format(v), err)
+					}
+				}
+			}
+		}
+	})
+}
+
+func TestParseDuration(t *testing.T) {
+	for text, want := range map[string]time.Duration{"5": 5 * time.Second, "0.5": 500 * time.Millisecond, "5s": 5 * time.Second, "0": 0} {
+		if d, err := socket.ParseDuration(text); err != nil || d != want {
+			t.Errorf("%q is %v, %v; want %v", text, d, err, want)
+		}
+	}
+	for _, text := range []string{"", "-1", "-5s", "5x", "NaN", "Inf", "1e300", "9999999999999999"} {
+		if d, err := socket.ParseDuration(text); err == nil {
+			t.Errorf("%q is %v", text, d)
+		}
+	}
 }

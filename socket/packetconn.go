@@ -69,7 +69,7 @@ func (c *packetConn) WriteTo(b []byte, to net.Addr) (int, error) {
 func (c *packetConn) writeTo(b []byte, peer Name) (int, error) {
 	m := messages.Get().(*Message)
 	m.SetData(b)
-	m.Peer = peer.in(c.s.kind.Domain)
+	m.Peer = peer
 	n, err := c.s.Send(m)
 	putMessage(m)
 	return n, err
@@ -126,7 +126,7 @@ func (c *udpConn) WriteMsgUDP(b, oob []byte, addr *net.UDPAddr) (n, oobn int, er
 }
 
 func (c *udpConn) WriteMsgUDPAddrPort(b, oob []byte, addr netip.AddrPort) (n, oobn int, err error) {
-	peer := InetName(addr).in(c.s.kind.Domain)
+	peer := InetName(addr)
 	if n, err = c.k.sendControl(b, oob, peer); err != nil {
 		return 0, 0, c.s.failedTo("write", peer, err)
 	}
@@ -147,7 +147,7 @@ func (k *kernel) receiveControl(b, control []byte) (n, controlled, flags int, pe
 		return 0, 0, 0, Name{}, err
 	}
 	defer k.end(&k.read)
-	r := &k.receiving.message
+	r := k.receiving.messages()
 	kept := r.control
 	r.control = control
 	r.msg.SetBuffer(b)
@@ -168,10 +168,10 @@ func (k *kernel) sendControl(b, control []byte, peer Name) (int, error) {
 		return 0, err
 	}
 	defer k.end(&k.write)
-	s := &k.sending.message
+	s := k.sending.messages()
 	s.msg.Name.Len = 0
 	if !peer.IsZero() {
-		if err := peer.sockaddr(&s.msg.Name); err != nil {
+		if err := k.sockaddr(&peer, &s.msg.Name); err != nil {
 			return 0, err
 		}
 	}

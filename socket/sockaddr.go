@@ -7,6 +7,20 @@ import (
 	"zocalo/internal/sys"
 )
 
+// sockaddr writes a name as the system lays it out, for a socket of k's
+// domain.
+func (k *kernel) sockaddr(n *Name, a *sys.Sockaddr) error {
+	d := k.kind.Domain
+	if n.domain == d {
+		return n.sockaddr(a)
+	}
+	mapped := n.in(d)
+	if mapped.domain != d && mapped.domain != Unspecified {
+		return fmt.Errorf("a name of domain %v on a socket of domain %v: %w", n.domain, d, syscall.EAFNOSUPPORT)
+	}
+	return mapped.sockaddr(a)
+}
+
 // sockaddr writes the name as the system lays it out.
 func (n *Name) sockaddr(a *sys.Sockaddr) error {
 	switch n.domain {
@@ -22,7 +36,7 @@ func (n *Name) sockaddr(a *sys.Sockaddr) error {
 	case Unspecified:
 		return fmt.Errorf("no name was given: %w", syscall.EDESTADDRREQ)
 	default:
-		return fmt.Errorf("a name of domain %v on a socket of the kernel's: %w", n.domain, syscall.EAFNOSUPPORT)
+		return fmt.Errorf("a name of domain %v, which is not the kernel's: %w", n.domain, syscall.EAFNOSUPPORT)
 	}
 	return nil
 }

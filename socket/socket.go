@@ -286,8 +286,8 @@ func (s *Socket) writeJoined(buffers [][]byte) (int64, error) {
 }
 
 // Send sends one message with what accompanies it, as sendmsg(2), and returns
-// its size in octets. A message too large for the kind is refused with
-// EMSGSIZE.
+// its size in octets. A message too large for the kind, or in more than 1024
+// buffers, is refused with EMSGSIZE.
 func (s *Socket) Send(m *Message) (int, error) {
 	if s.messenger == nil {
 		return 0, s.unsupported("send", "a message", "a kind that carries messages")
@@ -529,8 +529,9 @@ func (s *Socket) File() (*os.File, error) {
 }
 
 // Detach takes the descriptor out of the socket, which is closed by it
-// without ending the connection. It is nonblocking and close-on-exec, and the
-// caller's to close. Where the socket never had to wait it is the same
+// without ending the connection. It is close-on-exec, and the caller's to
+// close; nonblocking, unless it was inherited as a blocking one or File made it
+// so. Where the socket never had to wait it is the same
 // descriptor, else a duplicate.
 func (s *Socket) Detach() (int, error) {
 	d, ok := As[Descriptor](s.endpoint)

@@ -68,6 +68,12 @@ func (t *turn) give() {
 		return
 	}
 	t.mu.Lock()
+	if len(t.line) == 0 {
+		// Who stood in line has left meanwhile.
+		t.state.Store(0)
+		t.mu.Unlock()
+		return
+	}
 	next := t.line[0]
 	t.line = t.line[1:]
 	if len(t.line) == 0 {

@@ -8,8 +8,10 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strconv"
 	"syscall"
+	"time"
 
 	"zocalo/internal/sys"
 )
@@ -40,6 +42,7 @@ func unixFamily() *Family {
 			Name: name, Endpoint: "path, or @name", Doc: doc, Domains: []Domain{Unix}, Type: t, Options: append(unixOptions(t), modeOption.Spec),
 			Resolve: func(_ context.Context, t Target) ([]Name, error) { return resolveUnix(t.Endpoint) },
 			Source:  func(_ context.Context, _ Target, text string) ([]Name, error) { return resolveUnix(text) },
+			From:    unixFrom(t),
 			Bind:    unixBind,
 		}
 	}
@@ -70,6 +73,17 @@ func unixProperties(k Kind) Properties {
 	return p
 }
 
+// unixFrom is the name that a socket takes to connect. A datagram socket has
+// none that a peer could answer to, unless it is bound; bound to the empty name
+// it gets an abstract one of the system's choosing (autobind in unix(7)), which
+// is Linux's alone.
+func unixFrom(t Type) Name {
+	if t != Datagram || runtime.GOOS != "linux" {
+		return Name{}
+	}
+	return Name{domain: Unix}
+}
+
 func unixNetAddr(n Name, k Kind) net.Addr {
 	network := map[Type]string{Stream: "unix", Datagram: "unixgram", SeqPacket: "unixpacket"}[k.Type]
 	if network == "" {
@@ -91,7 +105,7 @@ func resolveUnix(path string) ([]Name, error) {
 
 // unixBind makes the socket's file with tight permissions, in place of one
 // that nobody listens on any more, and removes it when the socket is closed.
-func unixBind(_ context.Context, t Target, s *Socket, n Name) error {
+func unixBind(ctx context.Context, t Target, s *Socket, n Name) error {
 	path := n.Path()
 	if path == "" || path[0] == '@' {
 		return unixInUse(s.Bind(n), path)
@@ -107,7 +121,7 @@ func unixBind(_ context.Context, t Target, s *Socket, n Name) error {
 	}
 	err := s.Bind(n)
 	if errors.Is(err, syscall.EADDRINUSE) {
-		err = replaceStale(s, n, path)
+		err = replaceStale(ctx, s, n, path)
 	}
 	if err != nil {
 		return unixInUse(err, path)
@@ -125,7 +139,9 @@ func unixBind(_ context.Context, t Target, s *Socket, n Name) error {
 		path = absolute
 	}
 	s.OnClose(func() {
-		if now, err := os.Lstat(path); err == nil && os.SameFile(made, now) {
+		// By now somebody may have replaced it, and the system may have used
+		// its inode again.
+		if now, err := os.Lstat(path); err == nil && os.SameFile(made, now) && made.ModTime().Equal(now.ModTime()) {
 			os.Remove(path)
 		}
 	})
@@ -146,14 +162,14 @@ func unixInUse(err error, path string) error {
 
 // replaceStale binds to the path of a socket file that nobody listens on. A
 // lock on the folder keeps two programs from replacing each other's.
-func replaceStale(s *Socket, n Name, path string) error {
+func replaceStale(ctx context.Context, s *Socket, n Name, path string) error {
 	folder, err := os.Open(filepath.Dir(path))
 	if err != nil {
 		return err
 	}
 	defer folder.Close()
-	if errno := sys.Lock(int(folder.Fd())); errno != 0 {
-		return syscallError("flock", errno)
+	if err := lock(ctx, folder); err != nil {
+		return err
 	}
 	switch info, err := os.Lstat(path); {
 	case errors.Is(err, fs.ErrNotExist): // removed meanwhile
@@ -170,6 +186,27 @@ func replaceStale(s *Socket, n Name, path string) error {
 		}
 	}
 	return s.Bind(n)
+}
+
+// maxLocked is how long another program may hold the lock on a folder: it
+// takes a few system calls.
+const maxLocked = 5 * time.Second
+
+// lock locks a folder until it is closed.
+func lock(ctx context.Context, folder *os.File) error {
+	ctx, cancel := context.WithTimeoutCause(ctx, maxLocked,
+		&Advised{fmt.Errorf("folder %s is locked by another program", folder.Name()), "end that program, or choose another folder"})
+	defer cancel()
+	for wait := firstBackoff; ; wait = min(2*wait, lastBackoff) {
+		if errno := sys.TryLock(int(folder.Fd())); errno != syscall.EWOULDBLOCK {
+			return syscallError("flock", errno)
+		}
+		select {
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		case <-time.After(wait):
+		}
+	}
 }
 
 // listened reports whether somebody has the unix name.

@@ -37,7 +37,7 @@ type Column struct {
 
 	words   []string                           // all its values, where they are few
 	json    func(dst []byte, s *Socket) []byte // where JSON is not simply the text or the number
-	noJSON  bool                               // another column's JSON says it
+	noJSON  bool                               // the JSON of all columns has it in another one; alone it is an array
 	compare func(a, b *Socket) int             // where the order is not that of the text or the number
 }
 
@@ -130,8 +130,12 @@ func compareBool(a, b bool) int {
 // appendJSON appends the column's value as JSON, nothing where there is none.
 func (c *Column) appendJSON(dst []byte, s *Socket) []byte {
 	switch {
-	case c.noJSON:
-		return dst
+	case c.noJSON: // numbers with commas between
+		n := len(dst)
+		if dst = c.text(append(dst, '['), s); len(dst) == n+1 {
+			return dst[:n]
+		}
+		return append(dst, ']')
 	case c.json != nil:
 		return c.json(dst, s)
 	case c.number != nil:
@@ -154,7 +158,7 @@ func (c *Column) appendJSON(dst []byte, s *Socket) []byte {
 	case plain(text):
 		return append(dst, '"')
 	default:
-		return appendJSONString(dst[:n], string(text))
+		return AppendJSONString(dst[:n], string(text))
 	}
 }
 
@@ -168,17 +172,35 @@ func (s *Socket) MarshalJSON() ([]byte, error) { return s.AppendJSON(nil), nil }
 // AppendJSON appends what MarshalJSON makes.
 func (s *Socket) AppendJSON(dst []byte) []byte {
 	start := len(dst)
-	dst = appendMembers(dst, socketColumns, s)
+	dst = appendMembers(dst, jsonColumns, s)
 	if s.Memory != nil {
 		dst = appendMembers(dst, memoryColumns, s)
 	}
 	if s.TCPInfo != nil || s.MPTCPInfo != nil {
 		dst = appendMembers(dst, tcpColumns, s)
 	}
-	// Each member begins with a comma; the first one's place is the brace's.
+	return braces(dst, start)
+}
+
+// AppendJSONColumns appends a JSON object like AppendJSON's with these columns alone. "pid", "fd" and "peer_pid", which
+// AppendJSON has inside "process" and "peer_process", are arrays of numbers here.
+func (s *Socket) AppendJSONColumns(dst []byte, columns []*Column) []byte {
+	start := len(dst)
+	return braces(appendMembers(dst, columns, s), start)
+}
+
+// braces makes an object of the members from start on. Each begins with a comma; the first
+// one's place is the brace's.
+func braces(dst []byte, start int) []byte {
+	if len(dst) == start {
+		return append(dst, "{}"...)
+	}
 	dst[start] = '{'
 	return append(dst, '}')
 }
+
+// jsonColumns are the socketColumns that AppendJSON has.
+var jsonColumns = slices.DeleteFunc(slices.Clone(socketColumns), func(c *Column) bool { return c.noJSON })
 
 // appendMembers appends ,"name":value for each column that has a value.
 func appendMembers(dst []byte, columns []*Column, s *Socket) []byte {
@@ -195,9 +217,9 @@ func appendMembers(dst []byte, columns []*Column, s *Socket) []byte {
 
 const hexDigits = "0123456789abcdef"
 
-// appendJSONString appends a JSON string. Characters that are not printable are
-// escaped, so that JSON too is safe on a terminal; what is not UTF-8 is quoted first.
-func appendJSONString(dst []byte, name string) []byte {
+// AppendJSONString appends a name from outside as a JSON string. Characters that are not printable are
+// escaped, so that JSON too is safe on a terminal; a name that is not UTF-8 is given as [Quote] gives it.
+func AppendJSONString(dst []byte, name string) []byte {
 	if !utf8.ValidString(name) {
 		name = strconv.Quote(name)
 	}

@@ -51,7 +51,7 @@ func TestColumns(t *testing.T) {
 			t.Errorf("key %s: %v", key, err)
 		}
 	}
-	if _, err := FindColumn("rttt"); err == nil || !strings.Contains(err.Error(), `"rtt"`) {
+	if _, err := FindColumn("rttt"); err == nil || !strings.HasSuffix(err.Error(), "did you mean rtt?") {
 		t.Errorf("FindColumn of a near word: %v", err)
 	}
 }
@@ -156,7 +156,7 @@ func FuzzNames(f *testing.F) {
 		if back, err := strconv.Unquote(q); q != name && (err != nil || back != name) {
 			t.Fatalf("Quote(%q) = %s, which reads %q, %v", name, q, back, err)
 		}
-		b := appendJSONString(nil, name)
+		b := AppendJSONString(nil, name)
 		var back string
 		if err := json.Unmarshal(b, &back); err != nil {
 			t.Fatalf("%s: %v", b, err)
@@ -224,7 +224,52 @@ func ExampleParseFilter() {
 	fmt.Println(err)
 	// Output:
 	// true
-	// filter kind=tpc: unknown kind "tpc": did you mean "tcp"? (known: tcp, mptcp, udp, raw, packet, unix, vsock)
+	// filter kind=tpc: unknown kind "tpc": did you mean tcp?
+}
+
+func TestAppendJSONColumns(t *testing.T) {
+	s := &Socket{Kind: TCP, State: Listen, Holders: []Holder{{PID: 7, Name: "a", FD: 3}, {PID: 7, Name: "a", FD: 4}}}
+	for names, want := range map[string]string{
+		"state,kind":   `x{"state":"listen","kind":"tcp"}`,
+		"pid,fd":       `x{"pid":[7],"fd":[3,4]}`,
+		"process":      `x{"process":[{"name":"a","pid":7,"fd":3},{"name":"a","pid":7,"fd":4}]}`,
+		"rtt,kind":     `x{"kind":"tcp"}`,
+		"peer_pid,ulp": `x{}`,
+	} {
+		var columns []*Column
+		for name := range strings.SplitSeq(names, ",") {
+			c, err := FindColumn(name)
+			if err != nil {
+				t.Fatal(err)
+			}
+			columns = append(columns, c)
+		}
+		if got := string(s.AppendJSONColumns([]byte("x"), columns)); got != want {
+			t.Errorf("%s: %s; want %s", names, got, want)
+		}
+	}
+}
+
+func TestListening(t *testing.T) {
+	for _, test := range []struct {
+		s    Socket
+		want bool
+	}{
+		{Socket{Kind: TCP, Type: Stream, State: Listen}, true},
+		{Socket{Kind: TCP, Type: Stream, State: Unconnected}, false},
+		{Socket{Kind: TCP, Type: Stream, State: Established}, false},
+		{Socket{Kind: UDP, Type: Datagram, State: Unconnected}, true},
+		{Socket{Kind: UDP, Type: Datagram, State: Established}, false},
+		{Socket{Kind: Packet, Type: RawType, State: Unconnected}, true},
+		{Socket{Kind: Unix, Type: Datagram, State: Unconnected}, false},
+		{Socket{Kind: Unix, Type: Datagram, State: Unconnected, Local: Name{Path: "x"}}, true},
+		{Socket{Kind: Unix, Type: Datagram, State: Unconnected, Local: Name{Abstract: true}}, true},
+		{Socket{Kind: Unix, Type: SeqPacket, State: Unconnected, Local: Name{Path: "x"}}, false},
+	} {
+		if got := test.s.Listening(); got != test.want {
+			t.Errorf("%s %s %s %q: %v", test.s.Kind, test.s.Type, test.s.State, test.s.Local.Path, got)
+		}
+	}
 }
 
 // checkJSON reports whether a socket's JSON is JSON.

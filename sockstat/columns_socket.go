@@ -222,7 +222,7 @@ func appendHoldersJSON(dst []byte, holders []Holder) []byte {
 	dst = append(dst, '[')
 	for _, h := range holders {
 		dst = append(dst, `{"name":`...)
-		dst = appendJSONString(dst, h.Name)
+		dst = AppendJSONString(dst, h.Name)
 		dst = append(dst, `,"pid":`...)
 		dst = strconv.AppendInt(dst, int64(h.PID), 10)
 		dst = append(dst, `,"fd":`...)

@@ -125,8 +125,8 @@ func TestFilterMatch(t *testing.T) {
 
 func TestFilterRefuses(t *testing.T) {
 	tests := []struct{ word, says string }{
-		{"prot=443", `did you mean "port"`},
-		{"prot=443", "pacing_rate"}, // the list
+		{"prot=443", "did you mean port?"},
+		{"gopher=443", "pacing_rate"}, // the list
 		{"443", "KEY=VALUE"},
 		{"port=", "no value"},
 		{"=1", "unknown key"},
@@ -136,8 +136,8 @@ func TestFilterRefuses(t *testing.T) {
 		{"port=9..1", "wrong way round"},
 		{"port=4294967296", "no port"},
 		{"port=1,,2", "no number"},
-		{"kind=tpc", `did you mean "tcp"`},
-		{"state=establish", `did you mean "established"`},
+		{"kind=tpc", "did you mean tcp?"},
+		{"state=establish", "did you mean established?"},
 		{"state!=x", "known: established"},
 		{"peer=example.com", "no name of a socket"},
 		{"peer=10.0.0.0/33", "no name of a socket"},
@@ -147,7 +147,7 @@ func TestFilterRefuses(t *testing.T) {
 		{"queue=1XB", "no size"},
 		{"queue=1e400MB", "no size"},
 		{"app_limited=maybe", "yes or no"},
-		{"type=steam", `did you mean "stream"`},
+		{"type=steam", "did you mean stream?"},
 		{"timer=x", "known: retransmit"},
 		{"process=,", "empty name"},
 		{"user=,", "empty name"},

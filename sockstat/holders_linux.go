@@ -14,6 +14,8 @@ import (
 	"strconv"
 
 	"golang.org/x/sys/unix"
+
+	"zocalo/internal/sys"
 )
 
 // holders says which descriptors of which processes refer to a socket. It is made by one walk over
@@ -121,9 +123,9 @@ func (h *holders) walk(ctx context.Context, pid int) {
 			if !ok {
 				continue
 			}
-			n, err := unix.Readlinkat(fd, string(name), h.link[:])
-			if err != nil {
-				if h.denied(err) {
+			n, errno := sys.Readlinkat(fd, name, h.link[:])
+			if errno != 0 {
+				if h.denied(errno) {
 					return
 				}
 				continue
@@ -221,6 +223,10 @@ func hiddenNote(sockets int) Note {
 	if os.Geteuid() == 0 {
 		who = "in the initial user namespace and with all of /proc"
 	}
-	return Note{Reason: HiddenProcesses, Text: fmt.Sprintf("%d sockets belong to processes that this user may not look into: "+
-		"run it %s, or with the capabilities CAP_SYS_PTRACE and CAP_DAC_READ_SEARCH, to see which", sockets, who)}
+	what := fmt.Sprintf("%d sockets belong", sockets)
+	if sockets == 1 {
+		what = "1 socket belongs"
+	}
+	return Note{Reason: HiddenProcesses, Text: fmt.Sprintf("%s to processes that this user may not look into: "+
+		"run it %s, or with the capabilities CAP_SYS_PTRACE and CAP_DAC_READ_SEARCH, to see which", what, who)}
 }

@@ -31,8 +31,9 @@ type lister struct {
 	states  uint32
 	parser  parser
 	socket  Socket
-	unseen  int    // sockets whose process is not known
-	changed uint32 // kinds whose table changed while it was read
+	mptcp   map[uint32]struct{} // inodes of the MPTCP sockets that were listed, where subflows are folded
+	unseen  int                 // sockets whose process is not known
+	changed uint32              // kinds whose table changed while it was read
 }
 
 // dial is replaced by tests that refuse netlink.
@@ -67,7 +68,12 @@ func (l *lister) run(ctx context.Context) error {
 	if err := l.prepare(ctx, kinds); err != nil {
 		return err
 	}
-	for _, k := range Kinds() {
+	order := Kinds()
+	if l.q.FoldSubflows {
+		order[TCP], order[MPTCP] = MPTCP, TCP
+		l.mptcp = make(map[uint32]struct{})
+	}
+	for _, k := range order {
 		if kinds&(1<<k) == 0 {
 			continue
 		}
@@ -226,7 +232,7 @@ func (l *lister) finish() error {
 		l.addPeer(s)
 	}
 	s.PeerHolders = l.holders.find(s.PeerHolders, s.PeerInode)
-	if !l.q.Filter.Match(s) {
+	if !l.q.Filter.Match(s) || l.q.Want != nil && !l.q.Want(s) || l.folded(s) {
 		return nil
 	}
 	if s.Inode != 0 && len(s.Holders) == 0 {
@@ -236,6 +242,21 @@ func (l *lister) finish() error {
 		return errStop
 	}
 	return nil
+}
+
+// folded reports whether s carries an MPTCP socket that was listed: it has the same inode.
+func (l *lister) folded(s *Socket) bool {
+	if l.mptcp == nil || s.Inode == 0 {
+		return false
+	}
+	switch s.Kind {
+	case MPTCP:
+		l.mptcp[s.Inode] = struct{}{}
+	case TCP:
+		_, listed := l.mptcp[s.Inode]
+		return listed
+	}
+	return false
 }
 
 func (l *lister) addInterface(s *Socket) {

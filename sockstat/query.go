@@ -29,6 +29,14 @@ type Query struct {
 	Filter  Filter  // which of these; the zero Filter takes all
 	Details Details // what to gather besides
 
+	// Want, if not nil, is asked besides the Filter. It must not keep the Socket.
+	Want func(*Socket) bool
+
+	// FoldSubflows leaves out a TCP socket that carries an MPTCP socket which was listed:
+	// both have one inode and stand for one socket of the program. MPTCP sockets are listed before TCP sockets then, and
+	// their inodes are kept, some 16 octets each.
+	FoldSubflows bool
+
 	// Netns is the network namespace to list: a name (a file of
 	// /run/netns), else a process id, or the path of a namespace file where it has a slash.
 	// "" is the namespace of the calling thread. To enter another one

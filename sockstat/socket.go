@@ -259,6 +259,21 @@ func (s *Socket) Orphan() bool {
 	return s.Kind == TCP && s.Inode == 0 && s.State != TimeWait && s.State != SynRecv
 }
 
+// Listening reports whether the socket waits for whoever comes: a listener, or
+// a socket without connections (datagram, raw, packet) that has no peer and a
+// name to which others can send.
+func (s *Socket) Listening() bool {
+	switch {
+	case s.State == Listen:
+		return true
+	case s.State != Unconnected || s.Type == Stream || s.Type == SeqPacket:
+		return false
+	case s.Kind == Unix:
+		return s.Local.Path != "" || s.Local.Abstract
+	}
+	return true
+}
+
 // reset empties s and keeps its slices for use again.
 func (s *Socket) reset() {
 	*s = Socket{Holders: s.Holders[:0], PeerHolders: s.PeerHolders[:0]}

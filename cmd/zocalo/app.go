@@ -137,7 +137,7 @@ this machine has.`,
 	flags.BoolVar(&a.trace, "trace", false, "print each socket call as it completes")
 	root.PersistentPreRunE = func(*cobra.Command, []string) error { return a.begin() }
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error { return usageError{err} })
-	root.AddCommand(a.checkVerb(), a.echoVerb(), a.talkVerb(), a.listenVerb(), a.explainVerb())
+	root.AddCommand(a.checkVerb(), a.echoVerb(), a.talkVerb(), a.listenVerb(), a.explainVerb(), a.listVerb())
 	usageErrors(root)
 	return root
 }

@@ -14,10 +14,11 @@ func Chmod(fd int, mode uint32) syscall.Errno {
 	return 0
 }
 
-// Lock is flock(2) with LOCK_EX, which waits; closing fd unlocks.
-func Lock(fd int) syscall.Errno {
+// TryLock is flock(2) with LOCK_EX and LOCK_NB: EWOULDBLOCK says that another
+// program has the lock. Closing fd unlocks.
+func TryLock(fd int) syscall.Errno {
 	for {
-		switch err := unix.Flock(fd, unix.LOCK_EX); err {
+		switch err := unix.Flock(fd, unix.LOCK_EX|unix.LOCK_NB); err {
 		case nil:
 			return 0
 		case unix.EINTR:

@@ -45,6 +45,10 @@ func Nest(fd int, events uint32) (int, syscall.Errno) {
 // Ready reports whether one of events holds for fd now: poll(2).
 func Ready(fd int, events uint32) bool {
 	p := []unix.PollFd{{Fd: int32(fd), Events: int16(events)}}
-	n, err := unix.Poll(p, 0)
-	return err != nil || n > 0
+	for {
+		n, err := unix.Poll(p, 0)
+		if err != unix.EINTR {
+			return err != nil || n > 0
+		}
+	}
 }

@@ -36,6 +36,10 @@ func Nest(fd int, events uint32) (int, syscall.Errno) {
 func Ready(fd int, events uint32) bool {
 	// The bits of poll and epoll are the same.
 	p := []unix.PollFd{{Fd: int32(fd), Events: int16(events)}}
-	n, err := unix.Poll(p, 0)
-	return err != nil || n > 0
+	for {
+		n, err := unix.Poll(p, 0)
+		if err != unix.EINTR {
+			return err != nil || n > 0
+		}
+	}
 }

@@ -1,0 +1,93 @@
+package main
+
+import (
+	"fmt"
+	"time"
+
+	"zocalo/relay"
+	"zocalo/socket"
+)
+
+// connected is what --json prints of a conversation that begins.
+type connected struct {
+	Event string `json:"event"` // "connected"
+	Kind  string `json:"kind"`
+	Name  string `json:"name"` // of our end; "" where it has none
+	Peer  string `json:"peer"`
+}
+
+// sayConnected names both ends of the pair, the origin of the connection
+// first: to programs always, to people with -v.
+func (c *conversation) sayConnected(s *socket.Socket, passive bool) error {
+	if c.json {
+		return c.printJSON(connected{"connected", s.Kind().String(), s.Name().String(), s.Peer().String()})
+	}
+	if !c.verbose {
+		return nil
+	}
+	origin, destination := s.Name().String(), peerText(s)
+	if origin == "" {
+		origin = "an unnamed socket"
+	}
+	if passive {
+		origin, destination = destination, origin
+	}
+	c.sayf("connected from %s to %s (%v)", origin, destination, s.Kind())
+	return nil
+}
+
+// ended is what --json prints of a conversation that is over.
+type ended struct {
+	Event    string  `json:"event"` // "ended"
+	How      string  `json:"how"`   // "finished", "reset", "idle", "cancelled" or "failed"
+	Sent     passed  `json:"sent"`
+	Received passed  `json:"received"`
+	Seconds  float64 `json:"seconds"`
+	Error    string  `json:"error,omitempty"`
+}
+
+// passed is one direction of it.
+type passed struct {
+	Octets    int64 `json:"octets"`
+	Messages  int64 `json:"messages,omitempty"`
+	Urgent    int64 `json:"urgent,omitempty"`  // octets
+	Refused   int64 `json:"refused,omitempty"` // messages that did not fit
+	EndOfFile bool  `json:"end_of_file"`       // it finished in order
+}
+
+func newPassed(f relay.Flow) passed {
+	return passed{f.Octets, f.Messages, f.Urgent + f.UrgentInLine, f.Refused, f.EndOfFile}
+}
+
+// sayEnded says what passed and how it ended: to programs always, to people
+// with -v.
+func (c *conversation) sayEnded(r relay.Result, err error) error {
+	sent, received := newPassed(r.From[relay.A]), newPassed(r.From[relay.B])
+	switch {
+	case c.json && !isBrokenOutput(err):
+		e := ended{"ended", r.How.String(), sent, received, r.Duration.Seconds(), ""}
+		if _, isStatus := err.(statusError); err != nil && !isStatus {
+			e.Error = oneLine(err)
+		}
+		return c.printJSON(e)
+	case c.verbose:
+		c.sayf("%v after %v: sent %v, received %v", r.How, r.Duration.Round(time.Microsecond), sent, received)
+	}
+	return nil
+}
+
+// String returns it for people, as "54 octets in 1 message".
+func (p passed) String() string {
+	text := plural(p.Octets, "octet")
+	if p.Messages > 0 {
+		text += " in " + plural(p.Messages, "message")
+	}
+	return text
+}
+
+func plural(n int64, word string) string {
+	if n != 1 {
+		word += "s"
+	}
+	return fmt.Sprintf("%d %s", n, word)
+}

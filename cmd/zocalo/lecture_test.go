@@ -1,0 +1,123 @@
+package main
+
+import (
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"strings"
+	"testing"
+
+	"zocalo/address"
+)
+
+// topics is how many topics the lecture's two texts have.
+const topics = 25
+
+// TestLectureTable keeps docs/lecture.md true: it has every topic, its
+// commands are some that zocalo takes, and its tests exist. Both languages
+// of docs/sockets.md have every topic too.
+func TestLectureTable(t *testing.T) {
+	root := filepath.Join("..", "..")
+	text, err := os.ReadFile(filepath.Join(root, "docs", "lecture.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	topic := 0
+	for line := range strings.Lines(string(text)) {
+		cells := strings.Split(strings.Trim(strings.TrimSpace(line), "|"), "|")
+		n, err := strconv.Atoi(strings.TrimSpace(cells[0]))
+		if err != nil {
+			continue // a line that is no row, or the head
+		}
+		if topic++; n != topic || len(cells) != 4 {
+			t.Fatalf("row %d is %q", topic, line)
+		}
+		for _, command := range regexp.MustCompile("`([^`]+)`").FindAllStringSubmatch(cells[2], -1) {
+			checkCommand(t, topic, command[1])
+		}
+		for _, test := range strings.Split(cells[3], ",") {
+			checkTest(t, root, topic, strings.TrimSpace(test))
+		}
+	}
+	if topic != topics {
+		t.Errorf("docs/lecture.md has %d topics, and the lecture %d", topic, topics)
+	}
+	for _, name := range []string{"sockets.md", "sockets.es.md"} {
+		text, err := os.ReadFile(filepath.Join(root, "docs", name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for n := 1; n <= topics; n++ {
+			if !strings.Contains(string(text), "\n### "+strconv.Itoa(n)+". ") {
+				t.Errorf("docs/%s lacks topic %d", name, n)
+			}
+		}
+	}
+}
+
+// checkCommand tells whether the verb exists, takes the flags, and whether the
+// words with a colon are addresses.
+func checkCommand(t *testing.T, topic int, command string) {
+	t.Helper()
+	words := strings.Fields(command)
+	if len(words) < 2 || words[0] != "zocalo" {
+		t.Errorf("topic %d: %q is no command of zocalo", topic, command)
+		return
+	}
+	a := &app{}
+	verb, rest, err := a.root().Find(words[1:])
+	if err != nil || verb.Name() != words[1] {
+		t.Errorf("topic %d: %q: no such verb (%v)", topic, command, err)
+		return
+	}
+	if err := verb.ParseFlags(rest); err != nil {
+		t.Errorf("topic %d: %q: %v", topic, command, err)
+		return
+	}
+	for _, word := range verb.Flags().Args() {
+		if !strings.Contains(word, ":") {
+			continue
+		}
+		if _, err := address.Parse(word); err != nil {
+			t.Errorf("topic %d: %q: %v", topic, command, err)
+		}
+	}
+}
+
+// checkTest tells whether a test exists, written as its package's folder and
+// its name; TestScripts/NAME is a script.
+func checkTest(t *testing.T, root string, topic int, test string) {
+	t.Helper()
+	folder, name, ok := strings.Cut(test, " ")
+	if !ok {
+		t.Errorf("topic %d: %q is no test", topic, test)
+		return
+	}
+	dir := filepath.Join(root, folder)
+	if script, ok := strings.CutPrefix(name, "TestScripts/"); ok {
+		if _, err := os.Stat(filepath.Join(dir, "testdata", "script", script+".txtar")); err != nil {
+			t.Errorf("topic %d: %v", topic, err)
+		}
+		return
+	}
+	files, err := filepath.Glob(filepath.Join(dir, "*_test.go"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, path := range files {
+		file, err := parser.ParseFile(token.NewFileSet(), path, nil, parser.SkipObjectResolution)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, d := range file.Decls {
+			if f, ok := d.(*ast.FuncDecl); ok && f.Recv == nil && f.Name.Name == name {
+				return
+			}
+		}
+	}
+	t.Errorf("topic %d: %s has no %s", topic, folder, name)
+}

@@ -1,0 +1,218 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"strconv"
+	"strings"
+	"sync"
+	"syscall"
+	"time"
+
+	"zocalo"
+	"zocalo/address"
+	"zocalo/socket"
+)
+
+const (
+	probesAtOnce     = 32
+	connectPatience  = 5 * time.Second // for a connection, unless --connect-timeout says otherwise
+	datagramPatience = time.Second     // for an answer to a datagram
+)
+
+// probed is what came of asking at one name.
+type probed struct {
+	Address string  `json:"address"`
+	Answer  string  `json:"answer"` // "yes", "refused", "silent" or "failed"
+	Seconds float64 `json:"seconds"`
+	Error   string  `json:"error,omitempty"`
+}
+
+// String returns it as a line for people.
+func (p probed) String() string {
+	took := time.Duration(p.Seconds * float64(time.Second)).Round(10 * time.Microsecond)
+	switch p.Answer {
+	case "yes":
+		return fmt.Sprintf("%s answers (%v)", p.Address, took)
+	case "failed":
+		return fmt.Sprintf("%s failed: %s", p.Address, p.Error)
+	case "silent":
+		return fmt.Sprintf("%s is silent (%v)", p.Address, took)
+	}
+	return p.Address + " refuses"
+}
+
+// probeAll asks at every name that the address means, several at once, and
+// prints what came of it in their order.
+func (t *talk) probeAll(ctx context.Context, a address.Address) error {
+	targets, err := probeTargets(ctx, a)
+	if err != nil {
+		return err
+	}
+	results := make([]chan probed, len(targets))
+	for i := range results {
+		results[i] = make(chan probed, 1)
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	var workers sync.WaitGroup
+	defer workers.Wait()
+	defer cancel()
+	work := make(chan int)
+	workers.Go(func() {
+		defer close(work)
+		for i := range targets {
+			select {
+			case work <- i:
+			case <-ctx.Done():
+				return
+			}
+		}
+	})
+	for range min(probesAtOnce, len(targets)) {
+		workers.Go(func() {
+			for i := range work {
+				results[i] <- t.probeOne(ctx, targets[i])
+			}
+		})
+	}
+	status := error(statusError(statusFailed))
+	for _, result := range results {
+		select {
+		case <-ctx.Done():
+			return statusError(statusInterrupted)
+		case p := <-result:
+			if p.Answer == "yes" {
+				status = nil
+			}
+			if err := t.printProbed(p); err != nil {
+				return err
+			}
+		}
+	}
+	return status
+}
+
+func (t *talk) printProbed(p probed) error {
+	if t.json {
+		return t.printJSON(p)
+	}
+	return t.print(p.String() + "\n")
+}
+
+// probeOne asks at one name.
+func (t *talk) probeOne(ctx context.Context, a address.Address) probed {
+	d := zocalo.Dialer{Timeout: t.connectTimeout}
+	if d.Timeout == 0 {
+		d.Timeout = connectPatience
+	}
+	start := time.Now()
+	s, err := d.DialAddress(ctx, a)
+	if err == nil {
+		defer s.Close()
+		if !s.Properties().Reliable {
+			err = t.askByDatagram(ctx, s)
+		}
+	}
+	p := probed{Address: a.String(), Answer: "yes", Seconds: time.Since(start).Seconds()}
+	var timeout interface{ Timeout() bool }
+	switch {
+	case err == nil:
+	case errors.Is(err, syscall.ECONNREFUSED), errors.Is(err, fs.ErrNotExist):
+		p.Answer = "refused"
+	case errors.As(err, &timeout) && timeout.Timeout():
+		p.Answer = "silent"
+	default:
+		p.Answer, p.Error = "failed", oneLine(err)
+	}
+	return p
+}
+
+// askByDatagram sends an empty message, and waits for an answer or a refusal.
+func (t *talk) askByDatagram(ctx context.Context, s *socket.Socket) error {
+	patience := datagramPatience
+	if t.connectTimeout > 0 {
+		patience = t.connectTimeout
+	}
+	s.SetReadDeadline(time.Now().Add(patience))
+	stop := context.AfterFunc(ctx, func() { s.Close() })
+	defer stop()
+	if _, err := s.Write(nil); err != nil {
+		return err
+	}
+	_, err := s.Read(make([]byte, 1))
+	if errors.Is(err, socket.ErrTruncated) {
+		err = nil
+	}
+	return err
+}
+
+// mostPorts bounds a range of ports.
+const mostPorts = 65536
+
+// probeTargets returns an address for each name that a means, and each port of
+// its range.
+func probeTargets(ctx context.Context, a address.Address) ([]address.Address, error) {
+	if a.Scheme.Resolve == nil || a.Scheme.Type == socket.Raw {
+		return nil, usagef("--probe: %s has nobody who could answer", a.Scheme.Name)
+	}
+	host, first, last, ranged := portRange(a)
+	if !ranged {
+		return resolved(ctx, a, a.Endpoint)
+	}
+	if last < first || last-first >= mostPorts {
+		return nil, usagef("--probe %v: a range of ports goes from the least to the greatest, and has at most %d", a, mostPorts)
+	}
+	firsts, err := resolved(ctx, a, host+strconv.Itoa(first))
+	if err == nil {
+		_, err = resolved(ctx, a, host+strconv.Itoa(last)) // is it in the kind's bounds?
+	}
+	if err != nil {
+		return nil, err
+	}
+	var targets []address.Address
+	for port := first; port <= last; port++ {
+		for _, t := range firsts {
+			t.Endpoint = strings.TrimSuffix(t.Endpoint, strconv.Itoa(first)) + strconv.Itoa(port)
+			targets = append(targets, t)
+		}
+	}
+	return targets, nil
+}
+
+// portRange takes the ports out of an endpoint as localhost:8000-8010. A
+// service's name may have a hyphen too, so only numbers are a range.
+func portRange(a address.Address) (host string, first, last int, ok bool) {
+	if !strings.HasSuffix(a.Scheme.Endpoint, ":port") {
+		return "", 0, 0, false
+	}
+	colon := strings.LastIndexByte(a.Endpoint, ':') + 1
+	low, high, found := strings.Cut(a.Endpoint[colon:], "-")
+	if !found {
+		return "", 0, 0, false
+	}
+	l, err := strconv.ParseUint(low, 10, 32)
+	h, err2 := strconv.ParseUint(high, 10, 32)
+	return a.Endpoint[:colon], int(l), int(h), err == nil && err2 == nil
+}
+
+// resolved returns an address for each name that the endpoint means.
+func resolved(ctx context.Context, a address.Address, endpoint string) ([]address.Address, error) {
+	a.Endpoint = endpoint
+	target, err := a.Target(false)
+	if err != nil {
+		return nil, wrongUsage(err)
+	}
+	names, err := a.Scheme.Resolve(ctx, target)
+	if err != nil {
+		return nil, fmt.Errorf("%v: %w", a, err)
+	}
+	list := make([]address.Address, len(names))
+	for i, n := range names {
+		list[i] = a
+		list[i].Endpoint = n.String()
+	}
+	return list, nil
+}

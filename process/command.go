@@ -1,0 +1,128 @@
+package process
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+
+	"zocalo/socket"
+)
+
+// A Command says which program to start, and with what.
+type Command struct {
+	// Args are the program and its arguments. A program without a slash is
+	// looked for in PATH, a relative path is one from Dir.
+	Args []string
+
+	// Stdin, Stdout and Stderr become descriptors 0, 1 and 2; nil means
+	// /dev/null. They stay the caller's, who may close them after Start. None
+	// may be in nonblocking mode, since Start makes them block.
+	Stdin, Stdout, Stderr *os.File
+
+	// Files become descriptors 3, 4 and so on.
+	Files []*os.File
+
+	// FileNames, if not nil, tells the program of Files as systemd does, see
+	// sd_listen_fds(3): LISTEN_FDS is their number, LISTEN_FDNAMES are these
+	// names, and LISTEN_PID is the program's own number. It needs [Shim].
+	FileNames []string
+
+	// Dir is the working directory; "" means the caller's.
+	Dir string
+
+	// Env is the environment, as "NAME=value"; nil means the caller's.
+	Env []string
+
+	// User is who runs the program; nil means the caller. It needs root,
+	// unless it is the caller.
+	User *User
+
+	// Umask are the permissions that files made by the program do not have,
+	// see umask(2); nil means the caller's. It needs [Shim].
+	Umask *fs.FileMode
+
+	// Limits are set before the program begins. They need [Shim].
+	Limits []Limit
+
+	// Terminal makes the program the leader of a session whose terminal is
+	// Stdin, see [OpenTerminal].
+	Terminal bool
+}
+
+// Check reports why the command could not be started, as far as that can be
+// told before: a program that is not there or not executable, a directory
+// that is none, a user that this process may not become.
+func (c *Command) Check() error {
+	if c.Dir != "" {
+		info, err := os.Stat(c.Dir)
+		if err != nil {
+			return fmt.Errorf("working directory: %w", err)
+		}
+		if !info.IsDir() {
+			return fmt.Errorf("working directory: %w", &fs.PathError{Op: "chdir", Path: c.Dir, Err: syscall.ENOTDIR})
+		}
+	}
+	if c.User != nil && os.Geteuid() != 0 && (c.User.UID != os.Geteuid() || c.User.GID != os.Getegid()) {
+		return &socket.Advised{Err: fmt.Errorf("become %v: %w", c.User, syscall.EPERM), Advice: "only root may become another user or group"}
+	}
+	if c.shimmed() && !shimCalled.Load() {
+		return errors.New("a umask, limits and LISTEN_PID need the program to call process.Shim first in main")
+	}
+	_, err := c.path()
+	return err
+}
+
+// path finds the program.
+func (c *Command) path() (string, error) {
+	if len(c.Args) == 0 || c.Args[0] == "" {
+		return "", errors.New("no program was named")
+	}
+	name := c.Args[0]
+	if strings.Contains(name, "/") && !filepath.IsAbs(name) {
+		name = filepath.Join(c.Dir, name)
+		if !filepath.IsAbs(name) {
+			name = "./" + name
+		}
+	}
+	path, err := exec.LookPath(name)
+	if err == nil {
+		path, err = filepath.Abs(path)
+	}
+	if err != nil {
+		return "", startError(c.Args[0], err)
+	}
+	return path, nil
+}
+
+func startError(program string, err error) error {
+	text := fmt.Errorf("start %q: %w", program, err)
+	var missing *exec.Error
+	switch {
+	case errors.As(err, &missing) && errors.Is(err, exec.ErrNotFound), errors.Is(err, fs.ErrNotExist):
+		return &socket.Advised{Err: text, Advice: "give its path, or put it in PATH"}
+	case errors.Is(err, fs.ErrPermission):
+		return &socket.Advised{Err: text, Advice: "it must be executable"}
+	case errors.Is(err, syscall.ENOEXEC):
+		return &socket.Advised{Err: text, Advice: "it must be a program, or begin with #! and the path of one"}
+	}
+	return text
+}
+
+// environment returns the program's environment, but for LISTEN_PID.
+func (c *Command) environment() []string {
+	env := c.Env
+	if env == nil {
+		env = os.Environ()
+	}
+	if c.FileNames != nil {
+		env = append(env[:len(env):len(env)],
+			"LISTEN_FDS="+strconv.Itoa(len(c.Files)), "LISTEN_FDNAMES="+strings.Join(c.FileNames, ":"))
+	}
+	return env
+}

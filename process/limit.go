@@ -1,0 +1,108 @@
+package process
+
+import (
+	"fmt"
+	"maps"
+	"math"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"zocalo/address"
+	"zocalo/socket"
+)
+
+// A Limit bounds what a program may use of a resource, see setrlimit(2).
+type Limit struct {
+	Name       string // as "nofile"
+	Soft, Hard uint64 // in the resource's unit: octets, seconds, a number
+}
+
+// Unlimited is no limit: RLIM_INFINITY.
+const Unlimited = math.MaxUint64
+
+// resources are those that every system has; init adds Linux's own.
+var resources = map[string]int{
+	"as": unix.RLIMIT_AS, "core": unix.RLIMIT_CORE, "cpu": unix.RLIMIT_CPU, "data": unix.RLIMIT_DATA,
+	"fsize": unix.RLIMIT_FSIZE, "memlock": unix.RLIMIT_MEMLOCK, "nofile": unix.RLIMIT_NOFILE,
+	"nproc": unix.RLIMIT_NPROC, "rss": unix.RLIMIT_RSS, "stack": unix.RLIMIT_STACK,
+}
+
+// LimitNames returns the resources that this system can limit, sorted.
+func LimitNames() []string { return slices.Sorted(maps.Keys(resources)) }
+
+// ParseLimit reads NAME=VALUE, or NAME=SOFT:HARD, as nofile=256, as=1GiB,
+// cpu=10s, core=0:unlimited. The names are those of setrlimit(2) in lower case
+// without RLIMIT_. One value is for both.
+func ParseLimit(text string) (Limit, error) {
+	name, value, ok := strings.Cut(text, "=")
+	name = strings.ToLower(name)
+	if !ok {
+		return Limit{}, fmt.Errorf("limit %q: write NAME=VALUE, as nofile=256", text)
+	}
+	if _, known := resources[name]; !known {
+		names := LimitNames()
+		if near := address.Nearest(name, names); near != "" {
+			return Limit{}, fmt.Errorf("unknown limit %q: did you mean %s?", name, near)
+		}
+		return Limit{}, fmt.Errorf("unknown limit %q: there are %s", name, strings.Join(names, ", "))
+	}
+	soft, hard, two := strings.Cut(value, ":")
+	if !two {
+		hard = soft
+	}
+	l := Limit{Name: name}
+	for _, v := range []struct {
+		text string
+		to   *uint64
+	}{{soft, &l.Soft}, {hard, &l.Hard}} {
+		n, err := parseAmount(name, v.text)
+		if err != nil {
+			return Limit{}, fmt.Errorf("limit %s: %w", name, err)
+		}
+		*v.to = n
+	}
+	if l.Soft > l.Hard {
+		return Limit{}, fmt.Errorf("limit %s: the soft limit %s is above the hard limit %s: it must not be", name, soft, hard)
+	}
+	return l, nil
+}
+
+func parseAmount(name, text string) (uint64, error) {
+	if text == "unlimited" {
+		return Unlimited, nil
+	}
+	if name == "cpu" {
+		d, err := socket.ParseDuration(text)
+		return uint64((d + time.Second - 1) / time.Second), err
+	}
+	n, err := socket.ParseSize(text)
+	return uint64(n), err
+}
+
+// String returns the limit as ParseLimit reads it.
+func (l Limit) String() string {
+	return fmt.Sprintf("%s=%s:%s", l.Name, formatAmount(l.Soft), formatAmount(l.Hard))
+}
+
+func formatAmount(n uint64) string {
+	if n == Unlimited {
+		return "unlimited"
+	}
+	return strconv.FormatUint(n, 10)
+}
+
+// set sets the limit for this process.
+func (l Limit) set() error {
+	resource, ok := resources[l.Name]
+	if !ok {
+		return fmt.Errorf("unknown limit %q", l.Name)
+	}
+	if err := setrlimit(resource, l.Soft, l.Hard); err != nil {
+		return fmt.Errorf("limit %v: %w", l, err)
+	}
+	return nil
+}

@@ -1,0 +1,18 @@
+//go:build !linux
+
+package process
+
+import (
+	"math"
+	"syscall"
+)
+
+// setrlimit sets a limit; no limit at all is the greatest signed number here.
+func setrlimit(resource int, soft, hard uint64) error {
+	var l syscall.Rlimit
+	setAmount(&l.Cur, soft)
+	setAmount(&l.Max, hard)
+	return syscall.Setrlimit(resource, &l)
+}
+
+func setAmount[T int64 | uint64](to *T, n uint64) { *to = T(min(n, math.MaxInt64)) }

@@ -1,0 +1,9 @@
+//go:build !linux
+
+package process
+
+import "os"
+
+func executable() (string, error) { return os.Executable() }
+
+func dieWith(int) error { return nil }

@@ -1,0 +1,232 @@
+package socket
+
+import (
+	"context"
+	"errors"
+	"math/rand/v2"
+	"net"
+	"runtime"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"testing"
+
+	"zocalo/internal/sys"
+)
+
+// A script is an attempt that answers what the test says.
+type script struct {
+	answers []syscall.Errno
+	tries   int
+}
+
+func (s *script) try(fd int) syscall.Errno {
+	var b [1 << 12]byte
+	sys.Recv(fd, b[:], sys.DontWait) // so that there is room for further events
+	errno := s.answers[0]
+	s.tries++
+	if len(s.answers) > 1 {
+		s.answers = s.answers[1:]
+	}
+	return errno
+}
+
+// pairOf makes a descriptor that is connected to fd.
+func pairOf(t *testing.T, blocking bool) (d *descriptor, fd int) {
+	t.Helper()
+	x, fd, errno := sys.Socketpair(int(Unix), int(Stream), 0)
+	if errno != 0 {
+		t.Fatal(errno)
+	}
+	if blocking {
+		sys.SetNonblock(x, false)
+	}
+	d = new(descriptor)
+	d.init(x, blocking)
+	t.Cleanup(func() { d.close(); sys.Close(fd) })
+	return d, fd
+}
+
+func TestAttempts(t *testing.T) {
+	for _, e := range []struct {
+		name    string
+		answers []syscall.Errno
+		events  int // that wake it
+		want    syscall.Errno
+		joined  bool
+	}{
+		{"at once", []syscall.Errno{0}, 0, 0, false},
+		{"an error at once", []syscall.Errno{syscall.EMFILE}, 0, syscall.EMFILE, false},
+		{"after a wait", []syscall.Errno{syscall.EAGAIN, 0}, 0, 0, true},
+		{"an error after a wait", []syscall.Errno{syscall.EAGAIN, syscall.EAGAIN, syscall.ENOBUFS}, 1, syscall.ENOBUFS, true},
+		{"woken in vain", []syscall.Errno{syscall.EAGAIN, syscall.EAGAIN, syscall.EAGAIN, 0}, 2, 0, true},
+	} {
+		for _, blocking := range []bool{false, true} {
+			t.Run(e.name, func(t *testing.T) {
+				d, fd := pairOf(t, blocking)
+				var events sync.WaitGroup
+				stop := make(chan struct{})
+				if e.events > 0 {
+					// Octets go on coming, each an event.
+					events.Go(func() {
+						for {
+							select {
+							case <-stop:
+								return
+							default:
+								sys.Send(fd, []byte{1}, sys.DontWait)
+							}
+						}
+					})
+				}
+				s := &script{answers: e.answers}
+				tries := len(e.answers)
+				errno, err := d.call(&d.read, s)
+				close(stop)
+				events.Wait()
+				if errno != e.want || err != nil || s.tries != tries {
+					t.Errorf("%v, %v after %d tries; want %v after %d", errno, err, s.tries, e.want, tries)
+				}
+				if joined := d.read.raw.Load() != nil; joined != e.joined {
+					t.Errorf("joined the poller: %v, want %v", joined, e.joined)
+				}
+			})
+		}
+	}
+}
+
+// Somebody who shares the description may make it blocking before it joins.
+func TestJoinTurnedBlocking(t *testing.T) {
+	d, _ := pairOf(t, false)
+	sys.SetNonblock(d.fd, false)
+	if errno, err := d.call(&d.read, &script{answers: []syscall.Errno{syscall.EAGAIN, 0}}); errno != 0 || err != nil {
+		t.Fatal(errno, err)
+	}
+	if d.polled || d.read.nested == nil {
+		t.Error("it joined the poller as if it were nonblocking")
+	}
+	if err := d.close(); err != nil {
+		t.Fatal(err)
+	}
+	if _, errno := sys.Nonblock(d.fd); errno != syscall.EBADF {
+		t.Error("it is still open")
+	}
+}
+
+func TestEnterAfterClose(t *testing.T) {
+	d, _ := pairOf(t, false)
+	if err := d.enter(); err != nil {
+		t.Fatal(err)
+	}
+	closed := make(chan error, 1)
+	go func() { closed <- d.close() }()
+	for !d.closed() {
+		runtime.Gosched()
+	}
+	var all sync.WaitGroup
+	for range 10 {
+		all.Go(func() {
+			if err := d.enter(); !errors.Is(err, net.ErrClosed) {
+				t.Error(err)
+			}
+		})
+	}
+	all.Wait()
+	select {
+	case <-closed:
+		t.Error("Close did not wait for the call inside")
+	default:
+	}
+	d.leave()
+	if err := <-closed; err != nil {
+		t.Error(err)
+	}
+}
+
+// One at a time holds the turn, those that leave the line do no harm, and
+// nobody is forgotten.
+func TestTurn(t *testing.T) {
+	var turn turn
+	var holders, taken atomic.Int32
+	var all sync.WaitGroup
+	for range 8 {
+		all.Go(func() {
+			for range 2000 {
+				ctx, cancel := context.WithCancel(t.Context())
+				if rand.N(2) == 0 {
+					go cancel()
+				}
+				err := turn.take(ctx)
+				if err == nil {
+					if holders.Add(1) != 1 {
+						t.Error("two hold the turn")
+					}
+					taken.Add(1)
+					holders.Add(-1)
+					turn.give()
+				}
+				cancel()
+			}
+		})
+	}
+	all.Wait()
+	if turn.state.Load() != 0 || len(turn.line) != 0 {
+		t.Errorf("at the end: state %d, %d in line", turn.state.Load(), len(turn.line))
+	}
+	t.Logf("%d of %d took the turn", taken.Load(), 8*2000)
+}
+
+// The holder gives while the last in line leaves.
+func TestTurnLeftByTheLast(t *testing.T) {
+	for range 2000 {
+		var turn turn
+		turn.take(t.Context())
+		ctx, cancel := context.WithCancel(t.Context())
+		done := make(chan struct{})
+		go func() {
+			if turn.take(ctx) == nil {
+				turn.give()
+			}
+			close(done)
+		}()
+		for turn.state.Load() != 2 {
+			runtime.Gosched()
+		}
+		go cancel()
+		turn.give()
+		<-done
+		if turn.state.Load() != 0 {
+			t.Fatal("the turn was not given back")
+		}
+	}
+}
+
+func TestFirstComeFirstServed(t *testing.T) {
+	var turn turn
+	turn.take(t.Context())
+	order := make(chan int, 10)
+	var all sync.WaitGroup
+	for i := range cap(order) {
+		all.Go(func() {
+			turn.take(t.Context())
+			order <- i
+			turn.give()
+		})
+		for {
+			turn.mu.Lock()
+			n := len(turn.line)
+			turn.mu.Unlock()
+			if n == i+1 {
+				break
+			}
+			runtime.Gosched()
+		}
+	}
+	turn.give()
+	all.Wait()
+	for i := range cap(order) {
+		if got := <-order; got != i {
+			t.Fatalf("number %d came as number %d", got, i)
+		}
+	}
+}

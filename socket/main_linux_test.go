@@ -1,0 +1,5 @@
+package socket_test
+
+import "zocalo/internal/loop"
+
+func init() { closeKept = loop.ClosePipes }

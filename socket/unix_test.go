@@ -1,0 +1,251 @@
+package socket_test
+
+import (
+	"context"
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+
+	"zocalo/socket"
+)
+
+// bindUnix binds as an address does: by the scheme.
+func bindUnix(ctx context.Context, k testKind, path string, settings ...socket.Setting) (*socket.Socket, error) {
+	scheme, ok := socket.LookupScheme(k.String())
+	if !ok {
+		return nil, errors.New("no scheme " + k.String())
+	}
+	target := socket.Target{Endpoint: path, Passive: true, Settings: settings}
+	names, err := scheme.Resolve(ctx, target)
+	if err != nil {
+		return nil, err
+	}
+	s, err := socket.New(k.Domain, k.Type, k.Protocol)
+	if err != nil {
+		return nil, err
+	}
+	if err = scheme.Bind(ctx, target, s, names[0]); err == nil && k.Type != socket.Datagram {
+		err = s.Listen(0)
+	}
+	if err != nil {
+		s.Close()
+		return nil, err
+	}
+	return s, nil
+}
+
+var unixKinds = []testKind{unixStream, unixDatagram, unixSeqPacket}
+
+func TestUnixFile(t *testing.T) {
+	each(t, unixKinds, func(t *testing.T, k testKind) {
+		path := filepath.Join(t.TempDir(), "s")
+		s, err := bindUnix(t.Context(), k, path)
+		check(t, err)
+
+		_, err = bindUnix(t.Context(), k, path)
+		wantError(t, "a second one", err, syscall.EADDRINUSE)
+		if _, err := os.Lstat(path); err != nil {
+			t.Fatal("the live socket's file is gone:", err)
+		}
+
+		check(t, s.Close())
+		if _, err := os.Lstat(path); !errors.Is(err, os.ErrNotExist) {
+			t.Errorf("the file is left after Close: %v", err)
+		}
+
+		stale := k.open(t)
+		name, err := socket.UnixName(path)
+		check(t, err)
+		check(t, stale.Bind(name))
+		check(t, stale.Close())
+		if _, err := os.Lstat(path); err != nil {
+			t.Fatal("no stale file to replace:", err)
+		}
+		s, err = bindUnix(t.Context(), k, path)
+		check(t, err)
+
+		// Another program's file under the same path is not ours to remove.
+		check(t, os.Remove(path))
+		other := k.open(t)
+		check(t, other.Bind(name))
+		check(t, s.Close())
+		if _, err := os.Lstat(path); err != nil {
+			t.Error("another socket's file was removed:", err)
+		}
+
+		check(t, os.Remove(path))
+		check(t, os.WriteFile(path, []byte("precious"), 0o600))
+		if _, err = bindUnix(t.Context(), k, path); err == nil || !strings.Contains(err.Error(), "no socket") {
+			t.Errorf("over a file: %v", err)
+		}
+		if b, _ := os.ReadFile(path); string(b) != "precious" {
+			t.Error("a file that is no socket was replaced")
+		}
+		link := path + "link"
+		check(t, os.Symlink(path, link))
+		if _, err = bindUnix(t.Context(), k, link); err == nil {
+			t.Error("a symbolic link was replaced")
+		}
+	})
+}
+
+// The process's umask neither loosens nor tightens the file.
+func TestUnixMode(t *testing.T) {
+	loose, err := socket.ParseMode("0666")
+	check(t, err)
+	var mode *socket.Spec
+	scheme, _ := socket.LookupScheme("unix")
+	for _, o := range scheme.Options {
+		if o.Name == "mode" {
+			mode = o
+		}
+	}
+	for _, umask := range []int{0, 0o022, 0o077, 0o777} {
+		for _, e := range []struct {
+			want     os.FileMode
+			settings []socket.Setting
+		}{
+			{0o600, nil}, {0o666, []socket.Setting{{Spec: mode, Value: loose}}},
+		} {
+			path := filepath.Join(t.TempDir(), "s")
+			old := syscall.Umask(umask)
+			s, err := bindUnix(t.Context(), unixStream, path, e.settings...)
+			syscall.Umask(old)
+			check(t, err)
+			info, err := os.Lstat(path)
+			check(t, err)
+			if got := info.Mode().Perm(); got != e.want {
+				t.Errorf("umask %04o: mode %04o, want %04o", umask, got, e.want)
+			}
+			check(t, s.Close())
+		}
+	}
+	// Before Bind is over nobody else may connect: bind(2) itself makes the
+	// file with the mode that the descriptor has.
+	path := filepath.Join(t.TempDir(), "s")
+	s := unixStream.open(t)
+	old := syscall.Umask(0)
+	defer syscall.Umask(old)
+	scheme2 := *scheme
+	target := socket.Target{Endpoint: path, Passive: true}
+	names, err := scheme.Resolve(t.Context(), target)
+	check(t, err)
+	wrapped := socket.Wrap(&modeWatcher{Endpoint: s, t: t, path: path}, s.Kind())
+	check(t, scheme2.Bind(t.Context(), target, wrapped, names[0]))
+	check(t, wrapped.Close())
+}
+
+// A modeWatcher looks at the file as soon as bind(2) has made it.
+type modeWatcher struct {
+	socket.Endpoint
+	t    *testing.T
+	path string
+}
+
+func (w *modeWatcher) Unwrap() socket.Endpoint { return w.Endpoint }
+func (w *modeWatcher) Bind(n socket.Name) error {
+	b, _ := socket.As[socket.Binder](w.Endpoint)
+	err := b.Bind(n)
+	if info, statErr := os.Lstat(w.path); statErr != nil || info.Mode().Perm() != 0o600 {
+		w.t.Errorf("at first the mode is %v, %v", info.Mode(), statErr)
+	}
+	return err
+}
+
+// Of many programs that find a stale file one gets the name.
+func TestUnixStaleRace(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "s")
+	name, err := socket.UnixName(path)
+	check(t, err)
+	stale := unixDatagram.open(t)
+	check(t, stale.Bind(name))
+	check(t, stale.Close())
+	var all sync.WaitGroup
+	got := make(chan *socket.Socket, 20)
+	for range cap(got) {
+		all.Go(func() {
+			s, err := bindUnix(t.Context(), unixDatagram, path)
+			if err == nil {
+				got <- s
+			} else if !errors.Is(err, syscall.EADDRINUSE) {
+				t.Error(err)
+			}
+		})
+	}
+	all.Wait()
+	if len(got) != 1 {
+		t.Errorf("%d got the name", len(got))
+	}
+	check(t, (<-got).Close())
+}
+
+// A lock that another program keeps does not make Bind wait for ever.
+func TestUnixLockedFolder(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "s")
+	name, err := socket.UnixName(path)
+	check(t, err)
+	stale := unixStream.open(t)
+	check(t, stale.Bind(name))
+	check(t, stale.Close())
+	folder, err := os.Open(filepath.Dir(path))
+	check(t, err)
+	defer folder.Close()
+	check(t, syscall.Flock(int(folder.Fd()), syscall.LOCK_EX))
+	ctx, cancel := context.WithCancel(t.Context())
+	c := start(t, "Bind", func() error { _, err := bindUnix(ctx, unixStream, path); return err })
+	cancel()
+	c.end(context.Canceled)
+	bound := make(chan *socket.Socket, 1)
+	c = start(t, "Bind", func() error { s, err := bindUnix(t.Context(), unixStream, path); bound <- s; return err })
+	check(t, syscall.Flock(int(folder.Fd()), syscall.LOCK_UN))
+	c.end(nil)
+	check(t, (<-bound).Close())
+}
+
+func TestUnixNames(t *testing.T) {
+	each(t, unixKinds, func(t *testing.T, k testKind) {
+		s, err := bindUnix(t.Context(), k, "@zocalo-test-"+t.Name())
+		check(t, err)
+		if got, want := s.Name().String(), "@zocalo-test-"+t.Name(); got != want {
+			t.Errorf("the name is %q, want %q", got, want)
+		}
+		_, err = bindUnix(t.Context(), k, "@zocalo-test-"+t.Name())
+		wantError(t, "a second one", err, syscall.EADDRINUSE)
+		check(t, s.Close())
+		_, err = bindUnix(t.Context(), k, strings.Repeat("x", 108))
+		if err == nil || !strings.Contains(err.Error(), "107") {
+			t.Errorf("a path too long: %v", err)
+		}
+		_, err = bindUnix(t.Context(), k, filepath.Join(t.TempDir(), "no", "folder"))
+		wantError(t, "no folder", err, os.ErrNotExist)
+		for _, long := range []string{strings.Repeat("a/", 53) + "a", "@" + strings.Repeat("a", 107)} {
+			n, err := socket.UnixName(long)
+			check(t, err)
+			if n.Path() != long {
+				t.Errorf("%q became %q", long, n.Path())
+			}
+			if long[0] == '@' {
+				s := k.open(t)
+				check(t, s.Bind(n))
+				if s.Name() != n {
+					t.Errorf("%q became %q", n, s.Name())
+				}
+			}
+		}
+	})
+	// A relative path, and one that the program has left since.
+	t.Chdir(t.TempDir())
+	s, err := bindUnix(t.Context(), unixStream, "relative")
+	check(t, err)
+	here, err := os.Getwd()
+	check(t, err)
+	t.Chdir(t.TempDir())
+	check(t, s.Close())
+	if _, err := os.Lstat(filepath.Join(here, "relative")); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("the file is left after Close: %v", err)
+	}
+}
