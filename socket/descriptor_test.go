@@ -192,8 +192,19 @@ func TestTurnLeftByTheLast(t *testing.T) {
 		for turn.state.Load() != 2 {
 			runtime.Gosched()
 		}
-		go cancel()
-		turn.give()
+		// Both come to the lock while it is held, the one that leaves first.
+		turn.mu.Lock()
+		cancel()
+		for range 5 {
+			runtime.Gosched()
+		}
+		given := make(chan struct{})
+		go func() { turn.give(); close(given) }()
+		for range 5 {
+			runtime.Gosched()
+		}
+		turn.mu.Unlock()
+		<-given
 		<-done
 		if turn.state.Load() != 0 {
 			t.Fatal("the turn was not given back")
