@@ -13,6 +13,7 @@ import (
 	"syscall"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"zocalo/address"
 	"zocalo/socket"
@@ -136,10 +137,24 @@ this machine has.`,
 	flags.StringVar(&a.logFormat, "log-format", "text", "how to write logs on standard error: text or json")
 	flags.BoolVar(&a.trace, "trace", false, "print each socket call as it completes")
 	root.PersistentPreRunE = func(*cobra.Command, []string) error { return a.begin() }
-	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error { return usageError{err} })
-	root.AddCommand(a.checkVerb(), a.echoVerb(), a.talkVerb(), a.listenVerb(), a.explainVerb(), a.listVerb())
+	root.SetFlagErrorFunc(flagError)
+	root.AddCommand(a.checkVerb(), a.echoVerb(), a.serveVerb(), a.talkVerb(), a.listenVerb(), a.explainVerb(), a.listVerb())
 	usageErrors(root)
 	return root
+}
+
+// flagError is a mistake of usage; an unknown flag is told with the nearest
+// known.
+func flagError(cmd *cobra.Command, err error) error {
+	var unknown *pflag.NotExistError
+	if errors.As(err, &unknown) {
+		var names []string
+		cmd.Flags().VisitAll(func(f *pflag.Flag) { names = append(names, f.Name) })
+		if near := address.Nearest(unknown.GetSpecifiedName(), names); near != "" {
+			err = fmt.Errorf("%w: did you mean --%s?", err, near)
+		}
+	}
+	return usageError{err}
 }
 
 // unknownVerb refuses a verb that is none, with the nearest that is.

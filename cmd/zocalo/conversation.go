@@ -250,6 +250,8 @@ func (c *conversation) outcome(r relay.Result, err error) error {
 	switch {
 	case errors.As(err, &broken):
 		return broken
+	case errors.As(err, &standard) && errors.Is(err, syscall.EPIPE):
+		return brokenOutput{standard}
 	case errors.As(err, &standard):
 		return standard
 	case errors.As(err, &end):

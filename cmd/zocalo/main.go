@@ -8,9 +8,10 @@ package main
 import (
 	"os"
 
-	_ "zocalo/process"
+	"zocalo/process"
 )
 
 func main() {
+	process.Shim()
 	os.Exit(run(os.Args[1:], standardStreams()))
 }

@@ -7,9 +7,12 @@ import (
 	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
+
+	"zocalo/process"
 )
 
 func TestMain(m *testing.M) {
+	process.Shim()
 	testscript.Main(m, map[string]func(){"zocalo": main})
 }
 

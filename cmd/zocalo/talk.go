@@ -20,12 +20,31 @@ import (
 type talk struct {
 	conversation
 	connectTimeout time.Duration
-	repeat         int
+	repeat         times
 	probe          bool
 }
 
-// untilInterrupted is the value of --repeat without one.
-const untilInterrupted = -1
+// times is the value of --repeat: how often, or forever where none is given.
+type times int
+
+const forever times = -1
+
+// Set implements pflag.Value.
+func (n *times) Set(text string) error {
+	if text == "forever" {
+		*n = forever
+		return nil
+	}
+	i, err := strconv.Atoi(text)
+	if err != nil || i < 0 {
+		return errors.New("it must be a number of times, or nothing")
+	}
+	*n = times(i)
+	return nil
+}
+
+func (n *times) String() string { return "" }
+func (n *times) Type() string   { return "N" }
 
 func (a *app) talkVerb() *cobra.Command {
 	t := &talk{conversation: conversation{app: a}}
@@ -65,8 +84,8 @@ then does not mean that nobody is there.`,
 	t.flags(cmd)
 	f := cmd.Flags()
 	f.DurationVar(&t.connectTimeout, "connect-timeout", 0, "give up connecting after so long; 0 is as long as the system tries")
-	f.IntVar(&t.repeat, "repeat", 0, "connect again when a connection ends or cannot be made, `N` times; without =N until interrupted")
-	f.Lookup("repeat").NoOptDefVal = strconv.Itoa(untilInterrupted)
+	f.Var(&t.repeat, "repeat", "connect again when a connection ends or cannot be made, N times")
+	f.Lookup("repeat").NoOptDefVal = "forever"
 	f.BoolVar(&t.probe, "probe", false, "only ask whether somebody answers, on a port or a range of ports")
 	return cmd
 }
@@ -74,9 +93,6 @@ then does not mean that nobody is there.`,
 func (t *talk) run(cmd *cobra.Command, text string) error {
 	if t.connectTimeout < 0 {
 		return usagef("--connect-timeout %v: it must not be negative", t.connectTimeout)
-	}
-	if t.repeat < untilInterrupted {
-		return usagef("--repeat=%d: it must not be negative", t.repeat)
 	}
 	a, err := address.Parse(text)
 	if err != nil {
@@ -111,8 +127,8 @@ const (
 // talkAndRepeat talks as often as --repeat says.
 func (t *talk) talkAndRepeat(ctx context.Context, a address.Address) error {
 	pause := firstPause
-	for n := 0; ; n++ {
-		t.again = t.repeat == untilInterrupted || n < t.repeat
+	for n := times(0); ; n++ {
+		t.again = t.repeat == forever || n < t.repeat
 		stood, over, err := t.once(ctx, a)
 		switch {
 		case ctx.Err() != nil:
