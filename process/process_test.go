@@ -2,10 +2,15 @@ package process_test
 
 import (
 	"errors"
+	"fmt"
 	"io"
+	"io/fs"
 	"os"
+	"os/exec"
 	"path/filepath"
+	"runtime"
 	"slices"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -172,4 +177,179 @@ func FuzzWords(f *testing.F) {
 			t.Errorf("%q became %q", line, words)
 		}
 	})
+}
+
+// A program's group is gone when what it started is.
+func TestGone(t *testing.T) {
+	p, err := process.Start(process.Command{Args: process.Shell("sleep 1000 & exit 0")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := p.Wait(); err != nil {
+		t.Error(err)
+	}
+	select {
+	case <-p.Gone():
+		t.Error("gone, and a child runs")
+	default:
+	}
+	if err := p.Terminate(time.Minute); err != nil {
+		t.Error(err)
+	}
+	if alive(t, strconv.Itoa(p.PID())) {
+		t.Error("the child runs on")
+	}
+	if err := p.Signal(syscall.SIGTERM); !errors.Is(err, os.ErrProcessDone) {
+		t.Errorf("Signal = %v", err)
+	}
+}
+
+// TestDeath is two tests: the outer one kills the inner, whose program must
+// not outlive it.
+func TestDeath(t *testing.T) {
+	const inner = "ZOCALO_TEST_DEATH"
+	if os.Getenv(inner) != "" {
+		mask := fs.FileMode(0o22)
+		for _, mask := range []*fs.FileMode{nil, &mask} { // without the shim, and with it
+			p, err := process.Start(process.Command{Args: []string{"sleep", "1000"}, Umask: mask, User: self(mask != nil)})
+			if err != nil {
+				t.Fatal(err)
+			}
+			fmt.Println(p.PID())
+		}
+		syscall.Kill(os.Getpid(), syscall.SIGKILL)
+	}
+	if runtime.GOOS != "linux" {
+		t.Skip("only Linux ends a program with its parent")
+	}
+	cmd := exec.Command(os.Args[0], "-test.run=^TestDeath$")
+	cmd.Env = append(os.Environ(), inner+"=1")
+	out, _ := cmd.Output()
+	pids := strings.Fields(string(out))
+	if len(pids) != 2 {
+		t.Fatalf("%q", out)
+	}
+	for _, pid := range pids {
+		for alive(t, pid) {
+			if t.Context().Err() != nil {
+				t.Fatalf("program %s runs on", pid)
+			}
+			time.Sleep(time.Millisecond)
+		}
+	}
+}
+
+// self is another user where that can be, to see that it makes no difference.
+func self(other bool) *process.User {
+	if !other || os.Geteuid() != 0 {
+		return nil
+	}
+	return &process.User{UID: 65534, GID: 65534}
+}
+
+// What fails in the shim is reported by Start.
+func TestShimErrors(t *testing.T) {
+	limit, err := process.ParseLimit("nofile=64")
+	if err != nil {
+		t.Fatal(err)
+	}
+	bad := filepath.Join(t.TempDir(), "bad")
+	if err := os.WriteFile(bad, []byte("#!/no/such/interpreter\n"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	_, err = process.Start(process.Command{Args: []string{bad}, Limits: []process.Limit{limit}})
+	if !errors.Is(err, fs.ErrNotExist) || !strings.Contains(err.Error(), "start") {
+		t.Errorf("a program without its interpreter: %v", err)
+	}
+	_, err = process.Start(process.Command{Args: []string{"true"}, Limits: []process.Limit{{Name: "none"}}})
+	if err == nil || !strings.Contains(err.Error(), `unknown limit "none"`) {
+		t.Errorf("an unknown limit: %v", err)
+	}
+}
+
+func TestParseLimit(t *testing.T) {
+	for text, want := range map[string]process.Limit{
+		"nofile=256":       {Name: "nofile", Soft: 256, Hard: 256},
+		"NOFILE=256:1k":    {Name: "nofile", Soft: 256, Hard: 1024},
+		"as=1GiB":          {Name: "as", Soft: 1 << 30, Hard: 1 << 30},
+		"cpu=90s":          {Name: "cpu", Soft: 90, Hard: 90},
+		"cpu=1500ms":       {Name: "cpu", Soft: 2, Hard: 2},
+		"core=0:unlimited": {Name: "core", Soft: 0, Hard: process.Unlimited},
+	} {
+		got, err := process.ParseLimit(text)
+		if err != nil || got != want {
+			t.Errorf("%s: %v, %v; want %v", text, got, err, want)
+		}
+		if again, err := process.ParseLimit(got.String()); err != nil && got.Name != "cpu" || err == nil && again != got {
+			t.Errorf("%v is read as %v, %v", got, again, err)
+		}
+	}
+	for _, text := range []string{"", "nofile", "nofile=", "nofile=-1", "nofile=2:1", "nofiles=1", "=1", "cpu=x", "nofile=1:2:3"} {
+		if got, err := process.ParseLimit(text); err == nil {
+			t.Errorf("%q = %v", text, got)
+		}
+	}
+}
+
+func FuzzParseLimit(f *testing.F) {
+	f.Add("nofile=256:unlimited")
+	f.Fuzz(func(t *testing.T, text string) {
+		if l, err := process.ParseLimit(text); err == nil && l.Soft > l.Hard {
+			t.Errorf("%q = %v", text, l)
+		}
+	})
+}
+
+func TestLookupUser(t *testing.T) {
+	if u, err := process.LookupUser("", ""); u != nil || err != nil {
+		t.Errorf("nobody: %v, %v", u, err)
+	}
+	if u, err := process.LookupUser("root", ""); err != nil || u.UID != 0 || u.GID != 0 || !slices.Contains(u.Groups, 0) {
+		t.Errorf("root: %v, %v", u, err)
+	}
+	if u, err := process.LookupUser("0", "4242424"); err != nil || u.UID != 0 || u.GID != 4242424 || !slices.Equal(u.Groups, []int{4242424}) {
+		t.Errorf("0 in 4242424: %v, %v", u, err)
+	}
+	for _, names := range [][2]string{{"no such user", ""}, {"4242424", ""}, {"", "no such group"}, {"4294967295", "0"}} {
+		if u, err := process.LookupUser(names[0], names[1]); err == nil {
+			t.Errorf("%q: %v", names, u)
+		}
+	}
+}
+
+// What is typed at one end of a pty is read at the other, as it is.
+func TestDevice(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "tty")
+	s, err := open(t, "pty", path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range 2 { // programs come and go
+		f, err := os.OpenFile(path, os.O_RDWR|syscall.O_NOCTTY, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		b := make([]byte, 10)
+		s.Write([]byte("in\x03\x04\r\n"))
+		if n, err := f.Read(b); string(b[:n]) != "in\x03\x04\r\n" || err != nil {
+			t.Errorf("%q, %v", b[:n], err)
+		}
+		f.Write([]byte("out\n"))
+		if n, err := s.Read(b); string(b[:n]) != "out\n" || err != nil {
+			t.Errorf("%q, %v", b[:n], err)
+		}
+		f.Close()
+	}
+	if _, err := open(t, "pty", path); !errors.Is(err, fs.ErrExist) {
+		t.Errorf("where something is: %v", err)
+	}
+	if _, err := open(t, "pty", ""); err == nil {
+		t.Error("a terminal without a path")
+	}
+	if err := s.Close(); err != nil {
+		t.Error(err)
+	}
+	if _, err := os.Lstat(path); !errors.Is(err, fs.ErrNotExist) {
+		t.Error("the link is still there")
+	}
 }

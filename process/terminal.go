@@ -6,6 +6,7 @@ import (
 	"os"
 	"sync"
 	"syscall"
+	"time"
 
 	"github.com/creack/pty"
 	"golang.org/x/sys/unix"
@@ -19,7 +20,9 @@ import (
 // What the socket writes is typed; what it reads is what the program shows.
 // Its Shutdown(Write) types the end-of-file character, usually control-D,
 // which ends the input of what reads lines, if typed at the beginning of one.
-// It reads io.EOF once no program has the device open any more.
+// It is typed again twice a second until nobody has the device open any more,
+// since a program that changes the terminal's mode meanwhile, as shells do
+// when they begin, loses it. The socket reads io.EOF once no program has the device open any more.
 type Terminal struct {
 	*socket.Socket
 	Device *os.File
@@ -62,7 +65,10 @@ func (t *Terminal) Close() error {
 // which knows no end-of-file.
 type terminal struct {
 	socket.Endpoint
-	once sync.Once
+
+	mu     sync.Mutex
+	over   bool        // closed, or nobody has the device open
+	typist *time.Timer // types the end-of-file again; nil before Shutdown
 }
 
 // Read reads what is shown. That no program has the device open any more is
@@ -72,17 +78,55 @@ func (t *terminal) Read(b []byte) (int, error) {
 	if errors.Is(err, syscall.EIO) {
 		err = io.EOF
 	}
+	if err == io.EOF {
+		t.stop()
+	}
 	return n, err
 }
+
+func (t *terminal) Close() error {
+	t.stop()
+	return t.Endpoint.Close()
+}
+
+// stop types no more.
+func (t *terminal) stop() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.over = true
+	if t.typist != nil {
+		t.typist.Stop()
+	}
+}
+
+// retype is the time between two end-of-file characters.
+const retype = 500 * time.Millisecond
 
 // Shutdown types the end-of-file character.
 func (t *terminal) Shutdown(how socket.How) error {
 	if how != socket.Write {
 		return &socket.UnsupportedError{Feature: "shutting a terminal down for reading"}
 	}
-	var err error
-	t.once.Do(func() { _, err = t.Write([]byte{t.endOfFile()}) })
+	t.mu.Lock()
+	again := t.typist != nil || t.over
+	if !again {
+		t.typist = time.AfterFunc(retype, t.typeAgain)
+	}
+	t.mu.Unlock()
+	if again {
+		return nil
+	}
+	_, err := t.Write([]byte{t.endOfFile()})
 	return err
+}
+
+func (t *terminal) typeAgain() {
+	_, err := t.Write([]byte{t.endOfFile()})
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if !t.over && err == nil {
+		t.typist.Reset(retype)
+	}
 }
 
 // controlD is the usual character that ends the input.

@@ -174,12 +174,12 @@ func (s *session) write(buffers [][]byte, size int) (int, error) {
 	case passed(deadline):
 		return 0, os.ErrDeadlineExceeded
 	}
+	s.table.passed(s) // before, so that the peer's answer is later
 	n, err := s.key.socket.send(buffers, s.key.peer)
 	if errors.Is(err, os.ErrDeadlineExceeded) {
 		s.table.drop("its receiver does not read", s.key.peer)
 		return size, nil
 	}
-	s.table.passed(s)
 	return n, err
 }
 

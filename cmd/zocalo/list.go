@@ -120,7 +120,8 @@ func (l *list) run(ctx context.Context, args []string) error {
 	q.Netns = l.netns
 	q.FoldSubflows = true
 	q.Note = func(n sockstat.Note) {
-		if n.Reason == sockstat.FromProc && len(n.Kinds) == 1 && words.kinds == nil {
+		lacking := n.Reason == sockstat.FromProc || n.Reason == sockstat.NotListed
+		if lacking && len(n.Kinds) == 1 && words.kinds == nil {
 			l.log.Debug(n.Text) // of little weight to who did not ask for this kind
 			return
 		}

@@ -88,9 +88,9 @@ func serveArgs(cmd *cobra.Command, args []string) error {
 	dash := cmd.ArgsLenAtDash()
 	switch {
 	case len(args) == 0 || dash == 0:
-		return errors.New("no address was given: write serve ADDRESS -- COMMAND...")
+		return errors.New("no address was given: write serve ADDRESS -- COMMAND")
 	case len(args) == 1:
-		return fmt.Errorf("no command was given: write serve %s -- COMMAND...", args[0])
+		return fmt.Errorf("no command was given: write serve %s -- COMMAND", args[0])
 	case dash > 1:
 		return fmt.Errorf("%q stands before --: one address, then --, then the command", args[1])
 	}

@@ -1,0 +1,140 @@
+package serve
+
+import (
+	"context"
+	"log/slog"
+	"os"
+	"sync"
+	"time"
+
+	"zocalo/process"
+	"zocalo/socket"
+)
+
+// Stderr says where a program's standard error goes.
+type Stderr int
+
+const (
+	// Log writes each line to the log, up to 4096 octets of it at a time. A
+	// program that writes faster than the log takes waits.
+	Log Stderr = iota
+	// Socket puts descriptor 2 on the socket, beside 0 and 1.
+	Socket
+	// Discard is /dev/null.
+	Discard
+)
+
+// DefaultGrace is how long a program has between SIGTERM and SIGKILL where
+// Grace does not say.
+const DefaultGrace = 2 * time.Second
+
+// A Program is what is run for each connection. Only Command.Args is needed.
+// The fields must not change once it serves.
+type Program struct {
+	// Command says what to run. Its descriptors and Terminal are Program's to
+	// set, and the variables of [Environment] are added to its Env.
+	Command process.Command
+
+	// Stderr says where standard error goes.
+	Stderr Stderr
+
+	// Terminal gives the program a pseudo-terminal, and copies. Standard error
+	// is on it too, unless Stderr is Discard.
+	Terminal bool
+
+	// MaxProcs bounds the programs that run at once; what is beyond waits for
+	// one to end. 0 or less is no bound.
+	MaxProcs int
+
+	// Timeout ends a program, by SIGTERM to its process group and SIGKILL
+	// after Grace, when it has run for so long. 0 or less is never.
+	Timeout time.Duration
+
+	// Grace is the time between SIGTERM and SIGKILL; 0 or less means
+	// DefaultGrace.
+	Grace time.Duration
+
+	// Log is told of each program's end, and of what it writes to standard
+	// error; nil discards that.
+	Log *slog.Logger
+
+	once  sync.Once
+	slots chan struct{} // one for each program that runs; nil without a bound
+	env   []string      // what all programs get
+}
+
+// Check reports why the program could not be run, see [process.Command.Check].
+func (p *Program) Check() error { return p.Command.Check() }
+
+func (p *Program) init() {
+	p.once.Do(func() {
+		if p.MaxProcs > 0 {
+			p.slots = make(chan struct{}, p.MaxProcs)
+		}
+		p.env = p.Command.Env
+		if p.env == nil {
+			p.env = os.Environ()
+		}
+		p.env = withoutPeer(p.env)
+	})
+}
+
+func (p *Program) log() *slog.Logger {
+	if p.Log == nil {
+		return slog.New(slog.DiscardHandler)
+	}
+	return p.Log
+}
+
+func (p *Program) grace() time.Duration {
+	if p.Grace <= 0 {
+		return DefaultGrace
+	}
+	return p.Grace
+}
+
+// Serve runs the program for one connection, and returns when its process
+// group is gone: also what the program started, unless that has left the group.
+// The end of ctx ends it as Timeout does. c is Serve's, and closed when it
+// returns. The error is of starting the program; how that ended is logged.
+func (p *Program) Serve(ctx context.Context, c *socket.Socket) error {
+	defer c.Close()
+	p.init()
+	peer := c.Peer()
+	release, err := p.slot(ctx)
+	if err != nil {
+		return err
+	}
+	defer release()
+	r := &run{Program: p, ctx: ctx, log: p.log().With("peer", peerText(peer))}
+	r.command = p.Command
+	r.command.Env = append(p.env[:len(p.env):len(p.env)], Environment(c)...)
+	_, direct := socket.As[socket.Descriptor](c)
+	switch {
+	case p.Terminal:
+		return r.onTerminal(c)
+	case direct:
+		return r.onSocket(c)
+	}
+	return r.onPair(c)
+}
+
+// slot waits until one more program may run.
+func (p *Program) slot(ctx context.Context) (release func(), err error) {
+	if p.slots == nil {
+		return func() {}, nil
+	}
+	select {
+	case p.slots <- struct{}{}:
+		return func() { <-p.slots }, nil
+	case <-ctx.Done():
+		return nil, context.Cause(ctx)
+	}
+}
+
+func peerText(peer socket.Name) string {
+	if text := peer.String(); text != "" {
+		return text
+	}
+	return "unnamed"
+}

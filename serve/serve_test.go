@@ -1,0 +1,474 @@
+package serve_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"zocalo/process"
+	"zocalo/serve"
+	"zocalo/server"
+	"zocalo/socket"
+	"zocalo/socket/sockettest"
+)
+
+// The same program on every kind of connection: on the socket itself, and on a
+// socket pair where there is no descriptor.
+func TestCat(t *testing.T) {
+	for name, k := range map[string]socket.Kind{
+		"tcp": tcp, "unix": {Domain: socket.Unix, Type: socket.Stream}, "memory": {Domain: sockettest.Memory, Type: socket.Stream},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var j journal
+			l, _ := served(t, &serve.Program{Command: process.Command{Args: []string{"cat"}}, Log: j.logger()}, k)
+			big := strings.Repeat("hola\n", 50_000)
+			for _, input := range []string{"hola\n", ""} {
+				if got := talk(t, l, input); got != input {
+					t.Errorf("%q came back as %q", input, got)
+				}
+			}
+			c := dial(t, l)
+			go func() { io.WriteString(c, big); c.CloseWrite() }()
+			if got, err := io.ReadAll(c); string(got) != big || err != nil {
+				t.Errorf("%d octets of %d came back, %v", len(got), len(big), err)
+			}
+			j.await(t, "program ended", `status="exit status 0"`)
+		})
+	}
+}
+
+// Messages stay messages through a socket pair.
+func TestSeqPacketPair(t *testing.T) {
+	var j journal
+	p := &serve.Program{Command: process.Command{Args: []string{"cat"}}, Log: j.logger()}
+	l, _ := served(t, p, socket.Kind{Domain: sockettest.Memory, Type: socket.SeqPacket})
+	c := dial(t, l)
+	for _, message := range []string{"one", "two"} {
+		io.WriteString(c, message)
+	}
+	for _, want := range []string{"one", "two"} {
+		b := make([]byte, 100)
+		if n, err := c.Read(b); string(b[:n]) != want || err != nil {
+			t.Errorf("%q, %v; want %q", b[:n], err, want)
+		}
+	}
+}
+
+// Descriptors 0 and 1 are one socket, which blocks, and 2 is what was asked
+// for.
+func TestDescriptors(t *testing.T) {
+	if runtime.GOOS != "linux" {
+		t.Skip("this system has no /proc/self/fd")
+	}
+	// What this test inherited itself, a program of it inherits too.
+	count, err := exec.Command("/bin/sh", "-c", "ls /proc/self/fd | wc -l").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for stderr, want := range map[serve.Stderr]string{serve.Log: "pipe:", serve.Socket: "socket:", serve.Discard: "/dev/null"} {
+		var j journal
+		p := &serve.Program{
+			Command: sh("readlink /proc/self/fd/0 /proc/self/fd/1 /proc/self/fd/2; grep flags /proc/self/fdinfo/0; ls /proc/self/fd | wc -l"),
+			Stderr:  stderr, Log: j.logger(),
+		}
+		l, _ := served(t, p, tcp)
+		lines := strings.Split(talk(t, l, ""), "\n")
+		if len(lines) < 5 || !strings.HasPrefix(lines[0], "socket:") || lines[0] != lines[1] || !strings.HasPrefix(lines[2], want) {
+			t.Errorf("standard error %v: %q", stderr, lines)
+			continue
+		}
+		if lines[3] != "flags:\t02" { // O_RDWR without O_NONBLOCK (04000)
+			t.Errorf("%q, want O_RDWR alone", lines[3])
+		}
+		if n := strings.TrimSpace(lines[4]); n != strings.TrimSpace(string(count)) {
+			t.Errorf("the program has %s descriptors, want %s", n, count)
+		}
+	}
+}
+
+func TestStderrLog(t *testing.T) {
+	var j journal
+	p := &serve.Program{Command: sh(`echo one >&2; head -c 5000 /dev/zero | tr '\0' x >&2; printf '\nlast' >&2; exit 3`), Log: j.logger()}
+	l, _ := served(t, p, tcp)
+	talk(t, l, "")
+	j.await(t, "line=one", "peer=127.0.0.1:")
+	j.await(t, "line="+strings.Repeat("x", 4096)+"\n")
+	j.await(t, "line="+strings.Repeat("x", 904)+"\n")
+	j.await(t, "line=last")
+	j.await(t, "program ended", `status="exit status 3"`)
+}
+
+func TestEnvironment(t *testing.T) {
+	t.Setenv("TCPREMOTEIP", "of an outer server")
+	var j journal
+	k := socket.Kind{Domain: socket.Unix, Type: socket.Stream}
+	l, _ := served(t, &serve.Program{Command: sh("env"), Log: j.logger()}, k)
+	env := "\n" + talk(t, l, "")
+	for _, want := range []string{
+		"PROTO=UNIX", "UNIXLOCALPATH=" + l.Name().Path(), "UNIXREMOTEPATH=", "ZOCALO_PEER=", fmt.Sprint("UNIXLOCALUID=", os.Geteuid()),
+		fmt.Sprint("UNIXREMOTEEUID=", os.Geteuid()), fmt.Sprint("UNIXREMOTEEGID=", os.Getegid()), fmt.Sprint("UNIXREMOTEPID=", os.Getpid()),
+	} {
+		if !strings.Contains(env, "\n"+want+"\n") {
+			t.Errorf("no %s in %s", want, env)
+		}
+	}
+	if strings.Contains(env, "TCPREMOTEIP") {
+		t.Error("the environment tells of another connection")
+	}
+
+	l, _ = served(t, &serve.Program{Command: sh("env"), Log: j.logger()}, tcp)
+	c := dial(t, l)
+	out, err := io.ReadAll(c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	env = "\n" + string(out)
+	for _, want := range []string{
+		"PROTO=TCP", "TCPREMOTEIP=127.0.0.1", fmt.Sprint("TCPREMOTEPORT=", c.Name().AddrPort().Port()), "ZOCALO_PEER=" + c.Name().String(),
+		"TCPLOCALIP=127.0.0.1", fmt.Sprint("TCPLOCALPORT=", l.Name().AddrPort().Port()),
+	} {
+		if !strings.Contains(env, "\n"+want+"\n") {
+			t.Errorf("no %s in %s", want, env)
+		}
+	}
+}
+
+// What needs the shim is set, and so is the rest beside it.
+func TestShim(t *testing.T) {
+	var j journal
+	mask := fs.FileMode(0o027)
+	limit, err := process.ParseLimit("nofile=77:99")
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := sh("umask; ulimit -Sn; ulimit -Hn; pwd; echo $0")
+	c.Umask, c.Limits, c.Dir = &mask, []process.Limit{limit}, "/"
+	want := "0027\n77\n99\n/\n/bin/sh\n"
+	if os.Geteuid() == 0 {
+		c.Args[2] += "; id -u; id -G"
+		c.User = &process.User{UID: 65534, GID: 65534, Groups: []int{65534}}
+		want += "65534\n65534\n"
+	}
+	l, _ := served(t, &serve.Program{Command: c, Log: j.logger()}, tcp)
+	if got := talk(t, l, ""); got != want {
+		t.Errorf("%q, want %q", got, want)
+	}
+}
+
+// A program that never reads, one that exits at once, one that forks.
+func TestManners(t *testing.T) {
+	var j journal
+	p := &serve.Program{Command: sh("exit 0"), Log: j.logger()}
+	l, _ := served(t, p, tcp)
+	if got := talk(t, l, ""); got != "" {
+		t.Errorf("%q of a program that exits at once", got)
+	}
+
+	l, stop := served(t, &serve.Program{Command: sh("echo here; exec sleep 1000"), Log: j.logger()}, tcp)
+	c := dial(t, l)
+	if _, err := io.ReadFull(c, make([]byte, 5)); err != nil {
+		t.Fatal(err)
+	}
+	c.SetWriteDeadline(time.Now().Add(200 * time.Millisecond))
+	if _, err := c.Write(make([]byte, 64<<20)); !errors.Is(err, os.ErrDeadlineExceeded) {
+		t.Error("a program that never reads took 64 MiB: ", err)
+	}
+	stop()
+	j.await(t, "program ended", "terminated")
+
+	l, stop = served(t, &serve.Program{Command: sh("(sleep 0.2; echo child; exec sleep 1000) & echo parent"), Log: j.logger()}, tcp)
+	c = dial(t, l)
+	b := make([]byte, len("parent\nchild\n"))
+	if _, err := io.ReadFull(c, b); err != nil || string(b) != "parent\nchild\n" {
+		t.Errorf("%q, %v of a program that forks", b, err)
+	}
+	stop() // ends the child too, or the connection would stay
+	if _, err := c.Read(b); err == nil {
+		t.Error("the child outlived the server")
+	}
+}
+
+func TestTimeout(t *testing.T) {
+	var j journal
+	p := &serve.Program{
+		Command: sh(`trap "" TERM; echo in; while :; do sleep 1000; done`), Timeout: 100 * time.Millisecond, Grace: 50 * time.Millisecond, Log: j.logger(),
+	}
+	l, _ := served(t, p, tcp)
+	if got := talk(t, l, ""); got != "in\n" {
+		t.Errorf("%q", got)
+	}
+	j.await(t, "run for too long")
+	j.await(t, "program ended", "killed")
+}
+
+// At the bound a program waits for another to end.
+func TestMaxProcs(t *testing.T) {
+	var j journal
+	l, _ := served(t, &serve.Program{Command: sh("echo in; read x"), MaxProcs: 1, Log: j.logger()}, tcp)
+	first := dial(t, l)
+	b := make([]byte, 3)
+	if _, err := io.ReadFull(first, b); err != nil {
+		t.Fatal(err)
+	}
+	second := dial(t, l)
+	second.SetReadDeadline(time.Now().Add(50 * time.Millisecond))
+	if n, err := second.Read(b); !errors.Is(err, os.ErrDeadlineExceeded) {
+		t.Errorf("the second program began: %q, %v", b[:n], err)
+	}
+	second.SetReadDeadline(time.Time{})
+	first.Close()
+	if _, err := io.ReadFull(second, b); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestPython(t *testing.T) {
+	needs(t, "python3")
+	var j journal
+	p := &serve.Program{Log: j.logger(), Command: process.Command{Args: []string{"python3", "-c",
+		"import sys\nfor line in sys.stdin: print(line.strip()[::-1], flush=True)"}}}
+	l, _ := served(t, p, tcp)
+	if got := talk(t, l, "hola\nmundo\n"); got != "aloh\nodnum\n" {
+		t.Errorf("%q", got)
+	}
+}
+
+func TestTerminal(t *testing.T) {
+	needs(t, "bash")
+	var j journal
+	p := &serve.Program{Command: process.Command{Args: []string{"bash", "--norc", "-i"}}, Terminal: true, Log: j.logger()}
+	l, _ := served(t, p, tcp)
+	got := talk(t, l, "tty; echo $((40+2)); stty size\n") // end-of-file ends it
+	for _, want := range []string{"\n42\r", "24 80", "exit"} {
+		if !strings.Contains(got, want) {
+			t.Errorf("no %q in %q", want, got)
+		}
+	}
+	if strings.Contains(got, "no job control") {
+		t.Errorf("bash has no terminal of its own: %q", got)
+	}
+}
+
+// A client that goes takes the terminal with it.
+func TestTerminalHangup(t *testing.T) {
+	var j journal
+	p := &serve.Program{Command: sh("echo in; exec sleep 1000"), Terminal: true, Log: j.logger()}
+	l, _ := served(t, p, tcp)
+	c := dial(t, l)
+	if _, err := io.ReadFull(c, make([]byte, 3)); err != nil {
+		t.Fatal(err)
+	}
+	c.Abort()
+	j.await(t, "program ended", "hangup")
+}
+
+// Each peer of a datagram socket has a program, until it is idle.
+func TestDatagrams(t *testing.T) {
+	var j journal
+	p := &serve.Program{Command: process.Command{Args: []string{"cat"}}, Log: j.logger()}
+	k := socket.Kind{Domain: socket.Inet, Type: socket.Datagram}
+	l := bound(t, k)
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan error)
+	sessions := &server.Sessions{Idle: 100 * time.Millisecond, Handler: func(ctx context.Context, c *socket.Socket) {
+		if err := p.Serve(ctx, c); err != nil {
+			t.Error(err)
+		}
+	}}
+	go func() { done <- sessions.Serve(ctx, l) }()
+	a, b := dial(t, l), dial(t, l)
+	for _, c := range []*socket.Socket{a, b} {
+		for _, message := range []string{"one", "two"} {
+			io.WriteString(c, message)
+			got := make([]byte, 10)
+			if n, err := c.Read(got); string(got[:n]) != message || err != nil {
+				t.Errorf("%q, %v; want %q", got[:n], err, message)
+			}
+		}
+		j.await(t, "program ended", "peer="+c.Name().String(), "terminated")
+	}
+	cancel()
+	if err := <-done; err != nil {
+		t.Error(err)
+	}
+}
+
+// What a program says last arrives, and an empty message is one.
+func TestDatagramLastWords(t *testing.T) {
+	needs(t, "python3")
+	var j journal
+	p := &serve.Program{Log: j.logger(), Command: process.Command{Args: []string{"python3", "-c",
+		"import socket\ns = socket.socket(fileno=0)\nn = len(s.recv(100))\nfor i in range(100): s.send(b'%d %d' % (n, i))"}}}
+	l := bound(t, socket.Kind{Domain: socket.Inet, Type: socket.Datagram})
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan error)
+	sessions := &server.Sessions{Handler: func(ctx context.Context, c *socket.Socket) { p.Serve(ctx, c) }}
+	go func() { done <- sessions.Serve(ctx, l) }()
+	c := dial(t, l)
+	c.Write(nil)
+	b := make([]byte, 10)
+	for i := range 100 {
+		if n, err := c.Read(b); string(b[:n]) != fmt.Sprint("0 ", i) || err != nil {
+			t.Fatalf("%q, %v; want 0 %d", b[:n], err, i)
+		}
+	}
+	j.await(t, "program ended", `"exit status 0"`)
+	cancel()
+	if err := <-done; err != nil {
+		t.Error(err)
+	}
+}
+
+// handedOver runs ServeListener, and gives back what a client reads, twice.
+func handedOver(t *testing.T, how serve.Handover, script string) {
+	needs(t, "python3")
+	var j journal
+	p := &serve.Program{Log: j.logger(), Command: process.Command{Args: []string{"python3", "-c", script}}}
+	l := bound(t, tcp)
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan error)
+	go func() { done <- p.ServeListener(ctx, ctx, how, l) }()
+	for range 2 { // each accepted by a program of its own
+		if got := talk(t, l, ""); got != "served" {
+			t.Errorf("%q", got)
+		}
+	}
+	j.await(t, "program ended", `"exit status 0"`)
+	cancel()
+	if err := <-done; err != nil {
+		t.Error(err)
+	}
+}
+
+func TestWait(t *testing.T) {
+	handedOver(t, serve.Wait, "import socket\ns = socket.socket(fileno=0)\nc, _ = s.accept()\nc.send(b'served')")
+}
+
+func TestActivate(t *testing.T) {
+	handedOver(t, serve.Activate, "import os, socket\n"+
+		"assert os.environ['LISTEN_FDS'] == '1' and os.environ['LISTEN_FDNAMES'] == 'tcp' and int(os.environ['LISTEN_PID']) == os.getpid()\n"+
+		"s = socket.socket(fileno=3)\nc, _ = s.accept()\nc.send(b'served')")
+}
+
+// A program that leaves the connection is started again, with pauses.
+func TestWaitLeaves(t *testing.T) {
+	var j journal
+	l := bound(t, tcp)
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan error)
+	began := time.Now()
+	go func() {
+		done <- (&serve.Program{Command: sh("exit 0"), Log: j.logger()}).ServeListener(ctx, ctx, serve.Wait, l)
+	}()
+	dial(t, l)
+	for strings.Count(j.String(), "program ended") < 4 {
+		time.Sleep(time.Millisecond)
+	}
+	if took := time.Since(began); took < (5+10+20)*time.Millisecond {
+		t.Errorf("four starts within %v", took)
+	}
+	cancel()
+	if err := <-done; err != nil {
+		t.Error(err)
+	}
+}
+
+func TestHandoverErrors(t *testing.T) {
+	l := bound(t, socket.Kind{Domain: sockettest.Memory, Type: socket.Stream})
+	p := &serve.Program{Command: sh("exit 0")}
+	if err := p.ServeListener(t.Context(), t.Context(), serve.Wait, l); !errors.Is(err, errors.ErrUnsupported) {
+		t.Errorf("a socket without a descriptor: %v", err)
+	}
+	p = &serve.Program{Command: process.Command{Args: []string{"/etc/passwd"}}}
+	tcpListener := bound(t, tcp)
+	dial(t, tcpListener)
+	if err := p.ServeListener(t.Context(), t.Context(), serve.Wait, tcpListener); !errors.Is(err, syscall.EACCES) {
+		t.Errorf("a program that is none: %v", err)
+	}
+}
+
+// A real server made for inetd, driven by its own client.
+func TestGitDaemon(t *testing.T) {
+	needs(t, "git")
+	dir := t.TempDir()
+	git := func(args ...string) {
+		t.Helper()
+		cmd := exec.Command("git", args...)
+		cmd.Dir = dir
+		cmd.Env = append(os.Environ(), "GIT_CONFIG_GLOBAL=/dev/null", "GIT_CONFIG_SYSTEM=/dev/null",
+			"GIT_AUTHOR_NAME=a", "GIT_AUTHOR_EMAIL=a@b", "GIT_COMMITTER_NAME=a", "GIT_COMMITTER_EMAIL=a@b")
+		if out, err := cmd.CombinedOutput(); err != nil {
+			t.Fatalf("git %v: %v\n%s", args, err, out)
+		}
+	}
+	if out, err := exec.Command("git", "daemon", "-h").CombinedOutput(); err != nil && strings.Contains(string(out), "not a git command") {
+		t.Skip("git has no daemon here")
+	}
+	git("init", "-q", "origin")
+	if err := os.WriteFile(filepath.Join(dir, "origin", "file"), []byte(strings.Repeat("content\n", 10_000)), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	git("-C", "origin", "add", "file")
+	git("-C", "origin", "commit", "-q", "-m", "first")
+	var j journal
+	p := &serve.Program{Log: j.logger(), Command: process.Command{
+		Args: []string{"git", "daemon", "--inetd", "--export-all", "--base-path=" + dir, dir},
+		Env:  append(os.Environ(), "GIT_CONFIG_COUNT=1", "GIT_CONFIG_KEY_0=safe.directory", "GIT_CONFIG_VALUE_0=*"),
+	}}
+	l, _ := served(t, p, tcp)
+	git("clone", "-q", "git://"+l.Name().String()+"/origin", "clone")
+	got, err := os.ReadFile(filepath.Join(dir, "clone", "file"))
+	if err != nil || len(got) != 80_000 {
+		t.Errorf("the clone has %d octets, %v", len(got), err)
+	}
+	j.await(t, "program ended", `"exit status 0"`)
+}
+
+// No descriptor, and no zombie, is left of many connections.
+func TestNothingLeft(t *testing.T) {
+	if runtime.GOOS != "linux" {
+		t.Skip("this system has no /proc/self/fd")
+	}
+	var j journal
+	l, stop := served(t, &serve.Program{Command: sh("echo x >&2"), Log: j.logger()}, tcp)
+	descriptors := func() int {
+		names, err := os.ReadDir("/proc/self/fd")
+		if err != nil {
+			t.Fatal(err)
+		}
+		return len(names)
+	}
+	once := func() {
+		c := dial(t, l)
+		io.ReadAll(c)
+		c.Close()
+	}
+	once()
+	before := descriptors()
+	for range 50 {
+		once()
+	}
+	for range patience {
+		if strings.Count(j.String(), "program ended") == 51 {
+			break
+		}
+		time.Sleep(time.Millisecond)
+	}
+	stop()
+	if after := descriptors(); after > before {
+		t.Errorf("%d descriptors before, %d after", before, after)
+	}
+	if _, err := syscall.Wait4(-1, nil, syscall.WNOHANG, nil); err != syscall.ECHILD {
+		t.Errorf("a child was not reaped: %v", err)
+	}
+}
