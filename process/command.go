@@ -57,8 +57,18 @@ type Command struct {
 
 // Check reports why the command could not be started, as far as that can be
 // told before: a program that is not there or not executable, a directory
-// that is none, a user that this process may not become.
+// that is none, a user that this process may not become, a limit that it may
+// not raise.
 func (c *Command) Check() error {
+	if err := c.check(); err != nil {
+		return err
+	}
+	_, err := c.path()
+	return err
+}
+
+// check is Check, but for the program.
+func (c *Command) check() error {
 	if c.Dir != "" {
 		info, err := os.Stat(c.Dir)
 		if err != nil {
@@ -74,8 +84,12 @@ func (c *Command) Check() error {
 	if c.shimmed() && !shimCalled.Load() {
 		return errors.New("a umask, limits and LISTEN_PID need the program to call process.Shim first in main")
 	}
-	_, err := c.path()
-	return err
+	for _, l := range c.Limits {
+		if err := l.check(); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // path finds the program.

@@ -4,9 +4,11 @@ import (
 	"fmt"
 	"maps"
 	"math"
+	"os"
 	"slices"
 	"strconv"
 	"strings"
+	"syscall"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -93,6 +95,18 @@ func formatAmount(n uint64) string {
 		return "unlimited"
 	}
 	return strconv.FormatUint(n, 10)
+}
+
+// check reports why this process could not set the limit.
+func (l Limit) check() error {
+	resource, ok := resources[l.Name]
+	if !ok {
+		return fmt.Errorf("unknown limit %q", l.Name)
+	}
+	if most, err := hardLimit(resource); err == nil && l.Hard > most && os.Geteuid() != 0 {
+		return &socket.Advised{Err: fmt.Errorf("limit %v: %w", l, syscall.EPERM), Advice: "only root may raise a hard limit, which is " + formatAmount(most)}
+	}
+	return nil
 }
 
 // set sets the limit for this process.

@@ -21,3 +21,10 @@ func init() {
 func setrlimit(resource int, soft, hard uint64) error {
 	return syscall.Setrlimit(resource, &syscall.Rlimit{Cur: soft, Max: hard})
 }
+
+// hardLimit returns this process's own hard limit.
+func hardLimit(resource int) (uint64, error) {
+	var l syscall.Rlimit
+	err := syscall.Getrlimit(resource, &l)
+	return l.Max, err
+}

@@ -24,7 +24,7 @@ type Process struct {
 
 // Start starts the program, in a process group of its own.
 func Start(c Command) (*Process, error) {
-	if err := c.Check(); err != nil {
+	if err := c.check(); err != nil {
 		return nil, err
 	}
 	path, err := c.path()

@@ -134,18 +134,12 @@ func (p *Program) runOn(ctx, handling context.Context, how Handover, sockets []*
 		files = append(files, f)
 	}
 	c := &r.command
-	if p.Stderr == Log {
-		if err := r.logStderr(); err != nil {
-			return err
-		}
-	}
 	if how == Wait {
 		c.Stdin, c.Stdout = files[0], files[0]
 		if p.Stderr == Socket {
 			c.Stderr = files[0]
 		}
 	} else {
-		c.Stdout = c.Stderr
 		c.Files, c.FileNames = files, []string{}
 		for _, s := range sockets {
 			c.FileNames = append(c.FileNames, s.Kind().String())

@@ -96,9 +96,15 @@ func (p *Program) grace() time.Duration {
 // Serve runs the program for one connection, and returns when its process
 // group is gone: also what the program started, unless that has left the group.
 // The end of ctx ends it as Timeout does. c is Serve's, and closed when it
-// returns. The error is of starting the program; how that ended is logged.
-func (p *Program) Serve(ctx context.Context, c *socket.Socket) error {
-	defer c.Close()
+// returns. The error is of starting the program, and the connection is then
+// reset; how the program ended is logged.
+func (p *Program) Serve(ctx context.Context, c *socket.Socket) (err error) {
+	defer func() {
+		if err != nil {
+			c.Abort()
+		}
+		c.Close()
+	}()
 	p.init()
 	peer := c.Peer()
 	release, err := p.slot(ctx)

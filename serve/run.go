@@ -2,10 +2,13 @@ package serve
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"os"
+	"syscall"
 	"time"
 
+	"zocalo/internal/sys"
 	"zocalo/process"
 	"zocalo/socket"
 )
@@ -21,35 +24,56 @@ type run struct {
 }
 
 // start starts the program with far as its descriptors 0 and 1, and closes
-// far.
+// far: by a reset if there is no program, lest the peer take that for an answer
+// that is empty.
 func (r *run) start(far *os.File) error {
-	defer far.Close()
 	c := &r.command
-	c.Stdin, c.Stdout, c.Stderr, c.Terminal = far, far, nil, r.Terminal
-	switch {
-	case r.Stderr == Discard:
-	case r.Stderr == Socket || r.Terminal:
+	c.Stdin, c.Stdout, c.Terminal = far, far, r.Terminal
+	if r.Terminal || r.Stderr == Socket {
 		c.Stderr = far
-	default:
-		if err := r.logStderr(); err != nil {
+	}
+	if r.Stderr == Discard {
+		c.Stderr = nil
+	}
+	err := r.begin()
+	if err != nil {
+		sys.SetLinger(int(far.Fd()), 0)
+	}
+	far.Close()
+	return err
+}
+
+// begin starts the program, whose descriptors are set, but for those of a log.
+// Where descriptors, processes or memory are out it tries again for about a
+// second, as other programs may end meanwhile.
+func (r *run) begin() error {
+	for pause := firstPause; ; pause *= 2 {
+		err := r.tryBegin()
+		if !short(err) {
 			return err
 		}
+		if pause > lastPause/2 || r.ctx.Err() != nil {
+			return &socket.Advised{Err: err, Advice: "raise the limits (ulimit -n, ulimit -u), or run fewer programs at once"}
+		}
+		timer := time.NewTimer(pause)
+		select {
+		case <-timer.C:
+		case <-r.ctx.Done():
+			timer.Stop()
+		}
 	}
-	return r.begin()
 }
 
-// logStderr makes the command's standard error a pipe to the log.
-func (r *run) logStderr() error {
-	l, err := newStderrLog()
-	if err != nil {
-		return err
+func (r *run) tryBegin() (err error) {
+	if r.Stderr == Log && !r.Terminal {
+		if r.stderr, err = newStderrLog(); err != nil {
+			return err
+		}
+		r.command.Stderr = r.stderr.w
+		if r.command.FileNames != nil {
+			r.command.Stdout = r.stderr.w
+		}
 	}
-	r.stderr, r.command.Stderr = l, l.w
-	return nil
-}
-
-// begin starts the program, whose descriptors are set.
-func (r *run) begin() (err error) {
 	r.process, err = process.Start(r.command)
 	if err == nil {
 		r.log = r.log.With("pid", r.process.PID())
@@ -58,6 +82,16 @@ func (r *run) begin() (err error) {
 		r.stderr.begin(r.log, err == nil)
 	}
 	return err
+}
+
+// short reports whether err says that the system is short of something.
+func short(err error) bool {
+	for _, errno := range []syscall.Errno{syscall.EMFILE, syscall.ENFILE, syscall.EAGAIN, syscall.ENOMEM} {
+		if errors.Is(err, errno) {
+			return true
+		}
+	}
+	return false
 }
 
 // wait waits until the program's group is gone, and ends it at the end of ctx

@@ -165,6 +165,22 @@ func TestShim(t *testing.T) {
 	}
 }
 
+// A connection without a program is reset, rather than ended as if the program
+// had said nothing.
+func TestNotStarted(t *testing.T) {
+	for name, k := range map[string]socket.Kind{"tcp": tcp, "memory": {Domain: sockettest.Memory, Type: socket.Stream}} {
+		t.Run(name, func(t *testing.T) {
+			var j journal
+			l, _ := served(t, &serve.Program{Command: process.Command{Args: []string{"/etc/passwd"}}, Log: j.logger()}, k)
+			c := dial(t, l)
+			if n, err := c.Read(make([]byte, 1)); !errors.Is(err, syscall.ECONNRESET) {
+				t.Errorf("%d octets, %v", n, err)
+			}
+			j.await(t, "not served", "permission denied", "it must be executable")
+		})
+	}
+}
+
 // A program that never reads, one that exits at once, one that forks.
 func TestManners(t *testing.T) {
 	var j journal

@@ -68,3 +68,8 @@ var passing = slices.Concat(systemPassing, []syscall.Errno{
 func isOneOf(err error, list []syscall.Errno) bool {
 	return slices.ContainsFunc(list, func(e syscall.Errno) bool { return errors.Is(err, e) })
 }
+
+// startPoller makes the runtime start its poller, by a timer, which needs it.
+// It would otherwise do so when something first waits, and end the program if
+// there are no descriptors left by then.
+func startPoller() { time.AfterFunc(time.Hour, func() {}).Stop() }

@@ -82,6 +82,7 @@ func (s *Server) Serve(ctx context.Context, listeners ...Listener) error {
 		r.close(listeners)
 		return err
 	}
+	startPoller()
 	accepting, stop := context.WithCancel(ctx)
 	defer stop()
 	handling, end := context.WithCancel(context.WithoutCancel(ctx))

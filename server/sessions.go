@@ -99,6 +99,7 @@ func (s *Sessions) Serve(ctx context.Context, sockets ...*socket.Socket) error {
 	case len(sockets) == 0:
 		return errors.New("serve: no socket was given: give at least one")
 	}
+	startPoller()
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
 	handling, end := context.WithCancel(context.WithoutCancel(ctx))

@@ -1,0 +1,3 @@
+module zocalo/bench/peers
+
+go 1.26.0
