@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net"
 	"os"
+	"strings"
 	"sync"
 	"syscall"
 	"testing"
@@ -222,6 +223,36 @@ func TestCloseThatDoesNotWake(t *testing.T) {
 			})
 		})
 	}
+}
+
+// busy sockets take so long for the second of all connections that whoever
+// makes it gives up.
+type busy struct {
+	bentSocket
+	connections *int
+}
+
+func (b busy) Connect(ctx context.Context, peer socket.Name) error {
+	if *b.connections++; *b.connections == 2 {
+		return context.DeadlineExceeded
+	}
+	return b.Socket.Connect(ctx, peer)
+}
+
+// A queue that only seemed to be full is no broken promise.
+func TestQueueThatSeemsFull(t *testing.T) {
+	src := open(t, "memory")
+	synctest.Test(t, func(t *testing.T) {
+		connections := 0
+		occupy := func(b bentSocket) socket.Endpoint { return busy{b, &connections} }
+		report := try(t, bend(src, func(s *socket.Socket) socket.Endpoint {
+			return occupy(bentSocket{s, occupy})
+		}), "waiting")
+		wantBroken(t, report)
+		if f, _ := report.Finding("waiting"); connections < 5 || !strings.Contains(f.Seen, "connect is woken by its context, Close") {
+			t.Errorf("after %d connections: %+v", connections, f)
+		}
+	})
 }
 
 // A call that nothing ends is given up, and is no broken promise.

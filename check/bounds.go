@@ -65,6 +65,7 @@ func boundaries(t *trial) (Finding, error) {
 	if err := t.write(a, make([]byte, smallSend)); err != nil {
 		return f, err
 	}
+	b.SetReadDeadline(t.soon())
 	n, err := b.Read(make([]byte, 10))
 	switch {
 	case errors.Is(err, socket.ErrTruncated):

@@ -106,7 +106,7 @@ func (t *trial) roundTrip() (time.Duration, int, error) {
 	go func() { echoed <- t.echo(b, back) }()
 	var took []time.Duration
 	message, buffer := make([]byte, pingSize), make([]byte, pingSize+headroom)
-	for start := time.Now(); time.Since(start) < speedTime; {
+	for start := time.Now(); len(took) == 0 || time.Since(start) < speedTime; {
 		sent := time.Now()
 		if err = t.write(a, message); err != nil {
 			break

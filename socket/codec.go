@@ -60,8 +60,12 @@ func formatFlag(v bool) string {
 }
 
 func parseInteger(text string) (int, error) {
-	n, err := strconv.ParseInt(text, 0, 64)
-	if err != nil || n > math.MaxInt32 || n < math.MinInt32 {
+	digits, base := text, 10
+	if hex, ok := strings.CutPrefix(strings.ToLower(text), "0x"); ok {
+		digits, base = hex, 16
+	}
+	n, err := strconv.ParseInt(digits, base, 32)
+	if err != nil || base == 16 && digits[0] < '0' {
 		return 0, fmt.Errorf("%q is not a whole number of at most 32 bits", text)
 	}
 	return int(n), nil

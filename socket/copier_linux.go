@@ -1,10 +1,12 @@
 package socket
 
 import (
+	"errors"
 	"io"
 	"net"
 	"os"
 	"sync"
+	"sync/atomic"
 	"syscall"
 
 	"zocalo/internal/loop"
@@ -38,8 +40,22 @@ func (m *mover) move(a attempt) (errno syscall.Errno, err error) {
 	return errno, err
 }
 
-// mover returns nil for a blocking descriptor, on which splice(2) and
-// sendfile(2) could block.
+// errBlocking says that File has made the descriptor a blocking one meanwhile,
+// on which splice(2) and sendfile(2) could block, and nothing would end them.
+// The rest is left to Read and Write.
+var errBlocking = errors.New("the descriptor is blocking")
+
+// never is the flag blocking of a descriptor of package net.
+var never atomic.Bool
+
+func (m *mover) blocking() *atomic.Bool {
+	if m.d == nil {
+		return &never
+	}
+	return &m.d.blocking
+}
+
+// mover returns nil for a blocking descriptor, see errBlocking.
 func (k *streamKernel) mover(writes bool) *mover {
 	if k.blocking.Load() {
 		return nil
@@ -104,6 +120,11 @@ func (k *streamKernel) CopyFrom(r io.Reader) (int64, bool, error) {
 		n, err = spliceAll(to, from, limit)
 		handled = true
 	}
+	if err == errBlocking {
+		var rest int64
+		rest, err = io.Copy(onlyWriter{k}, io.LimitReader(r, limit-n))
+		n += rest
+	}
 	if limited != nil {
 		limited.N -= n
 	}
@@ -117,22 +138,32 @@ func (k *streamKernel) CopyTo(w io.Writer) (int64, bool, error) {
 		return 0, false, nil
 	}
 	n, err := spliceAll(to, from, 1<<63-1)
+	if err == errBlocking {
+		var rest int64
+		rest, err = io.Copy(onlyWriter{w}, onlyReader{k})
+		n += rest
+	}
 	return n, true, err
 }
 
 // splicingIn is the attempt of splice(2) from a socket into a pipe. It holds a
 // pipe only while there are octets in it.
 type splicingIn struct {
-	max    int
-	pipe   loop.Pipe
-	n      int
-	urgent bool
+	max      int
+	pipe     loop.Pipe
+	n        int
+	urgent   bool
+	blocking *atomic.Bool
+	stopped  bool // it is blocking now
 
 	across []byte // what a plain receive read across the urgent mark
 	buf    []byte
 }
 
 func (s *splicingIn) try(fd int) syscall.Errno {
+	if s.stopped = s.blocking.Load(); s.stopped {
+		return 0
+	}
 	pipe, errno := loop.TakePipe()
 	if errno != 0 {
 		return errno
@@ -160,12 +191,17 @@ func (s *splicingIn) try(fd int) syscall.Errno {
 
 // splicingOut is the attempt of splice(2) from a pipe into a socket.
 type splicingOut struct {
-	pipe loop.Pipe
-	left int
-	n    int
+	pipe     loop.Pipe
+	left     int
+	n        int
+	blocking *atomic.Bool
+	stopped  bool // it is blocking now
 }
 
 func (s *splicingOut) try(fd int) (errno syscall.Errno) {
+	if s.stopped = s.blocking.Load(); s.stopped {
+		return 0
+	}
 	s.n, errno = sys.Splice(s.pipe.R, fd, s.left)
 	return errno
 }
@@ -177,7 +213,8 @@ var splices = sync.Pool{New: func() any {
 	}{}
 }}
 
-// spliceAll moves octets until the end or the limit.
+// spliceAll moves octets until the end or the limit. With errBlocking it has
+// passed on all that it took.
 func spliceAll(to, from *mover, limit int64) (moved int64, err error) {
 	s := splices.Get().(*struct {
 		in  splicingIn
@@ -185,6 +222,7 @@ func spliceAll(to, from *mover, limit int64) (moved int64, err error) {
 	})
 	defer splices.Put(s)
 	s.in.urgent = from.urgent
+	s.in.blocking, s.out.blocking = from.blocking(), to.blocking()
 	for moved < limit {
 		s.in.max = int(min(limit-moved, loop.PipeSize))
 		errno, err := from.move(&s.in)
@@ -193,6 +231,8 @@ func spliceAll(to, from *mover, limit int64) (moved int64, err error) {
 			return moved, err
 		case errno != 0:
 			return moved, syscallError("splice", errno)
+		case s.in.stopped:
+			return moved, errBlocking
 		case s.in.n == 0:
 			return moved, nil
 		}
@@ -210,6 +250,11 @@ func spliceAll(to, from *mover, limit int64) (moved int64, err error) {
 			if err == nil && errno != 0 {
 				err = syscallError("splice", errno)
 			}
+			if err == nil && s.out.stopped {
+				var n int
+				n, err = to.drain(s.out.pipe, s.out.left)
+				moved += int64(n)
+			}
 			if err != nil {
 				s.out.pipe.Close()
 				return moved, err
@@ -220,6 +265,24 @@ func spliceAll(to, from *mover, limit int64) (moved int64, err error) {
 		s.out.pipe.Give()
 	}
 	return moved, nil
+}
+
+// drain sends the octets that are in a pipe through the program, and returns
+// errBlocking once it has sent them all.
+func (m *mover) drain(pipe loop.Pipe, left int) (sent int, err error) {
+	b := make([]byte, min(left, 32<<10))
+	for sent < left {
+		n, errno := sys.Read(pipe.R, b)
+		if errno != 0 {
+			return sent, syscallError("read", errno)
+		}
+		n, err := m.write(b[:n])
+		sent += n
+		if err != nil {
+			return sent, err
+		}
+	}
+	return sent, errBlocking
 }
 
 // write sends all of b.
@@ -239,9 +302,17 @@ func (m *mover) write(b []byte) (sent int, err error) {
 }
 
 // sendingFile is the attempt of sendfile(2).
-type sendingFile struct{ from, max, n int }
+type sendingFile struct {
+	from, max, n int
+
+	blocking *atomic.Bool
+	stopped  bool // it is blocking now
+}
 
 func (s *sendingFile) try(fd int) (errno syscall.Errno) {
+	if s.stopped = s.blocking.Load(); s.stopped {
+		return 0
+	}
 	s.n, errno = sys.Sendfile(fd, s.from, s.max)
 	return errno
 }
@@ -261,12 +332,15 @@ func (k *streamKernel) sendFile(f *os.File, limit int64) (sent int64, handled bo
 	controlErr := raw.Control(func(fd uintptr) {
 		handled = true
 		for sent < limit {
-			s := sendingFile{from: int(fd), max: int(min(limit-sent, maxSendfile))}
+			s := sendingFile{from: int(fd), max: int(min(limit-sent, maxSendfile)), blocking: &k.blocking}
 			errno, doErr := k.call(&k.write, &s)
 			if err = firstError(doErr, "sendfile", errno); err != nil {
 				// What cannot be sent so at all is left to the caller.
 				handled = sent > 0 || errno != syscall.EINVAL
 				return
+			}
+			if s.stopped {
+				err = errBlocking
 			}
 			if s.n == 0 {
 				return

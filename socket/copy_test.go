@@ -142,6 +142,81 @@ func TestSendfile(t *testing.T) {
 
 // What a splice has read and cannot write is not lost in silence: the error
 // says so, and the copy's number does not count it.
+// File makes a socket blocking beneath while it is being copied from or to.
+// All octets still pass, and a deadline still ends the copy.
+func TestFileWhileCopying(t *testing.T) {
+	data := random(32 << 20) // more than the sockets hold
+	path := filepath.Join(t.TempDir(), "data")
+	check(t, os.WriteFile(path, data, 0o600))
+	each(t, []testKind{tcp, unixStream}, func(t *testing.T, k testKind) {
+		type ends struct {
+			copied *socket.Socket // of whom File is asked
+			in     *socket.Socket // nil for a file
+			out    *socket.Socket
+			source io.Reader
+			sink   io.Reader
+		}
+		for name, prepare := range map[string]func() ends{
+			"from a socket": func() ends {
+				in, from := k.pair(t)
+				to, sink := k.pair(t)
+				return ends{from, in, to, from, sink}
+			},
+			"to a socket": func() ends {
+				in, from := k.pair(t)
+				to, sink := k.pair(t)
+				return ends{to, in, to, from, sink}
+			},
+			"from a file": func() ends {
+				f, err := os.Open(path)
+				check(t, err)
+				t.Cleanup(func() { f.Close() })
+				to, sink := k.pair(t)
+				return ends{to, nil, to, f, sink}
+			},
+		} {
+			for _, after := range []string{"all", "deadline"} {
+				t.Run(name+" "+after, func(t *testing.T) {
+					e := prepare()
+					if e.in != nil {
+						go func() {
+							e.in.Write(data)
+							e.in.Close()
+						}()
+					}
+					c := start(t, "Copy", func() error {
+						_, err := io.Copy(e.out, e.source)
+						e.out.Close()
+						return err
+					})
+					f, err := e.copied.File()
+					check(t, err)
+					t.Cleanup(func() { f.Close() })
+					got := make([]byte, len(data))
+					part := len(data) / 8
+					if after == "all" {
+						part = len(data)
+					}
+					_, err = io.ReadFull(e.sink, got[:part])
+					check(t, err)
+					if !bytes.Equal(got[:part], data[:part]) {
+						t.Error("other octets came out than went in")
+					}
+					if after == "all" {
+						c.end(nil)
+						return
+					}
+					check(t, e.out.SetWriteDeadline(longAgo))
+					c.end(os.ErrDeadlineExceeded)
+					if e.in != nil {
+						check(t, e.in.SetWriteDeadline(longAgo))
+					}
+				})
+			}
+		}
+	})
+}
+
 func TestSpliceBrokenOutput(t *testing.T) {
 	a, in := tcp.pair(t)
 	out, b := tcp.pair(t)

@@ -442,6 +442,12 @@ func (d *descriptor) detach() (int, error) {
 		return -1, err
 	}
 	d.mu.Lock()
+	if d.closed() {
+		// Whoever closed it has said whether destroy keeps fd.
+		d.mu.Unlock()
+		d.leave()
+		return -1, net.ErrClosed
+	}
 	joined := d.file != nil
 	d.keep = !joined // so that nobody joins from here on
 	fd := d.fd

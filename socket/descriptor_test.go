@@ -241,3 +241,47 @@ func TestFirstComeFirstServed(t *testing.T) {
 		}
 	}
 }
+
+// Whoever comes first of Detach and Close has the descriptor; it is never
+// left to nobody.
+func TestDetachOrClose(t *testing.T) {
+	for range 3000 {
+		d := new(descriptor)
+		number, peer, errno := sys.Socketpair(int(Unix), int(Stream), 0)
+		if errno != 0 {
+			t.Fatal(errno)
+		}
+		d.init(number, false)
+		var contended sync.WaitGroup
+		stop := make(chan struct{})
+		contended.Go(func() { // so that the two meet at every point
+			for {
+				select {
+				case <-stop:
+					return
+				default:
+					d.interrupt(&d.read, false)
+				}
+			}
+		})
+		var both sync.WaitGroup
+		var fd int
+		var detached, closed error
+		both.Go(func() { fd, detached = d.detach() })
+		both.Go(func() { closed = d.close() })
+		both.Wait()
+		close(stop)
+		contended.Wait()
+		sys.Close(peer)
+		switch {
+		case detached == nil && errors.Is(closed, net.ErrClosed):
+			sys.Close(fd)
+		case closed == nil && errors.Is(detached, net.ErrClosed):
+			if _, errno := sys.Nonblock(number); errno != syscall.EBADF {
+				t.Fatalf("descriptor %d is open after Close: %v", number, errno)
+			}
+		default:
+			t.Fatalf("detach: %v, close: %v", detached, closed)
+		}
+	}
+}

@@ -3,6 +3,7 @@ package socket
 import (
 	"fmt"
 	"strconv"
+	"strings"
 )
 
 // A Domain is a communication domain, the first argument of socket(2): which
@@ -23,9 +24,13 @@ const (
 	VSock       Domain = 40 // AF_VSOCK: a machine and the virtual machines on it (Linux)
 )
 
-// String returns the family's name for the domain, as "inet".
+// String returns the family's name, as "unix", or for a family that has several
+// domains the constant's, as "inet6".
 func (d Domain) String() string {
 	if f, ok := familyOf(d); ok {
+		if len(f.Domains) > 1 {
+			return strings.ToLower(strings.TrimPrefix(d.constant(), "AF_"))
+		}
 		return f.Name
 	}
 	switch d {

@@ -18,7 +18,7 @@ func splitHostPort(endpoint string) (host, port string, err error) {
 	}
 	const noPort = "no port: write host:port"
 
-	rest := endpoint
+	var rest string
 	bracketed := strings.HasPrefix(endpoint, "[")
 	if bracketed {
 		var closed bool

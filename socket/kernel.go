@@ -115,7 +115,9 @@ func (k *kernel) Bind(n Name) error {
 		return err
 	}
 	defer k.leave()
-	return syscallError("bind", sys.Bind(k.fd, &a))
+	errno := sys.Bind(k.fd, &a)
+	k.name.Store(nil) // a unix socket may get one after its connection
+	return syscallError("bind", errno)
 }
 
 func (k *kernel) SetReadDeadline(t time.Time) error {
@@ -313,7 +315,7 @@ func (k *kernel) Read(b []byte) (int, error) {
 	}
 	var n int
 	var err error
-	if r.tellsEnd {
+	if r.tellsEnd || r.bounded && sys.Trunc == 0 {
 		n, err = k.readMessage(b)
 	} else {
 		n, err = k.readOctets(b)

@@ -1,6 +1,8 @@
 package socket
 
 import (
+	"fmt"
+	"syscall"
 	"time"
 
 	"zocalo/internal/sys"
@@ -13,9 +15,7 @@ var closePassed = sys.Close
 // parse fills in what came with a message. It reports whether descriptors
 // came that WantFiles did not ask for; those are closed.
 func (a *Ancillary) parse(control []byte) (refused bool) {
-	a.Present = 0
-	a.Files = a.Files[:0]
-	a.Control = a.Control[:0]
+	a.empty()
 	if len(control) == 0 {
 		return false
 	}
@@ -51,6 +51,13 @@ func (a *Ancillary) parse(control []byte) (refused bool) {
 	return refused
 }
 
+// empty makes a say that nothing came.
+func (a *Ancillary) empty() {
+	a.Present = 0
+	a.Files = a.Files[:0]
+	a.Control = a.Control[:0]
+}
+
 // closeFiles closes the descriptors that came with a message that was read
 // without asking for them.
 func closeFiles(control []byte) {
@@ -63,13 +70,31 @@ func closeFiles(control []byte) {
 	}
 }
 
+// refuseAncillary refuses what the system would take, and drop in silence.
+func (k *kernel) refuseAncillary(m *Message) error {
+	const passed = HasFiles | HasCredentials
+	switch a := &m.Ancillary; {
+	case a.Present&passed == 0:
+		return nil
+	case k.kind.Domain != Unix:
+		return &UnsupportedError{Feature: "passing descriptors or credentials", Needs: "a unix socket"}
+	case a.Present&HasFiles != 0 && len(a.Files) > maxFiles:
+		return &Advised{fmt.Errorf("%d descriptors with one message: %w", len(a.Files), syscall.EMSGSIZE),
+			fmt.Sprintf("at most %d go with one", maxFiles)}
+	case !k.kind.Type.Bounded() && m.length() == 0:
+		return &Advised{fmt.Errorf("descriptors or credentials without data on a stream: %w", syscall.EINVAL),
+			"send them with at least one octet"}
+	}
+	return nil
+}
+
 // appendControl appends what is to go with a message, as cmsg(3) lays it out.
 func (a *Ancillary) appendControl(b []byte) ([]byte, error) {
 	if a.Present == 0 {
 		return b, nil
 	}
 	if a.Present&HasTime != 0 {
-		return b, &UnsupportedError{Feature: "sending a time with a message", Needs: "nothing: the receiver's system notes it"}
+		return b, &UnsupportedError{Feature: "sending a time with a message", Needs: "Present without HasTime: the receiver's system notes the time"}
 	}
 	if a.Present&HasFiles != 0 {
 		b = sys.AppendFiles(b, a.Files)

@@ -22,7 +22,7 @@ func (r *receivingMessage) try(fd int) (errno syscall.Errno) {
 	r.msg.Control = r.control
 	r.n, errno = sys.Recvmsg(fd, &r.msg, r.flags)
 	if errno != 0 {
-		r.msg.Control = nil
+		r.msg.Control, r.msg.Flags, r.msg.Name.Len = nil, 0, 0 // of the message before
 	}
 	return r.orEnd(errno)
 }
@@ -36,7 +36,8 @@ const maxFiles = 253
 
 // Receive implements Messenger.
 func (k *kernel) Receive(m *Message) error {
-	m.N, m.Size = 0, 0
+	m.N, m.Size, m.Peer, m.SegmentSize = 0, 0, Name{}, 0
+	m.Ancillary.empty()
 	if err := k.begin(context.Background(), &k.read); err != nil {
 		return err
 	}
@@ -56,9 +57,9 @@ func (k *kernel) readMessage(b []byte) (int, error) {
 	}
 	closeFiles(r.msg.Control)
 	switch {
-	case r.n > len(b):
+	case r.n > len(b) || r.msg.Flags&sys.DataTruncated != 0:
 		return len(b), ErrTruncated
-	case r.n == 0 && len(r.msg.Control) == 0:
+	case r.n == 0 && k.atEnd(r):
 		return 0, io.EOF
 	}
 	return r.n, nil
@@ -112,11 +113,7 @@ func (k *kernel) receive(m *Message) error {
 	r := k.receiving.message
 	m.Size, m.N = r.n, min(r.n, space)
 	m.Peer.setSockaddr(&r.msg.Name)
-	m.SegmentSize = 0
 	m.Flags = messageFlags(r.msg.Flags)
-	if m.Size > m.N {
-		m.Flags |= Truncated
-	}
 	refused := m.Ancillary.parse(r.msg.Control)
 	switch {
 	case r.n == 0 && k.atEnd(r):
@@ -145,6 +142,9 @@ func messageFlags(flags int) MessageFlags {
 	var f MessageFlags
 	if flags&sys.EndOfRecord != 0 {
 		f |= EndOfRecord
+	}
+	if flags&sys.DataTruncated != 0 {
+		f |= Truncated
 	}
 	if flags&sys.ControlTruncated != 0 {
 		f |= ControlTruncated
@@ -179,6 +179,9 @@ func (k *kernel) Send(m *Message) (int, error) {
 	}
 	if k.tooMany(m.Buffers) {
 		return 0, syscallError("sendmsg", syscall.EMSGSIZE)
+	}
+	if err := k.refuseAncillary(m); err != nil {
+		return 0, err
 	}
 	if err := k.begin(context.Background(), &k.write); err != nil {
 		return 0, err

@@ -23,7 +23,9 @@ type Message struct {
 	N int
 
 	// Size is the message's true length in octets, larger than N where
-	// Receive returned ErrTruncated. For a kind without boundaries it is N.
+	// Receive returned ErrTruncated. For a kind without boundaries it is N,
+	// and for a message cut short on a system other than Linux, which does
+	// not tell.
 	Size int
 
 	// Flags go with the message in both directions.
@@ -57,7 +59,8 @@ const (
 
 // Ancillary is what accompanies a message besides its data, see recvmsg(2) and
 // cmsg(3). Present says which fields hold something: after Receive, which
-// arrived; on Send, which to send.
+// arrived; on Send, which to send. Clear it before sending on a Message that was
+// received, if only its data is meant.
 type Ancillary struct {
 	Present AncillarySet
 
@@ -74,7 +77,8 @@ type Ancillary struct {
 	// needs the option pass-credentials).
 	Credentials Credentials
 
-	// Time is when the message arrived (SO_TIMESTAMP).
+	// Time is when the message arrived (SO_TIMESTAMP). On a unix seqpacket
+	// socket it always comes; none can be sent.
 	Time time.Time
 
 	// Control holds what has no field above, for families of one's own: each

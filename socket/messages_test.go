@@ -292,6 +292,19 @@ func TestNamesBeforeAndAfter(t *testing.T) {
 			}
 		}
 	})
+	t.Run("bound after", func(t *testing.T) {
+		a, b, stop, err := socketpair(t, socket.Stream)()
+		check(t, err)
+		defer stop()
+		if !a.Peer().IsZero() || !a.Name().IsZero() {
+			t.Errorf("a pair has the names %v and %v", a.Name(), a.Peer())
+		}
+		name := freshPath(t)
+		check(t, a.Bind(name))
+		if a.Name() != name || b.Peer() != name {
+			t.Errorf("the name is %v, of the peer %v; want %v", a.Name(), b.Peer(), name)
+		}
+	})
 	t.Run("reset", func(t *testing.T) {
 		a, b := tcp.pair(t)
 		name, peer := b.Name(), b.Peer()
@@ -352,6 +365,66 @@ func TestPassedFiles(t *testing.T) {
 }
 
 // Raw sockets see ICMP over loopback, where the test may open them.
+// What the system would take and drop in silence is refused.
+func TestPassingRefused(t *testing.T) {
+	with := func(present socket.AncillarySet, files int, buffers ...[]byte) *socket.Message {
+		m := &socket.Message{Buffers: buffers}
+		m.Ancillary.Present, m.Ancillary.Files = present, make([]int, files)
+		return m
+	}
+	x := []byte("x")
+	each(t, []testKind{tcp, udp}, func(t *testing.T, k testKind) {
+		a, _ := k.pair(t)
+		_, err := a.Send(with(socket.HasFiles, 1, x))
+		wantError(t, "descriptors", err, errors.ErrUnsupported)
+		_, err = a.Send(with(socket.HasCredentials, 0, x))
+		wantError(t, "credentials", err, errors.ErrUnsupported)
+	})
+	a, b := unixStream.pair(t)
+	_, err := a.Send(with(socket.HasFiles, 1))
+	wantError(t, "descriptors without data", err, syscall.EINVAL)
+	_, err = a.Send(with(socket.HasFiles, 254, x))
+	wantError(t, "254 descriptors", err, syscall.EMSGSIZE)
+	_, err = a.Send(with(0, 1, x))
+	check(t, err)
+	wantRead(t, b, "x")
+	c, d := unixSeqPacket.pair(t)
+	_, err = c.Send(with(socket.HasFiles, 1))
+	check(t, err)
+	m := message(1)
+	m.Ancillary.WantFiles = 1
+	check(t, d.Receive(m))
+	if len(m.Ancillary.Files) != 1 || m.N != 0 {
+		t.Fatalf("an empty message brought %v and %d octets", m.Ancillary.Files, m.N)
+	}
+	check(t, os.NewFile(uintptr(m.Ancillary.Files[0]), "").Close())
+}
+
+// A Receive that fails leaves nothing of the message before it.
+func TestReceiveForgets(t *testing.T) {
+	t.Run("end", func(t *testing.T) {
+		a, b := unixDatagram.pair(t)
+		write(t, a, "too long")
+		m := message(1)
+		wantError(t, "Receive", b.Receive(m), socket.ErrTruncated)
+		check(t, b.Shutdown(socket.Read))
+		wantError(t, "Receive", b.Receive(m), io.EOF)
+		if m.Flags != 0 || !m.Peer.IsZero() || m.Size != 0 {
+			t.Errorf("at the end the flags are %b, and the peer %v", m.Flags, m.Peer)
+		}
+	})
+	a, b := unixDatagram.pair(t)
+	write(t, a, "x")
+	m := message(1)
+	m.Ancillary.Present, m.Ancillary.Files = socket.HasFiles, []int{77}
+	m.Peer, m.SegmentSize = loopback(1), 5
+	check(t, b.SetReadDeadline(longAgo))
+	wantError(t, "Receive", b.Receive(m), os.ErrDeadlineExceeded)
+	if m.Ancillary.Present != 0 || len(m.Ancillary.Files) != 0 || !m.Peer.IsZero() || m.SegmentSize != 0 {
+		t.Errorf("after an error the message has %+v from %v, segments of %d", m.Ancillary, m.Peer, m.SegmentSize)
+	}
+}
+
 func TestRaw(t *testing.T) {
 	s, err := socket.New(socket.Inet, socket.Raw, socket.ICMP)
 	if errors.Is(err, syscall.EPERM) || errors.Is(err, syscall.EACCES) {

@@ -65,7 +65,7 @@ func (n Name) String() string {
 // NetAddr returns the name as package net would: a *net.TCPAddr,
 // *net.UDPAddr, *net.IPAddr or *net.UnixAddr where there is one for the
 // domain, type and protocol, else a [NameAddr]. The zero Name becomes the
-// empty address of the same type, or nil where there is no such type.
+// empty address of the same type. It is never nil.
 func (n Name) NetAddr(k Kind) net.Addr {
 	if f, ok := familyOf(k.Domain); ok && f.NetAddr != nil {
 		if a := f.NetAddr(n, k); a != nil {

@@ -2,6 +2,7 @@ package socket_test
 
 import (
 	"context"
+	"net"
 	"net/netip"
 	"strings"
 	"testing"
@@ -123,6 +124,38 @@ func FuzzCodecs(f *testing.F) {
 	})
 }
 
+func TestInteger(t *testing.T) {
+	for text, want := range map[string]int{"10": 10, "010": 10, "-3": -3, "0x1F": 31, "0Xff": 255} {
+		if n, err := socket.Integer.Parse(text); n != want || err != nil {
+			t.Errorf("%q is %d, %v, want %d", text, n, err, want)
+		}
+	}
+	for _, text := range []string{"", "0x", "0x-1", "1_000", "0b1", "2147483648", "ten"} {
+		if n, err := socket.Integer.Parse(text); err == nil {
+			t.Errorf("%q is %d", text, n)
+		}
+	}
+}
+
+func TestNameOf(t *testing.T) {
+	mapped := net.IPv4(127, 0, 0, 1) // in 16 octets
+	for _, a := range []net.Addr{
+		&net.TCPAddr{IP: mapped, Port: 9}, &net.UDPAddr{IP: mapped, Port: 9}, socket.NameAddr{Name: loopback(9)},
+	} {
+		if n, err := socket.NameOf(a); n != loopback(9) || err != nil {
+			t.Errorf("%T %v has the name %v, %v", a, a, n, err)
+		}
+	}
+	for _, a := range []net.Addr{
+		nil, (*net.TCPAddr)(nil), (*net.UDPAddr)(nil), (*net.IPAddr)(nil), (*net.UnixAddr)(nil),
+		&net.TCPAddr{Port: 9}, &net.UDPAddr{Port: 9}, &net.IPAddr{}, &net.IPNet{},
+	} {
+		if n, err := socket.NameOf(a); err == nil {
+			t.Errorf("%T %v has the name %v", a, a, n)
+		}
+	}
+}
+
 func TestParseDuration(t *testing.T) {
 	for text, want := range map[string]time.Duration{"5": 5 * time.Second, "0.5": 500 * time.Millisecond, "5s": 5 * time.Second, "0": 0} {
 		if d, err := socket.ParseDuration(text); err != nil || d != want {
@@ -133,5 +166,21 @@ func TestParseDuration(t *testing.T) {
 		if d, err := socket.ParseDuration(text); err == nil {
 			t.Errorf("%q is %v", text, d)
 		}
+	}
+}
+
+// Domains that one family has are told from each other.
+func TestDomainNames(t *testing.T) {
+	for d, want := range map[socket.Domain]string{
+		socket.Unix: "unix", socket.Inet: "inet", socket.Inet6: "inet6", socket.VSock: "vsock",
+		socket.Packet: "packet", 999: "domain 999",
+	} {
+		if d.String() != want {
+			t.Errorf("%q, want %q", d, want)
+		}
+	}
+	err := udp.open(t).Bind(loopback6(0))
+	if err == nil || !strings.Contains(err.Error(), "a name of domain inet6 on a socket of domain inet:") {
+		t.Errorf("an IPv6 name on an IPv4 socket: %v", err)
 	}
 }

@@ -69,7 +69,7 @@ var (
 		Name: "linger", Aliases: []string{"so-linger"}, Constant: "SO_LINGER", Phase: Opened, Default: "off: close returns at once, and the system sends the rest",
 		Doc: "let close wait for what is not sent yet; 0 resets the connection instead",
 	}, Duration, func(e Endpoint, d time.Duration) error {
-		seconds := int((d + time.Second - 1) / time.Second)
+		seconds := toSeconds(d)
 		if d < 0 {
 			seconds = -1
 		}
@@ -123,12 +123,13 @@ var (
 
 	// UserTimeout is how long data may stay without acknowledgement before
 	// the connection ends with ETIMEDOUT (RFC 5482; Linux 2.6.37).
-	// Milliseconds are the finest; zero means the system's.
+	// The kernel counts in milliseconds, and rounding is upwards; zero means
+	// the system's.
 	UserTimeout = intOption(Spec{
 		Name: "user-timeout", Aliases: []string{"tcp-user-timeout"}, Constant: "TCP_USER_TIMEOUT", Phase: Opened, Default: "the system's",
 		Doc: "how long sent data may stay unacknowledged before the connection ends",
 	}, Duration, sys.IPPROTO_TCP, sys.TCP_USER_TIMEOUT,
-		func(d time.Duration) int { return int(d / time.Millisecond) },
+		toMillis,
 		func(n int) time.Duration { return time.Duration(n) * time.Millisecond })
 )
 
@@ -191,6 +192,15 @@ func intOption[T any](s Spec, c Codec[T], level, name int, to func(T) int, from 
 	})
 }
 
+// roundUp counts d in units, the last of which may be a part.
+func roundUp(d, unit time.Duration) int {
+	n := int(d / unit)
+	if d%unit > 0 {
+		n++
+	}
+	return n
+}
+
 func same(n int) int { return n }
 
 func boolToInt(v bool) int {
@@ -202,7 +212,8 @@ func boolToInt(v bool) int {
 
 func intToBool(n int) bool { return n != 0 }
 
-func toSeconds(d time.Duration) int   { return int((d + time.Second - 1) / time.Second) }
+func toSeconds(d time.Duration) int   { return roundUp(d, time.Second) }
+func toMillis(d time.Duration) int    { return roundUp(d, time.Millisecond) }
 func fromSeconds(n int) time.Duration { return time.Duration(n) * time.Second }
 
 // The options of each kind of kernel socket, in the order in which explain

@@ -178,34 +178,41 @@ func (k *kernel) sendControl(b, control []byte, peer Name) (int, error) {
 	s.msg.Control, s.flags = control, 0
 	s.msg.SetBuffer(b)
 	n, err := k.sendmsg("sendmsg")
+	s.msg.Control = nil // the caller's memory
 	s.msg.ClearBuffers()
 	return n, err
 }
 
 // NameOf returns the name that package net writes as a: of a *net.TCPAddr,
-// *net.UDPAddr, *net.IPAddr, *net.UnixAddr or [NameAddr].
+// *net.UDPAddr, *net.IPAddr, *net.UnixAddr or [NameAddr]. An IPv4 address
+// mapped into IPv6 becomes one in [Inet]. A nil pointer, and an internet address
+// without its IP, are errors.
 func NameOf(a net.Addr) (Name, error) {
+	var ap netip.AddrPort
 	switch a := a.(type) {
 	case NameAddr:
 		return a.Name, nil
 	case *net.TCPAddr:
-		return InetName(unmapped(a.AddrPort())), nil
+		ap = a.AddrPort()
 	case *net.UDPAddr:
-		return InetName(unmapped(a.AddrPort())), nil
+		ap = a.AddrPort()
 	case *net.IPAddr:
-		ip, ok := netip.AddrFromSlice(a.IP)
-		if !ok {
-			return Name{}, fmt.Errorf("%v is no address of the Internet", a)
+		if a != nil {
+			ip, _ := netip.AddrFromSlice(a.IP)
+			ap = netip.AddrPortFrom(ip.WithZone(a.Zone), 0)
 		}
-		return InetName(unmapped(netip.AddrPortFrom(ip.WithZone(a.Zone), 0))), nil
 	case *net.UnixAddr:
+		if a == nil {
+			return Name{}, errors.New("a unix address that is nil names no socket")
+		}
 		return UnixName(a.Name)
+	default:
+		return Name{}, fmt.Errorf("an address of type %T has no name here", a)
 	}
-	return Name{}, fmt.Errorf("an address of type %T has no name here", a)
-}
-
-func unmapped(ap netip.AddrPort) netip.AddrPort {
-	return netip.AddrPortFrom(ap.Addr().Unmap(), ap.Port())
+	if !ap.IsValid() {
+		return Name{}, fmt.Errorf("the %T %v has no IP address", a, a)
+	}
+	return InetName(netip.AddrPortFrom(ap.Addr().Unmap(), ap.Port())), nil
 }
 
 // in returns an IPv4 name as a socket of domain d must have it: mapped into

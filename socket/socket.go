@@ -61,7 +61,7 @@ func Pair(d Domain, t Type, p Protocol) (a, b *Socket, err error) {
 	k := Kind{d, t, p}
 	f, ok := familyOf(d)
 	if !ok || f.Pair == nil {
-		return nil, nil, &UnsupportedError{Feature: "a pair of sockets in domain " + d.String(), Needs: "domain unix"}
+		return nil, nil, &UnsupportedError{Feature: "a pair of sockets in domain " + d.String(), Needs: "a domain that has pairs, such as unix"}
 	}
 	start := time.Now()
 	x, y, err := f.Pair(k)
@@ -464,10 +464,16 @@ func (s *Socket) Abort() error {
 }
 
 // OnClose makes f run once, when the socket is closed, after what ran for
-// OnClose before: for what was made along with the socket, as a socket's file.
+// OnClose before; at once if it is closed already; never if Detach took its
+// descriptor out. It is for what was made along with the socket, as a socket's
+// file.
 func (s *Socket) OnClose(f func()) {
 	for {
 		old := s.onClose.Load()
+		if old == &nothing {
+			f()
+			return
+		}
 		both := f
 		if old != nil {
 			both = func() { (*old)(); f() }
@@ -478,8 +484,11 @@ func (s *Socket) OnClose(f func()) {
 	}
 }
 
+// nothing stands in onClose once the functions there have run.
+var nothing = func() {}
+
 func (s *Socket) release() {
-	if f := s.onClose.Swap(nil); f != nil {
+	if f := s.onClose.Swap(&nothing); f != nil {
 		(*f)()
 	}
 }

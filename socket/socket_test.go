@@ -128,6 +128,20 @@ func TestAbort(t *testing.T) {
 	})
 }
 
+func TestOnClose(t *testing.T) {
+	ran := ""
+	note := func(what string) func() { return func() { ran += what } }
+	s := tcp.open(t)
+	s.OnClose(note("1"))
+	s.OnClose(note("2"))
+	check(t, s.Close())
+	wantError(t, "Close", s.Close(), net.ErrClosed)
+	s.OnClose(note("3"))
+	if ran != "123" {
+		t.Errorf("of 1 and 2 before Close, and 3 after it, %q ran", ran)
+	}
+}
+
 func TestAddresses(t *testing.T) {
 	for _, e := range []struct {
 		kind          testKind
@@ -224,12 +238,26 @@ func TestOptions(t *testing.T) {
 			t.Errorf("nodelay is %v, %v", on, err)
 		}
 	}
-	for _, d := range []time.Duration{-1, 0, time.Second, 1500 * time.Millisecond} {
+	for d, want := range map[time.Duration]time.Duration{
+		-1: -time.Second, 0: 0, 1: time.Second, time.Second: time.Second, 1500 * time.Millisecond: 2 * time.Second,
+	} {
 		check(t, socket.Linger.Set(s, d))
 		got, err := socket.Linger.Get(s)
 		check(t, err)
-		if want := d.Truncate(time.Second); d < 0 && got >= 0 || d >= 0 && got < want {
-			t.Errorf("linger %v became %v", d, got)
+		if got != want {
+			t.Errorf("linger %v became %v, want %v", d, got, want)
+		}
+	}
+	check(t, socket.UserTimeout.Set(s, 1500*time.Microsecond))
+	if d, err := socket.UserTimeout.Get(s); d != 2*time.Millisecond || err != nil {
+		t.Errorf("user-timeout is %v, %v, want 2ms", d, err)
+	}
+	// What has more than 32 bits is not cut to something else.
+	for name, o := range map[string]*socket.Option[time.Duration]{
+		"linger": socket.Linger, "keepidle": socket.KeepAliveIdle, "user-timeout": socket.UserTimeout,
+	} {
+		for _, d := range []time.Duration{1<<63 - 1, (1<<32 + 1) * time.Second} {
+			wantError(t, name, o.Set(s, d), syscall.EINVAL)
 		}
 	}
 	u := unixStream.open(t)

@@ -7,7 +7,7 @@ import (
 
 // TCPInfo is what the kernel knows of a TCP connection (TCP_INFO, see
 // tcp(7)): how it does, and what holds it back. Fields that the running
-// kernel does not fill in are zero. It allocates nothing.
+// kernel does not fill in are zero.
 type TCPInfo struct {
 	State       TCPState
 	Congestion  uint8 // state of loss recovery: 0 open, 1 disorder, 2 reduced by ECN, 3 recovery, 4 loss

@@ -67,9 +67,9 @@ func reason(err error) string {
 var traceHook atomic.Pointer[func(Call)]
 
 // SetTrace makes hook see each completed call of every socket made from now
-// on; nil ends that for new sockets. The hook is called by the goroutine that
-// made the call, and by many at once. Without a hook, tracing costs a
-// comparison with nil.
+// on, except those that only ask: AtMark, Name and Peer. Nil ends that for new
+// sockets. The hook is called by the goroutine that made the call, and by many
+// at once. Without a hook, tracing costs a comparison with nil.
 func SetTrace(hook func(Call)) {
 	if hook == nil {
 		traceHook.Store(nil)

@@ -8,6 +8,7 @@ const (
 	DontRoute        = unix.MSG_DONTROUTE
 	EndOfRecord      = unix.MSG_EOR
 	ControlTruncated = unix.MSG_CTRUNC
+	DataTruncated    = unix.MSG_TRUNC // of a message received
 	OutOfBand        = unix.MSG_OOB
 	Peek             = unix.MSG_PEEK
 )

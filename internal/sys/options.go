@@ -1,6 +1,7 @@
 package sys
 
 import (
+	"math"
 	"syscall"
 
 	"golang.org/x/sys/unix"
@@ -15,8 +16,12 @@ func GetInt(fd, level, name int) (int, syscall.Errno) {
 	return v, 0
 }
 
-// SetInt is setsockopt(2) of an option that is an int.
+// SetInt is setsockopt(2) of an option that is an int, which has 32 bits: a
+// greater value is EINVAL.
 func SetInt(fd, level, name, v int) syscall.Errno {
+	if v != int(int32(v)) {
+		return syscall.EINVAL
+	}
 	if err := unix.SetsockoptInt(fd, level, name, v); err != nil {
 		return errnoOf(err)
 	}
@@ -24,8 +29,12 @@ func SetInt(fd, level, name, v int) syscall.Errno {
 }
 
 // SetLinger is SO_LINGER: seconds that close waits for what is not yet sent,
-// 0 for a reset, negative for none of this, the default.
+// 0 for a reset, negative for none of this, the default. More than 32 bits is
+// EINVAL.
 func SetLinger(fd, seconds int) syscall.Errno {
+	if seconds > math.MaxInt32 {
+		return syscall.EINVAL
+	}
 	l := unix.Linger{}
 	if seconds >= 0 {
 		l.Onoff, l.Linger = 1, int32(seconds)

@@ -8,7 +8,7 @@ const (
 	afInet  = unix.AF_INET
 	afInet6 = unix.AF_INET6
 	afUnix  = unix.AF_UNIX
-	afVSock = 40 // there is none: the system refuses it
+	afVSock = 40 // Linux's number: there is none like it
 
 	abstractNames = false
 )
@@ -35,8 +35,11 @@ func (a *Sockaddr) Family() int {
 
 // systemFamily is the inverse of Family's change of numbers.
 func systemFamily(domain int) int {
-	if domain == linuxInet6 {
+	switch domain {
+	case linuxInet6:
 		return afInet6
+	case afVSock:
+		return -1 // which the system refuses: its own 40 is something else
 	}
 	return domain
 }
