@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"zocalo/socket"
+	"zocalo/socket/wait"
 )
 
 // closeBound is how long Close tries to send what was accepted for sending
@@ -47,9 +48,9 @@ type connection struct {
 
 	clock clock
 
-	reading turn // guards incoming
+	reading wait.Turn // guards incoming
 	incoming
-	writing turn // guards outgoing
+	writing wait.Turn // guards outgoing
 	outgoing
 	urgent urgent
 
@@ -66,7 +67,7 @@ type connection struct {
 const errNotListening = syscall.EINVAL
 
 func newConnection(tcp *socket.Socket, stream bool) *connection {
-	e := &connection{stream: stream, tcp: tcp, closed: make(chan struct{}), reading: newTurn(), writing: newTurn()}
+	e := &connection{stream: stream, tcp: tcp, closed: make(chan struct{}), reading: wait.NewTurn(), writing: wait.NewTurn()}
 	e.config = config{tpdu: DefaultTPDU, tsdu: DefaultTSDU}
 	e.urgent.init()
 	e.clock.init(tcp)
@@ -155,7 +156,7 @@ func (e *connection) Bind(n socket.Name) error {
 	}
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	if isClosed(e.closed) {
+	if wait.IsClosed(e.closed) {
 		return net.ErrClosed
 	}
 	if e.state != fresh || e.station != nil {
@@ -173,12 +174,12 @@ func (e *connection) Bind(n socket.Name) error {
 func (e *connection) SetReadDeadline(t time.Time) error  { return e.clock.set(&e.clock.read, t) }
 func (e *connection) SetWriteDeadline(t time.Time) error { return e.clock.set(&e.clock.write, t) }
 
-func (e *connection) readLimits() limits {
-	return limits{context.Background(), e.closed, &e.clock.read}
+func (e *connection) readLimits() wait.Limits {
+	return wait.Limits{Ctx: context.Background(), Closed: e.closed, Deadline: &e.clock.read}
 }
 
-func (e *connection) writeLimits() limits {
-	return limits{context.Background(), e.closed, &e.clock.write}
+func (e *connection) writeLimits() wait.Limits {
+	return wait.Limits{Ctx: context.Background(), Closed: e.closed, Deadline: &e.clock.write}
 }
 
 // Shutdown of Read makes every Read io.EOF. Of Both, it ends the connection
@@ -194,11 +195,11 @@ func (e *connection) Shutdown(how socket.How) error {
 			Needs: "Close, once all that the peer may still say was read"}
 	case socket.Both:
 		l := e.writeLimits()
-		if err := e.writing.take(&l); err != nil {
+		if err := e.writing.Take(&l); err != nil {
 			return err
 		}
 		e.ended = true
-		e.writing.give()
+		e.writing.Give()
 	}
 	e.noRead.Store(true)
 	err := e.lowerError(e.tcp.Shutdown(how))
@@ -233,7 +234,7 @@ func (e *connection) Close() error {
 		return bare(e.tcp.Close())
 	}
 	e.writing <- struct{}{} // whoever has it stops now
-	defer e.writing.give()
+	defer e.writing.Give()
 	if len(e.owed) > 0 {
 		e.tcp.SetWriteDeadline(time.Now().Add(closeBound))
 		if e.settle() != nil {
@@ -268,7 +269,7 @@ func (e *connection) stop() error {
 // lowerError is the error of a call on the TCP socket that Close may have
 // ended, by way of its deadlines.
 func (e *connection) lowerError(err error) error {
-	if err != nil && isClosed(e.closed) {
+	if err != nil && wait.IsClosed(e.closed) {
 		return net.ErrClosed
 	}
 	return bare(err)
@@ -290,7 +291,7 @@ func bare(err error) error {
 // clock keeps the deadlines of a connection and, as they follow from these,
 // those of its TCP socket.
 type clock struct {
-	read, write deadline
+	read, write wait.Deadline
 
 	mu       sync.Mutex
 	tcp      *socket.Socket
@@ -304,19 +305,19 @@ type clock struct {
 
 func (c *clock) init(tcp *socket.Socket) {
 	c.tcp = tcp
-	c.read.init()
-	c.write.init()
+	c.read.Init()
+	c.write.Init()
 }
 
 var longAgo = time.Unix(1, 0)
 
-func (c *clock) set(d *deadline, t time.Time) error {
+func (c *clock) set(d *wait.Deadline, t time.Time) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.closed {
 		return net.ErrClosed
 	}
-	d.set(t)
+	d.Set(t)
 	return c.apply()
 }
 
@@ -325,7 +326,7 @@ func (c *clock) apply() error {
 	if c.off {
 		return nil
 	}
-	read, write := c.read.at, c.write.at
+	read, write := c.read.Time(), c.write.Time()
 	if c.shaking {
 		if write.IsZero() || c.bound.Before(write) {
 			write = c.bound
@@ -368,8 +369,8 @@ func (c *clock) stop(closed chan struct{}) error {
 	}
 	c.closed = true
 	close(closed)
-	c.read.set(time.Time{}) // stops the timers
-	c.write.set(time.Time{})
+	c.read.Set(time.Time{}) // stops the timers
+	c.write.Set(time.Time{})
 	c.apply()
 	return nil
 }

@@ -156,7 +156,7 @@ func (d *datagram) send(buffers [][]byte, to socket.Name) (int, error) {
 	if !t.sum {
 		d.out.Buffers = append(d.out.Buffers, buffers...)
 	}
-	if tracing() {
+	if socket.Tracing() {
 		t.data = make([]byte, size)
 		traced(traceOut, d.udp, &t, headerSize+size)
 	}
@@ -220,7 +220,7 @@ func (d *datagram) accept(m *socket.Message, b []byte) ([]byte, bool) {
 	if err != nil || t.code != codeUD || !t.hasCalling || !t.hasCalled {
 		return nil, false
 	}
-	if tracing() {
+	if socket.Tracing() {
 		traced(traceIn, d.udp, &t, len(b))
 	}
 	if t.sum {

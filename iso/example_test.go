@@ -93,18 +93,18 @@ func ExampleParseSelector() {
 	// MMS 4d 4d 53 <nil>
 }
 
-// SetTrace shows the TPDUs of a connection as they come and go.
-func ExampleSetTrace() {
+// The trace shows the TPDUs of a connection as they come and go.
+func Example_trace() {
 	ctx := context.Background()
 	l, _ := zocalo.Listen(ctx, "iso:127.0.0.1:0,tsap=x")
 	defer l.Close()
 
-	iso.SetTrace(func(c socket.Call) {
+	socket.SetTrace(func(c socket.Call) {
 		if c.Name == "tpdu-out" && c.Args[:2] == "DT" {
 			fmt.Println(c.Name, c.Args, "=", c.Result)
 		}
 	})
-	defer iso.SetTrace(nil)
+	defer socket.SetTrace(nil)
 	c, err := zocalo.Dial(ctx, "iso:"+l.Name().String()+",tpdu=128")
 	if err != nil {
 		fmt.Println(err)

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"zocalo/socket"
+	"zocalo/socket/wait"
 )
 
 // mostShake bounds the packets of a handshake, with more user data than there
@@ -44,7 +45,7 @@ func (e *connection) Connect(ctx context.Context, peer socket.Name) error {
 	if err != nil {
 		return err
 	}
-	if isClosed(e.closed) {
+	if wait.IsClosed(e.closed) {
 		return net.ErrClosed
 	}
 	if err := e.begin(connecting); err != nil {
@@ -64,10 +65,10 @@ func (e *connection) connect(ctx context.Context, lower, peer socket.Name) error
 		return err
 	}
 	l := e.writeLimits()
-	if err := e.reading.take(&l); err != nil {
+	if err := e.reading.Take(&l); err != nil {
 		return err
 	}
-	defer e.reading.give()
+	defer e.reading.Give()
 	if err := e.tcp.Connect(ctx, lower); err != nil {
 		return e.lowerError(err)
 	}

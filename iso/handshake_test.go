@@ -310,7 +310,7 @@ func TestNegotiation(t *testing.T) {
 			}
 		}
 		var out, in int
-		SetTrace(func(call socket.Call) {
+		socket.SetTrace(func(call socket.Call) {
 			if call.Name == traceOut {
 				out = max(out, call.Result)
 			} else {
@@ -321,7 +321,7 @@ func TestNegotiation(t *testing.T) {
 		go a.Write(data)
 		got := make([]byte, len(data)+1)
 		n, err := b.Read(got)
-		SetTrace(nil)
+		socket.SetTrace(nil)
 		if err != nil || !bytes.Equal(got[:n], data) {
 			t.Errorf("Read of %d octets = %d, %v", len(data), n, err)
 		}

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"zocalo/socket"
+	"zocalo/socket/wait"
 )
 
 var background = context.Background()
@@ -20,8 +21,8 @@ const mostBacklog = 4096
 // passive is the queue of a listener: connections that stand and that nobody
 // has accepted.
 type passive struct {
-	ready bell       // something to accept
-	room  bell       // room for a connection
+	ready wait.Bell  // something to accept
+	room  wait.Bell  // room for a connection
 	errs  chan error // of TCP's accept, for who waits
 
 	mu     sync.Mutex
@@ -31,7 +32,7 @@ type passive struct {
 }
 
 func newPassive(backlog int) *passive {
-	p := &passive{ready: newBell(), room: newBell(), errs: make(chan error)}
+	p := &passive{ready: wait.NewBell(), room: wait.NewBell(), errs: make(chan error)}
 	p.resize(backlog)
 	return p
 }
@@ -42,7 +43,7 @@ func (p *passive) resize(backlog int) {
 	if p.most = backlog; backlog <= 0 || backlog > mostBacklog {
 		p.most = mostBacklog
 	}
-	p.room.ring()
+	p.room.Ring()
 }
 
 // put adds a connection. It returns full, or that the listener is closed.
@@ -50,16 +51,16 @@ func (p *passive) put(c *connection) (ok, closed bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.closed {
-		p.room.ring() // for the others who wait
+		p.room.Ring() // for the others who wait
 		return false, true
 	}
 	if len(p.queue) >= p.most {
 		return false, false
 	}
 	p.queue = append(p.queue, c)
-	p.ready.ring()
+	p.ready.Ring()
 	if len(p.queue) < p.most {
-		p.room.ring()
+		p.room.Ring()
 	}
 	return true, false
 }
@@ -73,9 +74,9 @@ func (p *passive) take() *connection {
 	c := p.queue[0]
 	p.queue = append(p.queue[:0], p.queue[1:]...)
 	if len(p.queue) > 0 {
-		p.ready.ring()
+		p.ready.Ring()
 	}
-	p.room.ring()
+	p.room.Ring()
 	return c
 }
 
@@ -84,7 +85,7 @@ func (p *passive) close() {
 	p.mu.Lock()
 	queue := p.queue
 	p.queue, p.closed = nil, true
-	p.room.ring()
+	p.room.Ring()
 	p.mu.Unlock()
 	for _, c := range queue {
 		c.Abort()
@@ -117,16 +118,16 @@ func (e *connection) Listen(backlog int) error {
 
 // Accept takes the next connection of the queue.
 func (e *connection) Accept(ctx context.Context) (socket.Endpoint, error) {
-	l := limits{ctx, e.closed, &e.clock.read}
+	l := wait.Limits{Ctx: ctx, Closed: e.closed, Deadline: &e.clock.read}
 	e.mu.Lock()
 	p := e.passive
 	e.mu.Unlock()
-	if p == nil && !isClosed(e.closed) {
+	if p == nil && !wait.IsClosed(e.closed) {
 		return nil, os.NewSyscallError("accept", errNotListening)
 	}
 	for {
-		passed := l.deadline.channel()
-		if err := l.overAt(passed); err != nil {
+		passed := l.Deadline.Passed()
+		if err := l.Over(); err != nil {
 			return nil, err
 		}
 		if c := p.take(); c != nil {
@@ -137,9 +138,9 @@ func (e *connection) Accept(ctx context.Context) (socket.Endpoint, error) {
 		case <-p.ready:
 		case err := <-p.errs:
 			return nil, err
-		case <-l.closed:
+		case <-l.Closed:
 		case <-passed:
-		case <-l.ctx.Done():
+		case <-l.Ctx.Done():
 		}
 	}
 }

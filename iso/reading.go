@@ -102,16 +102,16 @@ func (s *sink) contents() []byte {
 // startReading takes the turn to read, and the pump where there is one.
 func (e *connection) startReading() error {
 	l := e.readLimits()
-	if err := e.reading.take(&l); err != nil {
+	if err := e.reading.Take(&l); err != nil {
 		return err
 	}
 	if !e.isConnected() {
-		e.reading.give()
+		e.reading.Give()
 		return os.NewSyscallError("read", syscall.ENOTCONN)
 	}
 	if e.urgent.agreed {
 		if err := e.takePump(&l); err != nil {
-			e.reading.give()
+			e.reading.Give()
 			return err
 		}
 	}
@@ -123,7 +123,7 @@ func (e *connection) stopReading() {
 	if e.urgent.agreed {
 		e.givePump()
 	}
-	e.reading.give()
+	e.reading.Give()
 }
 
 // Read takes octets of a stream, or one TSDU.
@@ -349,7 +349,7 @@ func (e *connection) header() error {
 		if there[4] == dataHeader-1 && there[5]&0xf0 == codeDT {
 			e.payload, e.last, e.open = size-leastTPKT, there[6]&eot != 0, true
 			e.start += leastTPKT
-			if tracing() {
+			if socket.Tracing() {
 				tracedData(traceIn, e.tcp, e.payload, e.last)
 			}
 			return nil

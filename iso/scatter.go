@@ -1,5 +1,7 @@
 package iso
 
+import "zocalo/socket"
+
 // scatter reads from TCP with the inbox empty: the payload straight to where
 // it belongs, and what follows it too, as far as the guess is right that
 // these are DTs of the size agreed on. A long message then needs few calls and
@@ -62,7 +64,7 @@ func (e *connection) settleSlots(s *sink, slots [][]byte, n int) {
 			return
 		}
 		e.payload, e.last, e.open = size-framing, h[6]&eot != 0, true
-		if tracing() {
+		if socket.Tracing() {
 			tracedData(traceIn, e.tcp, e.payload, e.last)
 		}
 		n -= framing

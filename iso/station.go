@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"zocalo/socket"
+	"zocalo/socket/wait"
 )
 
 // mostHalfOpen is how many connections of a TCP port may be between that of
@@ -107,7 +108,7 @@ func (st *station) listen(e *connection, backlog int) error {
 	defer st.mu.Unlock()
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	if isClosed(e.closed) {
+	if wait.IsClosed(e.closed) {
 		return net.ErrClosed
 	}
 	if e.passive != nil {
@@ -211,7 +212,7 @@ func (st *station) tell(err error) {
 func (st *station) admit(c *connection) bool {
 	c.clock.change(func() { c.clock.shaking, c.clock.bound = true, time.Now().Add(requestBound) })
 	st.mu.Lock()
-	if isClosed(st.gone) {
+	if wait.IsClosed(st.gone) {
 		st.mu.Unlock()
 		c.Abort()
 		return false

@@ -10,6 +10,7 @@ import (
 	"syscall"
 
 	"zocalo/socket"
+	"zocalo/socket/wait"
 )
 
 // mostUrgent is how many expedited data units wait to be taken. While there
@@ -20,12 +21,12 @@ const mostUrgent = 256
 // everything else, so it is found as that is read: by Read as it comes to it,
 // or by ReceiveUrgent, which reads ahead into the inbox while nobody reads.
 type urgent struct {
-	agreed  bool // by both sides; set before the connection stands
-	pump    turn // of who reads from TCP, and owns the inbox
+	agreed  bool      // by both sides; set before the connection stands
+	pump    wait.Turn // of who reads from TCP, and owns the inbox
 	readers atomic.Int32
-	changed bell // for ReceiveUrgent: data came, the pump is free, or there is no more
-	room    bell // for Read: data was taken
-	taking  turn // of ReceiveUrgent
+	changed wait.Bell // for ReceiveUrgent: data came, the pump is free, or there is no more
+	room    wait.Bell // for Read: data was taken
+	taking  wait.Turn // of ReceiveUrgent
 
 	mu    sync.Mutex // guards the rest
 	queue []expeditedData
@@ -40,8 +41,8 @@ type expeditedData struct {
 }
 
 func (u *urgent) init() {
-	u.pump, u.taking = newTurn(), newTurn()
-	u.changed, u.room = newBell(), newBell()
+	u.pump, u.taking = wait.NewTurn(), wait.NewTurn()
+	u.changed, u.room = wait.NewBell(), wait.NewBell()
 }
 
 // put adds expedited data that comes after so many octets of ordinary data
@@ -59,7 +60,7 @@ func (u *urgent) put(b []byte, after int) bool {
 	if len(u.marks) == 0 || u.marks[len(u.marks)-1] != mark {
 		u.marks = append(u.marks, mark)
 	}
-	u.changed.ring()
+	u.changed.Ring()
 	return true
 }
 
@@ -72,7 +73,7 @@ func (u *urgent) take() (d expeditedData, ok bool, end error) {
 	}
 	d = u.queue[0]
 	u.queue = append(u.queue[:0], u.queue[1:]...)
-	u.room.ring()
+	u.room.Ring()
 	return d, true, nil
 }
 
@@ -107,7 +108,7 @@ func (e *connection) finishUrgent(why error) {
 		u.end = why
 	}
 	u.mu.Unlock()
-	u.changed.ring()
+	u.changed.Ring()
 }
 
 func (e *connection) isExpedited() bool {
@@ -118,22 +119,22 @@ func (e *connection) isExpedited() bool {
 
 // takePump gets the inbox for a reader, if need be from a ReceiveUrgent that
 // waits for TCP.
-func (e *connection) takePump(l *limits) error {
+func (e *connection) takePump(l *wait.Limits) error {
 	u := &e.urgent
-	if u.pump.try() {
+	if u.pump.TryTake() {
 		return nil
 	}
 	u.readers.Add(1)
 	defer u.readers.Add(-1)
 	e.clock.kick()
-	err := u.pump.take(l)
+	err := u.pump.Take(l)
 	e.clock.unkick()
 	return err
 }
 
 func (e *connection) givePump() {
-	e.urgent.pump.give()
-	e.urgent.changed.ring()
+	e.urgent.pump.Give()
+	e.urgent.changed.Ring()
 }
 
 // urgentCame keeps expedited data that a reader came to, when there is room.
@@ -141,7 +142,7 @@ func (e *connection) urgentCame(b []byte) error {
 	u := &e.urgent
 	l := e.readLimits()
 	for !u.put(b, 0) {
-		if _, err := wait(&l, u.room); err != nil {
+		if _, err := wait.Receive(&l, u.room); err != nil {
 			return err
 		}
 	}
@@ -149,7 +150,7 @@ func (e *connection) urgentCame(b []byte) error {
 }
 
 func (e *connection) notAgreed(call string) error {
-	if isClosed(e.closed) {
+	if wait.IsClosed(e.closed) {
 		return net.ErrClosed
 	}
 	if !e.isConnected() {
@@ -187,13 +188,13 @@ func (e *connection) ReceiveUrgent(ctx context.Context, b []byte) (int, error) {
 		return 0, e.notAgreed("recv")
 	}
 	u := &e.urgent
-	l := limits{ctx, e.closed, &e.clock.read}
-	if err := u.taking.take(&l); err != nil {
+	l := wait.Limits{Ctx: ctx, Closed: e.closed, Deadline: &e.clock.read}
+	if err := u.taking.Take(&l); err != nil {
 		return 0, err
 	}
-	defer u.taking.give()
+	defer u.taking.Give()
 	for {
-		if err := l.over(); err != nil {
+		if err := l.Over(); err != nil {
 			return 0, err
 		}
 		d, ok, end := u.take()
@@ -207,9 +208,9 @@ func (e *connection) ReceiveUrgent(ctx context.Context, b []byte) (int, error) {
 		case end != nil:
 			return 0, end
 		}
-		if u.readers.Load() == 0 && u.pump.try() {
+		if u.readers.Load() == 0 && u.pump.TryTake() {
 			full, err := e.lookAhead(ctx)
-			u.pump.give()
+			u.pump.Give()
 			switch {
 			case err != nil && !endedByUs(err):
 				e.finishUrgent(err)
@@ -219,7 +220,7 @@ func (e *connection) ReceiveUrgent(ctx context.Context, b []byte) (int, error) {
 			}
 		}
 		// Somebody reads, or must before there is room.
-		if _, err := wait(&l, u.changed); err != nil {
+		if _, err := wait.Receive(&l, u.changed); err != nil {
 			return 0, err
 		}
 	}

@@ -8,6 +8,7 @@ import (
 	"syscall"
 
 	"zocalo/socket"
+	"zocalo/socket/wait"
 )
 
 const (
@@ -92,7 +93,7 @@ func (e *connection) Send(m *socket.Message) (int, error) {
 // startWriting takes the turn. Nothing is owed then: flush keeps the turn.
 func (e *connection) startWriting() error {
 	l := e.writeLimits()
-	if err := e.writing.take(&l); err != nil {
+	if err := e.writing.Take(&l); err != nil {
 		return err
 	}
 	err := error(nil)
@@ -110,7 +111,7 @@ func (e *connection) startWriting() error {
 
 func (e *connection) stopWriting() {
 	e.forget()
-	e.writing.give()
+	e.writing.Give()
 }
 
 // forget lets go of the caller's memory.
@@ -164,7 +165,7 @@ func (e *connection) sendTogether(buffers [][]byte, size int) (int, error) {
 		whole = append(whole, b...)
 	}
 	e.scratch = whole
-	if tracing() {
+	if socket.Tracing() {
 		tracedData(traceOut, e.tcp, size, true)
 	}
 	if err := e.sendPacket(whole); err != nil {
@@ -232,7 +233,7 @@ func (e *connection) cutBatch(c *cutter) (want int) {
 		before := c.left
 		e.vector = c.next(e.framed[i][:], e.vector)
 		want += framing + before - c.left
-		if tracing() {
+		if socket.Tracing() {
 			tracedData(traceOut, e.tcp, before-c.left, c.stream || c.left == 0)
 		}
 	}
@@ -308,7 +309,7 @@ func (e *connection) skip(n int) {
 // flush sends what is owed in the background, and gives the turn when that is
 // done. After Close it is left to Close.
 func (e *connection) flush() {
-	if len(e.owed) == 0 || isClosed(e.closed) {
+	if len(e.owed) == 0 || wait.IsClosed(e.closed) {
 		e.stopWriting()
 		return
 	}
@@ -317,7 +318,7 @@ func (e *connection) flush() {
 	go func() {
 		err := e.settle()
 		e.clock.change(func() { e.clock.flushing = false })
-		if err != nil && !isClosed(e.closed) {
+		if err != nil && !wait.IsClosed(e.closed) {
 			e.owed, e.ended = nil, true // the connection is lost, as Read will tell
 		}
 		e.stopWriting()

@@ -78,6 +78,18 @@ func SetTrace(hook func(Call)) {
 	traceHook.Store(&hook)
 }
 
+// Trace shows a call to the hook, if there is one: for families in user space,
+// which have packets to tell besides the calls. Ask [Tracing] first where the
+// Call costs something to make.
+func Trace(c Call) {
+	if hook := currentTrace(); hook != nil {
+		hook(c)
+	}
+}
+
+// Tracing reports whether there is a hook.
+func Tracing() bool { return traceHook.Load() != nil }
+
 func currentTrace() func(Call) {
 	if p := traceHook.Load(); p != nil {
 		return *p

@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"strconv"
+	"strings"
 	"syscall"
 	"time"
 
@@ -51,7 +52,7 @@ func unixFamily() *Family {
 		Domains:    []DomainConstant{{Unix, "AF_UNIX"}},
 		New:        openKernel,
 		Pair:       pairKernel,
-		FormatName: Name.Path,
+		FormatName: func(n Name) string { return strings.ReplaceAll(n.Path(), ",", ",,") },
 		NetAddr:    unixNetAddr,
 		KindName: func(k Kind) string {
 			return map[Type]string{Stream: "unix", Datagram: "unix-dgram", SeqPacket: "unix-seqpacket"}[k.Type]

@@ -8,7 +8,9 @@ package main
 import (
 	"os"
 
+	_ "zocalo/iso"
 	"zocalo/process"
+	_ "zocalo/xns"
 )
 
 func main() {

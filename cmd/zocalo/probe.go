@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -211,8 +212,16 @@ func resolved(ctx context.Context, a address.Address, endpoint string) ([]addres
 	}
 	list := make([]address.Address, len(names))
 	for i, n := range names {
-		list[i] = a
-		list[i].Endpoint = n.String()
+		// A name is written as an address has it, with options of its own in
+		// some domains; those of the address that it has too agree with it.
+		if list[i], err = address.Parse(a.Scheme.Name + ":" + n.String()); err != nil {
+			return nil, err
+		}
+		for _, s := range a.Settings {
+			if !slices.ContainsFunc(list[i].Settings, func(own socket.Setting) bool { return own.Spec == s.Spec }) {
+				list[i].Settings = append(list[i].Settings, s)
+			}
+		}
 	}
 	return list, nil
 }

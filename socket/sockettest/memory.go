@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"zocalo/socket"
+	"zocalo/socket/wait"
 )
 
 // Memory is the domain of sockets within one process. Its names are any text
@@ -124,8 +125,8 @@ func pairMemory(k socket.Kind) (a, b socket.Endpoint, err error) {
 // memory is what the endpoints of all three types have in common.
 type memory struct {
 	closed    chan struct{}
-	reading   deadline
-	writeTime deadline
+	reading   wait.Deadline
+	writeTime wait.Deadline
 
 	mu         sync.Mutex
 	name, peer socket.Name
@@ -135,12 +136,16 @@ type memory struct {
 
 func (e *memory) init() {
 	e.closed = make(chan struct{})
-	e.reading.init()
-	e.writeTime.init()
+	e.reading.Init()
+	e.writeTime.Init()
 }
 
-func (e *memory) readLimits(ctx context.Context) limits  { return limits{ctx, e.closed, &e.reading} }
-func (e *memory) writeLimits(ctx context.Context) limits { return limits{ctx, e.closed, &e.writeTime} }
+func (e *memory) readLimits(ctx context.Context) wait.Limits {
+	return wait.Limits{Ctx: ctx, Closed: e.closed, Deadline: &e.reading}
+}
+func (e *memory) writeLimits(ctx context.Context) wait.Limits {
+	return wait.Limits{Ctx: ctx, Closed: e.closed, Deadline: &e.writeTime}
+}
 
 func (e *memory) Name() socket.Name {
 	e.mu.Lock()
@@ -157,13 +162,13 @@ func (e *memory) Peer() socket.Name {
 func (e *memory) SetReadDeadline(t time.Time) error  { return e.setDeadline(&e.reading, t) }
 func (e *memory) SetWriteDeadline(t time.Time) error { return e.setDeadline(&e.writeTime, t) }
 
-func (e *memory) setDeadline(d *deadline, t time.Time) error {
+func (e *memory) setDeadline(d *wait.Deadline, t time.Time) error {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	if isClosed(e.closed) {
+	if wait.IsClosed(e.closed) {
 		return net.ErrClosed
 	}
-	d.set(t)
+	d.Set(t)
 	return nil
 }
 
@@ -171,12 +176,12 @@ func (e *memory) setDeadline(d *deadline, t time.Time) error {
 func (e *memory) close() (in, out *queue, err error) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	if isClosed(e.closed) {
+	if wait.IsClosed(e.closed) {
 		return nil, nil, net.ErrClosed
 	}
 	close(e.closed)
-	e.reading.set(time.Time{}) // stops the timers
-	e.writeTime.set(time.Time{})
+	e.reading.Set(time.Time{}) // stops the timers
+	e.writeTime.Set(time.Time{})
 	if e.bound {
 		names.remove(e.name)
 	}
@@ -188,7 +193,7 @@ func (e *memory) queues(call string) (in, out *queue, err error) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	switch {
-	case isClosed(e.closed):
+	case wait.IsClosed(e.closed):
 		return nil, nil, net.ErrClosed
 	case e.in == nil:
 		return nil, nil, os.NewSyscallError(call, syscall.ENOTCONN)
@@ -200,7 +205,7 @@ func (e *memory) queues(call string) (in, out *queue, err error) {
 // the system choose.
 func (e *memory) bind(n socket.Name, self socket.Endpoint) error {
 	switch {
-	case isClosed(e.closed):
+	case wait.IsClosed(e.closed):
 		return net.ErrClosed
 	case !e.name.IsZero():
 		return os.NewSyscallError("bind", syscall.EINVAL)
@@ -256,13 +261,13 @@ func (t *table) find(n socket.Name) socket.Endpoint {
 }
 
 // receiveMessage waits for a message of q and fills m with it.
-func receiveMessage(l limits, q *queue, m *socket.Message, connected socket.Name) error {
+func receiveMessage(l wait.Limits, q *queue, m *socket.Message, connected socket.Name) error {
 	peek := m.Flags&socket.Peek != 0
 	m.N, m.Size, m.Flags, m.SegmentSize, m.Peer = 0, 0, 0, 0, socket.Name{}
 	m.Ancillary.Present = 0
 	var r record
 	var fail error
-	err := l.await(q.readable, func() (ready bool) {
+	err := l.Await(q.readable, func() (ready bool) {
 		r, m.N, ready, fail = q.take(m.Buffers, peek)
 		return ready
 	})
@@ -284,11 +289,11 @@ func receiveMessage(l limits, q *queue, m *socket.Message, connected socket.Name
 }
 
 // readMessage is receiveMessage for a plain Read.
-func readMessage(l limits, q *queue, b []byte) (n int, err error) {
+func readMessage(l wait.Limits, q *queue, b []byte) (n int, err error) {
 	var r record
 	var fail error
 	buffers := [1][]byte{b}
-	err = l.await(q.readable, func() (ready bool) {
+	err = l.Await(q.readable, func() (ready bool) {
 		r, n, ready, fail = q.take(buffers[:], false)
 		return ready
 	})
@@ -304,13 +309,13 @@ func readMessage(l limits, q *queue, b []byte) (n int, err error) {
 }
 
 // sendMessage puts a message into q, waiting for room.
-func sendMessage(l limits, q *queue, buffers [][]byte, sender *queue, from socket.Name) (int, error) {
+func sendMessage(l wait.Limits, q *queue, buffers [][]byte, sender *queue, from socket.Name) (int, error) {
 	size := total(buffers)
 	if size > queueOctets {
 		return 0, os.NewSyscallError("sendmsg", syscall.EMSGSIZE)
 	}
 	var fail error
-	err := l.await(q.writable, func() (ready bool) {
+	err := l.Await(q.writable, func() (ready bool) {
 		ready, fail = q.put(buffers, size, sender, from)
 		return ready
 	})

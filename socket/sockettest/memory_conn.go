@@ -9,6 +9,7 @@ import (
 	"syscall"
 
 	"zocalo/socket"
+	"zocalo/socket/wait"
 )
 
 // connection is either of the types that have connections.
@@ -22,14 +23,14 @@ type memoryConn struct {
 	memory
 	self    connection
 	kind    socket.Type
-	writing turn
+	writing wait.Turn
 
 	// Under mu; of a passive socket the backlog is positive.
 	connecting bool
 	backlog    int
 	pending    []connection // connected, and not yet accepted
-	arrived    bell
-	room       bell
+	arrived    wait.Bell
+	room       wait.Bell
 }
 
 func newConnection(t socket.Type) connection {
@@ -41,8 +42,8 @@ func newConnection(t socket.Type) connection {
 	}
 	c := e.base()
 	c.init()
-	c.self, c.kind, c.writing = e, t, newTurn()
-	c.arrived, c.room = newBell(), newBell()
+	c.self, c.kind, c.writing = e, t, wait.NewTurn()
+	c.arrived, c.room = wait.NewBell(), wait.NewBell()
 	return e
 }
 
@@ -65,7 +66,7 @@ func (e *memoryConn) Listen(backlog int) error {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	switch {
-	case isClosed(e.closed):
+	case wait.IsClosed(e.closed):
 		return net.ErrClosed
 	case e.in != nil || e.connecting:
 		return os.NewSyscallError("listen", syscall.EINVAL)
@@ -78,7 +79,7 @@ func (e *memoryConn) Listen(backlog int) error {
 		backlog = maxBacklog
 	}
 	e.backlog = backlog
-	e.room.ring()
+	e.room.Ring()
 	return nil
 }
 
@@ -86,12 +87,12 @@ func (e *memoryConn) Accept(ctx context.Context) (socket.Endpoint, error) {
 	e.mu.Lock()
 	passive := e.backlog > 0
 	e.mu.Unlock()
-	if !passive && !isClosed(e.closed) {
+	if !passive && !wait.IsClosed(e.closed) {
 		return nil, os.NewSyscallError("accept", syscall.EINVAL)
 	}
 	var c connection
 	l := e.readLimits(ctx)
-	err := l.await(e.arrived, func() bool {
+	err := l.Await(e.arrived, func() bool {
 		e.mu.Lock()
 		defer e.mu.Unlock()
 		if len(e.pending) == 0 {
@@ -99,9 +100,9 @@ func (e *memoryConn) Accept(ctx context.Context) (socket.Endpoint, error) {
 		}
 		c = e.pending[0]
 		e.pending = slices.Delete(e.pending, 0, 1)
-		e.room.ring()
+		e.room.Ring()
 		if len(e.pending) > 0 {
-			e.arrived.ring()
+			e.arrived.Ring()
 		}
 		return true
 	})
@@ -116,16 +117,16 @@ func (e *memoryConn) enqueue(c connection) (ready bool, err error) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	switch {
-	case isClosed(e.closed) || e.backlog == 0:
-		e.room.ring()
+	case wait.IsClosed(e.closed) || e.backlog == 0:
+		e.room.Ring()
 		return true, syscall.ECONNREFUSED
 	case len(e.pending) >= e.backlog:
 		return false, nil
 	}
 	e.pending = append(e.pending, c)
-	e.arrived.ring()
+	e.arrived.Ring()
 	if len(e.pending) < e.backlog {
-		e.room.ring()
+		e.room.Ring()
 	}
 	return true, nil
 }
@@ -147,7 +148,7 @@ func (e *memoryConn) startConnect(peer socket.Name) error {
 	defer e.mu.Unlock()
 	var errno syscall.Errno
 	switch {
-	case isClosed(e.closed):
+	case wait.IsClosed(e.closed):
 		return net.ErrClosed
 	case e.in != nil:
 		errno = syscall.EISCONN
@@ -185,7 +186,7 @@ func (e *memoryConn) connect(ctx context.Context, peer socket.Name) error {
 
 	var refused error
 	l, lc := e.writeLimits(ctx), listener.base()
-	err := l.await(lc.room, func() (ready bool) {
+	err := l.Await(lc.room, func() (ready bool) {
 		ready, refused = lc.enqueue(far)
 		return ready
 	})
@@ -198,7 +199,7 @@ func (e *memoryConn) connect(ctx context.Context, peer socket.Name) error {
 
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	if isClosed(e.closed) {
+	if wait.IsClosed(e.closed) {
 		ends.out.finish(io.EOF)
 		ends.in.refuse(syscall.EPIPE)
 		return net.ErrClosed
@@ -245,7 +246,7 @@ func (e *memoryConn) leave(end, refusal error) error {
 	pending := e.pending
 	e.pending = nil
 	e.mu.Unlock()
-	e.room.ring()
+	e.room.Ring()
 	for _, c := range pending {
 		c.base().leave(syscall.ECONNRESET, syscall.ECONNRESET)
 	}
@@ -262,10 +263,10 @@ func (e *memoryStream) Read(b []byte) (n int, err error) {
 	}
 	l := e.readLimits(context.Background())
 	if len(b) == 0 {
-		return 0, l.over(e.reading.channel())
+		return 0, l.Over()
 	}
 	var fail error
-	err = l.await(in.readable, func() (ready bool) {
+	err = l.Await(in.readable, func() (ready bool) {
 		n, ready, fail = in.read(b)
 		return ready
 	})
@@ -287,15 +288,15 @@ func (e *memoryStream) Writev(buffers [][]byte) (n int64, err error) {
 		return 0, err
 	}
 	l := e.writeLimits(context.Background())
-	if err := e.writing.take(&l); err != nil {
+	if err := e.writing.Take(&l); err != nil {
 		return 0, err
 	}
-	defer e.writing.give()
+	defer e.writing.Give()
 	for _, b := range buffers {
 		for len(b) > 0 {
 			var k int
 			var fail error
-			err := l.await(out.writable, func() (ready bool) {
+			err := l.Await(out.writable, func() (ready bool) {
 				k, ready, fail = out.write(b)
 				return ready
 			})
@@ -328,7 +329,7 @@ func (e *memoryStream) SendUrgent(b []byte) (int, error) {
 	}
 	var fail error
 	l := e.writeLimits(context.Background())
-	err = l.await(out.calm, func() (ready bool) {
+	err = l.Await(out.calm, func() (ready bool) {
 		ready, fail = out.putUrgent(b[last])
 		return ready
 	})
@@ -348,11 +349,11 @@ func (e *memoryStream) ReceiveUrgent(ctx context.Context, b []byte) (int, error)
 	}
 	l := e.readLimits(ctx)
 	if len(b) == 0 {
-		return 0, l.over(e.reading.channel())
+		return 0, l.Over()
 	}
 	var octet byte
 	var fail error
-	err = l.await(in.urgent, func() (ready bool) {
+	err = l.Await(in.urgent, func() (ready bool) {
 		octet, ready, fail = in.takeUrgent()
 		return ready
 	})

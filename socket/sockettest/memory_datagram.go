@@ -7,6 +7,7 @@ import (
 	"syscall"
 
 	"zocalo/socket"
+	"zocalo/socket/wait"
 )
 
 // memoryDatagram is an endpoint of type Datagram. Its queue in is there from
@@ -30,7 +31,7 @@ func (e *memoryDatagram) Bind(n socket.Name) error {
 // name unsets it.
 func (e *memoryDatagram) Connect(ctx context.Context, peer socket.Name) error {
 	l := e.writeLimits(ctx)
-	if err := l.over(e.writeTime.channel()); err != nil {
+	if err := l.Over(); err != nil {
 		return err
 	}
 	var out *queue
@@ -42,7 +43,7 @@ func (e *memoryDatagram) Connect(ctx context.Context, peer socket.Name) error {
 	}
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	if isClosed(e.closed) {
+	if wait.IsClosed(e.closed) {
 		return net.ErrClosed
 	}
 	if err := e.named(); err != nil {
@@ -114,7 +115,7 @@ func (e *memoryDatagram) send(buffers [][]byte, to socket.Name) (int, error) {
 func (e *memoryDatagram) route(to socket.Name) (out *queue, from socket.Name, err error) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	if isClosed(e.closed) {
+	if wait.IsClosed(e.closed) {
 		return nil, from, net.ErrClosed
 	}
 	if to.IsZero() || to == e.peer {

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"zocalo/socket"
+	"zocalo/socket/wait"
 )
 
 // Toy is the domain of seqpacket sockets over TCP: kind Toy, SeqPacket, 0. Its
@@ -131,15 +132,15 @@ type toy struct {
 	tcp       *socket.Socket
 	times     sync.Mutex // makes Close and the setting of deadlines exclude each other
 	closed    chan struct{}
-	readTime  deadline
-	writeTime deadline
+	readTime  wait.Deadline
+	writeTime wait.Deadline
 
-	reading  turn // guards the next three
+	reading  wait.Turn // guards the next three
 	inbox    []byte
 	start    int   // of inbox, where the next message begins
 	readFail error // for good: the end, or a connection that is lost
 
-	writing turn // guards the rest
+	writing wait.Turn // guards the rest
 	scratch []byte
 	owed    int  // octets still to send of a message that was given up
 	ended   bool // the end was sent
@@ -159,9 +160,9 @@ func newToy(k socket.Kind) (socket.Endpoint, error) {
 }
 
 func overTCP(tcp *socket.Socket) *toy {
-	e := &toy{tcp: tcp, closed: make(chan struct{}), reading: newTurn(), writing: newTurn()}
-	e.readTime.init()
-	e.writeTime.init()
+	e := &toy{tcp: tcp, closed: make(chan struct{}), reading: wait.NewTurn(), writing: wait.NewTurn()}
+	e.readTime.Init()
+	e.writeTime.Init()
 	return e
 }
 
@@ -207,18 +208,22 @@ func (e *toy) SetWriteDeadline(t time.Time) error {
 
 // setDeadline sets that of TCP, where the holder of a turn waits, and that of
 // those who wait for the turn.
-func (e *toy) setDeadline(d *deadline, lower func(time.Time) error, t time.Time) error {
+func (e *toy) setDeadline(d *wait.Deadline, lower func(time.Time) error, t time.Time) error {
 	e.times.Lock()
 	defer e.times.Unlock()
-	if isClosed(e.closed) {
+	if wait.IsClosed(e.closed) {
 		return net.ErrClosed
 	}
-	d.set(t)
+	d.Set(t)
 	return bare(lower(t))
 }
 
-func (e *toy) readLimits() limits  { return limits{context.Background(), e.closed, &e.readTime} }
-func (e *toy) writeLimits() limits { return limits{context.Background(), e.closed, &e.writeTime} }
+func (e *toy) readLimits() wait.Limits {
+	return wait.Limits{Ctx: context.Background(), Closed: e.closed, Deadline: &e.readTime}
+}
+func (e *toy) writeLimits() wait.Limits {
+	return wait.Limits{Ctx: context.Background(), Closed: e.closed, Deadline: &e.writeTime}
+}
 
 // next returns the next message, inside of inbox, with the verdict after it
 // checked. Until it returns one, everything that came stays in inbox: a
@@ -290,10 +295,10 @@ func (e *toy) taken(message []byte) { e.start += toyHeader + len(message) + 1 }
 
 func (e *toy) Read(b []byte) (int, error) {
 	l := e.readLimits()
-	if err := e.reading.take(&l); err != nil {
+	if err := e.reading.Take(&l); err != nil {
 		return 0, err
 	}
-	defer e.reading.give()
+	defer e.reading.Give()
 	message, err := e.next()
 	if err != nil {
 		return 0, err
@@ -311,10 +316,10 @@ func (e *toy) Receive(m *socket.Message) error {
 	m.N, m.Size, m.Flags, m.SegmentSize, m.Peer = 0, 0, 0, 0, e.Peer()
 	m.Ancillary.Present = 0
 	l := e.readLimits()
-	if err := e.reading.take(&l); err != nil {
+	if err := e.reading.Take(&l); err != nil {
 		return err
 	}
-	defer e.reading.give()
+	defer e.reading.Give()
 	message, err := e.next()
 	if err != nil {
 		return err
@@ -359,10 +364,10 @@ func (e *toy) send(buffers [][]byte) (int, error) {
 		return 0, fmt.Errorf("a message of %d octets, and %d is the most: %w", size, LargestToy, syscall.EMSGSIZE)
 	}
 	l := e.writeLimits()
-	if err := e.writing.take(&l); err != nil {
+	if err := e.writing.Take(&l); err != nil {
 		return 0, err
 	}
-	defer e.writing.give()
+	defer e.writing.Give()
 	if e.ended {
 		return 0, os.NewSyscallError("write", syscall.EPIPE)
 	}
@@ -421,11 +426,11 @@ func (e *toy) finish() error {
 func (e *toy) Shutdown(how socket.How) error {
 	if how == socket.Write || how == socket.Both {
 		l := e.writeLimits()
-		if err := e.writing.take(&l); err != nil {
+		if err := e.writing.Take(&l); err != nil {
 			return err
 		}
 		err := e.finish()
-		e.writing.give()
+		e.writing.Give()
 		if err != nil {
 			return e.failed(err)
 		}
@@ -447,7 +452,7 @@ func (e *toy) Close() error {
 		return bare(e.tcp.Close())
 	}
 	e.writing <- struct{}{} // whoever has it stops now
-	defer e.writing.give()
+	defer e.writing.Give()
 	e.tcp.SetWriteDeadline(time.Now().Add(linger))
 	if e.finish() != nil {
 		return bare(e.tcp.Abort())
@@ -467,12 +472,12 @@ func (e *toy) Abort() error {
 func (e *toy) stop() error {
 	e.times.Lock()
 	defer e.times.Unlock()
-	if isClosed(e.closed) {
+	if wait.IsClosed(e.closed) {
 		return net.ErrClosed
 	}
 	close(e.closed)
-	e.readTime.set(time.Time{}) // stops the timers
-	e.writeTime.set(time.Time{})
+	e.readTime.Set(time.Time{}) // stops the timers
+	e.writeTime.Set(time.Time{})
 	e.tcp.SetDeadline(time.Unix(1, 0))
 	return nil
 }
@@ -480,7 +485,7 @@ func (e *toy) stop() error {
 // failed is bare for a call that Close may have ended, by way of TCP's
 // deadline.
 func (e *toy) failed(err error) error {
-	if err != nil && isClosed(e.closed) {
+	if err != nil && wait.IsClosed(e.closed) {
 		return net.ErrClosed
 	}
 	return bare(err)

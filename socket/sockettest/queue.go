@@ -6,6 +6,7 @@ import (
 	"syscall"
 
 	"zocalo/socket"
+	"zocalo/socket/wait"
 )
 
 // The bounds of a queue in memory. A message has to fit whole, so the first
@@ -23,8 +24,8 @@ const (
 // on the bell of the same name.
 type queue struct {
 	mu       sync.Mutex
-	readable bell
-	writable bell
+	readable wait.Bell
+	writable wait.Bell
 	octets   ring[byte]
 	records  ring[record]
 	end      error  // what follows the last octet; nil while more may come
@@ -41,8 +42,8 @@ type record struct {
 
 // urgency is the urgent octet of a stream, which travels beside the queue.
 type urgency struct {
-	urgent  bell // an octet waits to be taken, or none will come
-	calm    bell // there is room for one
+	urgent  wait.Bell // an octet waits to be taken, or none will come
+	calm    wait.Bell // there is room for one
 	octet   byte
 	waiting bool
 	taken   int64 // octets of the stream read so far
@@ -51,8 +52,8 @@ type urgency struct {
 
 func newQueue() *queue {
 	return &queue{
-		readable: newBell(), writable: newBell(),
-		urgency: urgency{urgent: newBell(), calm: newBell(), mark: -1},
+		readable: wait.NewBell(), writable: wait.NewBell(),
+		urgency: urgency{urgent: wait.NewBell(), calm: wait.NewBell(), mark: -1},
 	}
 }
 
@@ -61,7 +62,7 @@ func (q *queue) write(b []byte) (n int, ready bool, err error) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	if q.refusal != nil {
-		q.writable.ring()
+		q.writable.Ring()
 		return 0, true, q.refusal
 	}
 	n = min(len(b), queueOctets-q.octets.n)
@@ -69,7 +70,7 @@ func (q *queue) write(b []byte) (n int, ready bool, err error) {
 		return 0, len(b) == 0, nil
 	}
 	q.octets.put(b[:n])
-	q.readable.ring()
+	q.readable.Ring()
 	return n, true, nil
 }
 
@@ -79,7 +80,7 @@ func (q *queue) read(b []byte) (n int, ready bool, err error) {
 	defer q.mu.Unlock()
 	if q.octets.n == 0 {
 		if q.end != nil {
-			q.readable.ring()
+			q.readable.Ring()
 		}
 		return 0, q.end != nil, q.end
 	}
@@ -89,9 +90,9 @@ func (q *queue) read(b []byte) (n int, ready bool, err error) {
 	n = q.octets.copyTo(b, 0)
 	q.octets.drop(n)
 	q.taken += int64(n)
-	q.writable.ring()
+	q.writable.Ring()
 	if q.octets.n > 0 || q.end != nil {
-		q.readable.ring()
+		q.readable.Ring()
 	}
 	return n, true, nil
 }
@@ -102,10 +103,10 @@ func (q *queue) put(buffers [][]byte, size int, sender *queue, from socket.Name)
 	defer q.mu.Unlock()
 	switch {
 	case q.refusal != nil:
-		q.writable.ring()
+		q.writable.Ring()
 		return true, q.refusal
 	case q.only != nil && q.only != sender:
-		q.writable.ring()
+		q.writable.Ring()
 		return true, syscall.EPERM
 	case q.octets.n+size > queueOctets || q.records.n == queueMessages:
 		return false, nil
@@ -114,9 +115,9 @@ func (q *queue) put(buffers [][]byte, size int, sender *queue, from socket.Name)
 		q.octets.put(b)
 	}
 	q.records.put([]record{{size, from}})
-	q.readable.ring()
+	q.readable.Ring()
 	if q.octets.n < queueOctets && q.records.n < queueMessages {
-		q.writable.ring()
+		q.writable.Ring()
 	}
 	return true, nil
 }
@@ -128,7 +129,7 @@ func (q *queue) take(buffers [][]byte, peek bool) (r record, n int, ready bool, 
 	defer q.mu.Unlock()
 	if q.records.n == 0 {
 		if q.end != nil {
-			q.readable.ring()
+			q.readable.Ring()
 		}
 		return record{}, 0, q.end != nil, q.end
 	}
@@ -139,10 +140,10 @@ func (q *queue) take(buffers [][]byte, peek bool) (r record, n int, ready bool, 
 	if !peek {
 		q.records.drop(1)
 		q.octets.drop(r.size)
-		q.writable.ring()
+		q.writable.Ring()
 	}
 	if q.records.n > 0 || q.end != nil {
-		q.readable.ring()
+		q.readable.Ring()
 	}
 	return r, n, true, nil
 }
@@ -154,14 +155,14 @@ func (q *queue) putUrgent(octet byte) (ready bool, err error) {
 	defer q.mu.Unlock()
 	switch {
 	case q.refusal != nil:
-		q.calm.ring()
+		q.calm.Ring()
 		return true, q.refusal
 	case q.waiting:
 		return false, nil
 	}
 	q.octet, q.waiting = octet, true
 	q.mark = q.taken + int64(q.octets.n)
-	q.urgent.ring()
+	q.urgent.Ring()
 	return true, nil
 }
 
@@ -172,14 +173,14 @@ func (q *queue) takeUrgent() (octet byte, ready bool, err error) {
 	defer q.mu.Unlock()
 	if !q.waiting {
 		if q.end != nil {
-			q.urgent.ring()
+			q.urgent.Ring()
 		}
 		return 0, q.end != nil, q.end
 	}
 	q.waiting = false
-	q.calm.ring()
+	q.calm.Ring()
 	if q.end != nil {
-		q.urgent.ring()
+		q.urgent.Ring()
 	}
 	return q.octet, true, nil
 }
@@ -200,8 +201,8 @@ func (q *queue) finish(end error) {
 		return
 	}
 	q.end = end
-	q.readable.ring()
-	q.urgent.ring()
+	q.readable.Ring()
+	q.urgent.Ring()
 }
 
 // refuse says that no more will be read.
@@ -211,8 +212,8 @@ func (q *queue) refuse(err error) {
 	if q.refusal == nil {
 		q.refusal = err
 	}
-	q.writable.ring()
-	q.calm.ring()
+	q.writable.Ring()
+	q.calm.Ring()
 }
 
 // admit makes a datagram socket's queue take messages of one sender only; nil
@@ -221,7 +222,7 @@ func (q *queue) admit(only *queue) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	q.only = only
-	q.writable.ring()
+	q.writable.Ring()
 }
 
 // A ring is a first-in, first-out buffer that grows to what it has to hold;

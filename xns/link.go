@@ -1,0 +1,112 @@
+package xns
+
+import (
+	"context"
+	"crypto/rand"
+	"fmt"
+	"os"
+	"strings"
+	"sync"
+	"syscall"
+)
+
+// A Link carries IDP packets between the hosts on it. It may lose, repeat and
+// reorder them. ReadFrame has one caller at a time; the rest may be called
+// from several goroutines at once.
+type Link interface {
+	// Host returns the number of the host as which the link takes part.
+	Host() HostID
+	// ReadFrame waits for a packet, with its padding, and copies it to b,
+	// which has room for at least [MaxPacket] octets. A packet that is not for
+	// this host may be among them. After Close the error is net.ErrClosed; any
+	// other ends the host.
+	ReadFrame(b []byte) (int, error)
+	// WriteFrame sends a packet of an even number of octets to a host on the
+	// link, or to all with [Broadcast], and keeps nothing of it. It does not
+	// wait: where there is no room the packet is lost. An error says that it
+	// cannot reach that host now, by ENETUNREACH or EHOSTUNREACH, or that the
+	// packet is too large for the link, by EMSGSIZE.
+	WriteFrame(to HostID, packet []byte) error
+	Close() error
+}
+
+// LinkVariable is the environment variable that says which link is used where
+// the option link does not; without it that is "local".
+const LinkVariable = "ZOCALO_XNS_LINK"
+
+// defaultLink returns the link that the environment says.
+func defaultLink() string {
+	if text := os.Getenv(LinkVariable); text != "" {
+		return text
+	}
+	return "local"
+}
+
+// linkKinds are the links by the word before the colon.
+var linkKinds = map[string]struct {
+	form string
+	open func(ctx context.Context, id HostID, rest string) (Link, error)
+}{
+	"local":      {"local or local:DIRECTORY", openLocal},
+	"memory":     {"memory:NAME", openMemory},
+	"hub":        {"hub:HOST:PORT", openHub},
+	"udp":        {"udp:HOST:PORT", openUDP},
+	"udp-listen": {"udp-listen:HOST:PORT", openUDPListen},
+	"eth":        {"eth:INTERFACE", openEthernet},
+}
+
+const linkForms = "local, local:DIRECTORY, hub:HOST:PORT, eth:INTERFACE, udp:HOST:PORT, udp-listen:HOST:PORT or memory:NAME"
+
+// checkLink says what is wrong with the text of a link.
+func checkLink(text string) error {
+	kind, rest, _ := strings.Cut(text, ":")
+	k, ok := linkKinds[kind]
+	switch {
+	case !ok:
+		return fmt.Errorf("link %.80q is none of %s", text, linkForms)
+	case rest == "" && kind != "local":
+		return fmt.Errorf("link %.80q is not complete: write %s", text, k.form)
+	}
+	return nil
+}
+
+// OpenLink opens the link that text means:
+//
+//   - local, or local:DIRECTORY: the processes of this machine that use the
+//     same directory; that of the user by default.
+//   - hub:HOST:PORT: a NetHub, over TCP (its usual port is 3333).
+//   - eth:INTERFACE: an Ethernet interface; Linux, with CAP_NET_RAW.
+//   - udp:HOST:PORT: the process that has udp-listen:HOST:PORT.
+//   - memory:NAME: those of this process with the same name.
+//
+// The host's number is id, or on Ethernet the interface's own, which id must
+// be if it is not zero. On other links a zero id means a random number that is
+// locally administered; the same one for the life of the process.
+func OpenLink(ctx context.Context, text string, id HostID) (Link, error) {
+	if err := checkLink(text); err != nil {
+		return nil, err
+	}
+	if id.isGroup() {
+		return nil, fmt.Errorf("host %v is not the number of one host: %w", id, syscall.EADDRNOTAVAIL)
+	}
+	kind, rest, _ := strings.Cut(text, ":")
+	if id.IsZero() && kind != "eth" {
+		id = processID()
+	}
+	l, err := linkKinds[kind].open(ctx, id, rest)
+	if err != nil {
+		return nil, fmt.Errorf("link %s: %w", text, err)
+	}
+	return l, nil
+}
+
+// processID is the number of a host that was given none.
+var processID = sync.OnceValue(RandomHostID)
+
+// RandomHostID returns a random number that is locally administered, as IEEE
+// 802 has it, so that it is nobody's hardware address.
+func RandomHostID() (h HostID) {
+	rand.Read(h[:])
+	h[0] = h[0]&^1 | 2
+	return h
+}

@@ -1,0 +1,202 @@
+package xns
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"time"
+
+	"zocalo/socket"
+)
+
+// The options of domain NS. Those of a listener pass to the connections that
+// it accepts. All but Datastream, PacketType, Broadcasting and Linger have
+// to be set before the socket has its name.
+var (
+	// LinkOption chooses the link on which the socket's host is; see
+	// [OpenLink].
+	LinkOption = option(socket.Spec{
+		Name: "link", Phase: socket.Opened, Default: "local, or what " + LinkVariable + " says",
+		Doc: "the network: " + linkForms,
+	}, linkCodec(), func(c *config) *string { return &c.link }, func(c *config) string {
+		if c.link == "" {
+			return defaultLink()
+		}
+		return c.link
+	})
+
+	// Gateway is the host that forwards what is for other networks: a static
+	// default route. Zero is none.
+	Gateway = option(socket.Spec{
+		Name: "gateway", Phase: socket.Opened, Default: "0, none",
+		Doc: "the host that takes packets for other networks",
+	}, socket.Codec[HostID]{Placeholder: "HOST", Parse: ParseHostID, Format: HostID.String}, func(c *config) *HostID { return &c.gateway }, nil)
+
+	// Reserved allows binding to a socket below 3000.
+	Reserved = option(socket.Spec{
+		Name: "reserved", Phase: socket.Opened, Default: "off",
+		Doc: "allow a socket below 3000, which are those of well-known services",
+	}, socket.Flag, func(c *config) *bool { return &c.reserved }, nil)
+
+	// Checksum makes packets carry a checksum. What arrives with one is
+	// always verified.
+	Checksum = option(socket.Spec{
+		Name: "checksum", Phase: socket.Opened, Default: "on",
+		Doc: "send packets with a checksum; what arrives with one is always verified",
+	}, socket.Flag, func(c *config) *bool { return &c.checked }, nil)
+
+	// Broadcasting allows sending to every host.
+	Broadcasting = option(socket.Spec{
+		Name: "broadcast", Aliases: []string{"so-broadcast"}, Constant: "SO_BROADCAST", Phase: socket.Opened, Default: "off",
+		Doc: "allow sending to every host, FFFFFFFFFFFF",
+	}, socket.Flag, func(c *config) *bool { return &c.broadcast }, nil)
+
+	// PacketType is the type of the IDP packets that a datagram socket sends.
+	PacketType = option(socket.Spec{
+		Name: "type", Constant: "SO_DEFAULT_HEADERS", Phase: socket.Opened, Default: "0",
+		Doc: "the type of the packets sent, as 4 for Packet Exchange",
+	}, small("TYPE", math.MaxUint8), func(c *config) *uint8 { return &c.packetType }, nil)
+
+	// Datastream is the datastream type of what is sent without another one.
+	Datastream = option(socket.Spec{
+		Name: "datastream", Phase: socket.Connected, Default: "0",
+		Doc: "the datastream type of what is sent, 0 to 253",
+	}, small("TYPE", datastreamEnd-1), func(c *config) *uint8 { return &c.datastream }, nil)
+
+	// Packets makes each packet that arrives a message of its own, whether or
+	// not it ends one; EndOfRecord says which do. It is for peers that never
+	// mark an end.
+	Packets = option(socket.Spec{
+		Name: "packets", Phase: socket.Opened, Default: "off",
+		Doc: "take each packet as a message, for peers that never mark the end of one",
+	}, socket.Flag, func(c *config) *bool { return &c.packets }, nil)
+
+	// MTU is the most octets of user data in one packet. Every part of an XNS
+	// network carries the default.
+	MTU = option(socket.Spec{
+		Name: "mtu", Constant: "SO_MTU", Phase: socket.Opened, Default: "534, of a datagram 546",
+		Doc: "the most octets of data in a packet, up to 1458 where the link carries them (a hub: 968)",
+	}, between("SIZE", 1, MaxPacket-HeaderSize-SPPHeaderSize), func(c *config) *int { return &c.mtu }, nil)
+
+	// Window is how many packets may wait for the reader.
+	Window = option(socket.Spec{
+		Name: "window", Phase: socket.Opened, Default: "64",
+		Doc: "how many packets may wait for the reader",
+	}, between("PACKETS", 1, maxWindow), func(c *config) *int { return &c.window }, nil)
+
+	// Tries is how often a packet is sent before the peer is given up.
+	Tries = option(socket.Spec{
+		Name: "tries", Phase: socket.Opened, Default: "12",
+		Doc: "how often a packet is sent before the connection fails",
+	}, between("NUMBER", 1, 1000), func(c *config) *int { return &c.tries }, nil)
+
+	// Keepalive is how long a connection may be silent before the peer is
+	// asked whether it is there; 8 questions without an answer end it. 0 is
+	// never.
+	Keepalive = option(socket.Spec{
+		Name: "keepalive", Phase: socket.Opened, Default: "1m15s",
+		Doc: "ask a silent peer whether it is there after so long; 0 is never",
+	}, socket.Duration, func(c *config) *time.Duration { return &c.keepalive }, nil)
+
+	// CloseTimeout bounds how long a closed connection goes on in the
+	// background to deliver what was written and to close as the peer expects.
+	CloseTimeout = option(socket.Spec{
+		Name: "close-timeout", Phase: socket.Opened, Default: "15s",
+		Doc: "how long a closed connection may take in the background to deliver and to end",
+	}, socket.Duration, func(c *config) *time.Duration { return &c.closeTime }, nil)
+
+	// Linger is how long Close itself waits for that.
+	Linger = option(socket.Spec{
+		Name: "linger", Phase: socket.Opened, Default: "250ms",
+		Doc: "how long Close waits for what goes on in the background after it",
+	}, socket.Duration, func(c *config) *time.Duration { return &c.linger }, nil)
+)
+
+func commonOptions() []*socket.Spec {
+	return []*socket.Spec{LinkOption.Spec, Gateway.Spec, Reserved.Spec, Checksum.Spec, MTU.Spec}
+}
+
+func streamOptions() []*socket.Spec {
+	return append(commonOptions(), Window.Spec, Tries.Spec, Keepalive.Spec, CloseTimeout.Spec, Linger.Spec, Datastream.Spec)
+}
+
+func seqPacketOptions() []*socket.Spec { return append(streamOptions(), Packets.Spec) }
+
+func datagramOptions() []*socket.Spec {
+	return append(commonOptions(), Broadcasting.Spec, PacketType.Spec)
+}
+
+// option defines an option that is a field of config. read, if not nil, says
+// what it is where that is not the field.
+func option[T any](s socket.Spec, c socket.Codec[T], field func(*config) *T, read func(*config) T) *socket.Option[T] {
+	return socket.NewOption(s, c,
+		func(e socket.Endpoint, v T) error {
+			x, err := configured(e, s.Name)
+			if err != nil {
+				return err
+			}
+			x.mu.Lock()
+			defer x.mu.Unlock()
+			if s.Phase == socket.Opened && x.name.Socket != 0 && !changesLater[s.Name] {
+				return fmt.Errorf("%s cannot be changed on a socket that has a name already", s.Name)
+			}
+			*field(&x.config) = v
+			return nil
+		},
+		func(e socket.Endpoint) (v T, err error) {
+			x, err := configured(e, s.Name)
+			if err != nil {
+				return v, err
+			}
+			x.mu.Lock()
+			defer x.mu.Unlock()
+			if read != nil {
+				return read(&x.config), nil
+			}
+			return *field(&x.config), nil
+		})
+}
+
+// changesLater are the options that may be set at any time.
+var changesLater = map[string]bool{"type": true, "broadcast": true, "linger": true}
+
+func configured(e socket.Endpoint, name string) (*base, error) {
+	x, ok := socket.Beneath[configurable](e)
+	if !ok {
+		return nil, &socket.UnsupportedError{Feature: "option " + name, Needs: "a socket of domain ns"}
+	}
+	return x.settings(), nil
+}
+
+func linkCodec() socket.Codec[string] {
+	c := socket.Text.Or("LINK")
+	c.Parse = func(text string) (string, error) { return text, checkLink(text) }
+	return c
+}
+
+func small(placeholder string, most uint8) socket.Codec[uint8] {
+	return socket.Codec[uint8]{
+		Placeholder: placeholder,
+		Parse: func(text string) (uint8, error) {
+			n, err := socket.Integer.Parse(text)
+			if err == nil && (n < 0 || n > int(most)) {
+				err = fmt.Errorf("%s is not in 0 to %d", text, most)
+			}
+			return uint8(n), err
+		},
+		Format: func(v uint8) string { return socket.Integer.Format(int(v)) },
+	}
+}
+
+func between(placeholder string, least, most int) socket.Codec[int] {
+	c := socket.AtLeast(socket.Integer, least).Or(placeholder)
+	parse := c.Parse
+	c.Parse = func(text string) (int, error) {
+		n, err := parse(text)
+		if err == nil && n > most {
+			return 0, errors.New(text + " is more than " + c.Format(most) + ", the most allowed")
+		}
+		return n, err
+	}
+	return c
+}

@@ -1,0 +1,222 @@
+package xns
+
+import (
+	"bytes"
+	"context"
+	"encoding/binary"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"net"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"zocalo/socket"
+)
+
+var seeds = flag.Int("seeds", 20, "by how many seeds the transfers under faults are repeated")
+
+// bad are the faults under which everything must still arrive.
+func bad(seed uint64) func(Link) Link {
+	return func(l Link) Link {
+		return Impair(l, Faults{Seed: seed ^ l.Host().number(), Lose: 0.2, Repeat: 0.1, Reorder: 0.1, Corrupt: 0.01,
+			Delay: 2 * time.Millisecond, Hold: 5 * time.Millisecond})
+	}
+}
+
+// stubborn raises what a connection endures.
+func stubborn(s *socket.Socket) error {
+	return errors.Join(Tries.Set(s, 100), CloseTimeout.Set(s, 10*time.Minute), Linger.Set(s, 10*time.Minute))
+}
+
+const soakOctets = 1 << 20
+
+// TestFaults sends a megabyte each way as messages, with urgent octets in
+// between, over a link that loses, repeats, reorders and corrupts.
+func TestFaults(t *testing.T) {
+	for seed := range uint64(*seeds) {
+		t.Run(fmt.Sprintf("messages/seed %d", seed), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) { inTime(t, func() { soakMessages(t, seed) }) })
+		})
+		t.Run(fmt.Sprintf("stream/seed %d", seed), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) { inTime(t, func() { soakStream(t, seed, bad(seed), stubborn, soakOctets) }) })
+		})
+	}
+}
+
+// inTime bounds what a transfer takes, in the time that the timers see. On a
+// link so bad it is most of it spent waiting for what was lost.
+func inTime(t *testing.T, transfer func()) {
+	t.Helper()
+	begun := time.Now()
+	transfer()
+	if took := time.Since(begun); took > 10*time.Minute {
+		t.Errorf("it took %v", took)
+	}
+}
+
+// TestWrap sends so many packets that their numbers begin again several times.
+func TestWrap(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		slightly := func(l Link) Link {
+			return Impair(l, Faults{Seed: 1, Lose: 0.001, Reorder: 0.001, Delay: time.Millisecond})
+		}
+		set := func(s *socket.Socket) error { return errors.Join(stubborn(s), MTU.Set(s, 3)) }
+		octets := soakOctets // 349 525 packets each way
+		if underRace {
+			octets /= 2
+		}
+		soakStream(t, 1, slightly, set, octets)
+	})
+}
+
+func soakStream(t *testing.T, seed uint64, wrap func(Link) Link, set func(*socket.Socket) error, octets int) {
+	a, b, stop, err := connected(listening(func() hosts { return onSegment(wrap) }, socket.Stream, set))()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var all sync.WaitGroup
+	content := make([]byte, octets)
+	random := rand.New(rand.NewPCG(seed, 7))
+	for i := range content {
+		content[i] = byte(random.Uint32())
+	}
+	for _, s := range []*socket.Socket{a, b} {
+		all.Go(func() {
+			if _, err := s.Write(content); err != nil {
+				t.Errorf("Write: %v", err)
+			}
+		})
+		all.Go(func() {
+			got := make([]byte, octets)
+			if n, err := io.ReadFull(s, got); err != nil || !bytes.Equal(got, content) {
+				t.Errorf("read %d of %d octets: %v, the same: %t", n, octets, err, bytes.Equal(got, content))
+			}
+		})
+	}
+	all.Wait()
+	closeBoth(t, a, b)
+	stop()
+}
+
+// closeBoth closes both ends at nearly the same time, and sees that both
+// connections ended.
+func closeBoth(t *testing.T, a, b *socket.Socket) {
+	var all sync.WaitGroup
+	for _, s := range []*socket.Socket{a, b} {
+		c := engine(s)
+		all.Go(func() {
+			if n, err := s.Read(make([]byte, 1)); n != 0 || err != io.EOF && !errors.Is(err, net.ErrClosed) {
+				t.Errorf("Read at the end: %d, %v", n, err)
+			}
+		})
+		all.Go(func() {
+			if s == b {
+				return
+			}
+			if err := s.Close(); err != nil {
+				t.Errorf("Close: %v", err)
+			}
+			<-c.gone
+			if c.err != nil {
+				t.Errorf("the connection ended by %v", c.err)
+			}
+		})
+	}
+	all.Wait()
+	b.Close()
+}
+
+// engine returns the connection of a socket.
+func engine(s *socket.Socket) *conn { return sppOf(s.Unwrap()).conn }
+
+func soakMessages(t *testing.T, seed uint64) {
+	a, b, stop, err := connected(listening(func() hosts { return onSegment(bad(seed)) }, socket.SeqPacket, stubborn))()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer stop()
+	var all sync.WaitGroup
+	sizes := func(seed uint64) func() int {
+		random := rand.New(rand.NewPCG(seed, 9))
+		return func() int { return 8 + random.IntN(3000) }
+	}
+
+	const urgents = 40
+	for i, s := range []*socket.Socket{a, b} {
+		peer := []*socket.Socket{b, a}[i]
+		all.Go(func() {
+			next, sent, urgent := sizes(seed), 0, 0
+			for number := uint64(0); sent < soakOctets; number++ {
+				m := socket.Message{Buffers: [][]byte{fillMessage(number, next())}}
+				SetDatastream(&m, uint8(number%3))
+				n, err := s.Send(&m)
+				if err != nil {
+					t.Errorf("Send: %v", err)
+					return
+				}
+				if sent += n; sent > urgent*soakOctets/urgents {
+					urgent++
+					if _, err := s.SendUrgent([]byte{byte(urgent)}); err != nil {
+						t.Errorf("SendUrgent: %v", err)
+					}
+				}
+			}
+			s.Write(nil) // the last message
+		})
+		all.Go(func() {
+			next, got := sizes(seed), 0
+			buf := make([]byte, 4096)
+			for number := uint64(0); ; number++ {
+				m := socket.Message{Buffers: [][]byte{buf}}
+				if err := peer.Receive(&m); err != nil {
+					t.Errorf("Receive after %d messages: %v", number, err)
+					return
+				}
+				if m.Size == 0 {
+					break
+				}
+				want := fillMessage(number, next())
+				if !bytes.Equal(buf[:m.N], want) || m.Flags != socket.EndOfRecord || DatastreamOf(&m) != uint8(number%3) {
+					t.Errorf("message %d has %d octets, datastream %d, flags %#x; %d octets were sent", number, m.N, DatastreamOf(&m), m.Flags, len(want))
+					return
+				}
+				got += m.N
+			}
+			if got < soakOctets {
+				t.Errorf("%d octets arrived, of at least %d", got, soakOctets)
+			}
+		})
+		all.Go(func() {
+			seen := map[byte]bool{}
+			ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
+			defer cancel()
+			for len(seen) < urgents {
+				var o [1]byte
+				if _, err := peer.ReceiveUrgent(ctx, o[:]); err != nil {
+					t.Errorf("ReceiveUrgent after %d: %v", len(seen), err)
+					return
+				}
+				if seen[o[0]] {
+					t.Errorf("urgent octet %d arrived twice", o[0])
+				}
+				seen[o[0]] = true
+			}
+		})
+	}
+	all.Wait()
+	closeBoth(t, a, b)
+}
+
+func fillMessage(number uint64, size int) []byte {
+	b := make([]byte, size)
+	for i := range b {
+		b[i] = byte(number) + byte(i*7)
+	}
+	binary.BigEndian.PutUint64(b, number)
+	return b
+}
