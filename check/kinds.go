@@ -65,6 +65,7 @@ func lookup(kind string) (string, opener, error) {
 type local struct {
 	endpoint func(dir string) (string, error)
 	settings map[string]string
+	most     int    // the most octets of a message, 0 where that is thousands
 	files    bool   // the endpoint is a path
 	needs    string // what a machine that lacks the kind would need
 }
@@ -74,6 +75,8 @@ var locals = map[string]local{
 	"tcp6": loopback6, "udp6": loopback6,
 	"unix": inFolder, "unix-dgram": inFolder, "unix-seqpacket": inFolder,
 	"vsock": vsockLoopback, "vsock-seqpacket": vsockLoopback,
+	"spp": xnsSegment, "spp-stream": xnsSegment,
+	"idp": {endpoint: xnsSegment.endpoint, settings: xnsSegment.settings, most: 512},
 	"raw": {
 		// Of the addresses that all are this machine's, one that no other raw
 		// socket has, so that nobody else gets copies. The protocol is one of
@@ -96,6 +99,7 @@ var (
 	loopback4     = local{endpoint: fixed("127.0.0.1:0")}
 	loopback6     = local{endpoint: fixed("[::1]:0"), needs: "an IPv6 loopback address"}
 	vsockLoopback = local{endpoint: fixed("1:any"), needs: "the kernel's module vsock_loopback"}
+	xnsSegment    = local{endpoint: fixed("##0"), settings: map[string]string{"link": "memory:check"}}
 	inFolder      = local{files: true, endpoint: func(dir string) (string, error) {
 		return filepath.Join(dir, strconv.FormatUint(counter.Add(1), 10)), nil
 	}}
@@ -211,7 +215,7 @@ func (p *place) source(ctx context.Context) (*Source, error) {
 		kind = p.scheme.Kind(target, name)
 	}
 	src := &Source{
-		Name: p.scheme.Name, Kind: kind, Promised: kind.Properties(),
+		Name: p.scheme.Name, Kind: kind, Promised: kind.Properties(), MostMessage: p.local.most,
 		New:   func() (*socket.Socket, error) { return socket.New(kind.Domain, kind.Type, kind.Protocol) },
 		Bind:  p.bind,
 		Close: p.clean,

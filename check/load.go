@@ -13,7 +13,9 @@ const (
 	loadLargest  = 2048
 )
 
-func loadSize(i int) int { return loadSmallest + i*677%(loadLargest-loadSmallest+1) }
+// loadSize returns the size of the i-th record, where none is longer than
+// largest.
+func loadSize(i, largest int) int { return loadSmallest + i*677%(largest-loadSmallest+1) }
 
 // load is the experiment on what the numbered records of a transfer tell: all
 // arrive, in order, once, as they were sent. For a kind that may lose, the
@@ -24,12 +26,13 @@ func load(t *trial) ([]Finding, error) {
 		return nil, err
 	}
 	promised := t.Promised
-	got, err := t.transfer(a, b, loadRecords, loadSize, !promised.Reliable)
+	largest := t.fitting(loadLargest)
+	got, err := t.transfer(a, b, loadRecords, func(i int) int { return loadSize(i, largest) }, !promised.Reliable)
 	if err != nil {
 		return nil, err
 	}
 	arrived, lost, firstLost := got.counts()
-	sent := fmt.Sprintf("%d numbered messages of %d to %d octets", loadRecords, loadSmallest, loadLargest)
+	sent := fmt.Sprintf("%d numbered messages of %d to %d octets", loadRecords, loadSmallest, largest)
 	if !promised.Reliable {
 		sent += ", to a receiver that does not read yet"
 	}

@@ -67,7 +67,7 @@ func slow(t *trial) ([]Finding, error) {
 func (t *trial) fill(s *socket.Socket) (sent int, waited bool, err error) {
 	size, most := slowChunk, slowOctets
 	if t.Promised.Bounded {
-		size, most = slowMessage, slowMessages
+		size, most = t.fitting(slowMessage), slowMessages
 	}
 	if !t.Promised.Reliable {
 		most /= 8

@@ -30,7 +30,7 @@ func speed(t *trial) ([]Finding, error) {
 	}
 	size := speedStream
 	if t.Promised.Bounded {
-		size = speedMessage
+		size = t.fitting(speedMessage)
 	}
 	return []Finding{{
 		Property: "speed", Verdict: NotPromised,
@@ -54,7 +54,7 @@ func (t *trial) throughput() (float64, error) {
 	}
 	size := speedStream
 	if t.Promised.Bounded {
-		size = speedMessage
+		size = t.fitting(speedMessage)
 	}
 	var arrived atomic.Int64
 	results := make(chan error, 2)

@@ -187,3 +187,12 @@ func plural(n int, noun string) string {
 
 // soon is the time when patience ends.
 func (t *trial) soon() time.Time { return time.Now().Add(t.patience) }
+
+// fitting returns a size for the messages of an experiment: the one it would
+// like, or the most that the kind takes.
+func (t *trial) fitting(size int) int {
+	if t.MostMessage > 0 && t.Promised.Bounded {
+		return min(size, t.MostMessage)
+	}
+	return size
+}

@@ -13,7 +13,7 @@ import (
 // ways is the experiment on directions: octets go both ways at once, and one
 // direction goes on after the other has ended.
 func ways(t *trial) ([]Finding, error) {
-	const size = 1024
+	size := t.fitting(1024)
 	a, b, err := t.pair()
 	if err != nil {
 		return nil, err
