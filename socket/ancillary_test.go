@@ -44,7 +44,7 @@ func FuzzAncillary(f *testing.F) {
 			}
 		}
 		a := Ancillary{WantFiles: want}
-		refused := a.parse(control)
+		_, refused := a.parse(control)
 		if got := slices.Concat(a.Files, closed); !slices.Equal(got, came) || refused != (len(closed) > 0) {
 			t.Errorf("of the descriptors %v were handed on %v and closed %v; refused %v", came, a.Files, closed, refused)
 		}

@@ -52,6 +52,8 @@ func newKernel(fd int, k Kind, blocking bool) (Endpoint, *kernel) {
 	case k.Type == SeqPacket:
 		c := &connKernel{}
 		e, base = c, &c.kernel
+	case k.Type == Datagram:
+		e, base = newDatagramKernel(k)
 	default:
 		base = &kernel{}
 		e = base

@@ -11,13 +11,14 @@ import (
 var closePassed = sys.Close
 
 // parse fills in what came with a message. It reports whether descriptors
-// came that WantFiles did not ask for; those are closed.
-func (a *Ancillary) parse(control []byte) (refused bool) {
+// came that WantFiles did not ask for; those are closed. The segment is that of
+// a train, 0 where there is none.
+func (a *Ancillary) parse(control []byte) (segment int, refused bool) {
 	a.Present = 0
 	a.Files = a.Files[:0]
 	a.Control = a.Control[:0]
 	if len(control) == 0 {
-		return false
+		return 0, false
 	}
 	// What is kept of it must outlive the socket's own memory.
 	a.memory = append(a.memory[:0], control...)
@@ -43,12 +44,14 @@ func (a *Ancillary) parse(control []byte) (refused bool) {
 				a.Time = time.Unix(sec, nsec)
 				a.Present |= HasTime
 			}
+		case sys.IsSegmentSize(c):
+			segment = sys.SegmentSize(c)
 		default:
 			a.Control = append(a.Control, Control{c.Level, c.Type, c.Data})
 			a.Present |= HasControl
 		}
 	}
-	return refused
+	return segment, refused
 }
 
 // closeFiles closes the descriptors that came with a message that was read
@@ -64,7 +67,7 @@ func closeFiles(control []byte) {
 }
 
 // appendControl appends what is to go with a message, as cmsg(3) lays it out.
-func (a *Ancillary) appendControl(b []byte) ([]byte, error) {
+func (k *kernel) appendControl(b []byte, a *Ancillary) ([]byte, error) {
 	if a.Present == 0 {
 		return b, nil
 	}
