@@ -14,7 +14,7 @@ import (
 func FuzzAncillary(f *testing.F) {
 	files := sys.AppendFiles(nil, []int{3, 4, 5})
 	other := sys.AppendCmsg(slices.Clone(files), 41, 50, []byte("packet info"))
-	credentials, _ := sys.AppendCredentials(slices.Clone(other), 1, 2, 3)
+	credentials := sys.AppendCredentials(slices.Clone(other), 1, 2, 3)
 	f.Add(files, 2)
 	f.Add(other, 0)
 	f.Add(credentials, 253)

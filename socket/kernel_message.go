@@ -236,6 +236,9 @@ func sendFlags(f MessageFlags) int {
 	if f&More != 0 {
 		flags |= sys.More
 	}
+	if f&ZeroCopy != 0 {
+		flags |= sys.ZeroCopy
+	}
 	return flags
 }
 

@@ -110,15 +110,6 @@ func AppendSegmentSize(control []byte, octets int) []byte {
 	return control
 }
 
-// IsSegmentSize reports whether the item is UDP_GRO.
-func IsSegmentSize(c Cmsg) bool {
-	return c.Level == unix.SOL_UDP && c.Type == unix.UDP_GRO && len(c.Data) >= 4
-}
-
-// SegmentSize returns the octets of each datagram of a train that was
-// received as one.
-func SegmentSize(c Cmsg) int { return int(int32(binary.NativeEndian.Uint32(c.Data))) }
-
 // Release returns the kernel's release, as "6.18.44": uname(2).
 func Release() string {
 	var u unix.Utsname
