@@ -53,7 +53,7 @@ func newKernel(fd int, k Kind, blocking bool) (Endpoint, *kernel) {
 	case k.Type == SeqPacket:
 		c := &connKernel{}
 		e, base = c, &c.kernel
-	case k.Type == Datagram:
+	case k.Type == Datagram, k.Domain == Packet:
 		e, base = newDatagramKernel(k)
 	default:
 		base = &kernel{}

@@ -24,7 +24,17 @@ type datagramKernel struct {
 const mostBatch = 64
 
 func newDatagramKernel(k Kind) (Endpoint, *kernel) {
+	if k.Domain == Packet {
+		p := &packetKernel{}
+		p.prepareOffloads(k)
+		return p, &p.kernel
+	}
 	d := &datagramKernel{}
+	d.prepareOffloads(k)
+	return d, &d.kernel
+}
+
+func (d *datagramKernel) prepareOffloads(k Kind) {
 	d.out.longest = mostTrainOctets
 	if !isUDP(k) {
 		d.gso.turnOff("a " + k.String() + " socket has none")
@@ -32,7 +42,6 @@ func newDatagramKernel(k Kind) (Endpoint, *kernel) {
 	}
 	d.gso.turnOff(sendRefusal())
 	d.gro.turnOff(receiveRefusal())
-	return d, &d.kernel
 }
 
 func isUDP(k Kind) bool {
@@ -81,6 +90,7 @@ type batchIn struct {
 	batch   sys.Batch
 	control []byte // memory for ancillary data, kept
 	space   int    // octets of it for each message
+	flags   int
 	n, got  int
 }
 
@@ -88,7 +98,7 @@ func (b *batchIn) try(fd int) (errno syscall.Errno) {
 	for i := range b.n {
 		b.batch.Msgs[i].Control = b.control[i*b.space : (i+1)*b.space : (i+1)*b.space]
 	}
-	b.got, errno = sys.Recvmmsg(fd, &b.batch, b.n, sys.DontWait|sys.Trunc)
+	b.got, errno = sys.Recvmmsg(fd, &b.batch, b.n, b.flags|sys.Trunc)
 	return b.r.orEnd(errno)
 }
 
@@ -115,7 +125,7 @@ func (k *datagramKernel) ReceiveBatch(ms []Message) (int, error) {
 		return 0, err
 	}
 	defer b.batch.Clear(b.n)
-	b.r = &k.receiving
+	b.r, b.flags = &k.receiving, k.receiveFlags()
 	errno, err := k.do(&k.read, b)
 	switch {
 	case err != nil || errno != 0:

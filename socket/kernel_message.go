@@ -86,13 +86,22 @@ func (k *kernel) recvmsg(buffers [][]byte, flags, space int) (syscall.Errno, err
 		return syscall.EMSGSIZE, nil
 	}
 	r.msg.SetBuffers(buffers)
-	r.flags = flags | sys.DontWait
+	r.flags = flags | k.receiveFlags()
 	if k.receiving.bounded {
 		r.flags |= sys.Trunc
 	}
 	errno, err := k.do(&k.read, r)
 	r.msg.ClearBuffers()
 	return errno, err
+}
+
+// receiveFlags are those of every receive that takes ancillary data. Packet
+// sockets refuse a flag for descriptors, which only unix sockets have.
+func (k *kernel) receiveFlags() int {
+	if k.kind.Domain == Unix {
+		return sys.DontWait | sys.FilesCloseOnExec
+	}
+	return sys.DontWait
 }
 
 // tooMany reports whether one call cannot take a message in so many parts.

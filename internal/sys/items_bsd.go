@@ -2,10 +2,12 @@
 
 package sys
 
-// ErrorQueue and ZeroCopy are 0: these systems have neither.
+// ErrorQueue and ZeroCopy are 0: these systems have neither. So is
+// FilesCloseOnExec, which Recvmsg sees to.
 const (
-	ErrorQueue = 0
-	ZeroCopy   = 0
+	FilesCloseOnExec = 0
+	ErrorQueue       = 0
+	ZeroCopy         = 0
 )
 
 // What tells what an item is: descriptors, or what these systems alone know.

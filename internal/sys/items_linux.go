@@ -6,10 +6,12 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// ErrorQueue is MSG_ERRQUEUE; ZeroCopy is MSG_ZEROCOPY.
+// ErrorQueue is MSG_ERRQUEUE, ZeroCopy MSG_ZEROCOPY, and FilesCloseOnExec
+// MSG_CMSG_CLOEXEC.
 const (
-	ErrorQueue = unix.MSG_ERRQUEUE
-	ZeroCopy   = unix.MSG_ZEROCOPY
+	FilesCloseOnExec = unix.MSG_CMSG_CLOEXEC
+	ErrorQueue       = unix.MSG_ERRQUEUE
+	ZeroCopy         = unix.MSG_ZEROCOPY
 )
 
 // What tells what an item is.

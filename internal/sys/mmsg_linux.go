@@ -48,7 +48,7 @@ func Recvmmsg(fd int, b *Batch, n, flags int) (int, syscall.Errno) {
 	for i := range n {
 		b.headers[i] = mmsghdr{hdr: *b.Msgs[i].prepare(maxSockaddr)}
 	}
-	got, errno := b.call(unix.SYS_RECVMMSG, fd, 0, n, flags|unix.MSG_CMSG_CLOEXEC)
+	got, errno := b.call(unix.SYS_RECVMMSG, fd, 0, n, flags)
 	for i := range got {
 		h, m := &b.headers[i].hdr, &b.Msgs[i]
 		m.Name.Len = h.Namelen

@@ -127,3 +127,23 @@ func GetMPTCPInfo(fd int, b []byte) (int, syscall.Errno) {
 	const mptcpInfo = 1 // MPTCP_INFO
 	return Getsockopt(fd, unix.SOL_MPTCP, mptcpInfo, b)
 }
+
+// Options of AF_PACKET, see packet(7).
+const (
+	SOL_PACKET             = unix.SOL_PACKET
+	PACKET_FANOUT          = unix.PACKET_FANOUT
+	PACKET_IGNORE_OUTGOING = unix.PACKET_IGNORE_OUTGOING
+)
+
+// SetPromiscuous is PACKET_ADD_MEMBERSHIP with PACKET_MR_PROMISC, and the
+// inverse.
+func SetPromiscuous(fd, index int, on bool) syscall.Errno {
+	b := make([]byte, unix.SizeofPacketMreq)
+	binary.NativeEndian.PutUint32(b, uint32(index))
+	binary.NativeEndian.PutUint16(b[4:], unix.PACKET_MR_PROMISC)
+	name := unix.PACKET_ADD_MEMBERSHIP
+	if !on {
+		name = unix.PACKET_DROP_MEMBERSHIP
+	}
+	return Setsockopt(fd, unix.SOL_PACKET, name, b)
+}
