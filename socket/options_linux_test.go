@@ -361,3 +361,31 @@ func TestGroupText(t *testing.T) {
 		}
 	}
 }
+
+// What TCP_INFO says of a connection agrees with what passed over it.
+func TestConnectionInfoComplete(t *testing.T) {
+	a, b := tcp.pair(t)
+	check(t, socket.MaxSegment.Set(a, 1000))
+	data := make([]byte, 5000)
+	_, err := a.Write(data)
+	check(t, err)
+	_, err = io.ReadFull(b, data)
+	check(t, err)
+	_, err = b.Write(data[:1]) // whose segment acknowledges all
+	check(t, err)
+	_, err = io.ReadFull(a, data[:1])
+	check(t, err)
+	x, err := socket.ConnectionInfo.Get(a)
+	check(t, err)
+	y, err := socket.ConnectionInfo.Get(b)
+	check(t, err)
+	if x.OctetsSent != 5000 || x.OctetsReceived != 1 || y.OctetsReceived != 5000 || y.OctetsSent != 1 || x.OctetsAcknowledged < 5000 {
+		t.Errorf("octets\n%+v\n%+v", x, y)
+	}
+	if x.DataSegmentsSent == 0 || x.SegmentsSent <= x.DataSegmentsSent || x.DataSegmentsReceived != 1 || y.DataSegmentsSent != 1 || x.Delivered < x.DataSegmentsSent {
+		t.Errorf("segments\n%+v\n%+v", x, y)
+	}
+	if !x.SACK || !x.TimestampOption || x.SendScale == 0 || x.SendScale != y.ReceiveScale || x.ReceiveScale != y.SendScale || x.AdvertisedMSS == 0 || x.ReceiveWindow == 0 {
+		t.Errorf("options\n%+v\n%+v", x, y)
+	}
+}
