@@ -2,6 +2,7 @@ package socket_test
 
 import (
 	"errors"
+	"net"
 	"net/netip"
 	"os"
 	"os/exec"
@@ -272,8 +273,14 @@ func TestErrorQueueICMP(t *testing.T) {
 		}
 		wantError(t, "the entry", e, syscall.ECONNREFUSED)
 		c = start(t, "ReceiveError", func() error { return s.ReceiveError(m) })
+		reading := start(t, "Read", func() error { _, err := s.Read(make([]byte, 10)); return err })
 		check(t, s.SetReadDeadline(time.Unix(1, 0)))
 		c.end(os.ErrDeadlineExceeded)
+		reading.end(os.ErrDeadlineExceeded)
+		check(t, s.SetReadDeadline(time.Time{}))
+		c = start(t, "ReceiveError", func() error { return s.ReceiveError(m) })
+		check(t, s.Close())
+		c.end(net.ErrClosed)
 	})
 }
 
