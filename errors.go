@@ -77,7 +77,7 @@ var dialAdvice = []advice{
 	{syscall.EPROTOTYPE, "what listens there is a socket of another type: try the scheme's other forms"},
 	{syscall.EADDRINUSE, "another socket has that name: choose another, or leave bind= away"},
 	{syscall.EADDRNOTAVAIL, "no name of this machine can be had for it: check bind=, or wait until old connections fade away"},
-	{syscall.EACCES, "this user may not connect to it: check the permissions there"},
+	{syscall.EACCES, "this user may not connect to it: check the permissions there, or give the option broadcast for a broadcast address"},
 }
 
 var listenAdvice = []advice{

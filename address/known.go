@@ -19,8 +19,8 @@ var absent = map[string]string{
 	"idp":          "the package zocalo/xns, imported by the program",
 	"exec":         "the package zocalo/process, imported by the program",
 	"pty":          "the package zocalo/process, imported by the program",
-	"packet":       "the domain packet (AF_PACKET), which this version does not have",
-	"packet-dgram": "the domain packet (AF_PACKET), which this version does not have",
+	"packet":       "Linux, which alone has the domain packet (AF_PACKET)",
+	"packet-dgram": "Linux, which alone has the domain packet (AF_PACKET)",
 }
 
 // elsewhere says how socat's words for schemes are written here, where they

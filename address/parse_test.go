@@ -135,7 +135,6 @@ func TestParseRefuses(t *testing.T) {
 
 		{"spp:1", absent, "scheme spp is not supported here: it needs the package zocalo/xns, imported"},
 		{"ISO-Listen:x", absent, "scheme iso is not supported here: it needs the package zocalo/iso"},
-		{"packet:eth0", absent, "AF_PACKET"},
 		{"exec:true", absent, "zocalo/process"},
 
 		{"toy:1,qiuet", unknown, `unknown option "qiuet": did you mean quiet? toy takes backlog, bind, `},

@@ -18,7 +18,7 @@ import (
 // have had to wait makes the descriptor join the runtime's poller; from then
 // on calls go through it.
 //
-// The three directions wait independently; within one, calls take turns.
+// The directions wait independently; within one, calls take turns.
 type descriptor struct {
 	fd       int
 	blocking atomic.Bool  // O_NONBLOCK is not set: a system call on it may block
@@ -26,6 +26,7 @@ type descriptor struct {
 	read     direction
 	write    direction
 	urgent   direction
+	faults   direction // of the error queue
 
 	mu        sync.Mutex
 	file      *os.File      // owns fd once the descriptor asked to join the runtime's poller
@@ -215,7 +216,7 @@ func (d *descriptor) join(dir *direction) (*syscall.RawConn, error) {
 	if raw := dir.raw.Load(); raw != nil {
 		return raw, nil
 	}
-	if dir != &d.urgent && !d.blocking.Load() && d.file == nil {
+	if d.polls(dir) && !d.blocking.Load() && d.file == nil {
 		d.file = os.NewFile(uintptr(d.fd), "socket") // which closes fd from now on
 		if d.polled = d.file.SetDeadline(time.Time{}) == nil; d.polled {
 			for _, both := range [...]*direction{&d.read, &d.write} {
@@ -255,6 +256,9 @@ func (d *descriptor) joined(dir *direction, file *os.File) error {
 	return nil
 }
 
+// polls reports whether the runtime's poller knows the direction's events.
+func (d *descriptor) polls(dir *direction) bool { return dir == &d.read || dir == &d.write }
+
 // nest makes an epoll instance that is readable when the direction is.
 func (d *descriptor) nest(dir *direction) (*os.File, error) {
 	events := sys.Readable
@@ -263,6 +267,8 @@ func (d *descriptor) nest(dir *direction) (*os.File, error) {
 		events = sys.Writable
 	case &d.urgent:
 		events = sys.Urgent
+	case &d.faults:
+		events = 0 // errors are always told
 	}
 	ep, errno := sys.Nest(d.fd, events)
 	if errno != 0 {
@@ -293,7 +299,7 @@ func (d *descriptor) pollFile(dir *direction) *os.File {
 	if dir.nested != nil {
 		return dir.nested
 	}
-	if dir == &d.urgent || !d.polled {
+	if !d.polls(dir) || !d.polled {
 		return nil
 	}
 	return d.file
@@ -397,8 +403,8 @@ func (d *descriptor) closeKeeping(keep bool) error {
 	return nil
 }
 
-func (d *descriptor) directions() [3]*direction {
-	return [3]*direction{&d.read, &d.write, &d.urgent}
+func (d *descriptor) directions() [4]*direction {
+	return [4]*direction{&d.read, &d.write, &d.urgent, &d.faults}
 }
 
 // wakeTimers makes who waits by a timer look at the state again. The caller

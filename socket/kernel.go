@@ -25,6 +25,7 @@ type kernel struct {
 	receiving receiving // of the direction read
 	sending   sending   // of the direction write
 	urging    urging    // of the direction urgent
+	failing   failing   // of the direction faults
 }
 
 // connKernel is a kind that is connected: it has a queue to accept from, and
@@ -52,6 +53,8 @@ func newKernel(fd int, k Kind, blocking bool) (Endpoint, *kernel) {
 	case k.Type == SeqPacket:
 		c := &connKernel{}
 		e, base = c, &c.kernel
+	case k.Type == Datagram, k.Domain == Packet:
+		e, base = newDatagramKernel(k)
 	default:
 		base = &kernel{}
 		e = base
@@ -122,6 +125,9 @@ func (k *kernel) Bind(n Name) error {
 
 func (k *kernel) SetReadDeadline(t time.Time) error {
 	if err := k.setDeadline(&k.read, t); err != nil {
+		return err
+	}
+	if err := k.setDeadline(&k.faults, t); err != nil {
 		return err
 	}
 	return k.setDeadline(&k.urgent, t)

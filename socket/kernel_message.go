@@ -29,10 +29,15 @@ func (r *receivingMessage) try(fd int) (errno syscall.Errno) {
 
 // controlSpace is enough ancillary data for all that this package knows,
 // apart from descriptors.
-const controlSpace = 256
+const controlSpace = 512
 
 // maxFiles is the most descriptors that go with a message on Linux: SCM_MAX_FD.
 const maxFiles = 253
+
+// space is how much ancillary data may come with a message.
+func (a *Ancillary) space() int {
+	return controlSpace + sys.FilesSpace(min(a.WantFiles, maxFiles))
+}
 
 // Receive implements Messenger.
 func (k *kernel) Receive(m *Message) error {
@@ -50,7 +55,7 @@ func (k *kernel) Receive(m *Message) error {
 func (k *kernel) readMessage(b []byte) (int, error) {
 	r := k.receiving.messages()
 	r.buffers[0] = b
-	errno, err := k.recvmsg(r.buffers[:], 0, 0)
+	errno, err := k.recvmsg(r.buffers[:], 0, controlSpace)
 	r.buffers[0] = nil
 	if err != nil || errno != 0 {
 		return 0, firstError(err, "read", errno)
@@ -73,22 +78,31 @@ func firstError(err error, call string, errno syscall.Errno) error {
 }
 
 // recvmsg waits for a message, with room for its ancillary data.
-func (k *kernel) recvmsg(buffers [][]byte, flags, wantFiles int) (syscall.Errno, error) {
+func (k *kernel) recvmsg(buffers [][]byte, flags, space int) (syscall.Errno, error) {
 	r := k.receiving.messages()
-	if space := controlSpace + sys.FilesSpace(min(wantFiles, maxFiles)); len(r.control) < space {
+	if len(r.control) < space {
 		r.control = make([]byte, space)
 	}
 	if k.tooMany(buffers) {
 		return syscall.EMSGSIZE, nil
 	}
 	r.msg.SetBuffers(buffers)
-	r.flags = flags | sys.DontWait
+	r.flags = flags | k.receiveFlags()
 	if k.receiving.bounded {
 		r.flags |= sys.Trunc
 	}
 	errno, err := k.do(&k.read, r)
 	r.msg.ClearBuffers()
 	return errno, err
+}
+
+// receiveFlags are those of every receive that takes ancillary data. Packet
+// sockets refuse a flag for descriptors, which only unix sockets have.
+func (k *kernel) receiveFlags() int {
+	if k.kind.Domain == Unix {
+		return sys.DontWait | sys.FilesCloseOnExec
+	}
+	return sys.DontWait
 }
 
 // tooMany reports whether one call cannot take a message in so many parts.
@@ -101,23 +115,37 @@ func (k *kernel) receive(m *Message) error {
 	if m.Flags&Peek != 0 {
 		flags |= sys.Peek
 	}
-	space := m.length()
-	if space == 0 && !k.receiving.bounded {
+	if m.length() == 0 && !k.receiving.bounded {
 		m.Flags = 0
 		return nil
 	}
-	errno, err := k.recvmsg(m.Buffers, flags, m.Ancillary.WantFiles)
+	errno, err := k.recvmsg(m.Buffers, flags, m.Ancillary.space())
 	if err != nil || errno != 0 {
 		return firstError(err, "recvmsg", errno)
 	}
 	r := k.receiving.message
-	m.Size, m.N = r.n, min(r.n, space)
-	m.Peer.setSockaddr(&r.msg.Name)
-	m.Flags = messageFlags(r.msg.Flags)
-	refused := m.Ancillary.parse(r.msg.Control)
-	switch {
-	case r.n == 0 && k.atEnd(r):
+	err = m.received(r.n, &r.msg)
+	if r.n == 0 && k.atEnd(r) {
 		return io.EOF
+	}
+	return err
+}
+
+// received fills in a message of n octets that the system has put into its
+// buffers.
+func (m *Message) received(n int, msg *sys.Msg) error {
+	m.Size, m.N = n, min(n, m.length())
+	m.Peer.setSockaddr(&msg.Name)
+	m.Flags = messageFlags(msg.Flags)
+	if m.Size > m.N {
+		m.Flags |= Truncated
+	}
+	segment, refused := m.Ancillary.parse(msg.Control)
+	m.SegmentSize = 0
+	if segment > 0 && segment < n {
+		m.SegmentSize = segment
+	}
+	switch {
 	case m.Flags&Truncated != 0:
 		return ErrTruncated
 	case refused:
@@ -175,7 +203,7 @@ func (s *sendingMessage) try(fd int) (errno syscall.Errno) {
 // Send implements Messenger.
 func (k *kernel) Send(m *Message) (int, error) {
 	if m.SegmentSize > 0 {
-		return 0, &UnsupportedError{Feature: "cutting a message into segments (GSO)", Needs: "a kind with batches"}
+		return 0, &UnsupportedError{Feature: "cutting a message into datagrams on a " + k.kind.String() + " socket", Needs: "udp, on Linux"}
 	}
 	if k.tooMany(m.Buffers) {
 		return 0, syscallError("sendmsg", syscall.EMSGSIZE)
@@ -193,7 +221,7 @@ func (k *kernel) Send(m *Message) (int, error) {
 		err = k.sockaddr(&m.Peer, &s.msg.Name)
 	}
 	if err == nil {
-		s.control, err = m.Ancillary.appendControl(s.control[:0])
+		s.control, err = k.appendControl(s.control[:0], &m.Ancillary)
 	}
 	if err == nil {
 		s.msg.Control = s.control
@@ -223,6 +251,9 @@ func sendFlags(f MessageFlags) int {
 	}
 	if f&More != 0 {
 		flags |= sys.More
+	}
+	if f&ZeroCopy != 0 {
+		flags |= sys.ZeroCopy
 	}
 	return flags
 }

@@ -3,7 +3,6 @@ package socket
 import (
 	"os"
 	"syscall"
-	"time"
 )
 
 // A Message is one message with all that accompanies it: what [Socket.Send]
@@ -55,64 +54,8 @@ const (
 	Truncated                                 // MSG_TRUNC, by Receive: the data did not fit
 	ControlTruncated                          // MSG_CTRUNC, by Receive: the ancillary data did not fit
 	Peek                                      // MSG_PEEK, on Receive: leave the message in the queue
+	ZeroCopy                                  // MSG_ZEROCOPY, on Send: leave the data where it is, see the option zerocopy
 )
-
-// Ancillary is what accompanies a message besides its data, see recvmsg(2) and
-// cmsg(3). Present says which fields hold something: after Receive, which
-// arrived; on Send, which to send. Clear it before sending on a Message that was
-// received, if only its data is meant.
-type Ancillary struct {
-	Present AncillarySet
-
-	// Files are descriptors passed over a unix socket (SCM_RIGHTS). On
-	// Send they stay the caller's. On Receive they are taken in only if
-	// WantFiles asks for them, are close-on-exec, and become the caller's.
-	Files []int
-	// WantFiles is the most descriptors that Receive may take in; with 0,
-	// the default, those that arrive are closed and Receive says
-	// ErrDescriptorsRefused.
-	WantFiles int
-
-	// Credentials are the sender's process, user and group (SCM_CREDENTIALS;
-	// needs the option pass-credentials).
-	Credentials Credentials
-
-	// Time is when the message arrived (SO_TIMESTAMP). On a unix seqpacket
-	// socket it always comes; none can be sent.
-	Time time.Time
-
-	// Control holds what has no field above, for families of one's own: each
-	// item as cmsg(3) has it. Receive fills it with memory of the Message,
-	// good until the next Receive.
-	Control []Control
-
-	memory []byte // what Control refers to, kept
-}
-
-// AncillarySet says which fields of an [Ancillary] hold something.
-type AncillarySet uint32
-
-// The members of an AncillarySet.
-const (
-	HasFiles AncillarySet = 1 << iota
-	HasCredentials
-	HasTime
-	HasControl
-)
-
-// Credentials name a process and its user and group, as SCM_CREDENTIALS and
-// SO_PEERCRED do.
-type Credentials struct {
-	PID int
-	UID int
-	GID int
-}
-
-// Control is one item of ancillary data that this package does not know.
-type Control struct {
-	Level, Type int
-	Data        []byte
-}
 
 // A sentinel is an error that matches another one too. It concerns one
 // message, so that net.OpError calls it temporary: who serves many peers goes

@@ -343,7 +343,7 @@ func TestPassedFiles(t *testing.T) {
 		if len(m.Ancillary.Files) != 2 || m.N != 1 {
 			t.Errorf("%d files, want 2", len(m.Ancillary.Files))
 		}
-		for _, fd := range m.Ancillary.Files {
+		for _, fd := range m.Ancillary.TakeFiles() {
 			os.NewFile(uintptr(fd), "").Close()
 		}
 		send(2)
@@ -355,7 +355,7 @@ func TestPassedFiles(t *testing.T) {
 		if len(m.Ancillary.Files) != 253 || m.Ancillary.Present&socket.HasFiles == 0 {
 			t.Errorf("%d files, want 253", len(m.Ancillary.Files))
 		}
-		for _, fd := range m.Ancillary.Files {
+		for _, fd := range m.Ancillary.TakeFiles() {
 			os.NewFile(uintptr(fd), "").Close()
 		}
 		if after := len(descriptors()); after != before {

@@ -32,7 +32,8 @@ func FuzzNames(f *testing.F) {
 	f.Add([]byte("\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\xff\xff\x01\x02\x03\x04"), uint16(1), uint32(0), "@")
 	f.Fuzz(func(t *testing.T, ip []byte, port uint16, cid uint32, path string) {
 		again := func(scheme string, n socket.Name) {
-			got, err := resolved(t, scheme, n.String())
+			// An address writes a comma twice.
+			got, err := resolved(t, scheme, strings.ReplaceAll(n.String(), ",,", ","))
 			if err != nil || got != n {
 				t.Errorf("%s:%v became %v, %v", scheme, n, got, err)
 			}
@@ -55,7 +56,7 @@ func FuzzNames(f *testing.F) {
 			}
 			return
 		}
-		if n.Path() != path || n.String() != path {
+		if n.Path() != path || n.String() != strings.ReplaceAll(path, ",", ",,") {
 			t.Errorf("%q became %q", path, n.Path())
 		}
 		if path != "" && path != "@" {

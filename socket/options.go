@@ -181,14 +181,13 @@ func optionError(constant string, errno syscall.Errno) error {
 func intOption[T any](s Spec, c Codec[T], level, name int, to func(T) int, from func(int) T) *Option[T] {
 	constant := s.Constant
 	return NewOption(s, c, func(e Endpoint, v T) error {
-		return onFD(e, constant, func(fd int) syscall.Errno { return sys.SetInt(fd, level, name, to(v)) })
+		return setInt(e, constant, level, name, to(v))
 	}, func(e Endpoint) (v T, err error) {
-		err = onFD(e, constant, func(fd int) syscall.Errno {
-			n, errno := sys.GetInt(fd, level, name)
-			v = from(n)
-			return errno
-		})
-		return v, err
+		n, err := getInt(e, constant, level, name)
+		if err != nil {
+			return v, err
+		}
+		return from(n), nil
 	})
 }
 
@@ -224,16 +223,24 @@ func commonOptions() []*Spec {
 }
 
 func inetOptions() []*Spec {
-	return append(commonOptions(), ReuseAddress.Spec, ReusePort.Spec, V6Only.Spec)
+	return append(commonOptions(), ReuseAddress.Spec, ReusePort.Spec, V6Only.Spec, BindAddressNoPort.Spec, FreeBind.Spec, Transparent.Spec,
+		Device.Spec, Mark.Spec, Priority.Spec, TypeOfService.Spec, TTL.Spec, MTUDiscovery.Spec, IncomingCPU.Spec, BusyPoll.Spec)
 }
 
 func tcpOptions() []*Spec {
 	return append(inetOptions(), NoDelay.Spec, KeepAlive.Spec, KeepAliveIdle.Spec, KeepAliveInterval.Spec, KeepAliveCount.Spec,
-		Linger.Spec, UserTimeout.Spec, OOBInline.Spec)
+		Linger.Spec, UserTimeout.Spec, OOBInline.Spec, FastOpen.Spec, FastOpenConnect.Spec, DeferAccept.Spec, Congestion.Spec,
+		MaxSegment.Spec, Cork.Spec, NotSentLowWater.Spec, QuickAck.Spec)
 }
 
-func udpOptions() []*Spec   { return append(inetOptions(), Broadcast.Spec) }
-func rawOptions() []*Spec   { return append(commonOptions(), Broadcast.Spec, protocolOption.Spec) }
+func udpOptions() []*Spec {
+	return append(inetOptions(), Broadcast.Spec, JoinGroup.Spec, MulticastInterface.Spec, MulticastTTL.Spec, MulticastLoop.Spec, MulticastAll.Spec)
+}
+
+func rawOptions() []*Spec {
+	return append(commonOptions(), Broadcast.Spec, protocolOption.Spec, Device.Spec, Mark.Spec, Priority.Spec, TypeOfService.Spec, TTL.Spec)
+}
+
 func vsockOptions() []*Spec { return commonOptions() }
 
 func unixOptions(t Type) []*Spec {

@@ -9,8 +9,6 @@ import (
 	"sync"
 	"syscall"
 	"time"
-
-	"zocalo/internal/sys"
 )
 
 // PacketConn returns a message socket as a net.PacketConn: what it sends goes
@@ -151,7 +149,7 @@ func (k *kernel) receiveControl(b, control []byte) (n, controlled, flags int, pe
 	kept := r.control
 	r.control = control
 	r.msg.SetBuffer(b)
-	r.flags = sys.DontWait
+	r.flags = k.receiveFlags()
 	errno, err := k.do(&k.read, r)
 	r.control = kept
 	if err == nil && errno == 0 {

@@ -33,6 +33,9 @@ func (n *Name) sockaddr(a *sys.Sockaddr) error {
 	case VSock:
 		cid, port := n.CIDPort()
 		a.SetVSock(cid, port)
+	case Packet:
+		l := n.link()
+		a.SetLink(l.protocol, l.index, l.hardware)
 	case Unspecified:
 		return fmt.Errorf("no name was given: %w", syscall.EDESTADDRREQ)
 	default:
@@ -59,5 +62,8 @@ func (n *Name) setSockaddr(a *sys.Sockaddr) {
 	case VSock:
 		cid, port := a.VSock()
 		*n = VSockName(cid, port)
+	case Packet:
+		protocol, index, kind, hardware := a.Link()
+		n.setLink(protocol, index, PacketType(kind), hardware)
 	}
 }

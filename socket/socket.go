@@ -337,38 +337,6 @@ func (s *Socket) Receive(m *Message) error {
 	return err
 }
 
-// SendBatch sends messages in order, many in one system call where the kind
-// can, and returns how many left. It stops at the first error.
-func (s *Socket) SendBatch(ms []Message) (int, error) {
-	if b, ok := As[Batcher](s.endpoint); ok {
-		n, err := b.SendBatch(ms)
-		return n, s.failed("send", err)
-	}
-	for i := range ms {
-		if _, err := s.Send(&ms[i]); err != nil {
-			return i, err
-		}
-	}
-	return len(ms), nil
-}
-
-// ReceiveBatch waits for at least one message, fills as many of ms as are
-// there without waiting more, and returns how many. A kind that cannot tell
-// what is there fills one.
-func (s *Socket) ReceiveBatch(ms []Message) (int, error) {
-	if len(ms) == 0 {
-		return 0, nil
-	}
-	if b, ok := As[Batcher](s.endpoint); ok {
-		n, err := b.ReceiveBatch(ms)
-		return n, s.failed("receive", err)
-	}
-	if err := s.Receive(&ms[0]); err != nil {
-		return 0, err
-	}
-	return 1, nil
-}
-
 // SendUrgent sends b as urgent (out-of-band) data: send(2) with MSG_OOB. Of
 // TCP and unix streams only the last octet is urgent, the rest goes before it
 // in the stream, so one octet at a time is what one means. Properties says

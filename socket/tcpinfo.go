@@ -22,17 +22,31 @@ type TCPInfo struct {
 	RTO       time.Duration // time until a retransmission
 	ATO       time.Duration // time by which an acknowledgement is delayed
 
-	SendMSS    int // octets of data in a segment sent
-	ReceiveMSS int // the same, as seen of the peer
-	PathMTU    int // octets of a packet on the path
+	TimestampOption bool  // both sides use timestamps (RFC 7323)
+	SACK            bool  // both sides use selective acknowledgement (RFC 2018)
+	ECN             bool  // both sides use congestion marks (RFC 3168)
+	ECNSeen         bool  // a packet with such a mark arrived
+	FastOpenData    bool  // data went with the first packet, and was acknowledged (RFC 7413)
+	SendScale       uint8 // doublings of the window that the peer offers, 0 to 14 (RFC 7323)
+	ReceiveScale    uint8 // the same of ours
+	FastOpenFailure uint8 // why no data went with the first packet: 0 unknown, 1 no cookie, 2 data not acknowledged, 3 SYN sent again
+
+	AdvertisedMSS int // octets of data in a segment that we told the peer we take
+	SendMSS       int // octets of data in a segment sent
+	ReceiveMSS    int // the same, as seen of the peer
+	PathMTU       int // octets of a packet on the path
 
 	CongestionWindow  int // segments that may be under way
 	SlowStartLimit    int // segments up to which the window grows fast
 	Unacknowledged    int // segments under way
 	Lost              int // of them, thought lost
 	Retransmitted     int // of them, sent again
+	Sacked            int // of them, acknowledged selectively; of a listener, the most connections in its queue
+	ForwardAcked      int // of them, up to the last acknowledged selectively (Linux before 4.15)
 	TotalRetransmits  int // segments sent again since the connection began
 	SendWindow        int // octets that the peer is ready to take (Linux 5.4)
+	ReceiveWindow     int // octets that we offer the peer to take (Linux 6.2)
+	ReceiveLimit      int // octets up to which that window grows fast
 	ReceiveSpace      int // octets of receive buffer that the kernel aims at
 	NotSent           int // octets in the send buffer that are not sent yet
 	ReorderingMetric  int // segments that may come late without being thought lost
@@ -45,7 +59,21 @@ type TCPInfo struct {
 	OctetsAcknowledged  uint64
 	OctetsReceived      uint64
 
+	SegmentsSent         uint32 // segments sent, those without data too (Linux 4.2, as the next)
+	SegmentsReceived     uint32
+	DataSegmentsSent     uint32 // segments with data (Linux 4.6, as the next)
+	DataSegmentsReceived uint32
+	Delivered            uint32 // data segments that reached the peer, again too (Linux 4.18, as the next)
+	DeliveredMarked      uint32 // of them, those that the peer saw marked for congestion
+	ReceivedMarked       uint32 // packets that arrived so marked, with accurate ECN
+
+	Rehashes         int           // times that another path was tried, by another hash (Linux 6.2)
+	Timeouts         int           // timeouts of retransmission (Linux 6.7, as the following)
+	TimeoutRecovered int           // series of them that ended in progress
+	TimeoutTime      time.Duration // time spent in them
+
 	PacingRate   uint64 // octets a second at which the kernel spaces segments
+	PacingLimit  uint64 // the bound set for it; the greatest number is none
 	DeliveryRate uint64 // octets a second that lately reached the peer
 	AppLimited   bool   // DeliveryRate was held down by a program that sent too little
 

@@ -16,18 +16,26 @@ func tcpInfo(e Endpoint) (TCPInfo, error) {
 	if err != nil {
 		return TCPInfo{}, err
 	}
+	bits := sys.TCPInfoBits(&raw)
 	us := func(n uint32) time.Duration { return time.Duration(n) * time.Microsecond }
 	ms := func(n uint32) time.Duration { return time.Duration(n) * time.Millisecond }
 	return TCPInfo{
 		State: TCPState(raw.State), Congestion: raw.Ca_state, Retransmits: raw.Retransmits, Probes: raw.Probes, Backoff: raw.Backoff,
 		RTT: us(raw.Rtt), RTTVar: us(raw.Rttvar), MinRTT: us(raw.Min_rtt), ReceiveRT: us(raw.Rcv_rtt), RTO: us(raw.Rto), ATO: us(raw.Ato),
-		SendMSS: int(raw.Snd_mss), ReceiveMSS: int(raw.Rcv_mss), PathMTU: int(raw.Pmtu),
+		TimestampOption: raw.Options&1 != 0, SACK: raw.Options&2 != 0, ECN: raw.Options&8 != 0, ECNSeen: raw.Options&16 != 0, FastOpenData: raw.Options&32 != 0,
+		SendScale: bits.SendScale, ReceiveScale: bits.ReceiveScale, FastOpenFailure: bits.FastOpenFailure,
+		AdvertisedMSS: int(raw.Advmss), Sacked: int(raw.Sacked), ForwardAcked: int(raw.Fackets), ReceiveWindow: int(raw.Rcv_wnd), ReceiveLimit: int(raw.Rcv_ssthresh),
+		SegmentsSent: raw.Segs_out, SegmentsReceived: raw.Segs_in, DataSegmentsSent: raw.Data_segs_out, DataSegmentsReceived: raw.Data_segs_in,
+		Delivered: raw.Delivered, DeliveredMarked: raw.Delivered_ce, ReceivedMarked: raw.Received_ce,
+		Rehashes: int(raw.Rehash), Timeouts: int(raw.Total_rto), TimeoutRecovered: int(raw.Total_rto_recoveries), TimeoutTime: ms(raw.Total_rto_time),
+		PacingLimit: raw.Max_pacing_rate,
+		SendMSS:     int(raw.Snd_mss), ReceiveMSS: int(raw.Rcv_mss), PathMTU: int(raw.Pmtu),
 		CongestionWindow: int(raw.Snd_cwnd), SlowStartLimit: int(raw.Snd_ssthresh), Unacknowledged: int(raw.Unacked),
 		Lost: int(raw.Lost), Retransmitted: int(raw.Retrans), TotalRetransmits: int(raw.Total_retrans),
 		SendWindow: int(raw.Snd_wnd), ReceiveSpace: int(raw.Rcv_space), NotSent: int(raw.Notsent_bytes),
 		ReorderingMetric: int(raw.Reordering), ReorderingSeen: int(raw.Reord_seen), DuplicatesByPeer: int(raw.Dsack_dups), OutOfOrderArrived: int(raw.Rcv_ooopack),
 		OctetsSent: raw.Bytes_sent, OctetsRetransmitted: raw.Bytes_retrans, OctetsAcknowledged: raw.Bytes_acked, OctetsReceived: raw.Bytes_received,
-		PacingRate: raw.Pacing_rate, DeliveryRate: raw.Delivery_rate, AppLimited: sys.AppLimited(&raw),
+		PacingRate: raw.Pacing_rate, DeliveryRate: raw.Delivery_rate, AppLimited: bits.AppLimited,
 		Busy:          time.Duration(raw.Busy_time) * time.Microsecond,
 		WindowLimited: time.Duration(raw.Rwnd_limited) * time.Microsecond, SendBufferLimited: time.Duration(raw.Sndbuf_limited) * time.Microsecond,
 		LastSent: ms(raw.Last_data_sent), LastReceived: ms(raw.Last_data_recv), LastAck: ms(raw.Last_ack_recv),

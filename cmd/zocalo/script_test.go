@@ -1,7 +1,9 @@
 package main
 
 import (
+	"fmt"
 	"os"
+	"os/exec"
 	"regexp"
 	"testing"
 	"time"
@@ -21,6 +23,8 @@ func TestMain(m *testing.M) {
 // into a file; `address FILE VARIABLE` waits for that, and `await FILE REGEXP`
 // for a line. A script that needs a program which is not everywhere begins
 // with [!exec:NAME] skip 'the program NAME is not installed'.
+// The condition [namespaces] holds where network namespaces can be made with
+// unshare(1) and ip(8).
 func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir:                 "testdata/script",
@@ -29,6 +33,12 @@ func TestScripts(t *testing.T) {
 			e.Setenv("NO_COLOR", "1")
 			e.Setenv("GORACE", "atexit_sleep_ms=0") // else each command ends a second late under -race
 			return nil
+		},
+		Condition: func(name string) (bool, error) {
+			if name != "namespaces" {
+				return false, fmt.Errorf("there is no condition %q", name)
+			}
+			return exec.Command("unshare", "-n", "ip", "link", "set", "lo", "up").Run() == nil, nil
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"address": scriptAddress,

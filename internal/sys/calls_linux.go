@@ -215,11 +215,11 @@ func (m *Msg) prepare(namelen uint32) *unix.Msghdr {
 }
 
 // Recvmsg is recvmsg(2). Name, Control (cut to what arrived) and Flags are
-// filled in.
+// filled in. Descriptors are close-on-exec only with that flag.
 func Recvmsg(fd int, m *Msg, flags int) (int, syscall.Errno) {
 	h := m.prepare(maxSockaddr)
 	for {
-		n, _, errno := unix.Syscall(unix.SYS_RECVMSG, uintptr(fd), uintptr(unsafe.Pointer(h)), uintptr(flags|unix.MSG_CMSG_CLOEXEC))
+		n, _, errno := unix.Syscall(unix.SYS_RECVMSG, uintptr(fd), uintptr(unsafe.Pointer(h)), uintptr(flags))
 		if errno == unix.EINTR {
 			continue
 		}

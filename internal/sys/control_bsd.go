@@ -3,7 +3,6 @@
 package sys
 
 import (
-	"errors"
 	"slices"
 	"syscall"
 	"unsafe"
@@ -54,23 +53,6 @@ func appendCmsgSpace(control []byte, level, typ, n int) []byte {
 	h.SetLen(unix.CmsgLen(n))
 	return control
 }
-
-// IsCredentials reports false: these systems write credentials otherwise.
-func IsCredentials(Cmsg) bool { return false }
-
-// CmsgCredentials has none to return.
-func CmsgCredentials(Cmsg) (pid, uid, gid int, ok bool) { return 0, 0, 0, false }
-
-// AppendCredentials is Linux's.
-func AppendCredentials(control []byte, _, _, _ int) ([]byte, error) {
-	return control, errors.ErrUnsupported
-}
-
-// IsTime reports false: SCM_TIMESTAMPNS is Linux's.
-func IsTime(Cmsg) bool { return false }
-
-// CmsgTime has none to return.
-func CmsgTime(Cmsg) (sec, nsec int64, ok bool) { return 0, 0, false }
 
 // SetTimestamps asks for SO_TIMESTAMP: each message comes with the time when
 // it arrived.

@@ -32,6 +32,17 @@ const (
 
 	IPPROTO_IPV6 = unix.IPPROTO_IPV6
 	IPPROTO_TCP  = unix.IPPROTO_TCP
+	IPPROTO_UDP  = unix.IPPROTO_UDP
 	IPV6_V6ONLY  = unix.IPV6_V6ONLY
 	TCP_NODELAY  = unix.TCP_NODELAY
 )
+
+// IPPROTO_IP is the level of options of IPv4.
+const IPPROTO_IP = unix.IPPROTO_IP
+
+// BPF is an instruction of classic BPF: struct sock_filter.
+type BPF struct {
+	Op     uint16
+	Jt, Jf uint8
+	K      uint32
+}

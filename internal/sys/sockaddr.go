@@ -88,3 +88,20 @@ func (a *Sockaddr) SetVSock(cid, port uint32) {
 func (a *Sockaddr) VSock() (cid, port uint32) {
 	return binary.NativeEndian.Uint32(a.Buf[8:]), binary.NativeEndian.Uint32(a.Buf[4:])
 }
+
+// SetLink makes a an AF_PACKET address: sockaddr_ll of packet(7). The protocol
+// is that of Ethernet, in the machine's own order of octets; hardware has at
+// most 8 octets.
+func (a *Sockaddr) SetLink(protocol uint16, index int, hardware []byte) {
+	clear(a.Buf[:20])
+	a.header(afPacket, 20)
+	binary.BigEndian.PutUint16(a.Buf[2:], protocol)
+	binary.NativeEndian.PutUint32(a.Buf[4:], uint32(index))
+	a.Buf[11] = byte(copy(a.Buf[12:20], hardware))
+}
+
+// Link returns the parts of an AF_PACKET address. The kind is whom the packet
+// is for: PACKET_HOST and the following.
+func (a *Sockaddr) Link() (protocol uint16, index int, kind byte, hardware []byte) {
+	return binary.BigEndian.Uint16(a.Buf[2:]), int(int32(binary.NativeEndian.Uint32(a.Buf[4:]))), a.Buf[10], a.Buf[12 : 12+min(a.Buf[11], 8)]
+}

@@ -5,10 +5,11 @@ package sys
 import "golang.org/x/sys/unix"
 
 const (
-	afInet  = unix.AF_INET
-	afInet6 = unix.AF_INET6
-	afUnix  = unix.AF_UNIX
-	afVSock = 40 // Linux's number: there is none like it
+	afInet   = unix.AF_INET
+	afInet6  = unix.AF_INET6
+	afUnix   = unix.AF_UNIX
+	afVSock  = 40 // Linux's number: there is none like it
+	afPacket = 17 // nor this
 
 	abstractNames = false
 )

@@ -7,10 +7,11 @@ import (
 )
 
 const (
-	afInet  = unix.AF_INET
-	afInet6 = unix.AF_INET6
-	afUnix  = unix.AF_UNIX
-	afVSock = unix.AF_VSOCK
+	afInet   = unix.AF_INET
+	afInet6  = unix.AF_INET6
+	afUnix   = unix.AF_UNIX
+	afVSock  = unix.AF_VSOCK
+	afPacket = unix.AF_PACKET
 
 	abstractNames = true
 )

@@ -17,19 +17,21 @@ func GetTCPInfo(fd int, info *TCPInfo) syscall.Errno {
 	return errno
 }
 
-// AppLimited is the bit tcpi_delivery_rate_app_limited, which follows the two
-// window scales that are 4 bits each: octet 7 of the struct.
-func AppLimited(info *TCPInfo) bool {
-	return (*[8]byte)(unsafe.Pointer(info))[7]&bitField(0) != 0
+// TCPBits are the bit-fields of struct tcp_info, which Go's struct leaves out.
+type TCPBits struct {
+	SendScale, ReceiveScale, FastOpenFailure uint8
+	AppLimited                               bool
 }
 
-// bitField is the mask of the n-th bit of a C bit-field, counted as the
-// platform's compilers do: from the least significant on little-endian
-// machines.
-func bitField(n int) byte {
+// TCPInfoBits reads them from octets 6 and 7: two scales of 4 bits each, then
+// tcpi_delivery_rate_app_limited of 1 and tcpi_fastopen_client_fail of 2. The
+// platforms' compilers count from the least significant bit on little-endian
+// machines, and from the most significant on others.
+func TCPInfoBits(info *TCPInfo) TCPBits {
+	b := (*[8]byte)(unsafe.Pointer(info))
 	one := uint16(1)
 	if *(*byte)(unsafe.Pointer(&one)) == 1 {
-		return 1 << n
+		return TCPBits{b[6] & 15, b[6] >> 4, b[7] >> 1 & 3, b[7]&1 != 0}
 	}
-	return 0x80 >> n
+	return TCPBits{b[6] >> 4, b[6] & 15, b[7] >> 5 & 3, b[7]&0x80 != 0}
 }

@@ -1,0 +1,120 @@
+package sys
+
+import (
+	"encoding/binary"
+	"syscall"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+)
+
+// A Batch is the argument of Sendmmsg and Recvmmsg: messages, and the memory
+// in which the system wants their headers side by side.
+type Batch struct {
+	Msgs []Msg
+
+	headers []mmsghdr
+}
+
+// mmsghdr is that of recvmmsg(2).
+type mmsghdr struct {
+	hdr unix.Msghdr
+	len uint32
+}
+
+// Grow makes room for n messages.
+func (b *Batch) Grow(n int) {
+	if n > len(b.Msgs) {
+		b.Msgs = append(b.Msgs, make([]Msg, n-len(b.Msgs))...)
+		b.headers = make([]mmsghdr, n)
+	}
+}
+
+// Clear lets go of the memory of the first n messages.
+func (b *Batch) Clear(n int) {
+	for i := range n {
+		b.Msgs[i].ClearBuffers()
+		b.Msgs[i].Control = nil
+	}
+	clear(b.headers[:n])
+}
+
+// Len returns the octets of message i that a call moved.
+func (b *Batch) Len(i int) int { return int(b.headers[i].len) }
+
+// Recvmmsg is recvmmsg(2) into the first n messages. It returns how many it
+// filled, as Recvmsg does each.
+func Recvmmsg(fd int, b *Batch, n, flags int) (int, syscall.Errno) {
+	for i := range n {
+		b.headers[i] = mmsghdr{hdr: *b.Msgs[i].prepare(maxSockaddr)}
+	}
+	got, errno := b.call(unix.SYS_RECVMMSG, fd, 0, n, flags)
+	for i := range got {
+		h, m := &b.headers[i].hdr, &b.Msgs[i]
+		m.Name.Len = h.Namelen
+		m.Control = m.Control[:h.Controllen]
+		m.Flags = int(h.Flags)
+	}
+	return got, errno
+}
+
+// Sendmmsg is sendmmsg(2) with MSG_NOSIGNAL, of the messages from the first
+// to before the end. It returns how many left; the errno is that of the first,
+// if none did.
+func Sendmmsg(fd int, b *Batch, first, end, flags int) (int, syscall.Errno) {
+	for i := first; i < end; i++ {
+		b.headers[i] = mmsghdr{hdr: *b.Msgs[i].prepare(b.Msgs[i].Name.Len)}
+	}
+	return b.call(unix.SYS_SENDMMSG, fd, first, end-first, flags|unix.MSG_NOSIGNAL)
+}
+
+func (b *Batch) call(number uintptr, fd, first, n, flags int) (int, syscall.Errno) {
+	for {
+		done, _, errno := unix.Syscall6(number, uintptr(fd), uintptr(unsafe.Pointer(&b.headers[first])), uintptr(n), uintptr(flags), 0, 0)
+		if errno != unix.EINTR {
+			return count(done, errno)
+		}
+	}
+}
+
+// AddPart adds n octets of the buffers, from octet at on, to what the message
+// gathers.
+func (m *Msg) AddPart(buffers [][]byte, at, n int) {
+	for _, b := range buffers {
+		if n == 0 {
+			return
+		}
+		if at >= len(b) {
+			at -= len(b)
+			continue
+		}
+		part := b[at:min(at+n, len(b))]
+		m.addBuffer(part)
+		n -= len(part)
+		at = 0
+	}
+}
+
+// Options of trains of datagrams, see udp(7).
+const (
+	UDP_SEGMENT = unix.UDP_SEGMENT // Linux 4.18
+	UDP_GRO     = unix.UDP_GRO     // Linux 5.0
+)
+
+// AppendSegmentSize appends UDP_SEGMENT: cut what is sent into datagrams of
+// that many octets.
+func AppendSegmentSize(control []byte, octets int) []byte {
+	start := len(control)
+	control = appendCmsgSpace(control, unix.SOL_UDP, unix.UDP_SEGMENT, 2)
+	binary.NativeEndian.PutUint16(control[start+unix.CmsgLen(0):], uint16(octets))
+	return control
+}
+
+// Release returns the kernel's release, as "6.18.44": uname(2).
+func Release() string {
+	var u unix.Utsname
+	if unix.Uname(&u) != nil {
+		return ""
+	}
+	return unix.ByteSliceToString(u.Release[:])
+}

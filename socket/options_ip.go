@@ -1,0 +1,203 @@
+package socket
+
+import (
+	"fmt"
+	"strconv"
+	"syscall"
+
+	"zocalo/internal/sys"
+)
+
+// Options of the Internet Protocol, see ip(7) and ipv6(7). Each sets that of
+// the socket's version; on an IPv6 socket also that of IPv4, for peers that it
+// reaches by mapped addresses.
+var (
+	// TypeOfService is the octet of DSCP and ECN of the packets sent (IP_TOS;
+	// IPV6_TCLASS, Linux 2.6.14). TCP keeps the two bits of ECN to itself, in
+	// silence.
+	TypeOfService = ipOption(Spec{
+		Name: "tos", Aliases: []string{"ip-tos", "tclass", "ipv6-tclass"}, Constant: "IP_TOS", Phase: Opened, Default: "0",
+		Doc: "octet of DSCP and ECN of the packets sent",
+	}, between(Integer, 0, 255), sys.IP_TOS, sys.IPV6_TCLASS, same, same)
+
+	// TTL is how many hops the packets sent may take, 1 to 255 (IP_TTL;
+	// IPV6_UNICAST_HOPS). Multicast has [MulticastTTL].
+	TTL = ipOption(Spec{
+		Name: "ttl", Aliases: []string{"ip-ttl", "hops", "ipv6-unicast-hops"}, Constant: "IP_TTL", Phase: Opened, Default: "the system's, 64 on Linux",
+		Doc: "hops that the packets sent may take",
+	}, between(Integer, 1, 255), sys.IP_TTL, sys.IPV6_UNICAST_HOPS, same, same)
+
+	// MTUDiscovery is whether packets too long for the path are sent in
+	// fragments, or refused with EMSGSIZE until their size is known
+	// (IP_MTU_DISCOVER, IPV6_MTU_DISCOVER).
+	MTUDiscovery = ipOption(Spec{
+		Name: "mtu-discover", Aliases: []string{"ip-mtu-discover", "pmtudisc"}, Constant: "IP_MTU_DISCOVER", Phase: Opened, Default: "want, unless net.ipv4.ip_no_pmtu_disc says otherwise",
+		Doc: "what to do about the path's MTU: dont, want, do, probe, interface or omit (Linux)",
+	}, Codec[MTUMode]{"MODE", ParseMTUMode, MTUMode.String}, sys.IP_MTU_DISCOVER, sys.IPV6_MTU_DISCOVER,
+		func(m MTUMode) int { return int(m) }, func(n int) MTUMode { return MTUMode(n) })
+
+	// ReceiveErrors queues the errors of what was sent, for
+	// [Socket.ReceiveError] (IP_RECVERR, IPV6_RECVERR; Linux 2.2). UDP then
+	// also reports those of an unconnected socket, by its next call.
+	ReceiveErrors = ipFlag(Spec{
+		Name: "recverr", Aliases: []string{"ip-recverr", "ipv6-recverr"}, Constant: "IP_RECVERR", Phase: Opened, Default: "off",
+		Doc: "queue the errors of what was sent, with who reported them (Linux)",
+	}, sys.IP_RECVERR, sys.IPV6_RECVERR)
+
+	// ReceivePacketInfo, ReceiveHopLimit and ReceiveTrafficClass make
+	// messages come with the fields of [Ancillary] of those names.
+	// (IP_PKTINFO, IPV6_RECVPKTINFO; IP_RECVTTL, IPV6_RECVHOPLIMIT;
+	// IP_RECVTOS, IPV6_RECVTCLASS). A stream has none, and takes the options
+	// in silence.
+	ReceivePacketInfo = ipFlag(Spec{
+		Name: "pktinfo", Aliases: []string{"ip-pktinfo", "ipv6-recvpktinfo"}, Constant: "IP_PKTINFO", Phase: Opened, Default: "off",
+		Doc: "receive the interface and the destination with each message (Linux)",
+	}, sys.IP_PKTINFO, sys.IPV6_RECVPKTINFO)
+
+	// ReceiveHopLimit is described at ReceivePacketInfo.
+	ReceiveHopLimit = ipFlag(Spec{
+		Name: "recvttl", Aliases: []string{"ip-recvttl", "recvhoplimit", "ipv6-recvhoplimit"}, Constant: "IP_RECVTTL", Phase: Opened, Default: "off",
+		Doc: "receive the hop limit with each message (Linux)",
+	}, sys.IP_RECVTTL, sys.IPV6_RECVHOPLIMIT)
+
+	// ReceiveTrafficClass is described at ReceivePacketInfo.
+	ReceiveTrafficClass = ipFlag(Spec{
+		Name: "recvtos", Aliases: []string{"ip-recvtos", "recvtclass", "ipv6-recvtclass"}, Constant: "IP_RECVTOS", Phase: Opened, Default: "off",
+		Doc: "receive the octet of DSCP and ECN with each message (Linux)",
+	}, sys.IP_RECVTOS, sys.IPV6_RECVTCLASS)
+
+	// ReceiveOriginalDestination makes datagrams that a rule gave to a
+	// transparent proxy come with their OriginalDestination
+	// (IP_RECVORIGDSTADDR, Linux 2.6.29; IPV6_RECVORIGDSTADDR, 2.6.37).
+	ReceiveOriginalDestination = ipFlag(Spec{
+		Name: "recvorigdstaddr", Aliases: []string{"ip-recvorigdstaddr"}, Constant: "IP_RECVORIGDSTADDR", Phase: Opened, Default: "off",
+		Doc: "receive the original destination with each datagram of a transparent proxy (Linux)",
+	}, sys.IP_RECVORIGDSTADDR, sys.IPV6_RECVORIGDSTADDR)
+
+	// FreeBind lets bind take an address that no interface has, or has yet
+	// (IP_FREEBIND, Linux 2.4; IPV6_FREEBIND, 4.15).
+	FreeBind = ipFlag(Spec{
+		Name: "freebind", Aliases: []string{"ip-freebind"}, Constant: "IP_FREEBIND", Phase: Opened, Default: "off",
+		Doc: "bind to an address that this machine does not have, or not yet (Linux)",
+	}, sys.IP_FREEBIND, sys.IPV6_FREEBIND)
+
+	// Transparent lets the socket take the addresses of others, as a
+	// transparent proxy does (IP_TRANSPARENT, Linux 2.6.28; IPV6_TRANSPARENT,
+	// 2.6.37). It needs CAP_NET_ADMIN or CAP_NET_RAW.
+	Transparent = ipFlag(Spec{
+		Name: "transparent", Aliases: []string{"ip-transparent"}, Constant: "IP_TRANSPARENT", Phase: Opened, Default: "off",
+		Doc: "act for the addresses of others, as a transparent proxy (Linux; needs CAP_NET_ADMIN)",
+	}, sys.IP_TRANSPARENT, sys.IPV6_TRANSPARENT)
+
+	// BindAddressNoPort leaves the choice of a port 0 from bind to connect,
+	// so that more connections can share it (IP_BIND_ADDRESS_NO_PORT, Linux
+	// 4.2).
+	BindAddressNoPort = intOption(Spec{
+		Name: "bind-address-no-port", Aliases: []string{"ip-bind-address-no-port"}, Constant: "IP_BIND_ADDRESS_NO_PORT", Phase: Opened, Default: "off",
+		Doc: "choose the port of bind=host:0 when connecting, so that more connections can share it (Linux 4.2)",
+	}, Flag, sys.IPPROTO_IP, sys.IP_BIND_ADDRESS_NO_PORT, boolToInt, intToBool)
+
+	// OriginalDestination is the name to which a connection was made before
+	// netfilter's REDIRECT or DNAT changed it (SO_ORIGINAL_DST, with
+	// conntrack). It is only read.
+	OriginalDestination = NewOption(Spec{
+		Name: "original-dst", Constant: "SO_ORIGINAL_DST", Phase: Connected,
+		Doc: "where a redirected connection was made to (Linux, netfilter)",
+	}, Codec[Name]{Format: Name.String}, nil, func(e Endpoint) (n Name, err error) {
+		var a sys.Sockaddr
+		err = onFD(e, "SO_ORIGINAL_DST", func(fd int) syscall.Errno {
+			return sys.OriginalDestination(fd, domainOf(e) == Inet6, &a)
+		})
+		if err == nil {
+			n.setSockaddr(&a)
+		}
+		return n, err
+	})
+)
+
+// An MTUMode is a value of [MTUDiscovery], under Linux's numbers.
+type MTUMode int
+
+// The modes: IP_PMTUDISC_*.
+const (
+	MTUDont      MTUMode = 0 // never set the bit "don't fragment"
+	MTUWant      MTUMode = 1 // learn the path's MTU, and fragment what is longer
+	MTUDo        MTUMode = 2 // always set the bit, and refuse what is longer
+	MTUProbe     MTUMode = 3 // set the bit, and ignore the path's MTU (Linux 2.6.22)
+	MTUInterface MTUMode = 4 // use the interface's MTU, and believe no ICMP (Linux 3.14)
+	MTUOmit      MTUMode = 5 // as MTUInterface, but fragment what is longer (Linux 3.16)
+)
+
+var mtuModes = [...]string{"dont", "want", "do", "probe", "interface", "omit"}
+
+// ParseMTUMode reads a mode's name, as "do".
+func ParseMTUMode(text string) (MTUMode, error) {
+	for i, name := range mtuModes {
+		if name == text {
+			return MTUMode(i), nil
+		}
+	}
+	return 0, fmt.Errorf("%q is none of dont, want, do, probe, interface, omit", text)
+}
+
+// String is the inverse of ParseMTUMode.
+func (m MTUMode) String() string {
+	if m >= 0 && int(m) < len(mtuModes) {
+		return mtuModes[m]
+	}
+	return "mode " + strconv.Itoa(int(m))
+}
+
+// between returns a codec like c that refuses numbers outside.
+func between(c Codec[int], least, most int) Codec[int] {
+	parse := c.Parse
+	c.Parse = func(text string) (int, error) {
+		n, err := parse(text)
+		if err == nil && (n < least || n > most) {
+			return 0, fmt.Errorf("%d is not from %d to %d", n, least, most)
+		}
+		return n, err
+	}
+	return c
+}
+
+// domainOf returns the domain of the kernel's socket beneath e.
+func domainOf(e Endpoint) Domain {
+	if k, ok := Beneath[interface{ domain() Domain }](e); ok {
+		return k.domain()
+	}
+	return Unspecified
+}
+
+func (k *kernel) domain() Domain { return k.kind.Domain }
+
+// ipOption defines an option whose value is an int for the system, under one
+// number for IPv4 and another for IPv6.
+func ipOption[T any](s Spec, c Codec[T], four, six int, to func(T) int, from func(int) T) *Option[T] {
+	constant := s.Constant
+	return NewOption(s, c, func(e Endpoint, v T) error {
+		if domainOf(e) != Inet6 {
+			return setInt(e, constant, sys.IPPROTO_IP, four, to(v))
+		}
+		if err := setInt(e, constant, sys.IPPROTO_IPV6, six, to(v)); err != nil {
+			return err
+		}
+		// A raw socket, or one for IPv6 alone, has no packets of IPv4.
+		_ = setInt(e, constant, sys.IPPROTO_IP, four, to(v))
+		return nil
+	}, func(e Endpoint) (v T, err error) {
+		level, name := sys.IPPROTO_IP, four
+		if domainOf(e) == Inet6 {
+			level, name = sys.IPPROTO_IPV6, six
+		}
+		n, err := getInt(e, constant, level, name)
+		if err != nil {
+			return v, err
+		}
+		return from(n), nil
+	})
+}
+
+func ipFlag(s Spec, four, six int) *Option[bool] {
+	return ipOption(s, Flag, four, six, boolToInt, intToBool)
+}

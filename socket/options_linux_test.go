@@ -1,0 +1,391 @@
+package socket_test
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net/netip"
+	"os"
+	"syscall"
+	"testing"
+	"time"
+
+	"zocalo/socket"
+)
+
+// setting sets an option by its text and reads it back, as text.
+type setting struct {
+	spec      *socket.Spec
+	set, want string
+}
+
+// Each option can be set and read back; the kernel's answer, not ours.
+func TestOptionsSetAndRead(t *testing.T) {
+	inet := []setting{
+		{socket.Mark.Spec, "7", "7"},
+		{socket.Device.Spec, "lo", "lo"},
+		{socket.Priority.Spec, "5", "5"},
+		{socket.IncomingCPU.Spec, "0", "0"},
+		{socket.BusyPoll.Spec, "50us", "50µs"},
+		{socket.TTL.Spec, "9", "9"},
+		{socket.TypeOfService.Spec, "0x28", "40"},
+		{socket.FreeBind.Spec, "1", "1"},
+		{socket.Transparent.Spec, "1", "1"},
+		{socket.BindAddressNoPort.Spec, "1", "1"},
+		{socket.MTUDiscovery.Spec, "probe", "probe"},
+		{socket.ReceiveErrors.Spec, "1", "1"},
+		{socket.ReceiveOriginalDestination.Spec, "1", "1"},
+		{socket.Timestamping.Spec, "received", "received"},
+	}
+	datagram := append([]setting{
+		{socket.MulticastTTL.Spec, "4", "4"},
+		{socket.MulticastLoop.Spec, "0", "0"},
+		{socket.MulticastAll.Spec, "0", "0"},
+		{socket.JoinDatagrams.Spec, "1", "1"},
+	}, inet...)
+	stream := append([]setting{
+		{socket.FastOpen.Spec, "16", "16"},
+		{socket.FastOpenConnect.Spec, "1", "1"},
+		{socket.DeferAccept.Spec, "1s", "1s"},
+		{socket.Congestion.Spec, "reno", "reno"},
+		{socket.MaxSegment.Spec, "1000", "1000"},
+		{socket.Cork.Spec, "1", "1"},
+		{socket.NotSentLowWater.Spec, "16KiB", "16KiB"},
+		{socket.QuickAck.Spec, "0", "0"},
+	}, inet...)
+	for _, c := range []struct {
+		kind testKind
+		list []setting
+	}{
+		{udp, datagram}, {tcp, stream},
+		{udp6, append([]setting{{socket.MulticastInterface.Spec, "lo", "lo"}}, datagram...)}, {tcp6, stream},
+		{unixDatagram, []setting{{socket.PassCredentials.Spec, "1", "1"}, {socket.PassPIDFD.Spec, "1", "1"}}},
+	} {
+		t.Run(c.kind.String(), func(t *testing.T) {
+			for _, o := range c.list {
+				t.Run(o.spec.Name, func(t *testing.T) {
+					s := c.kind.open(t)
+					v, err := o.spec.Parse(o.set)
+					check(t, err)
+					before, err := o.spec.Current(s)
+					check(t, err)
+					if o.spec.Format(before) == o.want {
+						t.Errorf("it is %s from the beginning", o.want)
+					}
+					err = o.spec.Apply(s, v)
+					if errors.Is(err, syscall.EPERM) && os.Geteuid() != 0 {
+						t.Skip(err)
+					}
+					check(t, err)
+					got, err := o.spec.Current(s)
+					check(t, err)
+					if text := o.spec.Format(got); text != o.want {
+						t.Errorf("%s, want %s", text, o.want)
+					}
+				})
+			}
+		})
+	}
+}
+
+// What options refuse, they refuse by name.
+func TestOptionsRefused(t *testing.T) {
+	for spec, texts := range map[*socket.Spec][]string{
+		socket.TTL.Spec:             {"0", "256", "-1", "many"},
+		socket.TypeOfService.Spec:   {"256", "-1"},
+		socket.MTUDiscovery.Spec:    {"", "never"},
+		socket.Timestamping.Spec:    {"", "soon", "sent+"},
+		socket.MaxSegment.Spec:      {"87", "32768"},
+		socket.NotSentLowWater.Spec: {"0"},
+		socket.JoinGroup.Spec:       {"", "10.0.0.1", "239.1.1.1%", "x@239.1.1.1", "::1@239.1.1.1", "@239.1.1.1", "ff02::1%eth0%x@", "224.0.0.1@239.1.1.1"},
+	} {
+		for _, text := range texts {
+			if v, err := spec.Parse(text); err == nil {
+				t.Errorf("%s=%s gives %v", spec.Name, text, v)
+			}
+		}
+	}
+	s := udp.open(t)
+	for _, err := range []error{
+		socket.Device.Set(s, "nosuchdevice"), socket.MulticastInterface.Set(s, "nosuchdevice"),
+		socket.JoinGroup.Set(s, socket.Group{Group: netip.MustParseAddr("239.1.1.1"), Interface: "nosuchdevice"}),
+	} {
+		wantError(t, "an interface that is not there", err, syscall.ENODEV)
+	}
+	wantError(t, "a group of the other version", socket.JoinGroup.Set(s, socket.Group{Group: netip.MustParseAddr("ff02::1"), Interface: "lo"}), syscall.EAFNOSUPPORT)
+	wantError(t, "an unknown algorithm", socket.Congestion.Set(tcp.open(t), "nosuch"), syscall.ENOENT)
+	_, err := socket.OriginalDestination.Get(tcp.open(t))
+	if err == nil {
+		t.Error("an unconnected socket has an original destination")
+	}
+	_, err = socket.MulticastInterface.Get(s)
+	wantError(t, "the interface of IPv4", err, errors.ErrUnsupported)
+	if err := socket.ReusePortProgram.Set(s, nil); err == nil {
+		t.Error("an empty program was taken")
+	}
+}
+
+// veth is a pair of interfaces with an address each, and routes for multicast.
+var veth = []string{
+	"link add ve0 type veth peer name ve1",
+	"addr add 10.9.0.1/24 brd 10.9.0.255 dev ve0", "addr add 10.8.0.1/24 dev ve1",
+	"link set ve0 up", "link set ve1 up",
+	"addr add fd00::1/64 dev ve0 nodad", "route add 224.0.0.0/4 dev ve0",
+}
+
+func receives(t *testing.T, s *socket.Socket, want string) {
+	t.Helper()
+	buf := make([]byte, 100)
+	n, err := s.Read(buf)
+	if string(buf[:n]) != want || err != nil {
+		t.Errorf("received %q, %v; want %q", buf[:n], err, want)
+	}
+}
+
+func bindTo(t *testing.T, d socket.Domain, name string, options ...func(*socket.Socket) error) *socket.Socket {
+	t.Helper()
+	s, err := socket.New(d, socket.Datagram, 0)
+	check(t, err)
+	t.Cleanup(func() { s.Close() })
+	check(t, socket.ReuseAddress.Set(s, true))
+	for _, o := range options {
+		check(t, o(s))
+	}
+	check(t, s.Bind(socket.InetName(netip.MustParseAddrPort(name))))
+	return s
+}
+
+func join(text string) func(*socket.Socket) error {
+	return func(s *socket.Socket) error {
+		g, err := socket.ParseGroup(text)
+		if err != nil {
+			return err
+		}
+		return socket.JoinGroup.Set(s, g)
+	}
+}
+
+// Members of a group receive, those of a source from it alone, and others and
+// those who left do not.
+func TestMulticast(t *testing.T) {
+	inNamespace(t, veth, func() {
+		only := func(s *socket.Socket) error { return socket.MulticastAll.Set(s, false) }
+		member := bindTo(t, socket.Inet, "0.0.0.0:7000", only, join("239.1.1.1"))
+		other := bindTo(t, socket.Inet, "0.0.0.0:7000", only, join("239.1.1.2%ve0"))
+		sourced := bindTo(t, socket.Inet, "0.0.0.0:7000", only, join("10.9.0.1@232.1.1.1%ve0"))
+		wrong := bindTo(t, socket.Inet, "0.0.0.0:7000", only, join("10.9.0.7@232.1.1.1%ve0"))
+		from := bindTo(t, socket.Inet, "10.9.0.1:0", func(s *socket.Socket) error { return socket.MulticastInterface.Set(s, "ve0") })
+		send := func(to, text string) {
+			m := &socket.Message{Buffers: [][]byte{[]byte(text)}, Peer: socket.InetName(netip.MustParseAddrPort(to))}
+			_, err := from.Send(m)
+			check(t, err)
+		}
+		send("239.1.1.1:7000", "group 1")
+		send("239.1.1.2:7000", "group 2")
+		send("232.1.1.1:7000", "of a source")
+		receives(t, member, "group 1")
+		receives(t, other, "group 2")
+		receives(t, sourced, "of a source")
+		g, err := socket.ParseGroup("239.1.1.1")
+		check(t, err)
+		check(t, socket.LeaveGroup.Set(member, g))
+		check(t, join("239.1.1.3")(member))
+		send("239.1.1.1:7000", "after it left")
+		check(t, socket.MulticastLoop.Set(from, false))
+		send("239.1.1.3:7000", "without a loop")
+		check(t, socket.MulticastLoop.Set(from, true))
+		check(t, join("10.9.0.1@232.1.1.2%ve0")(wrong))
+		send("232.1.1.2:7000", "of the right source")
+		send("239.1.1.3:7000", "group 3")
+		receives(t, member, "group 3")
+		receives(t, wrong, "of the right source")
+
+		six := bindTo(t, socket.Inet6, "[::]:7001", join("ff02::1234%ve0"))
+		from6 := bindTo(t, socket.Inet6, "[fd00::1]:0", func(s *socket.Socket) error { return socket.MulticastInterface.Set(s, "ve0") })
+		m := &socket.Message{Buffers: [][]byte{[]byte("six")}, Peer: socket.InetName(netip.MustParseAddrPort("[ff02::1234]:7001"))}
+		_, err = from6.Send(m)
+		check(t, err)
+		receives(t, six, "six")
+	})
+}
+
+// A socket on a device receives what comes from it alone; broadcast needs its
+// option.
+func TestDeviceAndBroadcast(t *testing.T) {
+	inNamespace(t, veth, func() {
+		device := func(name string) func(*socket.Socket) error {
+			return func(s *socket.Socket) error { return socket.Device.Set(s, name) }
+		}
+		all, onLo := bindTo(t, socket.Inet, "0.0.0.0:7000", device("ve0")), bindTo(t, socket.Inet, "0.0.0.0:7000", device("lo"))
+		from := bindTo(t, socket.Inet, "0.0.0.0:0")
+		m := &socket.Message{Buffers: [][]byte{[]byte("by loopback")}, Peer: loopback(7000)}
+		_, err := from.Send(m)
+		check(t, err)
+		receives(t, onLo, "by loopback")
+		m.SetData([]byte("to all"))
+		m.Peer = socket.InetName(netip.MustParseAddrPort("10.9.0.255:7000"))
+		_, err = from.Send(m)
+		wantError(t, "a broadcast without the option", err, syscall.EACCES)
+		check(t, socket.Broadcast.Set(from, true))
+		check(t, socket.Device.Set(all, ""))
+		check(t, socket.Device.Set(onLo, ""))
+		_, err = from.Send(m)
+		check(t, err)
+		receives(t, all, "to all")
+		receives(t, onLo, "to all")
+	})
+}
+
+// The program chooses the socket: here always the second that was bound.
+func TestReusePortProgram(t *testing.T) {
+	reuse := func(s *socket.Socket) error { return socket.ReusePort.Set(s, true) }
+	one := bindTo(t, socket.Inet, "127.0.0.1:0", reuse)
+	two, err := socket.New(socket.Inet, socket.Datagram, 0)
+	check(t, err)
+	defer two.Close()
+	check(t, socket.ReuseAddress.Set(two, true))
+	check(t, reuse(two))
+	check(t, two.Bind(one.Name()))
+	for i, s := range []*socket.Socket{one, two, one} {
+		program := []socket.BPF{{Op: syscall.BPF_RET | syscall.BPF_K, K: uint32(i % 2)}}
+		check(t, socket.ReusePortProgram.Set(one, program))
+		for range 10 {
+			from := bindTo(t, socket.Inet, "127.0.0.1:0")
+			_, err := from.Send(&socket.Message{Buffers: [][]byte{[]byte("x")}, Peer: one.Name()})
+			check(t, err)
+			receives(t, s, "x")
+		}
+	}
+	wantError(t, "a descriptor that is no program", socket.ReusePortProgramFD.Set(one, one.Unwrap().(socket.Descriptor).FD()), syscall.EINVAL)
+}
+
+// A listener that defers accepts once data is there.
+func TestDeferAccept(t *testing.T) {
+	l := tcp.bound(t)
+	check(t, socket.DeferAccept.Set(l, time.Minute))
+	check(t, l.Listen(0))
+	c := tcp.open(t)
+	check(t, c.Connect(t.Context(), l.Name()))
+	accepted := start(t, "Accept", func() error {
+		s, err := l.Accept(context.Background())
+		if err == nil {
+			defer s.Close()
+			buf := make([]byte, 5)
+			_, err = io.ReadFull(s, buf)
+		}
+		return err
+	})
+	_, err := c.Write([]byte("hello"))
+	check(t, err)
+	accepted.end(nil)
+}
+
+// With a connection's cookie at hand, the data goes with the first packet:
+// the connection stands only once something is written.
+func TestFastOpen(t *testing.T) {
+	inNamespace(t, nil, func() {
+		check(t, os.WriteFile("/proc/sys/net/ipv4/tcp_fastopen", []byte("519"), 0)) // both sides, and without cookies
+		l := tcp.bound(t)
+		check(t, socket.FastOpen.Set(l, 10))
+		check(t, l.Listen(0))
+		c := tcp.open(t)
+		check(t, socket.FastOpenConnect.Set(c, true))
+		check(t, c.Connect(t.Context(), l.Name()))
+		if info, err := socket.ConnectionInfo.Get(c); err != nil || info.State.String() == "ESTABLISHED" {
+			t.Errorf("before a write: %v, %v", info.State, err)
+		}
+		_, err := c.Write([]byte("with the SYN"))
+		check(t, err)
+		s, err := l.Accept(t.Context())
+		check(t, err)
+		defer s.Close()
+		receives(t, s, "with the SYN")
+		if info, err := socket.ConnectionInfo.Get(s); err != nil || info.State.String() != "ESTABLISHED" {
+			t.Errorf("after: %v, %v", info.State, err)
+		}
+	})
+}
+
+// A connection is made to an address that is not the machine's, and arrives
+// with it, by a rule that routes the marked packets here.
+func TestMarkAndTransparent(t *testing.T) {
+	inNamespace(t, []string{"rule add fwmark 7 lookup 100", "route add local 192.0.2.0/24 dev lo table 100"}, func() {
+		l := bindTo(t, socket.Inet, "0.0.0.0:7000", func(s *socket.Socket) error { return socket.ReceivePacketInfo.Set(s, true) })
+		c := bindTo(t, socket.Inet, "0.0.0.0:0")
+		m := &socket.Message{Buffers: [][]byte{[]byte("x")}, Peer: socket.InetName(netip.MustParseAddrPort("192.0.2.5:7000"))}
+		_, err := c.Send(m)
+		wantError(t, "without the mark", err, syscall.ENETUNREACH)
+		check(t, socket.Mark.Set(c, 7))
+		_, err = c.Send(m)
+		check(t, err)
+		got := message(10)
+		check(t, l.Receive(got))
+		if d := got.Ancillary.PacketInfo.Destination.String(); d != "192.0.2.5" {
+			t.Errorf("destination %s", d)
+		}
+		s, err := socket.New(socket.Inet, socket.Datagram, 0)
+		check(t, err)
+		defer s.Close()
+		foreign := socket.InetName(netip.MustParseAddrPort("198.51.100.9:0"))
+		wantError(t, "bind to an address of others", s.Bind(foreign), syscall.EADDRNOTAVAIL)
+		check(t, socket.Transparent.Set(s, true))
+		check(t, s.Bind(foreign))
+	})
+}
+
+func TestMultipathInfo(t *testing.T) {
+	mptcp.require(t)
+	a, b := mptcp.pair(t)
+	_, err := a.Write(make([]byte, 1000))
+	check(t, err)
+	_, err = io.ReadFull(b, make([]byte, 1000))
+	check(t, err)
+	x, err := socket.MultipathInfo.Get(a)
+	check(t, err)
+	y, err := socket.MultipathInfo.Get(b)
+	check(t, err)
+	if x.Fallback || !x.RemoteKey || x.Token == 0 || x.Token == y.Token || x.Sent != 1000 || y.Received != 1000 || x.TotalSubflows != 1 {
+		t.Errorf("%+v\n%+v", x, y)
+	}
+	_, err = socket.MultipathInfo.Get(tcp.open(t))
+	if err == nil {
+		t.Error("a TCP socket has MPTCP_INFO")
+	}
+}
+
+func TestGroupText(t *testing.T) {
+	for _, text := range []string{"239.1.1.1", "ff02::1%eth0", "10.0.0.1@232.1.1.1%eth0", "2001:db8::1@ff3e::1"} {
+		g, err := socket.ParseGroup(text)
+		if err != nil || g.String() != text {
+			t.Errorf("%q gives %q, %v", text, g, err)
+		}
+	}
+}
+
+// What TCP_INFO says of a connection agrees with what passed over it.
+func TestConnectionInfoComplete(t *testing.T) {
+	a, b := tcp.pair(t)
+	check(t, socket.MaxSegment.Set(a, 1000))
+	data := make([]byte, 5000)
+	_, err := a.Write(data)
+	check(t, err)
+	_, err = io.ReadFull(b, data)
+	check(t, err)
+	_, err = b.Write(data[:1]) // whose segment acknowledges all
+	check(t, err)
+	_, err = io.ReadFull(a, data[:1])
+	check(t, err)
+	x, err := socket.ConnectionInfo.Get(a)
+	check(t, err)
+	y, err := socket.ConnectionInfo.Get(b)
+	check(t, err)
+	if x.OctetsSent != 5000 || x.OctetsReceived != 1 || y.OctetsReceived != 5000 || y.OctetsSent != 1 || x.OctetsAcknowledged < 5000 {
+		t.Errorf("octets\n%+v\n%+v", x, y)
+	}
+	if x.DataSegmentsSent == 0 || x.SegmentsSent <= x.DataSegmentsSent || x.DataSegmentsReceived != 1 || y.DataSegmentsSent != 1 || x.Delivered < x.DataSegmentsSent {
+		t.Errorf("segments\n%+v\n%+v", x, y)
+	}
+	if !x.SACK || !x.TimestampOption || x.SendScale == 0 || x.SendScale != y.ReceiveScale || x.ReceiveScale != y.SendScale || x.AdvertisedMSS == 0 || x.ReceiveWindow == 0 {
+		t.Errorf("options\n%+v\n%+v", x, y)
+	}
+}

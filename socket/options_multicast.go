@@ -1,0 +1,184 @@
+package socket
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"strconv"
+	"strings"
+	"syscall"
+
+	"zocalo/internal/sys"
+)
+
+// Options of multicast, see ip(7) and ipv6(7).
+var (
+	// JoinGroup makes the socket receive what is sent to a multicast group,
+	// from anyone or from one source (MCAST_JOIN_GROUP,
+	// MCAST_JOIN_SOURCE_GROUP; RFC 3678, Linux 2.5.68). It can be set again
+	// for further groups; net.ipv4.igmp_max_memberships bounds them (ENOBUFS).
+	JoinGroup = NewOption(Spec{
+		Name: "multicast", Aliases: []string{"join", "ip-add-membership"}, Constant: "MCAST_JOIN_GROUP", Phase: Opened, Default: "none", Repeatable: true,
+		Doc: "join a multicast group: [SOURCE@]GROUP[%INTERFACE] (Linux)",
+	}, Codec[Group]{"GROUP", ParseGroup, Group.String}, func(e Endpoint, g Group) error {
+		return membership(e, "MCAST_JOIN_GROUP", g, sys.Join)
+	}, nil)
+
+	// LeaveGroup ends what JoinGroup with the same value began.
+	LeaveGroup = NewOption(Spec{
+		Name: "leave", Aliases: []string{"ip-drop-membership"}, Constant: "MCAST_LEAVE_GROUP", Phase: Opened, Default: "none", Repeatable: true,
+		Doc: "leave a multicast group (Linux)",
+	}, Codec[Group]{"GROUP", ParseGroup, Group.String}, func(e Endpoint, g Group) error {
+		return membership(e, "MCAST_LEAVE_GROUP", g, sys.Leave)
+	}, nil)
+
+	// MulticastInterface is the interface, by its name, that packets to
+	// multicast groups leave by (IP_MULTICAST_IF, IPV6_MULTICAST_IF). "" lets
+	// the routes decide. Linux does not tell it for IPv4.
+	MulticastInterface = NewOption(Spec{
+		Name: "multicast-if", Aliases: []string{"multicast-interface", "ip-multicast-if"}, Constant: "IP_MULTICAST_IF", Phase: Opened, Default: "by the routes",
+		Doc: "interface that packets to multicast groups leave by (Linux)",
+	}, Text.Or("INTERFACE"), setMulticastInterface, getMulticastInterface)
+
+	// MulticastTTL is how many hops packets to multicast groups may take, 0
+	// to 255 (IP_MULTICAST_TTL, IPV6_MULTICAST_HOPS). 0 keeps them on this
+	// machine.
+	MulticastTTL = ipOption(Spec{
+		Name: "multicast-ttl", Aliases: []string{"multicast-hops", "ip-multicast-ttl"}, Constant: "IP_MULTICAST_TTL", Phase: Opened, Default: "1: this network alone",
+		Doc: "hops that packets to multicast groups may take (Linux)",
+	}, between(Integer, 0, 255), sys.IP_MULTICAST_TTL, sys.IPV6_MULTICAST_HOPS, same, same)
+
+	// MulticastLoop lets members on this machine receive what the socket
+	// sends to a group (IP_MULTICAST_LOOP, IPV6_MULTICAST_LOOP).
+	MulticastLoop = ipFlag(Spec{
+		Name: "multicast-loop", Aliases: []string{"ip-multicast-loop"}, Constant: "IP_MULTICAST_LOOP", Phase: Opened, Default: "on",
+		Doc: "let members on this machine receive what is sent to a multicast group (Linux)",
+	}, sys.IP_MULTICAST_LOOP, sys.IPV6_MULTICAST_LOOP)
+
+	// MulticastAll makes a socket that is bound to every address receive what
+	// is sent to any group that anyone on this machine has joined, rather than
+	// to those that it joined itself (IP_MULTICAST_ALL, Linux 2.6.31;
+	// IPV6_MULTICAST_ALL, 4.20).
+	MulticastAll = ipFlag(Spec{
+		Name: "multicast-all", Aliases: []string{"ip-multicast-all"}, Constant: "IP_MULTICAST_ALL", Phase: Opened, Default: "on",
+		Doc: "receive what is sent to groups that others on this machine joined (Linux)",
+	}, sys.IP_MULTICAST_ALL, sys.IPV6_MULTICAST_ALL)
+)
+
+// A Group is a membership in a multicast group.
+type Group struct {
+	Group     netip.Addr // of the socket's own version
+	Source    netip.Addr // the only sender to receive from; the zero Addr is anyone
+	Interface string     // where; "" lets the routes decide
+}
+
+// ParseGroup reads [SOURCE@]GROUP[%INTERFACE], as "239.1.2.3",
+// "ff02::1234%eth0" or "192.0.2.7@232.1.1.1".
+func ParseGroup(text string) (g Group, err error) {
+	rest, source, sourced := text, "", false
+	if before, after, found := strings.Cut(text, "@"); found {
+		source, rest, sourced = before, after, true
+	}
+	group, device, named := strings.Cut(rest, "%")
+	if named && device == "" {
+		return Group{}, fmt.Errorf("%q has no interface after %%", text)
+	}
+	if g.Group, err = netip.ParseAddr(group); err != nil || !g.Group.IsMulticast() {
+		return Group{}, fmt.Errorf("%q is no multicast group: write one from 224.0.0.0 to 239.255.255.255 or from ff00::/8, as [SOURCE@]GROUP[%%INTERFACE]", text)
+	}
+	if g.Interface = device; sourced {
+		g.Source, err = netip.ParseAddr(source)
+		if err != nil || g.Source.Is4() != g.Group.Is4() || g.Source.IsMulticast() || g.Source.Zone() != "" {
+			return Group{}, fmt.Errorf("%q is no address that could send to %v", source, g.Group)
+		}
+	}
+	return g, nil
+}
+
+// String is the inverse of ParseGroup.
+func (g Group) String() string {
+	text := g.Group.String()
+	if g.Source.IsValid() {
+		text = g.Source.String() + "@" + text
+	}
+	if g.Interface != "" {
+		text += "%" + g.Interface
+	}
+	return text
+}
+
+func membership(e Endpoint, constant string, g Group, change func(int, int, *sys.Group) syscall.Errno) error {
+	if sys.IP_MULTICAST_ALL < 0 {
+		return &UnsupportedError{Feature: constant, Needs: "Linux"}
+	}
+	level := sys.IPPROTO_IP
+	if !g.Group.Is4() {
+		level = sys.IPPROTO_IPV6
+	}
+	if d := domainOf(e); (d == Inet || d == Inet6) && (d == Inet) != g.Group.Is4() {
+		return &Advised{fmt.Errorf("group %v on a socket of domain %v: %w", g.Group, d, syscall.EAFNOSUPPORT),
+			"use a socket of the group's version, as udp4: or udp6:"}
+	}
+	index, err := interfaceIndex(g.Interface)
+	if err != nil {
+		return err
+	}
+	m := sys.Group{Index: index}
+	group, source := InetName(netip.AddrPortFrom(g.Group, 0)), InetName(netip.AddrPortFrom(g.Source, 0))
+	if err := group.sockaddr(&m.Group); err != nil {
+		return fmt.Errorf("multicast group %v: %w", g.Group, err)
+	}
+	if !source.IsZero() {
+		if err := source.sockaddr(&m.Source); err != nil {
+			return err
+		}
+	}
+	err = onFD(e, constant, func(fd int) syscall.Errno { return change(fd, level, &m) })
+	if g.Interface == "" && errors.Is(err, syscall.ENODEV) {
+		return &Advised{err, "no route leads to the group: name the interface after %"}
+	}
+	return err
+}
+
+func interfaceIndex(name string) (int, error) {
+	if name == "" {
+		return 0, nil
+	}
+	if n, err := strconv.ParseUint(name, 10, 31); err == nil {
+		return int(n), nil
+	}
+	i, err := net.InterfaceByName(name)
+	if err != nil {
+		return 0, fmt.Errorf("network interface %q: %w", name, syscall.ENODEV)
+	}
+	return i.Index, nil
+}
+
+func setMulticastInterface(e Endpoint, name string) error {
+	index, err := interfaceIndex(name)
+	if err != nil {
+		return err
+	}
+	if domainOf(e) == Inet6 {
+		return setInt(e, "IPV6_MULTICAST_IF", sys.IPPROTO_IPV6, sys.IPV6_MULTICAST_IF, index)
+	}
+	return onOption(e, "IP_MULTICAST_IF", sys.IP_MULTICAST_IF, func(fd int) syscall.Errno { return sys.SetMulticastInterface(fd, index) })
+}
+
+// getMulticastInterface names the interface. Of IPv4 the system tells only
+// the address that was set, which this package never does, and no index.
+func getMulticastInterface(e Endpoint) (string, error) {
+	if domainOf(e) != Inet6 {
+		return "", &UnsupportedError{Feature: "reading IP_MULTICAST_IF", Needs: "an IPv6 socket: the system does not tell the interface of IPv4"}
+	}
+	index, err := getInt(e, "IPV6_MULTICAST_IF", sys.IPPROTO_IPV6, sys.IPV6_MULTICAST_IF)
+	if err != nil || index == 0 {
+		return "", err
+	}
+	i, err := net.InterfaceByIndex(index)
+	if err != nil {
+		return strconv.Itoa(index), nil
+	}
+	return i.Name, nil
+}

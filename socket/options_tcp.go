@@ -1,0 +1,102 @@
+package socket
+
+import (
+	"syscall"
+
+	"zocalo/internal/sys"
+)
+
+// Further options of TCP, see tcp(7).
+var (
+	// FastOpen lets clients of a listener send data along with their first
+	// packet (RFC 7413): at most so many that have not finished the
+	// handshake (TCP_FASTOPEN, Linux 3.7). net.ipv4.tcp_fastopen must have
+	// bit 2, else it has no effect, in silence.
+	FastOpen = intOption(Spec{
+		Name: "fastopen", Aliases: []string{"tcp-fastopen"}, Constant: "TCP_FASTOPEN", Phase: Opened, Default: "0: none", Only: PassiveOnly,
+		Doc: "how many clients at once may send data before the handshake is done (Linux; see net.ipv4.tcp_fastopen)",
+	}, AtLeast(Integer, 0), sys.IPPROTO_TCP, sys.TCP_FASTOPEN, same, same)
+
+	// FastOpenConnect makes Connect return at once, and the first Write
+	// connect and send in one (RFC 7413; TCP_FASTOPEN_CONNECT, Linux 4.11). Where
+	// the client has no cookie of the server yet, or net.ipv4.tcp_fastopen
+	// lacks bit 1, Connect waits for the handshake, in silence. With it a
+	// refusal may come from Write; and data may arrive twice.
+	FastOpenConnect = intOption(Spec{
+		Name: "fastopen-connect", Aliases: []string{"tcp-fastopen-connect"}, Constant: "TCP_FASTOPEN_CONNECT", Phase: Opened, Default: "off", Only: ActiveOnly,
+		Doc: "connect with the first write, and send its data along (Linux 4.11)",
+	}, Flag, sys.IPPROTO_TCP, sys.TCP_FASTOPEN_CONNECT, boolToInt, intToBool)
+
+	// DeferAccept makes a listener's Accept return a connection only once
+	// data has arrived, or so much time has passed (TCP_DEFER_ACCEPT, Linux
+	// 2.4). The kernel counts retransmissions, so that what is read may be
+	// longer than what was set: 1, 3, 7, 15 ... seconds.
+	DeferAccept = intOption(Spec{
+		Name: "defer-accept", Aliases: []string{"tcp-defer-accept"}, Constant: "TCP_DEFER_ACCEPT", Phase: Opened, Default: "off", Only: PassiveOnly,
+		Doc: "accept a connection once its first data has arrived, or after so long (Linux)",
+	}, Duration, sys.IPPROTO_TCP, sys.TCP_DEFER_ACCEPT, toSeconds, fromSeconds)
+
+	// Congestion is the algorithm of congestion control, as "cubic"
+	// (TCP_CONGESTION, Linux 2.6.13). One that
+	// net.ipv4.tcp_allowed_congestion_control does not list needs
+	// CAP_NET_ADMIN; one that is not there is ENOENT.
+	Congestion = NewOption(Spec{
+		Name: "congestion", Aliases: []string{"tcp-congestion"}, Constant: "TCP_CONGESTION", Phase: Opened, Default: "net.ipv4.tcp_congestion_control",
+		Doc: "algorithm of congestion control, as cubic, reno or bbr (Linux)",
+	}, Text.Or("NAME"), func(e Endpoint, name string) error {
+		return setText(e, "TCP_CONGESTION", sys.IPPROTO_TCP, sys.TCP_CONGESTION, name)
+	}, func(e Endpoint) (string, error) {
+		return getText(e, "TCP_CONGESTION", sys.IPPROTO_TCP, sys.TCP_CONGESTION)
+	})
+
+	// MaxSegment is the most octets of data in a segment, 88 to 32767
+	// (TCP_MAXSEG). What the path or the peer allows may be less, in silence; once
+	// there is a connection it tells that.
+	MaxSegment = intOption(Spec{
+		Name: "mss", Aliases: []string{"tcp-maxseg", "maxseg"}, Constant: "TCP_MAXSEG", Phase: Opened, Default: "by the path",
+		Doc: "most octets of data in a TCP segment",
+	}, between(Size, 88, 32767), sys.IPPROTO_TCP, sys.TCP_MAXSEG, same, same)
+
+	// Cork holds back segments that are not full, until it is taken away or
+	// 200 ms have passed (TCP_CORK, Linux 2.2).
+	Cork = intOption(Spec{
+		Name: "cork", Aliases: []string{"tcp-cork"}, Constant: "TCP_CORK", Phase: Opened, Default: "off",
+		Doc: "hold back segments that are not full, 200ms at most (Linux)",
+	}, Flag, sys.IPPROTO_TCP, sys.TCP_CORK, boolToInt, intToBool)
+
+	// NotSentLowWater makes a socket writable only while less than so many
+	// octets wait to be sent for the first time (TCP_NOTSENT_LOWAT, Linux
+	// 3.12), so that what is written last is not stale.
+	NotSentLowWater = intOption(Spec{
+		Name: "notsent-lowat", Aliases: []string{"tcp-notsent-lowat"}, Constant: "TCP_NOTSENT_LOWAT", Phase: Opened, Default: "net.ipv4.tcp_notsent_lowat: no bound",
+		Doc: "octets not yet sent above which a write waits (Linux 3.12)",
+	}, AtLeast(Size, 1), sys.IPPROTO_TCP, sys.TCP_NOTSENT_LOWAT, same, same)
+
+	// QuickAck acknowledges what arrives at once, rather than waiting for
+	// data to go along (TCP_QUICKACK, Linux 2.4.4). The system returns to its
+	// own choice in silence, whenever it likes.
+	QuickAck = intOption(Spec{
+		Name: "quickack", Aliases: []string{"tcp-quickack"}, Constant: "TCP_QUICKACK", Phase: Opened, Default: "by the system",
+		Doc: "acknowledge at once what arrives, for now (Linux)",
+	}, Flag, sys.IPPROTO_TCP, sys.TCP_QUICKACK, boolToInt, intToBool)
+
+	// MultipathInfo is what the kernel knows of an MPTCP connection
+	// (MPTCP_INFO, Linux 5.16). It is only read. A connection that fell back
+	// to TCP answers EOPNOTSUPP.
+	MultipathInfo = NewOption(Spec{
+		Name: "mptcpinfo", Constant: "MPTCP_INFO", Phase: Connected,
+		Doc: "what the kernel knows of an MPTCP connection",
+	}, Codec[MPTCPInfo]{Format: MPTCPInfo.String}, nil, mptcpInfo)
+)
+
+func mptcpInfo(e Endpoint) (info MPTCPInfo, err error) {
+	var b [mptcpInfoSize]byte
+	err = onFD(e, "MPTCP_INFO", func(fd int) syscall.Errno {
+		_, errno := sys.GetMPTCPInfo(fd, b[:])
+		return errno
+	})
+	if err == nil {
+		info = parseMPTCPInfo(&b)
+	}
+	return info, err
+}

@@ -1,0 +1,98 @@
+package socket
+
+import "iter"
+
+// A train is a run of datagrams of one size to one peer that pass through the
+// system as one: cut on the way out (GSO), joined on the way in (GRO). The
+// functions here only count; they know no system.
+
+// The bounds of a train: UDP_MAX_SEGMENTS of Linux before 6.10, what fits an
+// IPv6 packet with its own and UDP's header, and the buffers of one call.
+const (
+	mostSegments     = 64
+	mostTrainOctets  = 65535 - 40 - 8
+	mostTrainBuffers = 1024
+)
+
+// segmentsOf returns how many segments of that size one train may have, where
+// none may be longer than longest octets; 1 where there is no train.
+func segmentsOf(segment, longest int) int {
+	if segment <= 0 || segment > longest {
+		return 1
+	}
+	return max(1, min(mostSegments, mostTrainOctets/segment))
+}
+
+// trainOf returns how many of ms, from the first on, can leave as one train,
+// and the size of its segments: messages of one size, the last perhaps
+// shorter, to one peer, with nothing beside their data. No segment may be
+// longer than longest. A message that starts no train is a train of itself.
+func trainOf(ms []Message, longest int) (count, segment int) {
+	first := &ms[0]
+	segment = first.length()
+	most := segmentsOf(segment, longest)
+	if most == 1 || !first.plain() {
+		return 1, segment
+	}
+	buffers := len(first.Buffers)
+	for count = 1; count < len(ms) && count < most; count++ {
+		m := &ms[count]
+		n := m.length()
+		buffers += len(m.Buffers)
+		if n == 0 || n > segment || buffers > mostTrainBuffers || !m.plain() || m.Peer != first.Peer {
+			break
+		}
+		if n < segment {
+			return count + 1, segment
+		}
+	}
+	return count, segment
+}
+
+// plain reports whether the message is one datagram and nothing else.
+func (m *Message) plain() bool {
+	return m.SegmentSize == 0 && m.Flags == 0 && m.Ancillary.Present == 0
+}
+
+// Segments returns the datagrams of a message that Receive filled: those of a
+// train, of SegmentSize octets each and the last perhaps shorter, or the
+// message itself if it is none. They are in the message's own memory; one that
+// lies in two of its Buffers is put together in a new one.
+func (m *Message) Segments() iter.Seq[[]byte] {
+	return func(yield func([]byte) bool) {
+		size := m.SegmentSize
+		if size <= 0 || size > m.N {
+			size = m.N
+		}
+		if m.N <= 0 {
+			yield(nil)
+			return
+		}
+		for at := 0; at < m.N; at += size {
+			if !yield(cut(m.Buffers, at, min(size, m.N-at))) {
+				return
+			}
+		}
+	}
+}
+
+// cut returns n octets of the buffers from at on.
+func cut(buffers [][]byte, at, n int) []byte {
+	var joined []byte
+	for _, b := range buffers {
+		if at >= len(b) {
+			at -= len(b)
+			continue
+		}
+		part := b[at:min(at+n, len(b)):min(at+n, len(b))]
+		if len(part) == n && joined == nil {
+			return part
+		}
+		joined = append(joined, part...)
+		at = 0
+		if n -= len(part); n == 0 {
+			break
+		}
+	}
+	return joined
+}
