@@ -239,3 +239,16 @@ func TestSegmentsRefused(t *testing.T) {
 		}
 	})
 }
+
+// What a batch would drop in silence is refused, as by Send.
+func TestBatchRefusesDescriptors(t *testing.T) {
+	a, _ := udp.pair(t)
+	ms := []socket.Message{*message(3), *message(3)}
+	ms[1].Ancillary.Files = []int{0}
+	ms[1].Ancillary.Present = socket.HasFiles
+	n, err := a.SendBatch(ms)
+	wantError(t, "SendBatch", err, errors.ErrUnsupported)
+	if n != 1 {
+		t.Errorf("%d messages left before the one that was refused, want 1", n)
+	}
+}

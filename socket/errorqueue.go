@@ -70,9 +70,12 @@ func (e *QueuedError) Error() string {
 // Unwrap returns the errno.
 func (e *QueuedError) Unwrap() error { return e.Errno }
 
-// ZeroCopied returns which calls of Send with [ZeroCopy] are done with their
-// memory: those numbered first to last, counted from 0 for each socket and
-// starting again after 1<<32-1. Copied says that the kernel copied after all,
+// ZeroCopied returns which sends with [ZeroCopy] are done with their memory:
+// those numbered first to last, counted from 0 for each socket and starting
+// again after 1<<32-1. The numbers are of calls of the system: a Send of a
+// datagram makes one, and on a stream that takes it in parts, one for each
+// part, so that the memory is free only when nothing is under way any more.
+// Copied says that the kernel copied after all,
 // as it always does over loopback. It is ok for the origin FromZeroCopy.
 func (e *QueuedError) ZeroCopied() (first, last uint32, copied, ok bool) {
 	const codeCopied = 1 // SO_EE_CODE_ZEROCOPY_COPIED
@@ -137,7 +140,8 @@ func (k *kernel) ReceiveError(m *Message) error {
 	if runtime.GOOS != "linux" {
 		return &UnsupportedError{Feature: "an error queue", Needs: "Linux"}
 	}
-	m.N, m.Size = 0, 0
+	m.N, m.Size, m.Peer, m.SegmentSize = 0, 0, Name{}, 0
+	m.Ancillary.empty()
 	if len(m.Buffers) > sys.MaxBuffers {
 		return syscallError("recvmsg", syscall.EMSGSIZE)
 	}

@@ -116,6 +116,11 @@ func (k *datagramKernel) ReceiveBatch(ms []Message) (int, error) {
 		return 1, err
 	}
 	ms = ms[:min(len(ms), mostBatch)]
+	for i := range ms {
+		m := &ms[i]
+		m.N, m.Size, m.Peer, m.SegmentSize = 0, 0, Name{}, 0
+		m.Ancillary.empty()
+	}
 	if err := k.begin(context.Background(), &k.read); err != nil {
 		return 0, err
 	}
@@ -315,6 +320,9 @@ func (k *datagramKernel) addHeader(ms []Message, at place, longest int) (place, 
 	m, msg := &ms[at.message], &b.batch.Msgs[b.n]
 	if len(m.Buffers) > sys.MaxBuffers {
 		return at, syscallError("sendmmsg", syscall.EMSGSIZE)
+	}
+	if err := k.refuseAncillary(m); err != nil {
+		return at, err
 	}
 	msg.Name.Len = 0
 	if !m.Peer.IsZero() {

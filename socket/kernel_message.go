@@ -148,8 +148,8 @@ func (m *Message) received(n int, msg *sys.Msg) error {
 	switch {
 	case m.Flags&Truncated != 0:
 		return ErrTruncated
-	case refused:
-		return ErrDescriptorsRefused
+	case refused, m.Flags&ControlTruncated != 0 && m.Ancillary.WantFiles > len(m.Ancillary.Files):
+		return ErrDescriptorsRefused // by us, or by a full table of descriptors
 	}
 	return nil
 }
