@@ -193,17 +193,19 @@ func (e *connection) Shutdown(how socket.How) error {
 	case socket.Write:
 		return &socket.UnsupportedError{Feature: "half-close (class 0 of ISO transport ends both directions at once)",
 			Needs: "Close, once all that the peer may still say was read"}
-	case socket.Both:
+	}
+	// TCP first: a Write that waits for the peer then ends, and gives its turn.
+	e.noRead.Store(true)
+	err := e.lowerError(e.tcp.Shutdown(how))
+	e.finishUrgent(io.EOF)
+	if how == socket.Both {
 		l := e.writeLimits()
-		if err := e.writing.Take(&l); err != nil {
-			return err
+		if turnErr := e.writing.Take(&l); turnErr != nil {
+			return turnErr
 		}
 		e.ended = true
 		e.writing.Give()
 	}
-	e.noRead.Store(true)
-	err := e.lowerError(e.tcp.Shutdown(how))
-	e.finishUrgent(io.EOF)
 	return err
 }
 

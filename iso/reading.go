@@ -44,6 +44,9 @@ type incoming struct {
 	held  []byte // of a TSDU, what did not fit or came before a deadline
 	whole bool   // held is all of it
 
+	ahead      bool   // lookAhead reads
+	end        error  // of TCP, to which lookAhead came before the inbox was read
+	oversize   bool   // fail is for a TSDU beyond the bound
 	fail       error  // for good: the end, or why there is none
 	disconnect []byte // user data of a DR that ended it
 
@@ -230,6 +233,9 @@ func (e *connection) assemble(buffers [][]byte) error {
 	if e.whole {
 		return nil
 	}
+	if e.oversize {
+		return e.fail
+	}
 	for {
 		var err error
 		there := e.inbox[e.start:]
@@ -241,6 +247,7 @@ func (e *connection) assemble(buffers [][]byte) error {
 			err = e.scatter(s)
 		case e.payload == 0:
 			if err = e.header(); err == nil && !e.fits(e.payload) {
+				e.oversize = true
 				err = e.broken(fmt.Errorf("a message of more than %d octets came, which is the bound (option tsdu): %w", e.bound, syscall.EMSGSIZE))
 			}
 		case len(there) > 0:
@@ -433,6 +440,9 @@ func (e *connection) fill(n int) error {
 	}
 	e.makeInbox(max(n, smallInbox))
 	room := e.inbox[len(e.inbox):cap(e.inbox)]
+	if e.end != nil {
+		return e.ending(e.end)
+	}
 	got, err := e.tcp.Read(room)
 	e.inbox = e.inbox[:len(e.inbox)+got]
 	if got == 0 {
@@ -458,6 +468,9 @@ func (e *connection) ending(err error) error {
 	switch {
 	case endedByUs(err):
 		return e.lowerError(err)
+	case e.ahead && e.start < len(e.inbox):
+		e.end = err // for whoever reads what came before it
+		return nil
 	case err == io.EOF && e.noRead.Load():
 		return io.EOF
 	case err == io.EOF && (e.inside() || e.start < len(e.inbox)):

@@ -159,7 +159,7 @@ func protocolError(c Cause, format string, args ...any) *ProtocolError {
 
 // at adds the header up to the octet of that offset.
 func (e *ProtocolError) at(header []byte, offset int) *ProtocolError {
-	e.Header = slices.Clone(header[:min(offset+1, len(header))])
+	e.Header = slices.Clone(header[:min(offset+1, len(header), largestLI-6)]) // as much as an ER holds
 	return e
 }
 

@@ -10,6 +10,9 @@ func (e *connection) scatter(s *sink) error {
 	if err := e.over(); err != nil {
 		return err
 	}
+	if e.end != nil {
+		return e.ending(e.end)
+	}
 	e.makeInbox(smallInbox)
 	e.inbox, e.start = e.inbox[:0], 0
 	room := s.room()

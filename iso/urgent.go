@@ -237,7 +237,7 @@ func (e *connection) lookAhead(ctx context.Context) (full bool, err error) {
 		return false, err
 	}
 	used := len(e.inbox) - e.start
-	if used >= largeInbox {
+	if used >= largeInbox || e.end != nil {
 		return true, nil
 	}
 	if used == cap(e.inbox) {
@@ -248,7 +248,9 @@ func (e *connection) lookAhead(ctx context.Context) (full bool, err error) {
 		e.clock.kick()
 		close(kicked)
 	})
+	e.ahead = true
 	err = e.fill(used + 1)
+	e.ahead = false
 	if !stop() {
 		<-kicked
 		e.clock.unkick()

@@ -232,3 +232,51 @@ func TestExpeditedWaiting(t *testing.T) {
 		t.Errorf("ReceiveUrgent after Shutdown(Read): %v", err)
 	}
 }
+
+// What arrived before the end is read, though ReceiveUrgent looked ahead of it
+// to the end.
+func TestExpeditedLooksAheadToTheEnd(t *testing.T) {
+	a, b := connectedPair(t, socket.SeqPacket, option(Expedited, true))
+	ended := make(chan error, 1)
+	go func() {
+		_, err := b.ReceiveUrgent(t.Context(), make([]byte, 16))
+		ended <- err
+	}()
+	a.Write([]byte("one"))
+	a.Write([]byte("two"))
+	a.Close()
+	buf := make([]byte, 16)
+	for _, want := range []string{"one", "two"} {
+		if n, err := b.Read(buf); string(buf[:n]) != want || err != nil {
+			t.Errorf("Read = %q, %v; want %q", buf[:n], err, want)
+		}
+	}
+	if _, err := b.Read(buf); err != io.EOF {
+		t.Errorf("Read at the end: %v", err)
+	}
+	if err := <-ended; err != io.EOF {
+		t.Errorf("ReceiveUrgent at the end: %v", err)
+	}
+}
+
+// Shutdown of both directions ends a Write that waits for the peer.
+func TestShutdownEndsWrite(t *testing.T) {
+	a, _ := connectedPair(t, socket.SeqPacket)
+	written := make(chan error, 1)
+	go func() {
+		b := make([]byte, 64<<10)
+		for {
+			if _, err := a.Write(b); err != nil {
+				written <- err
+				return
+			}
+		}
+	}()
+	time.Sleep(10 * time.Millisecond) // most often it waits by then
+	if err := a.Shutdown(socket.Both); err != nil {
+		t.Error(err)
+	}
+	if err := <-written; err == nil {
+		t.Error("Write went on")
+	}
+}
