@@ -80,7 +80,10 @@ func (r *run) copy(c, near *socket.Socket, far *os.File) error {
 
 	ended := r.wait()
 	if datagrams {
-		lastDatagrams(r.ctx, near)
+		// A process that left the group may go on sending: not for ever.
+		ctx, stop := context.WithTimeout(r.ctx, r.grace())
+		lastDatagrams(ctx, near)
+		stop()
 	}
 	stop := r.ctx.Done()
 	var patience <-chan time.Time

@@ -48,11 +48,20 @@ func (l *stderrLog) end() {
 	<-l.done
 }
 
+// mostLast is how many octets are logged at most after the program has ended:
+// those of a pipe, many times over, since a read may give less than a line.
+const mostLast = 1 << 20
+
 func (l *stderrLog) read() {
 	defer close(l.done)
 	defer l.r.Close()
 	raw, err := l.r.SyscallConn()
-	for wait := true; err == nil; {
+	// At the end, what a pipe holds is all there is to take: a process that left
+	// the group may write for ever.
+	for wait, left := true, mostLast/maxLine; err == nil && left > 0; {
+		if !wait {
+			left--
+		}
 		err = l.readSome(raw, wait)
 		if wait && errors.Is(err, os.ErrDeadlineExceeded) {
 			// Take what is there already, and no more.

@@ -64,7 +64,8 @@ var socketColumns = []*Column{
 				dst = strconv.AppendInt(dst, int64(h.FD), 10)
 			}
 			return dst
-		}},
+		},
+		compare: func(a, b *Socket) int { return cmp.Compare(firstFD(a.Holders), firstFD(b.Holders)) }},
 	{Name: "peer_process", Header: "PEER-PROCESS", Needs: Processes | Peers, Doc: "processes at the other end of a connection inside this host",
 		text: func(dst []byte, s *Socket) []byte { return appendHolderNames(dst, s.PeerHolders) },
 		json: func(dst []byte, s *Socket) []byte { return appendHoldersJSON(dst, s.PeerHolders) }},
@@ -230,4 +231,12 @@ func appendHoldersJSON(dst []byte, holders []Holder) []byte {
 		dst = append(dst, "},"...)
 	}
 	return append(bytes.TrimSuffix(dst, []byte(",")), ']')
+}
+
+// firstFD is what sockets are ordered by.
+func firstFD(holders []Holder) int {
+	if len(holders) == 0 {
+		return -1
+	}
+	return holders[0].FD
 }

@@ -213,9 +213,9 @@ func parserFor(key string) (valueParser, Details, error) {
 		return portParser(peerEnd), 0, nil
 	case "addr":
 		return nameParser(bothEnds), 0, nil
-	case "local":
+	case "local", "laddr":
 		return nameParser(localEnd), 0, nil
-	case "peer":
+	case "peer", "raddr":
 		return nameParser(peerEnd), 0, nil
 	case "queue":
 		return parseQueue, 0, nil

@@ -160,6 +160,8 @@ func nameParser(e end) valueParser {
 			return prefixes(e, netip.MustParsePrefix("127.0.0.0/8"), netip.MustParsePrefix("::1/128")), nil
 		case value == "any":
 			return prefixes(e, netip.MustParsePrefix("0.0.0.0/32"), netip.MustParsePrefix("::/128")), nil
+		case strings.HasPrefix(value, "*:"), strings.HasPrefix(value, "%:"):
+			return alternative{}, fmt.Errorf("%s is no name of a socket: for a port at any address write port=, lport= or rport=", Quote(value))
 		case strings.ContainsRune("/@.*%", rune(value[0])):
 			return unixPattern(e, value), nil
 		}

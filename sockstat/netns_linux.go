@@ -34,7 +34,8 @@ func openNetns(name string) (*os.File, error) {
 			path = fmt.Sprintf("/proc/%d/ns/net", pid)
 		}
 	}
-	f, err := os.Open(path)
+	// O_NONBLOCK, since anything could be behind a path, a FIFO too.
+	f, err := os.OpenFile(path, os.O_RDONLY|unix.O_NONBLOCK, 0)
 	if err != nil {
 		return nil, fmt.Errorf("network namespace %s: %w", Quote(name), err)
 	}

@@ -8,13 +8,17 @@ import (
 	"syscall"
 )
 
-// untilSignal returns a context that ends at the first SIGINT or SIGTERM. A
+// untilSignal returns a context that ends at the first SIGINT, SIGTERM
+// or SIGHUP (a terminal that is closed), unless that one is ignored. A
 // second one calls again, which is for whoever does not want to wait for what
 // the first began. stop gives the signals back.
 func untilSignal(parent context.Context, again func()) (ctx context.Context, stop func()) {
 	ctx, cancel := context.WithCancel(parent)
 	signals := make(chan os.Signal, 2)
 	signal.Notify(signals, syscall.SIGINT, syscall.SIGTERM)
+	if !signal.Ignored(syscall.SIGHUP) { // as nohup makes it
+		signal.Notify(signals, syscall.SIGHUP)
+	}
 	done := make(chan struct{})
 	var stopped atomic.Bool
 	go func() {
