@@ -34,6 +34,8 @@ type serveRun struct {
 	timeout, idle   time.Duration
 
 	program serve.Program
+
+	idleGiven bool // --idle stands in the command line
 }
 
 func (a *app) serveVerb() *cobra.Command {
@@ -150,7 +152,12 @@ func (s *serveRun) exclusions(cmd *cobra.Command) error {
 		return usagef("--wait and --activate exclude each other: give one")
 	case s.terminal && s.stderr == "socket":
 		return usagef("--pty puts standard error on the terminal: --stderr socket cannot be besides")
+	case s.terminal && cmd.Flags().Changed("stderr") && s.stderr == "log":
+		return usagef("--pty puts standard error on the terminal: --stderr log cannot be besides")
+	case s.activate && cmd.Flags().Changed("max-procs"):
+		return usagef("--max-procs has no meaning with --activate: one program runs at a time")
 	}
+	s.idleGiven = cmd.Flags().Changed("idle")
 	if !s.wait && !s.activate {
 		return nil
 	}
@@ -212,6 +219,8 @@ func (s *serveRun) run(ctx context.Context, text string) error {
 	switch {
 	case typ == socket.Raw:
 		return usagef("%s: serve needs a stream, datagrams or messages: a raw socket has no peers", text)
+	case s.idleGiven && typ != socket.Datagram:
+		return usagef("%s: --idle is for sessions of datagrams: use --timeout", text)
 	case s.terminal && typ != socket.Stream:
 		return usagef("%s: --pty needs a stream: a terminal has no messages", text)
 	case s.wait:
