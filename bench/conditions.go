@@ -1,0 +1,104 @@
+package bench
+
+import (
+	"bufio"
+	"os"
+	"runtime"
+	"strings"
+	"time"
+
+	"zocalo/internal/sys"
+	"zocalo/socket"
+)
+
+// Machine says where a run was made.
+type Machine struct {
+	System     string        `json:"system"`           // as "linux/amd64"
+	Kernel     string        `json:"kernel,omitempty"` // its release, as "6.18.44"
+	Processor  string        `json:"processor,omitempty"`
+	Processors int           `json:"processors"`    // those that this process may use
+	Go         string        `json:"go"`            // as "go1.26.8"
+	Program    string        `json:"program"`       // as "zocalo 0.1.0"
+	ClockStep  time.Duration `json:"clock_step_ns"` // see [ClockStep]
+}
+
+// ThisMachine returns the machine that the program runs on. The program's own
+// name and version are the caller's.
+func ThisMachine(program string) Machine {
+	return Machine{
+		System: runtime.GOOS + "/" + runtime.GOARCH, Kernel: sys.Release(), Processor: processor(),
+		Processors: min(runtime.NumCPU(), runtime.GOMAXPROCS(0)), Go: runtime.Version(), Program: program, ClockStep: ClockStep(),
+	}
+}
+
+// processor is the model of the first processor, "" where the system does not
+// tell.
+func processor() string {
+	f, err := os.Open("/proc/cpuinfo")
+	if err != nil {
+		return ""
+	}
+	defer f.Close()
+	for lines := bufio.NewScanner(f); lines.Scan(); {
+		if name, value, ok := strings.Cut(lines.Text(), ":"); ok && strings.TrimSpace(name) == "model name" {
+			return strings.TrimSpace(value)
+		}
+	}
+	return ""
+}
+
+// Conditions are what the figures of a run hang on: they belong to every
+// output. A field that means nothing for the mode is zero, and left out of
+// JSON.
+type Conditions struct {
+	Started time.Time `json:"started"`
+	Machine Machine   `json:"machine"`
+
+	Address string `json:"address"`           // as the user wrote it, options and all
+	Kind    string `json:"kind"`              // the kind of socket, as "tcp"
+	Near    string `json:"near,omitempty"`    // the name of the first flow's socket
+	Peer    string `json:"peer,omitempty"`    // the name that it is connected to
+	Service string `json:"service,omitempty"` // who answers there, as "zocalo bench" or "an echo server"
+
+	Mode      Mode          `json:"mode"`
+	Direction Direction     `json:"direction,omitempty"`
+	Size      int           `json:"size,omitempty"`     // of a message, or of a write to a stream, in octets
+	Flows     int           `json:"flows"`              // sockets at once
+	Depth     int           `json:"depth,omitempty"`    // requests under way at once on each flow
+	Rate      float64       `json:"rate,omitempty"`     // messages a second in all
+	Duration  time.Duration `json:"duration_ns"`        // as it was asked for; 0 where Count bounds the run
+	Count     int64         `json:"count,omitempty"`    // messages in all, as asked for
+	WarmUp    time.Duration `json:"warm_up_ns"`         // what came before the measured time
+	Verify    bool          `json:"verify,omitempty"`   // the content was checked
+	Batch     int           `json:"batch,omitempty"`    // messages given to the system at once
+	Offloads  string        `json:"offloads,omitempty"` // GSO and GRO, and why they are off
+
+	SendBuffer    int    `json:"send_buffer,omitempty"`    // of the first flow's socket, in octets
+	ReceiveBuffer int    `json:"receive_buffer,omitempty"` // the same
+	NoDelay       *bool  `json:"nodelay,omitempty"`        // TCP_NODELAY, where there is such a thing
+	Congestion    string `json:"congestion,omitempty"`     // congestion control, where there is such a thing
+	Segment       int    `json:"segment,omitempty"`        // octets of data in a segment of TCP
+}
+
+// Look fills in what a socket of the run tells of itself: its kind, names,
+// buffers and options.
+func (c *Conditions) Look(s *socket.Socket) {
+	c.Kind, c.Near, c.Peer = kindName(s), s.Name().String(), s.Peer().String()
+	c.SendBuffer, _ = socket.SendBuffer.Get(s)
+	c.ReceiveBuffer, _ = socket.ReceiveBuffer.Get(s)
+	if on, err := socket.NoDelay.Get(s); err == nil {
+		c.NoDelay = &on
+	}
+	c.Congestion, _ = socket.Congestion.Get(s)
+	if info, err := socket.ConnectionInfo.Get(s); err == nil {
+		c.Segment = info.SendMSS
+	}
+}
+
+// kindName is a socket's kind, in a word where there is one.
+func kindName(s *socket.Socket) string {
+	if s.Domain() == socket.Unspecified {
+		return "descriptor"
+	}
+	return s.Kind().String()
+}
