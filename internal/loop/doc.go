@@ -1,5 +1,26 @@
-// Package loop moves octets between kernel streams without passing them
-// through the program. What it holds today are the pipes that splice(2) needs
-// between two sockets, kept for use again, so that an idle connection holds
-// none.
+// Package loop moves octets between kernel sockets on few threads: an event
+// loop on epoll(7), and what stands on it. Linux has it; on other systems
+// [New] answers an error.
+//
+// # The loop
+//
+// A [Loop] waits for many descriptors at once and calls the [Handler] of each
+// that is ready, all on the goroutine of [Loop.Run]. Handlers never wait. They
+// make their calls with the functions of internal/sys named Raw, which skip
+// Go's scheduler, and do a bounded amount of work at a time: garbage
+// collection can stop the loop only between two calls, and the other
+// descriptors only get their turn when a handler returns. A handler that has
+// more to do asks for another turn ([Loop.Again]).
+//
+// Only [Loop.Post] may be called from anywhere. Everything else belongs to the
+// goroutine of Run: handlers, timers and posted functions, and before Run who
+// made the loop. So nothing here needs a lock.
+//
+// A [Timer] is a field of whatever it concerns, and costs nothing to arm and
+// to disarm (timers.go).
+//
+// # Pipes
+//
+// splice(2) needs a pipe between two sockets. Those that are empty are kept
+// for use again, so that an idle connection holds none (pipes_linux.go).
 package loop

@@ -226,11 +226,16 @@ func Recvmsg(fd int, m *Msg, flags int) (int, syscall.Errno) {
 		if errno != 0 {
 			return 0, errno
 		}
-		m.Name.Len = h.Namelen
-		m.Control = m.Control[:h.Controllen]
-		m.Flags = int(h.Flags)
+		m.received(h)
 		return int(n), 0
 	}
+}
+
+// received takes over what the kernel has filled in.
+func (m *Msg) received(h *unix.Msghdr) {
+	m.Name.Len = h.Namelen
+	m.Control = m.Control[:h.Controllen]
+	m.Flags = int(h.Flags)
 }
 
 // Sendmsg is sendmsg(2) with MSG_NOSIGNAL, to m.Name if it has one. Of more

@@ -50,10 +50,7 @@ func Recvmmsg(fd int, b *Batch, n, flags int) (int, syscall.Errno) {
 	}
 	got, errno := b.call(unix.SYS_RECVMMSG, fd, 0, n, flags)
 	for i := range got {
-		h, m := &b.headers[i].hdr, &b.Msgs[i]
-		m.Name.Len = h.Namelen
-		m.Control = m.Control[:h.Controllen]
-		m.Flags = int(h.Flags)
+		b.Msgs[i].received(&b.headers[i].hdr)
 	}
 	return got, errno
 }

@@ -1,0 +1,5 @@
+package loop_test
+
+import "zocalo/internal/loop"
+
+func closePipes() { loop.ClosePipes() }
