@@ -6,6 +6,7 @@ import (
 	"os"
 	"slices"
 	"testing"
+	"time"
 
 	"go.uber.org/goleak"
 
@@ -56,10 +57,16 @@ func open(t *testing.T, kind string) *check.Source {
 	return src
 }
 
-// try makes the experiments on some properties.
+// try makes the experiments on some properties, with a patience that other
+// tests on a busy machine do not use up.
 func try(t *testing.T, src *check.Source, properties ...string) check.KindReport {
 	t.Helper()
-	report, err := check.Try(t.Context(), src, check.Options{Properties: properties})
+	return tryWithin(t, 20*time.Second, src, properties...)
+}
+
+func tryWithin(t *testing.T, patience time.Duration, src *check.Source, properties ...string) check.KindReport {
+	t.Helper()
+	report, err := check.Try(t.Context(), src, check.Options{Properties: properties, Patience: patience})
 	if err != nil {
 		t.Fatal(err)
 	}

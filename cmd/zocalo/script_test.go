@@ -5,6 +5,7 @@ import (
 	"os"
 	"os/exec"
 	"regexp"
+	"runtime/debug"
 	"testing"
 	"time"
 
@@ -15,13 +16,26 @@ import (
 
 func TestMain(m *testing.M) {
 	process.Shim()
-	testscript.Main(m, map[string]func(){"zocalo": main})
+	testscript.Main(m, map[string]func(){"zocalo": bounded})
+}
+
+// longestRun bounds every run of the command in a test.
+const longestRun = 3 * time.Minute
+
+// bounded is main. A script waits for the output of all that it began, so a
+// run that does not end would hold the tests until their own time is over.
+func bounded() {
+	time.AfterFunc(longestRun, func() {
+		debug.SetTraceback("all")
+		panic(fmt.Sprintf("zocalo %q runs for %v", os.Args[1:], longestRun))
+	})
+	main()
 }
 
 // TestScripts runs the files in testdata/script: what a user types, and what
 // comes back. A server in the background prints where it listens with --json
-// into a file; `address FILE VARIABLE` waits for that, and `await FILE REGEXP`
-// for a line. A script that needs a program which is not everywhere begins
+// into a file; `address FILE VARIABLE` waits for that, `await FILE REGEXP` for
+// a line, and `listens PATH` for somebody else's unix listener. A script that needs a program which is not everywhere begins
 // with [!exec:NAME] skip 'the program NAME is not installed'.
 // The condition [namespaces] holds where network namespaces can be made with
 // unshare(1) and ip(8).
@@ -43,6 +57,7 @@ func TestScripts(t *testing.T) {
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"address": scriptAddress,
 			"await":   scriptAwait,
+			"listens": scriptListens,
 		},
 	})
 }
@@ -79,4 +94,21 @@ func scriptAwait(ts *testscript.TestScript, neg bool, args []string) {
 		ts.Fatalf("usage: await FILE REGEXP")
 	}
 	awaitMatch(ts, args[0], args[1])
+}
+
+// scriptListens waits until a unix socket listens on a path, without connecting
+// to it.
+func scriptListens(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 {
+		ts.Fatalf("usage: listens PATH")
+	}
+	path := ts.MkAbs(args[0])
+	for end := time.Now().Add(scriptPatience); time.Now().Before(end); time.Sleep(5 * time.Millisecond) {
+		out, err := exec.Command("zocalo", "list", "-q", "unix", "--columns", "local", "--no-header", "local="+path).Output()
+		ts.Check(err)
+		if len(out) > 0 {
+			return
+		}
+	}
+	ts.Fatalf("nobody listened on %s within %v", path, scriptPatience)
 }
