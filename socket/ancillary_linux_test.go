@@ -328,6 +328,51 @@ func TestTrainLongerThanPath(t *testing.T) {
 	})
 }
 
+// A destination whose packets are short gets its datagrams one by one, and
+// others their trains as before, of the same socket.
+func TestTrainToShortPath(t *testing.T) {
+	inNamespace(t, []string{"route add local 127.7.0.0/16 dev lo table local mtu 800"}, func() {
+		from := bindTo(t, socket.Inet, "0.0.0.0:0")
+		short, other := bindTo(t, socket.Inet, "127.7.0.1:0"), udp.bound(t)
+		for _, s := range []*socket.Socket{short, other} {
+			check(t, socket.JoinDatagrams.Set(s, true))
+		}
+		for range 3 {
+			ms := batch(1000, 1000, 1000, 1000, 1000, 1000, 1000, 1000)
+			for i := range ms {
+				if ms[i].Peer = other.Name(); i < 4 {
+					ms[i].Peer = short.Name()
+				}
+			}
+			n, err := from.SendBatch(ms)
+			if n != 8 || err != nil {
+				t.Fatal(n, err)
+			}
+			if _, trains := receiveAll(t, other, 4); trains != 1 {
+				t.Errorf("%d trains to the other destination, want 1", trains)
+			}
+			if _, trains := receiveAll(t, short, 4); trains != 0 {
+				t.Errorf("%d trains to the short path", trains)
+			}
+			// Segments that fit leave as a train there, too.
+			ms = batch(700, 700, 700)
+			for i := range ms {
+				ms[i].Peer = short.Name()
+			}
+			n, err = from.SendBatch(ms)
+			if n != 3 || err != nil {
+				t.Fatal(n, err)
+			}
+			if _, trains := receiveAll(t, short, 3); trains != 1 {
+				t.Errorf("%d trains of segments that fit, want 1", trains)
+			}
+		}
+		if !from.Offloads().Send.On {
+			t.Errorf("%+v", from.Offloads())
+		}
+	})
+}
+
 // The time when a message was sent, and when TCP's was acknowledged, come
 // through the error queue.
 func TestSendTimes(t *testing.T) {
@@ -371,34 +416,4 @@ func TestSendTimes(t *testing.T) {
 	if stage, id, ok := m.Ancillary.Error.Transmission(); !ok || stage != socket.Acknowledged || id != 11 {
 		t.Errorf("stage %v, octet %d, %v", stage, id, ok)
 	}
-}
-
-// A send that leaves its data where it is says when it is done, and that the
-// kernel copied over loopback all the same.
-func TestZeroCopy(t *testing.T) {
-	each(t, []testKind{tcp, udp}, func(t *testing.T, k testKind) {
-		a, b := k.pair(t)
-		if on, err := socket.AllowZeroCopy.Get(a); on || err != nil {
-			t.Errorf("the default is %v, %v", on, err)
-		}
-		check(t, socket.AllowZeroCopy.Set(a, true))
-		out := message(20000)
-		out.Flags = socket.ZeroCopy
-		buf := make([]byte, 20000)
-		for want := range uint32(3) {
-			_, err := a.Send(out)
-			check(t, err)
-			for got := 0; got < 20000; {
-				n, err := b.Read(buf)
-				check(t, err)
-				got += n
-			}
-			m := message(0)
-			check(t, a.ReceiveError(m))
-			first, last, copied, ok := m.Ancillary.Error.ZeroCopied()
-			if !ok || first != want || last != want || !copied {
-				t.Errorf("%d to %d, copied %v, %v; want %d", first, last, copied, ok, want)
-			}
-		}
-	})
 }

@@ -71,12 +71,10 @@ func (e *QueuedError) Error() string {
 func (e *QueuedError) Unwrap() error { return e.Errno }
 
 // ZeroCopied returns which sends with [ZeroCopy] are done with their memory:
-// those numbered first to last, counted from 0 for each socket and starting
-// again after 1<<32-1. The numbers are of calls of the system: a Send of a
-// datagram makes one, and on a stream that takes it in parts, one for each
-// part, so that the memory is free only when nothing is under way any more.
-// Copied says that the kernel copied after all,
-// as it always does over loopback. It is ok for the origin FromZeroCopy.
+// the completions first to last. [Message.ZeroCopies] says which of them are a
+// message's, and [ZeroCopies.Complete] takes note. Copied says that the
+// kernel copied after all, as it always does over loopback. It is ok for the
+// origin FromZeroCopy.
 func (e *QueuedError) ZeroCopied() (first, last uint32, copied, ok bool) {
 	const codeCopied = 1 // SO_EE_CODE_ZEROCOPY_COPIED
 	if e.Origin != FromZeroCopy {

@@ -389,6 +389,8 @@ type sending struct {
 	n     int
 	flags int
 
+	zeroCopies uint32 // the number of the next completion
+
 	message *sendingMessage // made by the first call that needs it
 }
 

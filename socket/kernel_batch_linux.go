@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"syscall"
+	"time"
 
 	"zocalo/internal/sys"
 )
@@ -35,7 +36,6 @@ func newDatagramKernel(k Kind) (Endpoint, *kernel) {
 }
 
 func (d *datagramKernel) prepareOffloads(k Kind) {
-	d.out.longest = mostTrainOctets
 	if !isUDP(k) {
 		d.gso.turnOff("a " + k.String() + " socket has none")
 		d.gro.turnOff("a " + k.String() + " socket has none")
@@ -170,8 +170,8 @@ type place struct{ message, at int }
 
 // batchOut is the attempt of sendmmsg(2).
 type batchOut struct {
-	longest int  // octets of a segment that the path takes, as far as is known
-	probed  bool // the kernel was asked whether it knows trains
+	paths  pathLimits
+	probed bool // the kernel was asked whether it knows trains
 
 	batch   sys.Batch
 	control [mostBatch][]byte // memory for the ancillary data of each header, kept
@@ -196,6 +196,20 @@ func (b *batchOut) clear() {
 	b.n, b.left = 0, 0
 }
 
+// Connect implements Connector. What is known of the path to the connected
+// peer was of the one before.
+func (k *datagramKernel) Connect(ctx context.Context, peer Name) error {
+	if err := k.kernel.Connect(ctx, peer); err != nil {
+		return err
+	}
+	if err := k.begin(ctx, &k.write); err != nil {
+		return err
+	}
+	k.out.paths.set(&Name{}, mostTrainOctets, time.Time{})
+	k.end(&k.write)
+	return nil
+}
+
 // SendBatch implements Batcher.
 func (k *datagramKernel) SendBatch(ms []Message) (int, error) {
 	if k.sendsToAnyone() {
@@ -216,7 +230,9 @@ func (k *datagramKernel) Send(m *Message) (int, error) {
 		return k.kernel.Send(m)
 	}
 	one := [1]Message{*m}
-	if _, err := k.sendTrains(one[:]); err != nil {
+	_, err := k.sendTrains(one[:])
+	m.ZeroCopies = one[0].ZeroCopies
+	if err != nil {
 		return 0, err
 	}
 	return m.length(), nil
@@ -229,7 +245,8 @@ func (k *datagramKernel) sendTrains(ms []Message) (int, error) {
 	defer k.end(&k.write)
 	b := &k.out
 	k.probe()
-	doubted := 0 // what longest was before a train was refused
+	numbered := k.beginZeroCopies(ms)
+	doubted := 0 // what the path's longest segment was before a train was refused
 	for at := (place{}); at.message < len(ms); {
 		err := k.fill(ms, at)
 		errno := syscall.Errno(0)
@@ -237,6 +254,9 @@ func (k *datagramKernel) sendTrains(ms []Message) (int, error) {
 			errno, err = k.do(&k.write, b)
 		}
 		left, segment := b.left, 0
+		if numbered && b.flags&sys.ZeroCopy != 0 {
+			k.numberBatch(ms, at)
+		}
 		if left > 0 {
 			at, doubted = b.after[left-1], 0
 		}
@@ -251,16 +271,40 @@ func (k *datagramKernel) sendTrains(ms []Message) (int, error) {
 		case segment > 0 && refusesTrains(errno):
 			k.gso.turnOff(fmt.Sprintf("the system refused a train of datagrams: %v", errno))
 		case segment > 0 && refusesSegment(errno):
-			doubted = b.longest
-			b.longest = segment - 1
+			peer := &ms[at.message].Peer
+			doubted = b.paths.longest(peer, time.Now)
+			b.paths.set(peer, segment-1, time.Now())
 		default:
 			if doubted > 0 {
-				b.longest = doubted // it was not the train's length
+				b.paths.set(&ms[at.message].Peer, doubted, time.Now()) // it was not the train's length
 			}
 			return at.message, syscallError("sendmmsg", errno)
 		}
 	}
 	return len(ms), nil
+}
+
+// beginZeroCopies forgets the completions of what was sent before in these
+// messages, and reports whether there will be new ones.
+func (k *datagramKernel) beginZeroCopies(ms []Message) bool {
+	flagged := false
+	for i := range ms {
+		if ms[i].Flags&ZeroCopy != 0 {
+			ms[i].ZeroCopies, flagged = ZeroCopies{}, true
+		}
+	}
+	return flagged && k.numbersZeroCopies()
+}
+
+// numberBatch notes the completions that are to come for the headers of the
+// batch that have left, the first of which began at from.
+func (k *datagramKernel) numberBatch(ms []Message, from place) {
+	for i := range k.out.left {
+		if m := &ms[from.message]; k.out.batch.Len(i) > 0 {
+			k.sending.number(m)
+		}
+		from = k.out.after[i]
+	}
 }
 
 // refusesTrains reports whether the errno says that no train will ever leave:
@@ -293,14 +337,11 @@ func (k *datagramKernel) probe() {
 // or one does not fit into it. An error is that of the first message alone.
 func (k *datagramKernel) fill(ms []Message, at place) error {
 	b := &k.out
-	longest := 0
-	if k.gso.state().On {
-		longest = b.longest
-	}
+	trains := k.gso.state().On
 	first := at.message
 	b.flags = sendFlags(ms[first].Flags)
 	for at.message < len(ms) && b.n < mostBatch && sendFlags(ms[at.message].Flags) == b.flags {
-		next, err := k.addHeader(ms, at, longest)
+		next, err := k.addHeader(ms, at, trains)
 		if err != nil {
 			if b.n > 0 {
 				return nil
@@ -314,9 +355,13 @@ func (k *datagramKernel) fill(ms []Message, at place) error {
 
 // addHeader adds the header of what leaves next, and returns the place after
 // it.
-func (k *datagramKernel) addHeader(ms []Message, at place, longest int) (place, error) {
+func (k *datagramKernel) addHeader(ms []Message, at place, trains bool) (place, error) {
 	b := &k.out
 	b.batch.Grow(mostBatch)
+	longest := 0
+	if trains {
+		longest = b.paths.longest(&ms[at.message].Peer, time.Now)
+	}
 	m, msg := &ms[at.message], &b.batch.Msgs[b.n]
 	if len(m.Buffers) > sys.MaxBuffers {
 		return at, syscallError("sendmmsg", syscall.EMSGSIZE)

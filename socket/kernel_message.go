@@ -227,7 +227,13 @@ func (k *kernel) Send(m *Message) (int, error) {
 		s.msg.Control = s.control
 		s.msg.SetBuffers(m.Buffers)
 		s.flags = sendFlags(m.Flags)
-		n, err = k.sendmsg("sendmsg")
+		var numbered *Message
+		if m.Flags&ZeroCopy != 0 {
+			if m.ZeroCopies = (ZeroCopies{}); k.numbersZeroCopies() {
+				numbered = m
+			}
+		}
+		n, err = k.sendmsg("sendmsg", numbered)
 	}
 	s.msg.ClearBuffers()
 	k.end(&k.write)
@@ -258,9 +264,24 @@ func sendFlags(f MessageFlags) int {
 	return flags
 }
 
-// sendmsg sends what is in sending.message, all of it. The caller holds the
-// direction's turn.
-func (k *kernel) sendmsg(call string) (int, error) {
+// numbersZeroCopies reports whether sends with the flag ZeroCopy have
+// completions: the system ignores the flag while the option is not set.
+func (k *kernel) numbersZeroCopies() bool {
+	on, errno := sys.GetInt(k.fd, sys.SOL_SOCKET, sys.SO_ZEROCOPY)
+	return errno == 0 && on != 0
+}
+
+// number gives m the number of the completion that is to come for one call of
+// the system, which every such call that sends something has.
+func (s *sending) number(m *Message) {
+	m.ZeroCopies.add(s.zeroCopies)
+	s.zeroCopies++
+}
+
+// sendmsg sends what is in sending.message, all of it. The completions of its
+// calls are those of m, if it is not nil. The caller holds the direction's
+// turn.
+func (k *kernel) sendmsg(call string, m *Message) (int, error) {
 	s := k.sending.message
 	s.flags |= sys.DontWait
 	if s.msg.Empty() {
@@ -287,6 +308,9 @@ func (k *kernel) sendmsg(call string) (int, error) {
 		}
 		if err != nil || errno != 0 {
 			return sent, firstError(err, call, errno)
+		}
+		if m != nil && s.n > 0 {
+			k.sending.number(m)
 		}
 		sent += s.n
 		s.msg.Advance(s.n)
@@ -324,7 +348,7 @@ func (k *kernel) Writev(buffers [][]byte) (int64, error) {
 	s.flags = 0
 	n, err := 0, error(nil)
 	if !s.msg.Empty() || k.kind.Type.Bounded() {
-		n, err = k.sendmsg("writev")
+		n, err = k.sendmsg("writev", nil)
 	}
 	s.msg.ClearBuffers()
 	k.end(&k.write)

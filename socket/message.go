@@ -35,6 +35,11 @@ type Message struct {
 	// Send (GSO), joined so by Receive (GRO).
 	SegmentSize int
 
+	// ZeroCopies say, after a Send with the flag ZeroCopy, which completions
+	// to wait for before the memory is used again. They are good after an
+	// error too: a part may have left.
+	ZeroCopies ZeroCopies
+
 	// Ancillary is the data beside the data.
 	Ancillary Ancillary
 }

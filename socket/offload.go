@@ -29,8 +29,11 @@ type Offloader interface {
 }
 
 // Offloads returns the state of the socket's offloads, which only udp has, on
-// Linux. Sending is on until the system refuses a train: from then on it is off
-// for good, and the socket cuts trains itself. Receiving is on where the
+// Linux. Sending is on until the system says that no train will ever leave:
+// from then on it is off for good, and the socket cuts trains itself. That the
+// packets of a path are too short for the segments of a train concerns its
+// destination alone: for ten minutes, segments of that size go there one by one.
+// Receiving is on where the
 // option [JoinDatagrams] was set. ZOCALO_NO_GSO=1 and ZOCALO_NO_GRO=1 in the
 // environment switch them off, and so does a kernel that is known to corrupt
 // what it sends.

@@ -175,7 +175,7 @@ func (k *kernel) sendControl(b, control []byte, peer Name) (int, error) {
 	}
 	s.msg.Control, s.flags = control, 0
 	s.msg.SetBuffer(b)
-	n, err := k.sendmsg("sendmsg")
+	n, err := k.sendmsg("sendmsg", nil)
 	s.msg.Control = nil // the caller's memory
 	s.msg.ClearBuffers()
 	return n, err
