@@ -154,6 +154,43 @@ func TestTrains(t *testing.T) {
 	})
 }
 
+// A read that has no place for the bounds of joined datagrams is refused, and
+// takes nothing; also on a descriptor that came with the option set.
+func TestReadOfJoinedRefused(t *testing.T) {
+	if runtime.GOOS != "linux" {
+		t.Skip("trains are Linux's")
+	}
+	a, b := udp.pair(t)
+	check(t, socket.JoinDatagrams.Set(b, true))
+	_, err := a.SendBatch(batch(100, 100, 50))
+	check(t, err)
+	buf := make([]byte, 1<<16)
+	refused := func(s *socket.Socket) {
+		t.Helper()
+		_, err := s.Read(buf)
+		wantError(t, "Read", err, errors.ErrUnsupported)
+		_, _, err = s.PacketConn().ReadFrom(buf)
+		wantError(t, "ReadFrom", err, errors.ErrUnsupported)
+	}
+	refused(b)
+	fd, err := b.Detach()
+	check(t, err)
+	b, err = socket.FromFD(fd)
+	check(t, err)
+	defer b.Close()
+	refused(b)
+	got, trains := receiveAll(t, b, 3)
+	if trains != 1 || len(got[2]) != 50 {
+		t.Errorf("%d trains, the last of %d octets", trains, len(got[2]))
+	}
+	check(t, socket.JoinDatagrams.Set(b, false))
+	_, err = a.Write([]byte("alone"))
+	check(t, err)
+	if n, err := b.Read(buf); string(buf[:n]) != "alone" || err != nil {
+		t.Errorf("%q, %v", buf[:n], err)
+	}
+}
+
 // A batch ends at the first message that cannot be sent, and says how many
 // left.
 func TestBatchError(t *testing.T) {

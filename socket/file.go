@@ -206,6 +206,12 @@ func (f *file) Detach() (int, error) {
 // socket becomes one of domain [Unspecified] and type [Stream] that only reads
 // and writes. Its status flags stay as they are, and a blocking descriptor
 // honours deadlines all the same, since it is waited for before each call.
+//
+// One case is beyond that: Accept on a blocking listener that another program
+// accepts from as well. Should that program take the connection between the
+// wait and accept(2), which has no flag against blocking, the call stays in the
+// system until the next connection, deadlines and Close notwithstanding. Whoever
+// shares a listener sets O_NONBLOCK on it.
 func FromFD(fd int) (*Socket, error) {
 	k, isSocket, err := kindOfFD(fd)
 	if err != nil {
@@ -228,6 +234,9 @@ func FromFD(fd int) (*Socket, error) {
 	e, base := newKernel(fd, k, !nonblock)
 	if err := base.prepareFD(); err != nil {
 		return nil, err
+	}
+	if j, ok := e.(joiner); ok {
+		_, _ = j.joins() // so that it knows what was set before
 	}
 	return Wrap(e, k), nil
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -14,6 +15,7 @@ import (
 type datagramKernel struct {
 	kernel
 	gso, gro offload
+	joining  atomic.Bool // UDP_GRO is set
 
 	in  batchIn  // of the direction read
 	out batchOut // of the direction write
@@ -72,7 +74,27 @@ func (k *datagramKernel) setJoins(on bool) error {
 		return err
 	}
 	defer k.leave()
-	return optionError("UDP_GRO", sys.SetInt(k.fd, sys.IPPROTO_UDP, sys.UDP_GRO, boolToInt(on)))
+	errno := sys.SetInt(k.fd, sys.IPPROTO_UDP, sys.UDP_GRO, boolToInt(on))
+	if errno == 0 {
+		k.joining.Store(on)
+	}
+	return optionError("UDP_GRO", errno)
+}
+
+// refuseJoined implements joiner.
+func (k *datagramKernel) refuseJoined() error {
+	if !k.joining.Load() {
+		return nil
+	}
+	return &UnsupportedError{Feature: "reading without the bounds of datagrams that the option gro joined", Needs: "Receive, whose message tells them, or gro=0"}
+}
+
+// Read refuses what it could not tell apart.
+func (k *datagramKernel) Read(b []byte) (int, error) {
+	if err := k.refuseJoined(); err != nil {
+		return 0, err
+	}
+	return k.kernel.Read(b)
 }
 
 func (k *datagramKernel) joins() (bool, error) {
@@ -81,6 +103,7 @@ func (k *datagramKernel) joins() (bool, error) {
 	}
 	defer k.leave()
 	n, errno := sys.GetInt(k.fd, sys.IPPROTO_UDP, sys.UDP_GRO)
+	k.joining.Store(errno == 0 && n != 0)
 	return n != 0, optionError("UDP_GRO", errno)
 }
 

@@ -114,13 +114,17 @@ func parseRelease(release string) (v [3]int, ok bool) {
 type joiner interface {
 	setJoins(bool) error
 	joins() (bool, error)
+	// refuseJoined is the error of a read that could not tell the datagrams
+	// of a train apart, nil while none are joined.
+	refuseJoined() error
 }
 
 // JoinDatagrams lets the system join datagrams of one size from one peer to a
 // train, which Receive then returns as one message with its SegmentSize
 // (UDP_GRO; Linux 5.0). It needs buffers of 64 KiB: a train is cut short as any
-// message is. Read and package net's methods do not tell the SegmentSize. With
-// ZOCALO_NO_GRO=1 in the environment setting it has no effect, see
+// message is. Read and ReadFrom, which have no place for the SegmentSize, are
+// refused while it is set; ReadMsgUDP of [Socket.PacketConn] tells it in the
+// control message, as package net's does. With ZOCALO_NO_GRO=1 in the environment setting it has no effect, see
 // [Socket.Offloads].
 var JoinDatagrams = NewOption(Spec{
 	Name: "gro", Aliases: []string{"udp-gro"}, Constant: "UDP_GRO", Phase: Opened, Default: "off",

@@ -20,13 +20,17 @@ import (
 // ReadFrom returns [ErrTruncated], which is temporary, for a message longer
 // than the buffer.
 func (s *Socket) PacketConn() net.PacketConn {
+	j, _ := As[joiner](s.endpoint)
 	if k, ok := As[controlMessenger](s.endpoint); ok && s.kind.Type == Datagram && s.kind.Domain != Unix {
-		return &udpConn{packetConn{s}, k}
+		return &udpConn{packetConn{s, j}, k}
 	}
-	return &packetConn{s}
+	return &packetConn{s, j}
 }
 
-type packetConn struct{ s *Socket }
+type packetConn struct {
+	s *Socket
+	j joiner // nil where datagrams are never joined
+}
 
 var messages = sync.Pool{New: func() any { return new(Message) }}
 
@@ -39,6 +43,11 @@ func (c *packetConn) ReadFrom(b []byte) (int, net.Addr, error) {
 }
 
 func (c *packetConn) readFrom(b []byte) (int, Name, error) {
+	if c.j != nil {
+		if err := c.j.refuseJoined(); err != nil {
+			return 0, Name{}, c.s.failed("read", err)
+		}
+	}
 	m := messages.Get().(*Message)
 	m.SetData(b)
 	err := c.s.Receive(m)
