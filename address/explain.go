@@ -49,7 +49,10 @@ type OptionExplanation struct {
 	Value       string   `json:"value,omitempty"` // if given
 	Default     string   `json:"default"`         // in words
 	Constant    string   `json:"constant,omitempty"`
-	Side        string   `json:"side,omitempty"` // "passive" or "active" where only that side takes it
+	Since       string   `json:"since,omitempty"`     // the first system that has it
+	Privilege   string   `json:"privilege,omitempty"` // what setting it takes
+	Silently    string   `json:"silently,omitempty"`  // what the system does about it without a word
+	Side        string   `json:"side,omitempty"`      // "passive" or "active" where only that side takes it
 	Doc         string   `json:"doc"`
 }
 
@@ -84,7 +87,8 @@ func Explain(a Address) Explanation {
 }
 
 func explainOption(s *socket.Spec) OptionExplanation {
-	o := OptionExplanation{Name: s.Name, Aliases: s.Aliases, Placeholder: s.Value, Default: s.Default, Constant: s.Constant, Doc: s.Doc}
+	o := OptionExplanation{Name: s.Name, Aliases: s.Aliases, Placeholder: s.Value, Default: s.Default, Constant: s.Constant,
+		Since: s.Since, Privilege: s.Privilege, Silently: s.Silently, Doc: s.Doc}
 	if s.Only != socket.EitherSide {
 		o.Side = sideName(s.Only == socket.PassiveOnly)
 	}

@@ -136,11 +136,20 @@ func (o OptionExplanation) text() string {
 	if o.Constant != "" {
 		notes = append(notes, o.Constant)
 	}
+	if o.Since != "" {
+		notes = append(notes, o.Since)
+	}
+	if o.Privilege != "" {
+		notes = append(notes, "needs "+o.Privilege)
+	}
 	if o.Side != "" {
 		notes = append(notes, o.Side+" side only")
 	}
 	if o.Default != "" {
 		notes = append(notes, "default: "+o.Default)
+	}
+	if o.Silently != "" {
+		notes = append(notes, "silently: "+o.Silently)
 	}
 	if len(notes) == 0 {
 		return o.Doc

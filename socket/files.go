@@ -16,27 +16,33 @@ import (
 var (
 	readOnlyOption = NewOption(Spec{
 		Name: "rdonly", Aliases: []string{"readonly"}, Constant: "O_RDONLY", Phase: Naming, Default: "off: for both, or what the permissions allow",
-		Doc: "open to read only",
+		Doc:   "open to read only",
+		Since: "Linux 2.0",
 	}, Flag, nil, nil)
 	writeOnlyOption = NewOption(Spec{
 		Name: "wronly", Aliases: []string{"writeonly"}, Constant: "O_WRONLY", Phase: Naming, Default: "off: for both, or what the permissions allow",
-		Doc: "open to write only",
+		Doc:   "open to write only",
+		Since: "Linux 2.0",
 	}, Flag, nil, nil)
 	createOption = NewOption(Spec{
 		Name: "create", Aliases: []string{"creat"}, Constant: "O_CREAT", Phase: Naming, Default: "off",
-		Doc: "make the file if it is not there",
+		Doc:   "make the file if it is not there",
+		Since: "Linux 2.0",
 	}, Flag, nil, nil)
 	exclusiveOption = NewOption(Spec{
 		Name: "excl", Constant: "O_EXCL", Phase: Naming, Default: "off",
-		Doc: "with create: fail if the file is there",
+		Doc:   "with create: fail if the file is there",
+		Since: "Linux 2.0",
 	}, Flag, nil, nil)
 	appendOption = NewOption(Spec{
 		Name: "append", Constant: "O_APPEND", Phase: Naming, Default: "off",
-		Doc: "write at the file's end",
+		Doc:   "write at the file's end",
+		Since: "Linux 2.0",
 	}, Flag, nil, nil)
 	truncateOption = NewOption(Spec{
 		Name: "trunc", Aliases: []string{"truncate"}, Constant: "O_TRUNC", Phase: Naming, Default: "off",
-		Doc: "empty the file first",
+		Doc:   "empty the file first",
+		Since: "Linux 2.0",
 	}, Flag, nil, nil)
 	fileModeOption = NewOption(Spec{
 		Name: "mode", Aliases: []string{"perm"}, Phase: Naming, Default: "0600",

@@ -128,7 +128,9 @@ type joiner interface {
 // [Socket.Offloads].
 var JoinDatagrams = NewOption(Spec{
 	Name: "gro", Aliases: []string{"udp-gro"}, Constant: "UDP_GRO", Phase: Opened, Default: "off",
-	Doc: "receive datagrams of one size joined to trains, in buffers of 64 KiB (Linux 5.0)",
+	Doc:      "receive datagrams of one size joined to trains, in buffers of 64 KiB",
+	Since:    "Linux 5.0",
+	Silently: "makes the socket's messages up to 64 KiB long",
 }, Flag, func(e Endpoint, on bool) error {
 	j, ok := Beneath[joiner](e)
 	if !ok {

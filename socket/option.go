@@ -1,7 +1,11 @@
 package socket
 
 import (
+	"cmp"
 	"fmt"
+	"slices"
+	"strings"
+	"sync"
 	"time"
 )
 
@@ -26,8 +30,14 @@ type Spec struct {
 	Constant string   // the constant behind it, as "TCP_NODELAY"; "" where there is none
 	Value    string   // what follows "=", for people: "SIZE"; "" for a flag, which may still be given =0 or =1
 	Default  string   // for people: "off", "the system's"
-	Doc      string   // what it does, in one line; with privilege and kernel version where they matter
+	Doc      string   // what it does, in one line
 	Phase    Phase
+
+	// Since is the first system that has the option, as "Linux 2.6.25", and of
+	// what came later to it. Privilege is what setting it takes, "" for
+	// nothing. Silently is what the system does about it without a word, as
+	// "is lowered to net.core.rmem_max"; "" for nothing.
+	Since, Privilege, Silently string
 
 	// Only says which side takes the option.
 	Only Side
@@ -102,6 +112,7 @@ type Codec[T any] struct {
 // its phase's reader looks up.
 func NewOption[T any](s Spec, c Codec[T], set func(Endpoint, T) error, get func(Endpoint) (T, error)) *Option[T] {
 	o := &Option[T]{Spec: &s, set: set, get: get}
+	define(&s)
 	s.Value = c.Placeholder
 	s.Parse = func(text string) (any, error) { return c.Parse(text) }
 	s.Format = func(v any) string { return c.Format(v.(T)) }
@@ -112,6 +123,30 @@ func NewOption[T any](s Spec, c Codec[T], set func(Endpoint, T) error, get func(
 		s.Current = func(e Endpoint) (any, error) { return get(e) }
 	}
 	return o
+}
+
+// defined are the options of the whole program.
+var defined struct {
+	mu    sync.Mutex
+	specs []*Spec
+}
+
+func define(s *Spec) {
+	defined.mu.Lock()
+	defer defined.mu.Unlock()
+	defined.specs = append(defined.specs, s)
+}
+
+// Specs returns every option that the packages of the program have defined,
+// those too that no address takes, sorted by name and constant.
+func Specs() []*Spec {
+	defined.mu.Lock()
+	all := slices.Clone(defined.specs)
+	defined.mu.Unlock()
+	slices.SortStableFunc(all, func(a, b *Spec) int {
+		return cmp.Or(strings.Compare(a.Name, b.Name), strings.Compare(a.Constant, b.Constant))
+	})
+	return all
 }
 
 // Set sets the option on a socket, through layers and wrappers.

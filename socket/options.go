@@ -16,27 +16,31 @@ var (
 	// are in time-wait; on UDP, by several sockets at once.
 	ReuseAddress = intOption(Spec{
 		Name: "reuseaddr", Aliases: []string{"so-reuseaddr"}, Constant: "SO_REUSEADDR", Phase: Opened, Default: "on for stream listeners, else off",
-		Doc: "bind a name again while old connections of it fade away",
+		Doc:   "bind a name again while old connections of it fade away",
+		Since: "Linux 2.0",
 	}, Flag, sys.SOL_SOCKET, sys.SO_REUSEADDR, boolToInt, intToBool)
 
 	// ReusePort lets several sockets of one user bind the same name, among
 	// which the system spreads what comes (Linux 3.9).
 	ReusePort = intOption(Spec{
 		Name: "reuseport", Aliases: []string{"so-reuseport"}, Constant: "SO_REUSEPORT", Phase: Opened, Default: "off",
-		Doc: "share the name with other sockets of the same user, which the system spreads the load over",
+		Doc:   "share the name with other sockets of the same user, which the system spreads the load over",
+		Since: "Linux 3.9",
 	}, Flag, sys.SOL_SOCKET, sys.SO_REUSEPORT, boolToInt, intToBool)
 
 	// KeepAlive probes an idle connection, so that a peer that is gone is
 	// noticed.
 	KeepAlive = intOption(Spec{
 		Name: "keepalive", Aliases: []string{"so-keepalive"}, Constant: "SO_KEEPALIVE", Phase: Opened, Default: "off",
-		Doc: "probe an idle connection (after two hours, unless keepidle says otherwise)",
+		Doc:   "probe an idle connection (after two hours, unless keepidle says otherwise)",
+		Since: "Linux 2.0",
 	}, Flag, sys.SOL_SOCKET, sys.SO_KEEPALIVE, boolToInt, intToBool)
 
 	// Broadcast allows sending to broadcast addresses.
 	Broadcast = intOption(Spec{
 		Name: "broadcast", Aliases: []string{"so-broadcast"}, Constant: "SO_BROADCAST", Phase: Opened, Default: "off",
-		Doc: "allow sending to a broadcast address",
+		Doc:   "allow sending to a broadcast address",
+		Since: "Linux 2.0",
 	}, Flag, sys.SOL_SOCKET, sys.SO_BROADCAST, boolToInt, intToBool)
 
 	// ReceiveBuffer is the size of the receive buffer. Linux doubles what is
@@ -44,20 +48,25 @@ var (
 	// silently lowers what exceeds net.core.rmem_max.
 	ReceiveBuffer = intOption(Spec{
 		Name: "rcvbuf", Aliases: []string{"so-rcvbuf"}, Constant: "SO_RCVBUF", Phase: Opened, Default: "the system's, growing for TCP",
-		Doc: "size of the receive buffer (Linux doubles it, up to net.core.rmem_max)",
+		Doc:      "size of the receive buffer",
+		Since:    "Linux 2.0",
+		Silently: "is doubled, is lowered to net.core.rmem_max, and ends the growing of TCP's",
 	}, AtLeast(Size, 1), sys.SOL_SOCKET, sys.SO_RCVBUF, same, same)
 
 	// SendBuffer is the size of the send buffer, see ReceiveBuffer.
 	SendBuffer = intOption(Spec{
 		Name: "sndbuf", Aliases: []string{"so-sndbuf"}, Constant: "SO_SNDBUF", Phase: Opened, Default: "the system's, growing for TCP",
-		Doc: "size of the send buffer (Linux doubles it, up to net.core.wmem_max)",
+		Doc:      "size of the send buffer",
+		Since:    "Linux 2.0",
+		Silently: "is doubled, is lowered to net.core.wmem_max, and ends the growing of TCP's",
 	}, AtLeast(Size, 1), sys.SOL_SOCKET, sys.SO_SNDBUF, same, same)
 
 	// OOBInline leaves urgent data in the stream, where [Socket.AtMark] tells
 	// its place.
 	OOBInline = intOption(Spec{
 		Name: "oobinline", Aliases: []string{"so-oobinline"}, Constant: "SO_OOBINLINE", Phase: Opened, Default: "off",
-		Doc: "leave urgent data in the stream",
+		Doc:   "leave urgent data in the stream",
+		Since: "Linux 2.0",
 	}, Flag, sys.SOL_SOCKET, sys.SO_OOBINLINE, boolToInt, intToBool)
 
 	// Linger makes Close wait until what was written is sent and
@@ -67,7 +76,9 @@ var (
 	// upwards.
 	Linger = NewOption(Spec{
 		Name: "linger", Aliases: []string{"so-linger"}, Constant: "SO_LINGER", Phase: Opened, Default: "off: close returns at once, and the system sends the rest",
-		Doc: "let close wait for what is not sent yet; 0 resets the connection instead",
+		Doc:      "let close wait for what is not sent yet; 0 resets the connection instead",
+		Since:    "Linux 2.0",
+		Silently: "is ignored by unix sockets",
 	}, Duration, func(e Endpoint, d time.Duration) error {
 		seconds := toSeconds(d)
 		if d < 0 {
@@ -89,6 +100,7 @@ var (
 		Name: "v6only", Aliases: []string{"ipv6only", "ipv6-v6only"}, Constant: "IPV6_V6ONLY", Phase: Opened,
 		Default: "on for listeners on every interface, which have a socket for IPv4 besides; else the system's",
 		Doc:     "an IPv6 socket takes no IPv4 peers",
+		Since:   "Linux 2.4.21",
 	}, Flag, sys.IPPROTO_IPV6, sys.IPV6_V6ONLY, boolToInt, intToBool)
 )
 
@@ -98,27 +110,31 @@ var (
 	// while earlier ones are not acknowledged (RFC 896).
 	NoDelay = intOption(Spec{
 		Name: "nodelay", Aliases: []string{"tcp-nodelay"}, Constant: "TCP_NODELAY", Phase: Opened, Default: "off",
-		Doc: "send small segments at once, without Nagle's wait",
+		Doc:   "send small segments at once, without Nagle's wait",
+		Since: "Linux 2.0",
 	}, Flag, sys.IPPROTO_TCP, sys.TCP_NODELAY, boolToInt, intToBool)
 
 	// KeepAliveIdle is how long a connection is idle before the first probe;
 	// whole seconds.
 	KeepAliveIdle = intOption(Spec{
 		Name: "keepidle", Aliases: []string{"tcp-keepidle"}, Constant: "TCP_KEEPIDLE", Phase: Opened, Default: "the system's, 2h on Linux",
-		Doc: "idle time before the first keepalive probe",
+		Doc:   "idle time before the first keepalive probe",
+		Since: "Linux 2.4",
 	}, AtLeast(Duration, time.Second), sys.IPPROTO_TCP, sys.TCP_KEEPIDLE, toSeconds, fromSeconds)
 
 	// KeepAliveInterval is the time between probes; whole seconds.
 	KeepAliveInterval = intOption(Spec{
 		Name: "keepintvl", Aliases: []string{"tcp-keepintvl"}, Constant: "TCP_KEEPINTVL", Phase: Opened, Default: "the system's, 75s on Linux",
-		Doc: "time between keepalive probes",
+		Doc:   "time between keepalive probes",
+		Since: "Linux 2.4",
 	}, AtLeast(Duration, time.Second), sys.IPPROTO_TCP, sys.TCP_KEEPINTVL, toSeconds, fromSeconds)
 
 	// KeepAliveCount is how many probes go without an answer before the
 	// connection ends.
 	KeepAliveCount = intOption(Spec{
 		Name: "keepcnt", Aliases: []string{"tcp-keepcnt"}, Constant: "TCP_KEEPCNT", Phase: Opened, Default: "the system's, 9 on Linux",
-		Doc: "keepalive probes without an answer before the connection ends",
+		Doc:   "keepalive probes without an answer before the connection ends",
+		Since: "Linux 2.4",
 	}, AtLeast(Integer, 1), sys.IPPROTO_TCP, sys.TCP_KEEPCNT, same, same)
 
 	// UserTimeout is how long data may stay without acknowledgement before
@@ -127,7 +143,9 @@ var (
 	// the system's.
 	UserTimeout = intOption(Spec{
 		Name: "user-timeout", Aliases: []string{"tcp-user-timeout"}, Constant: "TCP_USER_TIMEOUT", Phase: Opened, Default: "the system's",
-		Doc: "how long sent data may stay unacknowledged before the connection ends",
+		Doc:      "how long sent data may stay unacknowledged before the connection ends",
+		Since:    "Linux 2.6.37",
+		Silently: "takes the place of keepcnt when keepalive probes fail",
 	}, Duration, sys.IPPROTO_TCP, sys.TCP_USER_TIMEOUT,
 		toMillis,
 		func(n int) time.Duration { return time.Duration(n) * time.Millisecond })
@@ -138,7 +156,9 @@ var (
 // (SO_PEERCRED). It is only read.
 var PeerCredentials = NewOption(Spec{
 	Name: "peercred", Constant: "SO_PEERCRED", Phase: Connected,
-	Doc: "who the process at the other end is",
+	Doc:      "who the process at the other end is",
+	Since:    "Linux 2.2",
+	Silently: "stays what it was when the connection was made",
 }, Codec[Credentials]{}, nil, func(e Endpoint) (c Credentials, err error) {
 	err = onFD(e, "SO_PEERCRED", func(fd int) (errno syscall.Errno) {
 		c.PID, c.UID, c.GID, errno = sys.PeerCredentials(fd)

@@ -17,14 +17,17 @@ var (
 	// silence.
 	TypeOfService = ipOption(Spec{
 		Name: "tos", Aliases: []string{"ip-tos", "tclass", "ipv6-tclass"}, Constant: "IP_TOS", Phase: Opened, Default: "0",
-		Doc: "octet of DSCP and ECN of the packets sent",
+		Doc:      "octet of DSCP and ECN of the packets sent",
+		Since:    "Linux 2.0, IPV6_TCLASS 2.6.14",
+		Silently: "leaves the bits of ECN to TCP, and of IPv4 changes the priority too",
 	}, between(Integer, 0, 255), sys.IP_TOS, sys.IPV6_TCLASS, same, same)
 
 	// TTL is how many hops the packets sent may take, 1 to 255 (IP_TTL;
 	// IPV6_UNICAST_HOPS). Multicast has [MulticastTTL].
 	TTL = ipOption(Spec{
 		Name: "ttl", Aliases: []string{"ip-ttl", "hops", "ipv6-unicast-hops"}, Constant: "IP_TTL", Phase: Opened, Default: "the system's, 64 on Linux",
-		Doc: "hops that the packets sent may take",
+		Doc:   "hops that the packets sent may take",
+		Since: "Linux 2.0, IPV6_UNICAST_HOPS 2.2",
 	}, between(Integer, 1, 255), sys.IP_TTL, sys.IPV6_UNICAST_HOPS, same, same)
 
 	// MTUDiscovery is whether packets too long for the path are sent in
@@ -32,7 +35,8 @@ var (
 	// (IP_MTU_DISCOVER, IPV6_MTU_DISCOVER).
 	MTUDiscovery = ipOption(Spec{
 		Name: "mtu-discover", Aliases: []string{"ip-mtu-discover", "pmtudisc"}, Constant: "IP_MTU_DISCOVER", Phase: Opened, Default: "want, unless net.ipv4.ip_no_pmtu_disc says otherwise",
-		Doc: "what to do about the path's MTU: dont, want, do, probe, interface or omit (Linux)",
+		Doc:   "what to do about the path's MTU: dont, want, do, probe, interface or omit",
+		Since: "Linux 2.2, probe 2.6.22, interface 3.14, omit 3.16",
 	}, Codec[MTUMode]{"MODE", ParseMTUMode, MTUMode.String}, sys.IP_MTU_DISCOVER, sys.IPV6_MTU_DISCOVER,
 		func(m MTUMode) int { return int(m) }, func(n int) MTUMode { return MTUMode(n) })
 
@@ -41,7 +45,9 @@ var (
 	// also reports those of an unconnected socket, by its next call.
 	ReceiveErrors = ipFlag(Spec{
 		Name: "recverr", Aliases: []string{"ip-recverr", "ipv6-recverr"}, Constant: "IP_RECVERR", Phase: Opened, Default: "off",
-		Doc: "queue the errors of what was sent, with who reported them (Linux)",
+		Doc:      "queue the errors of what was sent, with who reported them",
+		Since:    "Linux 2.2",
+		Silently: "reports errors of an unconnected UDP socket by its next call too",
 	}, sys.IP_RECVERR, sys.IPV6_RECVERR)
 
 	// ReceivePacketInfo, ReceiveHopLimit and ReceiveTrafficClass make
@@ -51,19 +57,25 @@ var (
 	// in silence.
 	ReceivePacketInfo = ipFlag(Spec{
 		Name: "pktinfo", Aliases: []string{"ip-pktinfo", "ipv6-recvpktinfo"}, Constant: "IP_PKTINFO", Phase: Opened, Default: "off",
-		Doc: "receive the interface and the destination with each message (Linux)",
+		Doc:      "receive the interface and the destination with each message",
+		Since:    "Linux 2.2, IPV6_RECVPKTINFO 2.6.14",
+		Silently: "has no effect on a stream",
 	}, sys.IP_PKTINFO, sys.IPV6_RECVPKTINFO)
 
 	// ReceiveHopLimit is described at ReceivePacketInfo.
 	ReceiveHopLimit = ipFlag(Spec{
 		Name: "recvttl", Aliases: []string{"ip-recvttl", "recvhoplimit", "ipv6-recvhoplimit"}, Constant: "IP_RECVTTL", Phase: Opened, Default: "off",
-		Doc: "receive the hop limit with each message (Linux)",
+		Doc:      "receive the hop limit with each message",
+		Since:    "Linux 2.2, IPV6_RECVHOPLIMIT 2.6.14",
+		Silently: "has no effect on a stream",
 	}, sys.IP_RECVTTL, sys.IPV6_RECVHOPLIMIT)
 
 	// ReceiveTrafficClass is described at ReceivePacketInfo.
 	ReceiveTrafficClass = ipFlag(Spec{
 		Name: "recvtos", Aliases: []string{"ip-recvtos", "recvtclass", "ipv6-recvtclass"}, Constant: "IP_RECVTOS", Phase: Opened, Default: "off",
-		Doc: "receive the octet of DSCP and ECN with each message (Linux)",
+		Doc:      "receive the octet of DSCP and ECN with each message",
+		Since:    "Linux 2.2, IPV6_RECVTCLASS 2.6.14",
+		Silently: "has no effect on a stream",
 	}, sys.IP_RECVTOS, sys.IPV6_RECVTCLASS)
 
 	// ReceiveOriginalDestination makes datagrams that a rule gave to a
@@ -71,14 +83,17 @@ var (
 	// (IP_RECVORIGDSTADDR, Linux 2.6.29; IPV6_RECVORIGDSTADDR, 2.6.37).
 	ReceiveOriginalDestination = ipFlag(Spec{
 		Name: "recvorigdstaddr", Aliases: []string{"ip-recvorigdstaddr"}, Constant: "IP_RECVORIGDSTADDR", Phase: Opened, Default: "off",
-		Doc: "receive the original destination with each datagram of a transparent proxy (Linux)",
+		Doc:      "receive the original destination with each datagram of a transparent proxy",
+		Since:    "Linux 2.6.29, IPV6_RECVORIGDSTADDR 2.6.37",
+		Silently: "is the packet's own destination where no proxy stands between",
 	}, sys.IP_RECVORIGDSTADDR, sys.IPV6_RECVORIGDSTADDR)
 
 	// FreeBind lets bind take an address that no interface has, or has yet
 	// (IP_FREEBIND, Linux 2.4; IPV6_FREEBIND, 4.15).
 	FreeBind = ipFlag(Spec{
 		Name: "freebind", Aliases: []string{"ip-freebind"}, Constant: "IP_FREEBIND", Phase: Opened, Default: "off",
-		Doc: "bind to an address that this machine does not have, or not yet (Linux)",
+		Doc:   "bind to an address that this machine does not have, or not yet",
+		Since: "Linux 2.4, IPV6_FREEBIND 4.15",
 	}, sys.IP_FREEBIND, sys.IPV6_FREEBIND)
 
 	// Transparent lets the socket take the addresses of others, as a
@@ -86,7 +101,9 @@ var (
 	// 2.6.37). It needs CAP_NET_ADMIN or CAP_NET_RAW.
 	Transparent = ipFlag(Spec{
 		Name: "transparent", Aliases: []string{"ip-transparent"}, Constant: "IP_TRANSPARENT", Phase: Opened, Default: "off",
-		Doc: "act for the addresses of others, as a transparent proxy (Linux; needs CAP_NET_ADMIN)",
+		Doc:   "act for the addresses of others, as a transparent proxy",
+		Since: "Linux 2.6.28, IPV6_TRANSPARENT 2.6.37", Privilege: "CAP_NET_ADMIN or CAP_NET_RAW",
+		Silently: "receives nothing for the addresses of others without a route or rule that brings it here",
 	}, sys.IP_TRANSPARENT, sys.IPV6_TRANSPARENT)
 
 	// BindAddressNoPort leaves the choice of a port 0 from bind to connect,
@@ -94,7 +111,8 @@ var (
 	// 4.2).
 	BindAddressNoPort = intOption(Spec{
 		Name: "bind-address-no-port", Aliases: []string{"ip-bind-address-no-port"}, Constant: "IP_BIND_ADDRESS_NO_PORT", Phase: Opened, Default: "off",
-		Doc: "choose the port of bind=host:0 when connecting, so that more connections can share it (Linux 4.2)",
+		Doc:   "choose the port of bind=host:0 when connecting, so that more connections can share it",
+		Since: "Linux 4.2",
 	}, Flag, sys.IPPROTO_IP, sys.IP_BIND_ADDRESS_NO_PORT, boolToInt, intToBool)
 
 	// OriginalDestination is the name to which a connection was made before
@@ -102,7 +120,8 @@ var (
 	// conntrack). It is only read.
 	OriginalDestination = NewOption(Spec{
 		Name: "original-dst", Constant: "SO_ORIGINAL_DST", Phase: Connected,
-		Doc: "where a redirected connection was made to (Linux, netfilter)",
+		Doc:   "where a redirected connection was made to, with netfilter's conntrack",
+		Since: "Linux 2.4, for IPv6 3.8",
 	}, Codec[Name]{Format: Name.String}, nil, func(e Endpoint) (n Name, err error) {
 		var a sys.Sockaddr
 		err = onFD(e, "SO_ORIGINAL_DST", func(fd int) syscall.Errno {

@@ -20,7 +20,8 @@ var (
 	// for further groups; net.ipv4.igmp_max_memberships bounds them (ENOBUFS).
 	JoinGroup = NewOption(Spec{
 		Name: "multicast", Aliases: []string{"join", "ip-add-membership"}, Constant: "MCAST_JOIN_GROUP", Phase: Opened, Default: "none", Repeatable: true,
-		Doc: "join a multicast group: [SOURCE@]GROUP[%INTERFACE] (Linux)",
+		Doc:   "join a multicast group: [SOURCE@]GROUP[%INTERFACE]",
+		Since: "Linux 2.5.68",
 	}, Codec[Group]{"GROUP", ParseGroup, Group.String}, func(e Endpoint, g Group) error {
 		return membership(e, "MCAST_JOIN_GROUP", g, sys.Join)
 	}, nil)
@@ -28,7 +29,8 @@ var (
 	// LeaveGroup ends what JoinGroup with the same value began.
 	LeaveGroup = NewOption(Spec{
 		Name: "leave", Aliases: []string{"ip-drop-membership"}, Constant: "MCAST_LEAVE_GROUP", Phase: Opened, Default: "none", Repeatable: true,
-		Doc: "leave a multicast group (Linux)",
+		Doc:   "leave a multicast group",
+		Since: "Linux 2.5.68",
 	}, Codec[Group]{"GROUP", ParseGroup, Group.String}, func(e Endpoint, g Group) error {
 		return membership(e, "MCAST_LEAVE_GROUP", g, sys.Leave)
 	}, nil)
@@ -38,7 +40,8 @@ var (
 	// the routes decide. Linux does not tell it for IPv4.
 	MulticastInterface = NewOption(Spec{
 		Name: "multicast-if", Aliases: []string{"multicast-interface", "ip-multicast-if"}, Constant: "IP_MULTICAST_IF", Phase: Opened, Default: "by the routes",
-		Doc: "interface that packets to multicast groups leave by (Linux)",
+		Doc:   "interface that packets to multicast groups leave by",
+		Since: "Linux 2.0, by index 2.2",
 	}, Text.Or("INTERFACE"), setMulticastInterface, getMulticastInterface)
 
 	// MulticastTTL is how many hops packets to multicast groups may take, 0
@@ -46,14 +49,16 @@ var (
 	// machine.
 	MulticastTTL = ipOption(Spec{
 		Name: "multicast-ttl", Aliases: []string{"multicast-hops", "ip-multicast-ttl"}, Constant: "IP_MULTICAST_TTL", Phase: Opened, Default: "1: this network alone",
-		Doc: "hops that packets to multicast groups may take (Linux)",
+		Doc:   "hops that packets to multicast groups may take",
+		Since: "Linux 2.0, IPV6_MULTICAST_HOPS 2.2",
 	}, between(Integer, 0, 255), sys.IP_MULTICAST_TTL, sys.IPV6_MULTICAST_HOPS, same, same)
 
 	// MulticastLoop lets members on this machine receive what the socket
 	// sends to a group (IP_MULTICAST_LOOP, IPV6_MULTICAST_LOOP).
 	MulticastLoop = ipFlag(Spec{
 		Name: "multicast-loop", Aliases: []string{"ip-multicast-loop"}, Constant: "IP_MULTICAST_LOOP", Phase: Opened, Default: "on",
-		Doc: "let members on this machine receive what is sent to a multicast group (Linux)",
+		Doc:   "let members on this machine receive what is sent to a multicast group",
+		Since: "Linux 2.0, IPV6_MULTICAST_LOOP 2.2",
 	}, sys.IP_MULTICAST_LOOP, sys.IPV6_MULTICAST_LOOP)
 
 	// MulticastAll makes a socket that is bound to every address receive what
@@ -62,7 +67,8 @@ var (
 	// IPV6_MULTICAST_ALL, 4.20).
 	MulticastAll = ipFlag(Spec{
 		Name: "multicast-all", Aliases: []string{"ip-multicast-all"}, Constant: "IP_MULTICAST_ALL", Phase: Opened, Default: "on",
-		Doc: "receive what is sent to groups that others on this machine joined (Linux)",
+		Doc:   "receive what is sent to groups that others on this machine joined",
+		Since: "Linux 2.6.31, IPV6_MULTICAST_ALL 4.20",
 	}, sys.IP_MULTICAST_ALL, sys.IPV6_MULTICAST_ALL)
 )
 

@@ -17,7 +17,8 @@ var (
 	// CAP_NET_RAW.
 	Mark = intOption(Spec{
 		Name: "mark", Aliases: []string{"so-mark"}, Constant: "SO_MARK", Phase: Opened, Default: "0",
-		Doc: "mark of the packets sent, for routing and filters (Linux; needs CAP_NET_ADMIN)",
+		Doc:   "mark of the packets sent, for routing and filters",
+		Since: "Linux 2.6.25", Privilege: "CAP_NET_ADMIN, or CAP_NET_RAW since 5.17",
 	}, Integer, sys.SOL_SOCKET, sys.SO_MARK, same, same)
 
 	// Device binds the socket to one network interface, by its name: packets
@@ -26,7 +27,8 @@ var (
 	// that is not bound to one yet, else CAP_NET_RAW.
 	Device = NewOption(Spec{
 		Name: "device", Aliases: []string{"so-bindtodevice", "interface"}, Constant: "SO_BINDTODEVICE", Phase: Opened, Default: "any",
-		Doc: "network interface that packets leave by and come from (Linux)",
+		Doc:   "network interface that packets leave by and come from",
+		Since: "Linux 2.0.30", Privilege: "CAP_NET_RAW to change it, and before 5.7 to set it",
 	}, Text.Or("INTERFACE"), func(e Endpoint, name string) error {
 		return setText(e, "SO_BINDTODEVICE", sys.SOL_SOCKET, sys.SO_BINDTODEVICE, name)
 	}, func(e Endpoint) (string, error) {
@@ -38,7 +40,9 @@ var (
 	// on IPv4 changes it in silence.
 	Priority = intOption(Spec{
 		Name: "priority", Aliases: []string{"so-priority"}, Constant: "SO_PRIORITY", Phase: Opened, Default: "0",
-		Doc: "queueing priority of the packets sent, 0 to 6 (Linux; more needs CAP_NET_ADMIN)",
+		Doc:   "queueing priority of the packets sent",
+		Since: "Linux 2.0", Privilege: "CAP_NET_ADMIN or CAP_NET_RAW for more than 6",
+		Silently: "is changed by tos on IPv4",
 	}, AtLeast(Integer, 0), sys.SOL_SOCKET, sys.SO_PRIORITY, same, same)
 
 	// IncomingCPU is the processor that last handled a packet of the socket;
@@ -47,7 +51,9 @@ var (
 	// effect on UDP and TCP listeners since 6.2). -1 is none.
 	IncomingCPU = intOption(Spec{
 		Name: "incoming-cpu", Aliases: []string{"so-incoming-cpu"}, Constant: "SO_INCOMING_CPU", Phase: Opened, Default: "none",
-		Doc: "processor whose packets this socket of several with reuseport prefers (Linux 6.2)",
+		Doc:      "processor whose packets this socket of several with reuseport prefers",
+		Since:    "Linux 3.19, can be set since 4.4",
+		Silently: "has no effect on which socket is chosen before 6.2",
 	}, AtLeast(Integer, 0), sys.SOL_SOCKET, sys.SO_INCOMING_CPU, same, same)
 
 	// BusyPoll is how long a receive that finds nothing polls the device's
@@ -57,7 +63,9 @@ var (
 	// which this package's are.
 	BusyPoll = intOption(Spec{
 		Name: "busy-poll", Aliases: []string{"so-busy-poll"}, Constant: "SO_BUSY_POLL", Phase: Opened, Default: "0",
-		Doc: "how long to poll the device for packets before waiting (Linux; needs CAP_NET_ADMIN)",
+		Doc:   "how long to poll the device for packets before waiting",
+		Since: "Linux 3.11", Privilege: "CAP_NET_ADMIN to raise it",
+		Silently: "is ignored by devices without busy polling, as loopback, and by calls that do not wait, as this package's",
 	}, Duration, sys.SOL_SOCKET, sys.SO_BUSY_POLL,
 		func(d time.Duration) int { return int(d / time.Microsecond) },
 		func(n int) time.Duration { return time.Duration(n) * time.Microsecond })
@@ -67,21 +75,26 @@ var (
 	// that sends a name in the abstract namespace.
 	PassCredentials = intOption(Spec{
 		Name: "passcred", Aliases: []string{"so-passcred"}, Constant: "SO_PASSCRED", Phase: Opened, Default: "off",
-		Doc: "receive the sender's process, user and group with each message (Linux, unix sockets)",
+		Doc:      "receive the sender's process, user and group with each message, of unix sockets",
+		Since:    "Linux 2.2",
+		Silently: "gives an unbound socket that sends an abstract name",
 	}, Flag, sys.SOL_SOCKET, sys.SO_PASSCRED, boolToInt, intToBool)
 
 	// PassPIDFD makes messages of a unix socket come with a descriptor of
 	// their sender's process (SO_PASSPIDFD, Linux 6.5).
 	PassPIDFD = intOption(Spec{
 		Name: "passpidfd", Aliases: []string{"so-passpidfd"}, Constant: "SO_PASSPIDFD", Phase: Opened, Default: "off",
-		Doc: "receive a descriptor of the sender's process with each message (Linux 6.5, unix sockets)",
+		Doc:   "receive a descriptor of the sender's process with each message, of unix sockets",
+		Since: "Linux 6.5",
 	}, Flag, sys.SOL_SOCKET, sys.SO_PASSPIDFD, boolToInt, intToBool)
 
 	// Timestamps makes messages come with the [Ancillary] Time when they
 	// arrived, in nanoseconds (SO_TIMESTAMPNS, Linux 2.6.22).
 	Timestamps = intOption(Spec{
 		Name: "timestamp", Aliases: []string{"so-timestamp", "timestamps"}, Constant: "SO_TIMESTAMPNS", Phase: Opened, Default: "off",
-		Doc: "receive the time of arrival with each message (Linux)",
+		Doc:      "receive the time of arrival with each message",
+		Since:    "Linux 2.6.22",
+		Silently: "may leave out the first messages after it was set",
 	}, Flag, sys.SOL_SOCKET, sys.SO_TIMESTAMPNS, boolToInt, intToBool)
 
 	// Timestamping chooses which times are taken (SO_TIMESTAMPING, Linux
@@ -92,7 +105,9 @@ var (
 	// hardware times in silence. Time and HardwareTime tell them apart.
 	Timestamping = intOption(Spec{
 		Name: "timestamping", Aliases: []string{"so-timestamping"}, Constant: "SO_TIMESTAMPING", Phase: Opened, Default: "none",
-		Doc: "times to take, joined by +: received, received-hardware, sent, sent-hardware, scheduled, acknowledged (Linux)",
+		Doc:      "times to take, joined by +: received, received-hardware, sent, sent-hardware, scheduled, acknowledged",
+		Since:    "Linux 2.6.30, scheduled and acknowledged 3.17",
+		Silently: "leaves out hardware times where the card has no clock or it is off, and may leave out the first messages after it was set",
 	}, Codec[TimestampSet]{"TIMES", ParseTimestampSet, TimestampSet.String}, sys.SOL_SOCKET, sys.SO_TIMESTAMPING,
 		TimestampSet.toSystem, func(n int) TimestampSet { return TimestampSet(n) & allTimes })
 
@@ -100,18 +115,23 @@ var (
 	// receive queue has dropped (SO_RXQ_OVFL, Linux 2.6.33).
 	ReceiveDropped = intOption(Spec{
 		Name: "rxq-ovfl", Aliases: []string{"so-rxq-ovfl", "receive-dropped"}, Constant: "SO_RXQ_OVFL", Phase: Opened, Default: "off",
-		Doc: "receive how many messages the full queue dropped with each message (Linux)",
+		Doc:      "receive how many messages the full queue dropped with each message",
+		Since:    "Linux 2.6.33",
+		Silently: "leaves the number out while it is 0",
 	}, Flag, sys.SOL_SOCKET, sys.SO_RXQ_OVFL, boolToInt, intToBool)
 
 	// AllowZeroCopy lets Send leave the data of a message with the flag
 	// [ZeroCopy] where it is until it has left (SO_ZEROCOPY, Linux 4.14 for
-	// TCP, 5.0 for UDP, 5.14 for vsock). Until [Socket.ReceiveError] says so
-	// with an entry FromZeroCopy, the memory must not be changed. It pays from
+	// TCP, 5.0 for UDP, 6.7 for vsock). Until [Socket.ReceiveError] says so
+	// with an entry FromZeroCopy, the memory must not be changed: see
+	// [ZeroCopies]. It pays from
 	// some 10 KiB a message on; where the kernel copies all the same, as over
 	// loopback, the entry says that too.
 	AllowZeroCopy = intOption(Spec{
 		Name: "zerocopy", Aliases: []string{"so-zerocopy"}, Constant: "SO_ZEROCOPY", Phase: Opened, Default: "off",
-		Doc: "let sends that ask for it leave the data where it is (Linux 4.14)",
+		Doc:      "let sends that ask for it leave the data where it is",
+		Since:    "Linux 4.14, UDP 5.0, vsock 6.7",
+		Silently: "copies all the same where it must, as over loopback",
 	}, Flag, sys.SOL_SOCKET, sys.SO_ZEROCOPY, boolToInt, intToBool)
 
 	// ReusePortProgram gives the sockets that share a name by [ReusePort] a
@@ -121,7 +141,9 @@ var (
 	// choice, in silence. It holds for the whole group, and cannot be read.
 	ReusePortProgram = NewOption(Spec{
 		Name: "reuseport-bpf", Constant: "SO_ATTACH_REUSEPORT_CBPF", Phase: Opened, Default: "none",
-		Doc: "instructions of classic BPF that choose among the sockets of one name (Linux 4.5)",
+		Doc:      "instructions of classic BPF that choose among the sockets of one name",
+		Since:    "Linux 4.5, TCP 4.6",
+		Silently: "chooses by itself where the program names no socket",
 	}, Codec[[]BPF]{Format: func(p []BPF) string { return fmt.Sprintf("%d instructions", len(p)) }}, func(e Endpoint, p []BPF) error {
 		if len(p) == 0 || len(p) > 4096 {
 			return fmt.Errorf("a program of %d instructions: it may have 1 to 4096", len(p))
@@ -134,7 +156,9 @@ var (
 	// cilium/ebpf's Program.FD: of type socket filter or sk_reuseport.
 	ReusePortProgramFD = NewOption(Spec{
 		Name: "reuseport-ebpf", Constant: "SO_ATTACH_REUSEPORT_EBPF", Phase: Opened, Default: "none",
-		Doc: "descriptor of an eBPF program that chooses among the sockets of one name (Linux 4.5)",
+		Doc:   "descriptor of an eBPF program that chooses among the sockets of one name",
+		Since: "Linux 4.5, TCP 4.6, type sk_reuseport 4.19", Privilege: "CAP_BPF to load the program",
+		Silently: "chooses by itself where the program names no socket",
 	}, Integer.Or("FD"), func(e Endpoint, program int) error {
 		return setInt(e, "SO_ATTACH_REUSEPORT_EBPF", sys.SOL_SOCKET, sys.SO_ATTACH_REUSEPORT_EBPF, program)
 	}, nil)

@@ -14,7 +14,9 @@ var (
 	// bit 2, else it has no effect, in silence.
 	FastOpen = intOption(Spec{
 		Name: "fastopen", Aliases: []string{"tcp-fastopen"}, Constant: "TCP_FASTOPEN", Phase: Opened, Default: "0: none", Only: PassiveOnly,
-		Doc: "how many clients at once may send data before the handshake is done (Linux; see net.ipv4.tcp_fastopen)",
+		Doc:      "how many clients at once may send data before the handshake is done",
+		Since:    "Linux 3.7",
+		Silently: "has no effect unless net.ipv4.tcp_fastopen has bit 2",
 	}, AtLeast(Integer, 0), sys.IPPROTO_TCP, sys.TCP_FASTOPEN, same, same)
 
 	// FastOpenConnect makes Connect return at once, and the first Write
@@ -24,7 +26,9 @@ var (
 	// refusal may come from Write; and data may arrive twice.
 	FastOpenConnect = intOption(Spec{
 		Name: "fastopen-connect", Aliases: []string{"tcp-fastopen-connect"}, Constant: "TCP_FASTOPEN_CONNECT", Phase: Opened, Default: "off", Only: ActiveOnly,
-		Doc: "connect with the first write, and send its data along (Linux 4.11)",
+		Doc:      "connect with the first write, and send its data along",
+		Since:    "Linux 4.11",
+		Silently: "waits for the handshake as ever without a cookie of the server, or unless net.ipv4.tcp_fastopen has bit 1",
 	}, Flag, sys.IPPROTO_TCP, sys.TCP_FASTOPEN_CONNECT, boolToInt, intToBool)
 
 	// DeferAccept makes a listener's Accept return a connection only once
@@ -33,7 +37,9 @@ var (
 	// longer than what was set: 1, 3, 7, 15 ... seconds.
 	DeferAccept = intOption(Spec{
 		Name: "defer-accept", Aliases: []string{"tcp-defer-accept"}, Constant: "TCP_DEFER_ACCEPT", Phase: Opened, Default: "off", Only: PassiveOnly,
-		Doc: "accept a connection once its first data has arrived, or after so long (Linux)",
+		Doc:      "accept a connection once its first data has arrived, or after so long",
+		Since:    "Linux 2.4",
+		Silently: "is rounded up to 1, 3, 7, 15 ... seconds",
 	}, Duration, sys.IPPROTO_TCP, sys.TCP_DEFER_ACCEPT, toSeconds, fromSeconds)
 
 	// Congestion is the algorithm of congestion control, as "cubic"
@@ -42,7 +48,8 @@ var (
 	// CAP_NET_ADMIN; one that is not there is ENOENT.
 	Congestion = NewOption(Spec{
 		Name: "congestion", Aliases: []string{"tcp-congestion"}, Constant: "TCP_CONGESTION", Phase: Opened, Default: "net.ipv4.tcp_congestion_control",
-		Doc: "algorithm of congestion control, as cubic, reno or bbr (Linux)",
+		Doc:   "algorithm of congestion control, as cubic, reno or bbr",
+		Since: "Linux 2.6.13", Privilege: "CAP_NET_ADMIN for what net.ipv4.tcp_allowed_congestion_control does not list",
 	}, Text.Or("NAME"), func(e Endpoint, name string) error {
 		return setText(e, "TCP_CONGESTION", sys.IPPROTO_TCP, sys.TCP_CONGESTION, name)
 	}, func(e Endpoint) (string, error) {
@@ -54,14 +61,18 @@ var (
 	// there is a connection it tells that.
 	MaxSegment = intOption(Spec{
 		Name: "mss", Aliases: []string{"tcp-maxseg", "maxseg"}, Constant: "TCP_MAXSEG", Phase: Opened, Default: "by the path",
-		Doc: "most octets of data in a TCP segment",
+		Doc:      "most octets of data in a TCP segment",
+		Since:    "Linux 2.0",
+		Silently: "is lowered to what the path or the peer allows",
 	}, between(Size, 88, 32767), sys.IPPROTO_TCP, sys.TCP_MAXSEG, same, same)
 
 	// Cork holds back segments that are not full, until it is taken away or
 	// 200 ms have passed (TCP_CORK, Linux 2.2).
 	Cork = intOption(Spec{
 		Name: "cork", Aliases: []string{"tcp-cork"}, Constant: "TCP_CORK", Phase: Opened, Default: "off",
-		Doc: "hold back segments that are not full, 200ms at most (Linux)",
+		Doc:      "hold back segments that are not full, 200ms at most",
+		Since:    "Linux 2.2",
+		Silently: "sends what waits after 200ms all the same",
 	}, Flag, sys.IPPROTO_TCP, sys.TCP_CORK, boolToInt, intToBool)
 
 	// NotSentLowWater makes a socket writable only while less than so many
@@ -69,7 +80,8 @@ var (
 	// 3.12), so that what is written last is not stale.
 	NotSentLowWater = intOption(Spec{
 		Name: "notsent-lowat", Aliases: []string{"tcp-notsent-lowat"}, Constant: "TCP_NOTSENT_LOWAT", Phase: Opened, Default: "net.ipv4.tcp_notsent_lowat: no bound",
-		Doc: "octets not yet sent above which a write waits (Linux 3.12)",
+		Doc:   "octets not yet sent above which a write waits",
+		Since: "Linux 3.12",
 	}, AtLeast(Size, 1), sys.IPPROTO_TCP, sys.TCP_NOTSENT_LOWAT, same, same)
 
 	// QuickAck acknowledges what arrives at once, rather than waiting for
@@ -77,7 +89,9 @@ var (
 	// own choice in silence, whenever it likes.
 	QuickAck = intOption(Spec{
 		Name: "quickack", Aliases: []string{"tcp-quickack"}, Constant: "TCP_QUICKACK", Phase: Opened, Default: "by the system",
-		Doc: "acknowledge at once what arrives, for now (Linux)",
+		Doc:      "acknowledge at once what arrives, for now",
+		Since:    "Linux 2.4.4",
+		Silently: "goes back to the system's own choice, whenever it likes",
 	}, Flag, sys.IPPROTO_TCP, sys.TCP_QUICKACK, boolToInt, intToBool)
 
 	// MultipathInfo is what the kernel knows of an MPTCP connection
@@ -85,7 +99,8 @@ var (
 	// to TCP answers EOPNOTSUPP.
 	MultipathInfo = NewOption(Spec{
 		Name: "mptcpinfo", Constant: "MPTCP_INFO", Phase: Connected,
-		Doc: "what the kernel knows of an MPTCP connection",
+		Doc:   "what the kernel knows of an MPTCP connection",
+		Since: "Linux 5.16",
 	}, Codec[MPTCPInfo]{Format: MPTCPInfo.String}, nil, mptcpInfo)
 )
 

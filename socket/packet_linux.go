@@ -117,13 +117,15 @@ var (
 	// (PACKET_ADD_MEMBERSHIP with PACKET_MR_PROMISC; Linux 2.2).
 	Promiscuous = NewOption(Spec{
 		Name: "promisc", Aliases: []string{"promiscuous"}, Constant: "PACKET_ADD_MEMBERSHIP", Phase: Opened, Default: "off", Repeatable: true,
-		Doc: "interface to receive the frames for other hosts on, too (Linux)",
+		Doc:   "interface to receive the frames for other hosts on, too",
+		Since: "Linux 2.2", Privilege: "CAP_NET_RAW, as the socket itself",
 	}, Text.Or("INTERFACE"), func(e Endpoint, name string) error { return setPromiscuous(e, name, true) }, nil)
 
 	// NotPromiscuous ends what Promiscuous began.
 	NotPromiscuous = NewOption(Spec{
 		Name: "no-promisc", Constant: "PACKET_DROP_MEMBERSHIP", Phase: Opened, Default: "off", Repeatable: true,
-		Doc: "interface to end the option promisc on (Linux)",
+		Doc:   "interface to end the option promisc on",
+		Since: "Linux 2.2", Privilege: "CAP_NET_RAW, as the socket itself",
 	}, Text.Or("INTERFACE"), func(e Endpoint, name string) error { return setPromiscuous(e, name, false) }, nil)
 
 	// Fanout spreads packets over the bound sockets that give the same
@@ -131,7 +133,8 @@ var (
 	// the socket is closed.
 	Fanout = NewOption(Spec{
 		Name: "fanout", Aliases: []string{"packet-fanout"}, Constant: "PACKET_FANOUT", Phase: Naming, Default: "none", Only: PassiveOnly,
-		Doc: "number of a group of sockets to share packets with, and how: ID, or ID:MODE of hash, lb, cpu, rollover, random, queue (Linux)",
+		Doc:   "number of a group of sockets to share packets with, and how: ID, or ID:MODE of hash, lb, cpu, rollover, random, queue",
+		Since: "Linux 3.1, rollover 3.10, random 3.12, queue 3.14", Privilege: "CAP_NET_RAW, as the socket itself",
 	}, Codec[FanoutGroup]{"ID", ParseFanoutGroup, FanoutGroup.String}, func(e Endpoint, g FanoutGroup) error {
 		return setInt(e, "PACKET_FANOUT", sys.SOL_PACKET, sys.PACKET_FANOUT, int(g.ID)|int(g.Mode)<<16)
 	}, func(e Endpoint) (FanoutGroup, error) {
@@ -143,7 +146,8 @@ var (
 	// (PACKET_IGNORE_OUTGOING, Linux 4.20).
 	IgnoreOutgoing = intOption(Spec{
 		Name: "ignore-outgoing", Aliases: []string{"packet-ignore-outgoing"}, Constant: "PACKET_IGNORE_OUTGOING", Phase: Opened, Default: "off",
-		Doc: "leave out the packets that this machine sends (Linux 4.20)",
+		Doc:   "leave out the packets that this machine sends",
+		Since: "Linux 4.20", Privilege: "CAP_NET_RAW, as the socket itself",
 	}, Flag, sys.SOL_PACKET, sys.PACKET_IGNORE_OUTGOING, boolToInt, intToBool)
 )
 

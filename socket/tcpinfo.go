@@ -105,7 +105,9 @@ func (s TCPState) String() string {
 // is only read.
 var ConnectionInfo = NewOption(Spec{
 	Name: "tcpinfo", Constant: "TCP_INFO", Phase: Connected,
-	Doc: "what the kernel knows of a TCP connection",
+	Doc:      "what the kernel knows of a TCP connection",
+	Since:    "Linux 2.4",
+	Silently: "leaves the fields at 0 that it does not know",
 }, Codec[TCPInfo]{Format: TCPInfo.String}, nil, tcpInfo)
 
 // String returns the fields that tell most, in one line.
