@@ -99,6 +99,9 @@ func (f *flow) pass(data []byte, what What) bool {
 	case err == nil:
 		f.j.clock.touch()
 		p.Octets += int64(len(data))
+		if so := f.j.opts.Progress; so != nil {
+			so.add(f.from, len(data), what)
+		}
 		switch {
 		case what == Message:
 			p.Messages++

@@ -31,6 +31,10 @@ type Options struct {
 	// never.
 	Lifetime time.Duration
 
+	// Progress, if not nil, is kept up to date with what has passed, for who
+	// wants to know before the join ends.
+	Progress *Progress
+
 	// OnData sees what came from an end, before it is written to the other:
 	// one read of a stream, a message, or urgent data. data is valid during
 	// the call only. Calls for one side do not overlap, except that urgent

@@ -2,6 +2,7 @@ package relay
 
 import (
 	"fmt"
+	"sync/atomic"
 	"time"
 )
 
@@ -26,6 +27,25 @@ type Flow struct {
 	FilesRefused  int64 // messages, or reads of a stream, whose descriptors were closed; they passed without
 	EndOfFile     bool  // the source finished in order, and all it sent was written
 	EndOfFileTold bool  // the far end knows of it, by a half-close
+}
+
+// A Progress says what has passed so far in a join that goes on. Its zero value
+// is ready to use, for one join.
+type Progress struct {
+	octets, messages [2]atomic.Int64
+}
+
+// From returns the octets and messages of an end that were written to the
+// other.
+func (p *Progress) From(s Side) (octets, messages int64) {
+	return p.octets[s].Load(), p.messages[s].Load()
+}
+
+func (p *Progress) add(from Side, octets int, what What) {
+	p.octets[from].Add(int64(octets))
+	if what == Message {
+		p.messages[from].Add(1)
+	}
 }
 
 // How says how a join ended.

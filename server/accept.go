@@ -34,7 +34,7 @@ func (r *serving) accept(ctx context.Context, l Listener) error {
 // admit starts the handler of a new connection, unless its peer is turned
 // away. It waits where other listeners have filled the server meanwhile.
 func (r *serving) admit(ctx context.Context, l Listener, c *socket.Socket) {
-	if why := refusal(r.Allow, r.Deny, func(l *List) bool { return l.ContainsPeer(c) }); why != "" {
+	if why := TurnedAway(r.Allow, r.Deny, c); why != "" {
 		c.Abort()
 		r.log.Info("a peer was turned away", "listener", l.Name(), "peer", c.Peer(), "reason", why)
 		return
@@ -44,6 +44,12 @@ func (r *serving) admit(ctx context.Context, l Listener, c *socket.Socket) {
 		return
 	}
 	r.serve(c)
+}
+
+// TurnedAway says why the peer of a connected socket is to be turned away, ""
+// if it is not; either list may be nil. See [Server].
+func TurnedAway(allow, deny *List, c *socket.Socket) (why string) {
+	return refusal(allow, deny, func(l *List) bool { return l.ContainsPeer(c) })
 }
 
 // refusal says why a peer is turned away, "" if it is not. has reports whether

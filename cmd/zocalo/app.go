@@ -138,7 +138,7 @@ this machine has.`,
 	flags.BoolVar(&a.trace, "trace", false, "print each socket call as it completes")
 	root.PersistentPreRunE = func(*cobra.Command, []string) error { return a.begin() }
 	root.SetFlagErrorFunc(flagError)
-	root.AddCommand(a.checkVerb(), a.echoVerb(), a.serveVerb(), a.talkVerb(), a.listenVerb(), a.explainVerb(), a.listVerb())
+	root.AddCommand(a.checkVerb(), a.echoVerb(), a.serveVerb(), a.talkVerb(), a.listenVerb(), a.explainVerb(), a.listVerb(), a.relayVerb())
 	usageErrors(root)
 	return root
 }

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"zocalo/relay"
+	"zocalo/server"
 	"zocalo/socket"
 )
 
@@ -25,7 +26,7 @@ func (c *conversation) sayConnected(s *socket.Socket, passive bool) error {
 	if !c.verbose {
 		return nil
 	}
-	origin, destination := s.Name().String(), peerText(s)
+	origin, destination := s.Name().String(), server.PeerText(s)
 	if origin == "" {
 		origin = "an unnamed socket"
 	}

@@ -12,6 +12,7 @@ import (
 	"zocalo"
 	"zocalo/address"
 	"zocalo/frame"
+	"zocalo/relay"
 	"zocalo/server"
 	"zocalo/socket"
 )
@@ -149,7 +150,7 @@ func (e *echo) open(ctx context.Context, text string) (*passive, error) {
 
 // serve echoes one connection.
 func (e *echo) serve(ctx context.Context, c *socket.Socket, format frame.Format) {
-	peer := peerText(c)
+	peer := server.PeerText(c)
 	if e.once {
 		e.cancel() // accept no other
 	}
@@ -186,7 +187,7 @@ func (e *echo) echo(ctx context.Context, c *socket.Socket, format frame.Format) 
 		case err == io.EOF:
 			return nil
 		case errors.Is(err, frame.ErrRefused):
-			e.log.Warn("message refused", "peer", peerText(c), "error", err)
+			e.log.Warn("message refused", "peer", server.PeerText(c), "error", err)
 		case err != nil:
 			return err
 		}
@@ -227,11 +228,7 @@ func (p peers) isNew(n socket.Name) bool {
 
 // formatOf returns the format that the option frame of an address names.
 func formatOf(a address.Address) (frame.Format, error) {
-	text, given := address.Frame.In(a.Settings)
-	if !given {
-		return frame.Format{}, nil
-	}
-	f, err := frame.Parse(text)
+	f, err := relay.FormatOf(a)
 	if err != nil {
 		return f, usageError{err}
 	}

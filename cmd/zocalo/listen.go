@@ -12,6 +12,7 @@ import (
 	"zocalo"
 	"zocalo/address"
 	"zocalo/relay"
+	"zocalo/server"
 	"zocalo/socket"
 )
 
@@ -103,7 +104,7 @@ func (l *listen) once(ctx context.Context, w *waiting) error {
 		w.close()
 	}
 	if !l.quiet && !l.json {
-		l.sayf("connected by %s", peerText(end.Socket))
+		l.sayf("connected by %s", server.PeerText(end.Socket))
 	}
 	if err := l.sayConnected(end.Socket, true); err != nil {
 		end.Socket.Close()

@@ -187,7 +187,7 @@ func (s *serveRun) run(ctx context.Context, text string) error {
 	}
 	handler := func(ctx context.Context, c *socket.Socket) {
 		if err := s.program.Serve(ctx, c); err != nil && ctx.Err() == nil {
-			s.log.Error("a connection has no program", "peer", peerText(c), "error", err)
+			s.log.Error("a connection has no program", "peer", server.PeerText(c), "error", err)
 		}
 	}
 	srv, err := s.server(s.app, handler)

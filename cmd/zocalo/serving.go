@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -114,15 +113,4 @@ func (a *app) sayListening(p *passive) error {
 		a.log.Debug("not listening on one of the names", "error", err)
 	}
 	return nil
-}
-
-// peerText names a peer for people.
-func peerText(s *socket.Socket) string {
-	if text := s.Peer().String(); text != "" {
-		return text
-	}
-	if c, err := socket.PeerCredentials.Get(s); err == nil && s.Domain() == socket.Unix {
-		return fmt.Sprintf("a local program (%v)", c)
-	}
-	return "an unnamed peer"
 }

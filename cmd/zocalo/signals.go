@@ -4,6 +4,7 @@ import (
 	"context"
 	"os"
 	"os/signal"
+	"sync"
 	"sync/atomic"
 	"syscall"
 )
@@ -40,5 +41,28 @@ func untilSignal(parent context.Context, again func()) (ctx context.Context, sto
 			close(done)
 			cancel()
 		}
+	}
+}
+
+// onSIGUSR1 calls f at each SIGUSR1, until stop is called.
+func onSIGUSR1(f func()) (stop func()) {
+	signals := make(chan os.Signal, 1)
+	signal.Notify(signals, syscall.SIGUSR1)
+	done := make(chan struct{})
+	var over sync.WaitGroup
+	over.Go(func() {
+		for {
+			select {
+			case <-signals:
+				f()
+			case <-done:
+				return
+			}
+		}
+	})
+	return func() {
+		signal.Stop(signals)
+		close(done)
+		over.Wait()
 	}
 }

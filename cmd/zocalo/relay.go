@@ -1,0 +1,167 @@
+package main
+
+import (
+	"errors"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"zocalo"
+	"zocalo/address"
+	"zocalo/relay/bridge"
+)
+
+// relayRun is the verb relay: a bridge between two addresses.
+type relayRun struct {
+	*app
+	serving
+	bridge.Bridge
+
+	path string
+}
+
+func (a *app) relayVerb() *cobra.Command {
+	r := &relayRun{app: a}
+	cmd := &cobra.Command{
+		Use:   "relay FROM TO...",
+		Short: "Bridge any two addresses: what comes to one goes to the other",
+		Long: `relay joins two addresses, of any kind. Where FROM listens (tcp-listen:8080) it
+serves any number of peers at once, each with a TO of its own; where it does not,
+the two are joined, once. Where TO listens too, each peer of FROM meets the next
+of TO. The option once makes a listener take one peer.
+
+Several TO are tried in turn for each peer until one is reached. Each is looked
+up anew every time.
+
+Octets and messages need an agreement: frame=FORMAT at the address that carries
+octets says where a message ends, as frame=lines or frame=len32.
+
+SIGINT and SIGTERM end it once what is open has finished, or --drain is over; a
+second signal ends it at once. SIGUSR1 prints totals and what is open.`,
+		Example: `  zocalo relay tcp-listen:8080 tcp:example.com:80
+  zocalo relay unix-listen:/run/db.sock,mode=0660 tcp:db1:5432 tcp:db2:5432
+  zocalo relay udp-listen:any:53 udp:9.9.9.9:53
+  zocalo relay tcp-listen:5346 exec:cat
+  zocalo relay tcp-listen:9000,frame=len32 unix-seqpacket:/run/app.sock
+  zocalo relay -v --rate 1MB tcp-listen:8080,once tcp:localhost:80`,
+		Args: relayArgs,
+		RunE: func(cmd *cobra.Command, args []string) error { return r.run(cmd, args) },
+	}
+	r.flags(cmd)
+	f := cmd.Flags()
+	f.StringVar(&r.path, "path", "auto", "the way through: fast (an event loop for two kernel streams), general, or auto")
+	f.IntVar(&r.MaxSessions, "max-sessions", bridge.DefaultMaxSessions, "sessions of datagram peers at once; one more takes the place of the one idle longest")
+	f.DurationVar(&r.SessionIdle, "session-idle", bridge.DefaultSessionIdle, "end the session of a datagram peer when nothing passed for so long")
+	f.DurationVar(&r.ConnectTimeout, "connect-timeout", bridge.DefaultConnectTimeout, "give up an address of TO after so long; 0 is as long as the system tries")
+	f.Var((*patience)(&r.Retry), "retry", "go on trying to reach TO for `TIME`, with pauses from 100ms to 10s")
+	f.Lookup("retry").NoOptDefVal = "forever"
+	f.DurationVar(&r.Idle, "idle", 0, "end a pair when nothing passed for so long; 0 never")
+	f.DurationVar(&r.Lifetime, "lifetime", 0, "end a pair after so long, whatever passes; 0 never")
+	return cmd
+}
+
+// patience is the value of --retry: for how long, or forever where no time is
+// given.
+type patience time.Duration
+
+// Set implements pflag.Value.
+func (p *patience) Set(text string) error {
+	if text == "forever" {
+		*p = -1
+		return nil
+	}
+	d, err := time.ParseDuration(text)
+	if err != nil || d < 0 {
+		return errors.New("it must be a time, as 30s, or nothing")
+	}
+	*p = patience(d)
+	return nil
+}
+
+func (p *patience) String() string { return "" }
+func (p *patience) Type() string   { return "TIME" }
+
+// relayArgs checks that there are two addresses.
+func relayArgs(cmd *cobra.Command, args []string) error {
+	switch len(args) {
+	case 0:
+		return errors.New("no address was given: write relay FROM TO")
+	case 1:
+		return errors.New("there is no address to reach: write relay " + args[0] + " TO")
+	}
+	return nil
+}
+
+func (r *relayRun) run(cmd *cobra.Command, args []string) error {
+	if err := r.prepare(args); err != nil {
+		return err
+	}
+	ctx, stop := untilSignal(cmd.Context(), r.Abort)
+	defer stop()
+	defer onSIGUSR1(r.sayTotals)()
+	err := r.Run(ctx)
+	if err != nil && ctx.Err() != nil && errors.Is(err, bridge.ErrStopped) {
+		return statusError(statusInterrupted)
+	}
+	if err != nil && canceled(ctx, err) {
+		return nil
+	}
+	return relayUsage(err)
+}
+
+// prepare makes the bridge that the arguments ask for.
+func (r *relayRun) prepare(args []string) error {
+	for i, text := range args {
+		a, err := address.Parse(text)
+		switch {
+		case err != nil:
+			return usageError{err}
+		case i == 0:
+			r.From = a
+		default:
+			r.To = append(r.To, a)
+		}
+	}
+	var err error
+	if r.Path, err = bridge.ParsePath(r.path); err != nil {
+		return usagef("--%w", err)
+	}
+	for _, d := range []struct {
+		flag  string
+		value time.Duration
+		least time.Duration
+	}{
+		{"session-idle", r.SessionIdle, 1}, {"connect-timeout", r.ConnectTimeout, 0},
+		{"idle", r.Idle, 0}, {"lifetime", r.Lifetime, 0},
+	} {
+		if d.value < d.least {
+			return usagef("--%s %v: it must not be negative", d.flag, d.value)
+		}
+	}
+	if r.ConnectTimeout == 0 {
+		r.ConnectTimeout = -1 // no bound, where the Bridge's 0 is its default
+	}
+	if r.MaxSessions < 1 {
+		return usagef("--max-sessions %d: it must be at least 1", r.MaxSessions)
+	}
+	srv, err := r.server(r.app, nil)
+	if err != nil {
+		return err
+	}
+	r.MaxConns, r.Drain, r.Allow, r.Deny, r.Log = srv.MaxConns, srv.Drain, srv.Allow, srv.Deny, r.log
+	r.OnListening = func(l *zocalo.Listener, a address.Address) error {
+		return r.sayListening(&passive{l, a})
+	}
+	r.OnEnd = r.sayPair
+	return nil
+}
+
+// relayUsage makes a mistake in the addresses one of usage.
+func relayUsage(err error) error {
+	var pair *bridge.PairError
+	var notFast *bridge.NotFastError
+	if errors.As(err, &pair) || errors.As(err, &notFast) {
+		return usageError{err}
+	}
+	return wrongUsage(err)
+}

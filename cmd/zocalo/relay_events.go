@@ -1,0 +1,110 @@
+package main
+
+import (
+	"fmt"
+	"time"
+
+	"zocalo/relay"
+	"zocalo/relay/bridge"
+)
+
+// pairEvent is what --json prints of a pair that is over.
+type pairEvent struct {
+	Event   string    `json:"event"` // "ended"
+	Pair    int64     `json:"pair"`  // counts from 1
+	Peer    string    `json:"peer"`
+	Target  string    `json:"target"` // "" where nothing was reached
+	Began   time.Time `json:"began"`
+	Seconds float64   `json:"seconds"`
+	How     string    `json:"how"`  // "finished", "reset", "idle", "lifetime over", "cancelled" or "failed"
+	Sent    passed    `json:"sent"` // by the peer to the target
+	Answer  passed    `json:"received"`
+	Error   string    `json:"error,omitempty"`
+}
+
+func newPairEvent(event string, p bridge.Pair) pairEvent {
+	e := pairEvent{
+		Event: event, Pair: p.Number, Peer: p.Peer, Target: p.Target, Began: p.Began, Seconds: p.Result.Duration.Seconds(),
+		How: p.Result.How.String(), Sent: newPassed(p.Result.From[relay.A]), Answer: newPassed(p.Result.From[relay.B]),
+	}
+	if p.Open {
+		e.How = ""
+	}
+	if p.Err != nil {
+		e.Error = oneLine(p.Err)
+	}
+	return e
+}
+
+// sayPair says how a pair ended: to programs always, to people with -v, and
+// what failed to everybody.
+func (r *relayRun) sayPair(p bridge.Pair) {
+	switch {
+	case r.json:
+		r.printJSON(newPairEvent("ended", p))
+	case r.verbose:
+		r.sayf("%s", pairText(p))
+	}
+	if p.Err != nil && p.Result.How == relay.Failed && r.many() {
+		r.log.Warn("a pair failed", "pair", p.Number, "peer", p.Peer, "target", p.Target, "error", oneLine(p.Err))
+	}
+}
+
+// many reports whether there may be more than one pair: the failure of the only
+// one is the command's.
+func (r *relayRun) many() bool {
+	once, _ := r.From.IsOnce()
+	return r.From.Passive(false) && !once
+}
+
+// totalsEvent is what --json prints at SIGUSR1, before what is open.
+type totalsEvent struct {
+	Event    string `json:"event"` // "totals"
+	Open     int    `json:"open"`
+	Ended    int64  `json:"ended"`
+	Reset    int64  `json:"reset"`   // of those ended
+	Failed   int64  `json:"failed"`  // of those ended
+	Refused  int64  `json:"refused"` // messages that did not fit
+	Sent     passed `json:"sent"`
+	Received passed `json:"received"`
+}
+
+// sayTotals prints the totals and what is open.
+func (r *relayRun) sayTotals() {
+	t := r.Totals()
+	e := totalsEvent{"totals", t.Open, t.Ended, t.Reset, t.Failed, t.Refused,
+		passed{Octets: t.From[relay.A].Octets, Messages: t.From[relay.A].Messages},
+		passed{Octets: t.From[relay.B].Octets, Messages: t.From[relay.B].Messages}}
+	if r.json {
+		r.printJSON(e)
+	} else {
+		r.sayf("%s open, %d over (%d reset, %d failed): sent %v, received %v",
+			plural(int64(t.Open), "pair"), t.Ended, t.Reset, t.Failed, e.Sent, e.Received)
+	}
+	for _, p := range r.Open() {
+		if r.json {
+			r.printJSON(newPairEvent("open", p))
+		} else {
+			r.sayf("%s", pairText(p))
+		}
+	}
+}
+
+// pairText is a pair for people, in one line.
+func pairText(p bridge.Pair) string {
+	target := p.Target
+	if target == "" {
+		target = "nothing"
+	}
+	r := p.Result
+	how := r.How.String() + " after"
+	if p.Open {
+		how = "open for"
+	}
+	text := fmt.Sprintf("#%d %s to %s: %s %v: sent %v, received %v", p.Number, p.Peer, target,
+		how, r.Duration.Round(time.Microsecond), newPassed(r.From[relay.A]), newPassed(r.From[relay.B]))
+	if p.Err != nil {
+		text += ": " + oneLine(p.Err)
+	}
+	return text
+}

@@ -1,0 +1,143 @@
+package bridge
+
+import (
+	"slices"
+	"sync"
+	"time"
+
+	"zocalo/relay"
+)
+
+// A Pair is a peer of FROM and what it was joined with, or was to be.
+type Pair struct {
+	Number int64 // counts from 1
+	Began  time.Time
+
+	// Peer names who came, and Target what was reached for it: an address of
+	// To with the name that it had. Target is "" while nothing is reached.
+	Peer, Target string
+
+	Open bool // not over yet
+
+	// Result is what passed and how it ended; of a pair that is open, what
+	// passed until now, and how long it is open. End A is FROM's.
+	Result relay.Result
+
+	// Err is why it did not end in order.
+	Err error
+}
+
+// Totals are what a bridge has done since it runs.
+type Totals struct {
+	Open    int   // pairs that are open now
+	Ended   int64 // pairs that are over
+	Reset   int64 // of these, those that a reset ended
+	Failed  int64 // of these, those that failed, or for which nothing was reached
+	Refused int64 // messages that did not fit
+
+	// From are the octets and messages that passed from each side, open pairs
+	// included.
+	From [2]struct{ Octets, Messages int64 }
+}
+
+// An account holds the pairs that are open, and the sums of those that were.
+type account struct {
+	mu     sync.Mutex
+	last   int64
+	open   map[int64]*entry
+	totals Totals
+}
+
+// An entry is a pair that is open.
+type entry struct {
+	Pair     // but for Result
+	progress relay.Progress
+}
+
+// begin opens a pair.
+func (a *account) begin(peer string) *entry {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.open == nil {
+		a.open = make(map[int64]*entry)
+	}
+	a.last++
+	e := &entry{Pair: Pair{Number: a.last, Began: time.Now(), Peer: peer}}
+	a.open[e.Number] = e
+	return e
+}
+
+// reached notes what an entry is joined with.
+func (a *account) reached(e *entry, target string) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	e.Target = target
+}
+
+// end closes a pair.
+func (a *account) end(e *entry, r relay.Result, err error) Pair {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	delete(a.open, e.Number)
+	e.Result, e.Err = r, err
+	t := &a.totals
+	t.Ended++
+	switch r.How {
+	case relay.Reset:
+		t.Reset++
+	case relay.Failed:
+		t.Failed++
+	}
+	for side, f := range r.From {
+		t.From[side].Octets += f.Octets
+		t.From[side].Messages += f.Messages
+		t.Refused += f.Refused
+	}
+	return e.Pair
+}
+
+func (a *account) count() int {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return len(a.open)
+}
+
+// now is the pair as it stands.
+func (e *entry) now() Pair {
+	p := e.Pair
+	p.Open = true
+	p.Result.Duration = time.Since(e.Began)
+	for _, side := range []relay.Side{relay.A, relay.B} {
+		f := &p.Result.From[side]
+		f.Octets, f.Messages = e.progress.From(side)
+	}
+	return p
+}
+
+// Open returns the pairs that are open, in the order in which they began.
+func (b *Bridge) Open() []Pair {
+	b.account.mu.Lock()
+	defer b.account.mu.Unlock()
+	pairs := make([]Pair, 0, len(b.account.open))
+	for _, e := range b.account.open {
+		pairs = append(pairs, e.now())
+	}
+	slices.SortFunc(pairs, func(x, y Pair) int { return int(x.Number - y.Number) })
+	return pairs
+}
+
+// Totals returns the sums so far.
+func (b *Bridge) Totals() Totals {
+	b.account.mu.Lock()
+	defer b.account.mu.Unlock()
+	t := b.account.totals
+	t.Open = len(b.account.open)
+	for _, e := range b.account.open {
+		for _, side := range []relay.Side{relay.A, relay.B} {
+			octets, messages := e.progress.From(side)
+			t.From[side].Octets += octets
+			t.From[side].Messages += messages
+		}
+	}
+	return t
+}

@@ -1,0 +1,92 @@
+package bridge
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"zocalo/relay"
+	"zocalo/server"
+	"zocalo/socket"
+)
+
+// datagramIdle is how long a pair goes on in silence once one end has finished
+// and the other, which has datagrams, cannot be told.
+const datagramIdle = 2 * time.Second
+
+// errSessionOver is why a pair ends of which one is a session that is over.
+var errSessionOver = errors.New("the session of datagrams is over")
+
+// pair reaches the other end for one of FROM and joins them. Both are closed
+// when it returns.
+func (r *run) pair(ctx context.Context, from *socket.Socket, to reacher) error {
+	e := r.account.begin(server.PeerText(from))
+	other, t, err := to.reach(ctx, from)
+	if err != nil {
+		from.Abort()
+		return r.ended(e, relay.Result{How: relay.Failed, Side: relay.B, Duration: time.Since(e.Began)}, err)
+	}
+	r.account.reached(e, t.text)
+
+	// At the end of the time to drain both are reset, so that nobody takes a
+	// stream cut short for one that is complete.
+	defer context.AfterFunc(r.life, func() {
+		from.Abort()
+		other.Abort()
+	})()
+	joining, end := context.WithCancelCause(context.WithoutCancel(r.life))
+	defer end(nil)
+	o := r.options(e)
+	o.OnEOF = func(side relay.Side) {
+		if isSession([]*socket.Socket{from, other}[side]) {
+			end(errSessionOver)
+		}
+	}
+	if isSession(from) || isSession(other) {
+		o.IdleAfterEOF = datagramIdle
+	}
+	result, err := relay.Join(joining, relay.End{Socket: from, Format: r.from.format}, relay.End{Socket: other, Format: t.format}, o)
+	var needs *relay.NeedsFormatError
+	switch {
+	case errors.Is(err, errSessionOver):
+		result.How, err = relay.Idle, nil
+	case err != nil && r.life.Err() != nil:
+		result.How, err = relay.Cancelled, ErrStopped
+	case errors.As(err, &needs):
+		octets, messages := r.from.Address, t.Address
+		if needs.Side == relay.B {
+			octets, messages = messages, octets
+		}
+		err = &PairError{r.from.Address, t.Address, needsFormat(octets, messages)}
+	}
+	return r.ended(e, result, err)
+}
+
+// isSession reports whether a socket has datagrams, which know no end: where
+// one reads as ended, it is that of a session that is over.
+func isSession(s *socket.Socket) bool {
+	p := s.Properties()
+	return p.Bounded && !p.Connected
+}
+
+func (r *run) options(e *entry) relay.Options {
+	o := relay.Options{MaxMessage: r.MaxMessage, Idle: r.Idle, Lifetime: r.Lifetime, Progress: &e.progress}
+	if see := r.OnData; see != nil {
+		number := e.Number
+		o.OnData = func(from relay.Side, what relay.What, data []byte) { see(number, from, what, data) }
+	}
+	o.OnRefused = func(from relay.Side, err error) {
+		r.log.Warn("a message was refused", "pair", e.Number, "from", from, "peer", e.Peer, "error", err)
+	}
+	return o
+}
+
+// ended closes the entry of a pair, tells of it, and returns why it did not end
+// in order.
+func (r *run) ended(e *entry, result relay.Result, err error) error {
+	p := r.account.end(e, result, err)
+	if tell := r.OnEnd; tell != nil {
+		tell(p)
+	}
+	return err
+}
