@@ -3,12 +3,14 @@ package main
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -82,10 +84,10 @@ func compareCalls(t *testing.T, who, trace, straceFile string) {
 	}
 	ours, sockets := tracedCalls(trace)
 	theirs := straceCalls(string(text), sockets)
-	// Calls on different sockets may be made by different goroutines, whose
-	// lines come in either order.
-	slices.SortStableFunc(ours, bySocket)
-	slices.SortStableFunc(theirs, bySocket)
+	// Calls on different sockets, and the two directions of one, may be made by
+	// different goroutines, whose lines come in either order.
+	slices.SortStableFunc(ours, byGoroutine)
+	slices.SortStableFunc(theirs, byGoroutine)
 	if !slices.Equal(ours, theirs) {
 		t.Errorf("%s: --trace printed\n  %s\nand strace saw\n  %s", who, strings.Join(ours, "\n  "), strings.Join(theirs, "\n  "))
 	}
@@ -94,8 +96,11 @@ func compareCalls(t *testing.T, who, trace, straceFile string) {
 	}
 }
 
-// bySocket orders calls by their descriptor.
-func bySocket(a, b string) int { return strings.Compare(descriptorOf(a), descriptorOf(b)) }
+// byGoroutine orders calls by their descriptor, and its reads after all else.
+func byGoroutine(a, b string) int {
+	return cmp.Or(strings.Compare(descriptorOf(a), descriptorOf(b)),
+		strings.Compare(strconv.FormatBool(strings.HasPrefix(a, "read(")), strconv.FormatBool(strings.HasPrefix(b, "read("))))
+}
 
 func descriptorOf(call string) string {
 	_, rest, _ := strings.Cut(call, "(")
