@@ -1,14 +1,16 @@
 package socket_test
 
 import (
-	"context"
 	"errors"
 	"io"
 	"net/netip"
 	"os"
+	"runtime"
 	"syscall"
 	"testing"
 	"time"
+
+	"golang.org/x/sys/unix"
 
 	"zocalo/socket"
 )
@@ -135,8 +137,10 @@ var veth = []string{
 
 func receives(t *testing.T, s *socket.Socket, want string) {
 	t.Helper()
+	check(t, s.SetReadDeadline(time.Now().Add(time.Minute))) // for what went astray
 	buf := make([]byte, 100)
 	n, err := s.Read(buf)
+	check(t, s.SetReadDeadline(time.Time{}))
 	if string(buf[:n]) != want || err != nil {
 		t.Errorf("received %q, %v; want %q", buf[:n], err, want)
 	}
@@ -236,48 +240,80 @@ func TestDeviceAndBroadcast(t *testing.T) {
 	})
 }
 
-// The program chooses the socket: here always the second that was bound.
-func TestReusePortProgram(t *testing.T) {
+// reusePortPair returns two sockets of one name, in the order in which a
+// program counts them.
+func reusePortPair(t *testing.T, options ...func(*socket.Socket) error) (pair [2]*socket.Socket) {
+	t.Helper()
 	reuse := func(s *socket.Socket) error { return socket.ReusePort.Set(s, true) }
-	one := bindTo(t, socket.Inet, "127.0.0.1:0", reuse)
-	two, err := socket.New(socket.Inet, socket.Datagram, 0)
-	check(t, err)
-	defer two.Close()
-	check(t, socket.ReuseAddress.Set(two, true))
-	check(t, reuse(two))
-	check(t, two.Bind(one.Name()))
-	for i, s := range []*socket.Socket{one, two, one} {
-		program := []socket.BPF{{Op: syscall.BPF_RET | syscall.BPF_K, K: uint32(i % 2)}}
-		check(t, socket.ReusePortProgram.Set(one, program))
-		for range 10 {
-			from := bindTo(t, socket.Inet, "127.0.0.1:0")
-			_, err := from.Send(&socket.Message{Buffers: [][]byte{[]byte("x")}, Peer: one.Name()})
-			check(t, err)
-			receives(t, s, "x")
-		}
+	name := "127.0.0.1:0"
+	for i := range pair {
+		pair[i] = bindTo(t, socket.Inet, name, append(options, reuse)...)
+		name = pair[i].Name().String()
 	}
-	wantError(t, "a descriptor that is no program", socket.ReusePortProgramFD.Set(one, one.Unwrap().(socket.Descriptor).FD()), syscall.EINVAL)
+	return pair
 }
 
-// A listener that defers accepts once data is there.
-func TestDeferAccept(t *testing.T) {
-	l := tcp.bound(t)
-	check(t, socket.DeferAccept.Set(l, time.Minute))
-	check(t, l.Listen(0))
-	c := tcp.open(t)
-	check(t, c.Connect(t.Context(), l.Name()))
-	accepted := start(t, "Accept", func() error {
-		s, err := l.Accept(context.Background())
-		if err == nil {
-			defer s.Close()
-			buf := make([]byte, 5)
-			_, err = io.ReadFull(s, buf)
+// The program chooses the socket by the datagram's first octet, and whatever it
+// is afterwards by another program. What names no socket falls to the system.
+func TestReusePortProgram(t *testing.T) {
+	pair := reusePortPair(t)
+	from := udp.open(t)
+	check(t, from.Connect(t.Context(), pair[0].Name()))
+	first := []socket.BPF{{Op: syscall.BPF_LD | syscall.BPF_B | syscall.BPF_ABS}, {Op: syscall.BPF_RET | syscall.BPF_A}}
+	opposite := []socket.BPF{first[0], {Op: syscall.BPF_ALU | unix.BPF_XOR | syscall.BPF_K, K: 1}, first[1]}
+	for i, program := range [][]socket.BPF{first, opposite} {
+		check(t, socket.ReusePortProgram.Set(pair[0], program))
+		for n := range 20 {
+			text := []byte{byte(n / 3 % 2), byte(n)}
+			_, err := from.Write(text)
+			check(t, err)
+			receives(t, pair[int(text[0])^i], string(text))
 		}
-		return err
-	})
-	_, err := c.Write([]byte("hello"))
-	check(t, err)
-	accepted.end(nil)
+	}
+	wantError(t, "a descriptor that is no program", socket.ReusePortProgramFD.Set(pair[0], pair[0].Unwrap().(socket.Descriptor).FD()), syscall.EINVAL)
+}
+
+// onCPU makes the thread, which stays the goroutine's, run on one processor.
+func onCPU(t *testing.T, cpu int) {
+	t.Helper()
+	var set unix.CPUSet
+	set.Set(cpu)
+	check(t, unix.SchedSetaffinity(0, &set))
+}
+
+// haveTwoCPUs ends the test unless it may choose between processors 0 and 1.
+func haveTwoCPUs(t *testing.T) {
+	t.Helper()
+	var may unix.CPUSet
+	check(t, unix.SchedGetaffinity(0, &may))
+	if !may.IsSet(0) || !may.IsSet(1) {
+		t.Skip("needs processors 0 and 1")
+	}
+}
+
+// Of two sockets of one name each gets what comes by its processor.
+func TestIncomingCPU(t *testing.T) {
+	haveTwoCPUs(t)
+	pair := reusePortPair(t)
+	for cpu, s := range pair {
+		check(t, socket.IncomingCPU.Set(s, cpu))
+	}
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		runtime.LockOSThread() // and never unlocked: the thread ends with the goroutine
+		for n := range 20 {
+			onCPU(t, n%2)
+			// Each from a port of its own, so that no other choice is stable.
+			s, err := socket.New(socket.Inet, socket.Datagram, 0)
+			check(t, err)
+			_, err = s.Send(&socket.Message{Buffers: [][]byte{{byte(n)}}, Peer: pair[0].Name()})
+			check(t, err)
+			check(t, s.Close())
+			receives(t, pair[n%2], string([]byte{byte(n)}))
+		}
+	}()
+	<-done
 }
 
 // With a connection's cookie at hand, the data goes with the first packet:
