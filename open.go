@@ -2,8 +2,10 @@ package zocalo
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
+	"syscall"
 
 	"zocalo/address"
 	"zocalo/socket"
@@ -68,7 +70,10 @@ func (o *opening) kind(n socket.Name) socket.Kind {
 func (o *opening) make(n socket.Name, reuse bool) (*socket.Socket, error) {
 	k := o.kind(n)
 	s, err := socket.New(k.Domain, k.Type, k.Protocol)
-	if err != nil {
+	switch {
+	case errors.Is(err, syscall.EPERM):
+		return nil, &socket.Advised{Err: err, Advice: "only root, or a program with the capability CAP_NET_RAW, may make such sockets"}
+	case err != nil:
 		return nil, err
 	}
 	_, given := socket.ReuseAddress.In(o.target.Settings)

@@ -14,6 +14,16 @@ type UnknownError struct {
 	Known []string // those that there are
 }
 
+// A KindError refuses a kind that there is, and that cannot be tried.
+type KindError struct {
+	Kind   string
+	Reason string
+}
+
+func (e *KindError) Error() string {
+	return fmt.Sprintf("kind %q cannot be tried: %s", e.Kind, e.Reason)
+}
+
 // Error names the nearest that there is, or all of them.
 func (e *UnknownError) Error() string {
 	if near := address.Nearest(e.Name, e.Known); near != "" {

@@ -21,15 +21,19 @@ import (
 var kernelKinds = []string{"tcp", "tcp6", "mptcp", "udp", "unix", "unix-dgram", "unix-seqpacket", "vsock", "raw", "socketpair", "pipe"}
 
 // askedOnly are kinds that say nothing more than one of kernelKinds does.
-var askedOnly = []string{"tcp4", "udp4", "udp6", "raw6", "vsock-seqpacket", "packet", "packet-dgram"}
+var askedOnly = []string{"tcp4", "udp4", "udp6", "raw6", "vsock-seqpacket"}
+
+// linkKinds would need a network interface that carries nothing else.
+var linkKinds = []string{"packet", "packet-dgram"}
 
 // Kinds returns the kinds that [Run] tries unless told otherwise: the
 // kernel's, a pipe to compare them with, and those of every other family that
 // the program has registered.
 func Kinds() []string {
 	kinds := slices.Clone(kernelKinds)
+	others := slices.Concat(kernelKinds, askedOnly, linkKinds)
 	for _, s := range socket.Schemes() {
-		if s.Resolve != nil && !s.NoListen && !s.NoDial && !slices.Contains(kinds, s.Name) && !slices.Contains(askedOnly, s.Name) {
+		if s.Resolve != nil && !s.NoListen && !s.NoDial && !slices.Contains(others, s.Name) {
 			kinds = append(kinds, s.Name)
 		}
 	}
@@ -55,8 +59,10 @@ func lookup(kind string) (string, opener, error) {
 	switch {
 	case !ok:
 		return "", nil, &UnknownError{"kind", kind, append(Kinds(), askedOnly...)}
+	case slices.Contains(linkKinds, s.Name):
+		return "", nil, &KindError{kind, "it would need a network interface that carries nothing else"}
 	case s.Resolve == nil || s.NoListen || s.NoDial:
-		return "", nil, fmt.Errorf("kind %q cannot be tried: it does not have both a side that listens and one that connects", kind)
+		return "", nil, &KindError{kind, "it does not have both a side that listens and one that connects"}
 	}
 	return s.Name, func(ctx context.Context) (*Source, error) { return openScheme(ctx, s) }, nil
 }

@@ -3,9 +3,11 @@ package check
 import (
 	"context"
 	"errors"
+	"fmt"
 	"runtime"
 	"slices"
 	"sync"
+	"syscall"
 	"time"
 )
 
@@ -55,7 +57,8 @@ func Properties() []string {
 }
 
 // Run tries kinds of socket on this machine, by name; none means those of
-// [Kinds]. It fails for a kind or property that it does not know, and when
+// [Kinds]. It fails for a kind or property that it does not know or cannot try
+// ([UnknownError], [KindError]), when there are no descriptors left, and when
 // ctx ends. What a kind lacks or breaks is in the report.
 func Run(ctx context.Context, kinds []string, o Options) (Report, error) {
 	if len(kinds) == 0 {
@@ -109,6 +112,7 @@ type runner struct {
 	report KindReport
 	open   opener
 	source *Source // nil if this machine lacks the kind
+	short  error   // there were no descriptors to see that
 }
 
 // atOnce is how many kinds are tried at the same time. Most of that time they
@@ -145,6 +149,11 @@ func runAll(ctx context.Context, rs []*runner, o Options) error {
 	}
 	group.Wait()
 	for _, r := range rs {
+		if r.short != nil {
+			return fmt.Errorf("%s: %w: no descriptors are left: raise the limit (ulimit -n)", r.report.Kind, r.short)
+		}
+	}
+	for _, r := range rs {
 		r.experiments(ctx, o, w, true)
 	}
 	return context.Cause(ctx)
@@ -155,7 +164,11 @@ func (r *runner) begin(ctx context.Context, o Options) {
 	ctx, cancel := context.WithTimeout(ctx, o.Patience)
 	defer cancel()
 	src, err := r.open(ctx)
-	if err != nil {
+	switch {
+	case errors.Is(err, syscall.EMFILE), errors.Is(err, syscall.ENFILE):
+		r.short = err
+		return
+	case err != nil:
 		r.report.Reason = err.Error()
 		return
 	}

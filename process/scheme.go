@@ -19,11 +19,11 @@ func init() {
 		Type: socket.Stream, NoListen: true, Options: programOptions,
 		Open: func(_ context.Context, t socket.Target) (*socket.Socket, error) {
 			words, err := Words(t.Endpoint)
-			if err == nil && len(words) == 0 {
-				err = errors.New("no command was given: write exec:command")
-			}
-			if err != nil {
-				return nil, err
+			switch {
+			case err != nil:
+				return nil, socket.EndpointErrorf("%v", err)
+			case len(words) == 0:
+				return nil, socket.EndpointErrorf("no command was given: write exec:command")
 			}
 			return openProgram(words, t.Settings)
 		},
@@ -33,7 +33,7 @@ func init() {
 		Type: socket.Stream, NoListen: true, Options: programOptions,
 		Open: func(_ context.Context, t socket.Target) (*socket.Socket, error) {
 			if t.Endpoint == "" {
-				return nil, errors.New("no command was given: write shell:command")
+				return nil, socket.EndpointErrorf("no command was given: write shell:command")
 			}
 			return openProgram(Shell(t.Endpoint), t.Settings)
 		},
@@ -147,7 +147,7 @@ func (e *endpoint) Close() error {
 func openDevice(target socket.Target) (*socket.Socket, error) {
 	path := target.Endpoint
 	if path == "" {
-		return nil, errors.New("no path was given: write pty:path, where other programs will find the terminal")
+		return nil, socket.EndpointErrorf("no path was given: write pty:path, where other programs will find the terminal")
 	}
 	t, err := OpenTerminal()
 	if err != nil {

@@ -27,6 +27,19 @@ func (e *UnsupportedError) Error() string {
 // Is makes the error match errors.ErrUnsupported.
 func (e *UnsupportedError) Is(target error) bool { return target == errors.ErrUnsupported }
 
+// An EndpointError says that the text of an endpoint cannot mean a name,
+// whatever this machine and others have: a mistake of whoever wrote it.
+type EndpointError struct {
+	Problem string // what is wrong, and what to do
+}
+
+// EndpointErrorf makes one, as fmt.Errorf makes errors.
+func EndpointErrorf(format string, args ...any) error {
+	return &EndpointError{fmt.Sprintf(format, args...)}
+}
+
+func (e *EndpointError) Error() string { return e.Problem }
+
 // failed gives an error its operation and names, as package net's errors
 // have them; nil, io.EOF and what already is a *net.OpError stay as they are.
 func (s *Socket) failed(op string, err error) error {

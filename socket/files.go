@@ -2,7 +2,6 @@ package socket
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io/fs"
 	"os"
@@ -86,7 +85,7 @@ func access(ss Settings) (flag int, given bool, err error) {
 // permissions allow.
 func openFile(_ context.Context, t Target) (*Socket, error) {
 	if t.Endpoint == "" {
-		return nil, errors.New("no path was given: write file:path")
+		return nil, EndpointErrorf("no path was given: write file:path")
 	}
 	flag, given, err := access(t.Settings)
 	if err != nil {
@@ -149,7 +148,7 @@ func wrapFile(fd int, firstWriter bool) (*Socket, error) {
 // reads; a writer waits here, until somebody reads.
 func openPipe(ctx context.Context, t Target) (*Socket, error) {
 	if t.Endpoint == "" {
-		return nil, errors.New("no path was given: write pipe:path")
+		return nil, EndpointErrorf("no path was given: write pipe:path")
 	}
 	flag, _, err := access(t.Settings)
 	if err != nil {

@@ -1,7 +1,6 @@
 package socket
 
 import (
-	"fmt"
 	"net/netip"
 	"strings"
 )
@@ -14,7 +13,7 @@ import (
 // name, an address or "any"; it is "" where none is given.
 func splitHostPort(endpoint string) (host, port string, err error) {
 	bad := func(format string, args ...any) (string, string, error) {
-		return "", "", fmt.Errorf("endpoint %.80q: "+format, append([]any{endpoint}, args...)...)
+		return "", "", EndpointErrorf("endpoint %.80q: "+format, append([]any{endpoint}, args...)...)
 	}
 	const noPort = "no port: write host:port"
 

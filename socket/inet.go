@@ -98,10 +98,10 @@ func (r inetResolver) resolve(ctx context.Context, t Target) ([]Name, error) {
 		return nil, err
 	}
 	if !t.Passive && host == "any" {
-		return nil, fmt.Errorf("%q is no host to connect to: it means every interface of a listener", t.Endpoint)
+		return nil, EndpointErrorf("%q is no host to connect to: it means every interface of a listener", t.Endpoint)
 	}
 	if !t.Passive && number == 0 && !r.portless {
-		return nil, fmt.Errorf("%q has port 0, which no peer can have: it lets the system choose a listener's port", t.Endpoint)
+		return nil, EndpointErrorf("%q has port 0, which no peer can have: it lets the system choose a listener's port", t.Endpoint)
 	}
 	addrs, err := r.lookupHost(ctx, host)
 	if err != nil {
@@ -127,7 +127,7 @@ func (r inetResolver) lookupHost(ctx context.Context, host string) ([]netip.Addr
 	default:
 		if a, err := netip.ParseAddr(host); err == nil {
 			if r.network == "ip4" && !a.Is4() || r.network == "ip6" && !a.Is6() {
-				return nil, fmt.Errorf("%s is not an address of the version that the scheme asks for", host)
+				return nil, EndpointErrorf("%s is not an address of the version that the scheme asks for", host)
 			}
 			if a.Zone() != "" && scopeOf(a.Zone()) == 0 {
 				return nil, fmt.Errorf("%s names no interface of this machine after the %%", host)
@@ -156,13 +156,13 @@ func lookupPort(ctx context.Context, port string, portless bool) (uint16, error)
 	}
 	if n, err := strconv.ParseUint(port, 10, 64); err == nil {
 		if n > 65535 {
-			return 0, fmt.Errorf("port %s is out of range: ports go from 0 to 65535", port)
+			return 0, EndpointErrorf("port %s is out of range: ports go from 0 to 65535", port)
 		}
 		return uint16(n), nil
 	}
 	n, err := net.DefaultResolver.LookupPort(ctx, "ip", port)
 	if err != nil {
-		return 0, fmt.Errorf("port %q is neither a number up to 65535 nor a service that this system knows", port)
+		return 0, EndpointErrorf("port %q is neither a number up to 65535 nor a service that this system knows", port)
 	}
 	return uint16(n), nil
 }

@@ -50,7 +50,7 @@ func openInherited(_ context.Context, t Target) (*Socket, error) {
 		}
 	}
 	if fd < 0 {
-		return nil, fmt.Errorf("descriptor %d cannot be: they count from 0", fd)
+		return nil, EndpointErrorf("descriptor %d cannot be: they count from 0", fd)
 	}
 	s, err := FromFD(fd)
 	if errors.Is(err, syscall.EBADF) {
@@ -87,7 +87,7 @@ type stdio struct{ in, out *Socket }
 // socket.
 func openStdio(_ context.Context, t Target) (*Socket, error) {
 	if t.Endpoint != "" {
-		return nil, fmt.Errorf("stdio takes nothing after the colon, and %q is there", t.Endpoint)
+		return nil, EndpointErrorf("stdio takes nothing after the colon, and %q is there", t.Endpoint)
 	}
 	in, err := FromFD(0)
 	if err != nil {

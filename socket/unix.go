@@ -95,7 +95,7 @@ func unixNetAddr(n Name, k Kind) net.Addr {
 
 func resolveUnix(path string) ([]Name, error) {
 	if path == "" || path == "@" {
-		return nil, fmt.Errorf("no path was given: write unix:/run/name.sock, or unix:@name")
+		return nil, EndpointErrorf("no path was given: write unix:/run/name.sock, or unix:@name")
 	}
 	n, err := UnixName(path)
 	if err != nil {

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -27,7 +26,7 @@ const (
 	statusOK          = 0
 	statusFailed      = 1
 	statusUsage       = 2
-	statusInterrupted = 130 // as a shell says of SIGINT
+	statusInterrupted = 130 // by SIGINT; see interruption for other signals
 )
 
 // streams are a run's standard input, output and error.
@@ -122,7 +121,11 @@ func (a *app) root() *cobra.Command {
 as tcp:localhost:5346, udp:any:53, unix:/run/x.sock,mode=0660. A socket is a
 channel between two programs, on one machine or two; 'zocalo explain ADDRESS'
 says what an address means, and 'zocalo check' tries every kind of socket that
-this machine has.`,
+this machine has.
+
+The exit status is 0 for success, 1 if it failed, and 2 if the command line was
+wrong. A server that SIGINT or SIGTERM ends exits with 0; anything else that a
+signal ends, with 128 and its number, as in a shell: 130 and 143.`,
 		Version:       version,
 		SilenceErrors: true,
 		SilenceUsage:  true,
@@ -138,7 +141,8 @@ this machine has.`,
 	flags.BoolVar(&a.trace, "trace", false, "print each socket call as it completes")
 	root.PersistentPreRunE = func(*cobra.Command, []string) error { return a.begin() }
 	root.SetFlagErrorFunc(flagError)
-	root.AddCommand(a.checkVerb(), a.echoVerb(), a.serveVerb(), a.talkVerb(), a.listenVerb(), a.explainVerb(), a.listVerb(), a.relayVerb())
+	root.AddCommand(a.checkVerb(), a.echoVerb(), a.serveVerb(), a.talkVerb(), a.listenVerb(), a.explainVerb(), a.listVerb(), a.relayVerb(), a.manVerb())
+	strictHelp(root)
 	usageErrors(root)
 	return root
 }
@@ -162,10 +166,7 @@ func unknownVerb(cmd *cobra.Command, args []string) error {
 	if len(args) == 0 {
 		return nil
 	}
-	var verbs []string
-	for _, sub := range cmd.Commands() {
-		verbs = append(verbs, sub.Name())
-	}
+	verbs := verbNames(cmd)
 	if near := address.Nearest(args[0], verbs); near != "" {
 		return fmt.Errorf("unknown verb %q: did you mean %s?", args[0], near)
 	}
@@ -252,9 +253,4 @@ func (a *app) print(text string) error {
 		return brokenOutput{fmt.Errorf("standard output: %w", err)}
 	}
 	return nil
-}
-
-// canceled reports whether an error only says that ctx ended.
-func canceled(ctx context.Context, err error) bool {
-	return ctx.Err() != nil && (err == nil || errors.Is(err, context.Canceled) || errors.Is(err, ctx.Err()))
 }

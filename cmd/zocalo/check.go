@@ -3,9 +3,7 @@ package main
 import (
 	"context"
 	"errors"
-	"os/signal"
 	"strings"
-	"syscall"
 
 	"github.com/spf13/cobra"
 
@@ -31,8 +29,9 @@ The properties are ` + strings.Join(check.Properties(), ", ") + `.`,
   zocalo check tcp unix-seqpacket pipe --figures
   zocalo check udp -v
   zocalo check --json | jq '.kinds[] | {kind, available}'`,
+		ValidArgsFunction: completeKinds,
 		RunE: func(cmd *cobra.Command, kinds []string) error {
-			ctx, stop := signal.NotifyContext(cmd.Context(), syscall.SIGINT, syscall.SIGTERM)
+			ctx, stop := interruptible(cmd.Context())
 			defer stop()
 			return a.check(ctx, kinds, check.Options{Properties: properties}, figures)
 		},
@@ -45,12 +44,13 @@ The properties are ` + strings.Join(check.Properties(), ", ") + `.`,
 func (a *app) check(ctx context.Context, kinds []string, o check.Options, figures bool) error {
 	report, err := check.Run(ctx, kinds, o)
 	var unknown *check.UnknownError
+	var kind *check.KindError
 	switch {
-	case errors.As(err, &unknown):
+	case errors.As(err, &unknown), errors.As(err, &kind):
 		return usageError{err}
 	case canceled(ctx, err):
 		a.sayf("zocalo: interrupted: what was found out until then is not complete, and not printed")
-		return statusError(statusInterrupted)
+		return interruption(ctx)
 	case err != nil:
 		return err
 	}

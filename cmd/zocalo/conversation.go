@@ -155,7 +155,7 @@ func (c *conversation) hold(interrupted context.Context, far relay.End, a addres
 	r.From[relay.A].Octets += urgent
 	err = c.outcome(r, err)
 	if interrupted.Err() != nil {
-		err = statusError(statusInterrupted)
+		err = interruption(interrupted)
 	}
 	if said := c.sayEnded(r, err); err == nil {
 		err = said

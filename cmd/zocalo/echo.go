@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"sync"
 
 	"github.com/spf13/cobra"
@@ -45,6 +46,7 @@ second signal ends it at once.`,
   zocalo echo tcp:0 udp:0 unix:/tmp/echo.sock
   zocalo echo --once --trace
   zocalo echo --json tcp:0 | head -1 | jq -r .address`,
+		ValidArgsFunction: completeAddresses(math.MaxInt),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if len(args) == 0 {
 				args = []string{lectureAddress}
@@ -61,7 +63,7 @@ second signal ends it at once.`,
 func (e *echo) run(ctx context.Context, args []string) error {
 	e.echoer.Log = e.log
 	var servers []*server.Server
-	ctx, stop := untilSignal(ctx, func() {
+	ctx, stop := untilSignal(ctx, func(stopped) {
 		for _, srv := range servers {
 			srv.Abort()
 		}
@@ -145,7 +147,10 @@ func (e *echo) open(ctx context.Context, text string) (*passive, error) {
 	if err != nil {
 		return nil, err
 	}
-	return nil, e.echo(ctx, c, format)
+	if err := e.echo(ctx, c, format); !canceled(ctx, err) {
+		return nil, err
+	}
+	return nil, nil
 }
 
 // serve echoes one connection.

@@ -15,7 +15,8 @@ func (a *app) explainVerb() *cobra.Command {
 		Example: `  zocalo explain tcp:localhost:5346
   zocalo explain TCP-LISTEN:8080,fork,reuseaddr
   zocalo explain --json unix:/run/x.sock`,
-		Args: cobra.ExactArgs(1),
+		ValidArgsFunction: completeAddresses(1),
+		Args:              cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			parsed, err := address.Parse(args[0])
 			if err != nil {

@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"errors"
-	"os"
 	"slices"
 	"sync"
 
@@ -41,8 +40,9 @@ left off, and a peer that finishes ends its own as soon as input pauses.
   zocalo listen unix:/tmp/x.sock --quoted
   zocalo listen --keep udp:any:5514 </dev/null
   zocalo listen --json tcp:0 </dev/null | jq .`,
-		Args: cobra.ExactArgs(1),
-		RunE: func(cmd *cobra.Command, args []string) error { return l.run(cmd, args[0]) },
+		ValidArgsFunction: completeAddresses(1),
+		Args:              cobra.ExactArgs(1),
+		RunE:              func(cmd *cobra.Command, args []string) error { return l.run(cmd, args[0]) },
 	}
 	l.flags(cmd)
 	cmd.Flags().BoolVar(&l.keep, "keep", false, "take the next peer when one has gone, until interrupted")
@@ -60,7 +60,7 @@ func (l *listen) run(cmd *cobra.Command, text string) error {
 	case given && l.keep:
 		return usagef("%s: once and --keep exclude each other: give one", text)
 	}
-	ctx, stop := untilSignal(cmd.Context(), func() { os.Exit(statusInterrupted) })
+	ctx, stop := interruptible(cmd.Context())
 	defer stop()
 	if err := l.prepare(cmd); err != nil {
 		return err
@@ -82,7 +82,7 @@ func (l *listen) run(cmd *cobra.Command, text string) error {
 		case ctx.Err() != nil && l.keep:
 			return nil // as a server ends
 		case ctx.Err() != nil:
-			return statusError(statusInterrupted)
+			return interruption(ctx)
 		case !l.keep, isBrokenOutput(err), errors.As(err, &usage), errors.As(err, &standard):
 			return err
 		case err != nil:

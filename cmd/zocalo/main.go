@@ -6,7 +6,10 @@
 package main
 
 import (
+	"fmt"
 	"os"
+	"syscall"
+	"time"
 
 	_ "zocalo/iso"
 	"zocalo/process"
@@ -15,5 +18,23 @@ import (
 
 func main() {
 	process.Shim()
+	if err := startPoller(); err != nil {
+		fmt.Fprintf(os.Stderr, "zocalo: %v\n", err)
+		os.Exit(statusFailed)
+	}
 	os.Exit(run(os.Args[1:], standardStreams()))
+}
+
+// startPoller makes Go's runtime start its poller while there are descriptors
+// for it. Later, for want of them, it would end the program with a dump of all
+// goroutines.
+func startPoller() error {
+	var pair [2]int // as many as the poller takes; os.Pipe would start it
+	if err := syscall.Pipe(pair[:]); err != nil {
+		return fmt.Errorf("no descriptors are left for this program: %w: raise the limit (ulimit -n)", os.NewSyscallError("pipe", err))
+	}
+	syscall.Close(pair[0])
+	syscall.Close(pair[1])
+	time.AfterFunc(time.Hour, func() {}).Stop()
+	return nil
 }

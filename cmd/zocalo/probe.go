@@ -83,7 +83,7 @@ func (t *talk) probeAll(ctx context.Context, a address.Address) error {
 	for _, result := range results {
 		select {
 		case <-ctx.Done():
-			return statusError(statusInterrupted)
+			return interruption(ctx)
 		case p := <-result:
 			if p.Answer == "yes" {
 				status = nil
@@ -208,7 +208,7 @@ func resolved(ctx context.Context, a address.Address, endpoint string) ([]addres
 	}
 	names, err := a.Scheme.Resolve(ctx, target)
 	if err != nil {
-		return nil, fmt.Errorf("%v: %w", a, err)
+		return nil, wrongUsage(fmt.Errorf("%v: %w", a, err))
 	}
 	list := make([]address.Address, len(names))
 	for i, n := range names {

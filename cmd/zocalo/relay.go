@@ -2,6 +2,7 @@ package main
 
 import (
 	"errors"
+	"math"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -44,8 +45,9 @@ second signal ends it at once. SIGUSR1 prints totals and what is open.`,
   zocalo relay tcp-listen:5346 exec:cat
   zocalo relay tcp-listen:9000,frame=len32 unix-seqpacket:/run/app.sock
   zocalo relay -v --rate 1MB tcp-listen:8080,once tcp:localhost:80`,
-		Args: relayArgs,
-		RunE: func(cmd *cobra.Command, args []string) error { return r.run(cmd, args) },
+		Args:              relayArgs,
+		ValidArgsFunction: completeAddresses(math.MaxInt),
+		RunE:              func(cmd *cobra.Command, args []string) error { return r.run(cmd, args) },
 	}
 	r.flags(cmd)
 	f := cmd.Flags()
@@ -96,12 +98,12 @@ func (r *relayRun) run(cmd *cobra.Command, args []string) error {
 	if err := r.prepare(args); err != nil {
 		return err
 	}
-	ctx, stop := untilSignal(cmd.Context(), r.Abort)
+	ctx, stop := untilSignal(cmd.Context(), func(stopped) { r.Abort() })
 	defer stop()
 	defer onSIGUSR1(r.sayTotals)()
 	err := r.Run(ctx)
 	if err != nil && ctx.Err() != nil && errors.Is(err, bridge.ErrStopped) {
-		return statusError(statusInterrupted)
+		return interruption(ctx)
 	}
 	if err != nil && canceled(ctx, err) {
 		return nil

@@ -58,7 +58,8 @@ they get SIGTERM, and 2s later SIGKILL; a second signal does that at once.`,
   zocalo serve tcp:9418 --max-procs 20 --timeout 10m -- git daemon --inetd /srv/git
   zocalo serve tcp:localhost:2323 --pty -- bash -i
   zocalo serve tcp:8080 --activate -- my-web-server`,
-		Args: serveArgs,
+		ValidArgsFunction: completeAddresses(1),
+		Args:              serveArgs,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if err := s.prepare(cmd, args[1:]); err != nil {
 				return err
@@ -202,7 +203,7 @@ func (s *serveRun) run(ctx context.Context, text string) error {
 	}
 	handling, abort := context.WithCancel(context.WithoutCancel(ctx))
 	defer abort()
-	ctx, stop := untilSignal(ctx, func() {
+	ctx, stop := untilSignal(ctx, func(stopped) {
 		srv.Abort()
 		sessions.Abort()
 		abort()

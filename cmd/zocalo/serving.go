@@ -82,7 +82,8 @@ func (a *app) listenOn(ctx context.Context, text string) (*passive, error) {
 func wrongUsage(err error) error {
 	var side *address.SideError
 	var option *address.OptionError
-	if errors.As(err, &side) || errors.As(err, &option) {
+	var endpoint *socket.EndpointError
+	if errors.As(err, &side) || errors.As(err, &option) || errors.As(err, &endpoint) {
 		return usageError{err}
 	}
 	return err

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"net"
-	"os"
 	"strconv"
 	"time"
 
@@ -72,7 +71,8 @@ then does not mean that nobody is there.`,
   echo ping | zocalo talk udp:localhost:7 --idle 500ms
   zocalo talk unix:/run/x.sock,frame=len32 <requests
   zocalo talk --probe tcp:localhost:8000-8010`,
-		Args: cobra.MaximumNArgs(1),
+		ValidArgsFunction: completeAddresses(1),
+		Args:              cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			text := lectureAddress
 			if len(args) > 0 {
@@ -101,7 +101,7 @@ func (t *talk) run(cmd *cobra.Command, text string) error {
 	if a.Scheme.Name == "stdio" {
 		return usagef("%s is standard input and output, which talk puts on another socket: give that one's address", text)
 	}
-	ctx, stop := untilSignal(cmd.Context(), func() { os.Exit(statusInterrupted) })
+	ctx, stop := interruptible(cmd.Context())
 	defer stop()
 	if t.probe {
 		for _, other := range []string{"frame", "whole", "quoted", "hex", "crlf", "urgent", "idle", "repeat"} {
@@ -132,7 +132,7 @@ func (t *talk) talkAndRepeat(ctx context.Context, a address.Address) error {
 		stood, over, err := t.once(ctx, a)
 		switch {
 		case ctx.Err() != nil:
-			return statusError(statusInterrupted)
+			return interruption(ctx)
 		case !t.again, over && !t.standard.again, err != nil && !mayPass(err):
 			return err
 		case stood:
@@ -145,7 +145,7 @@ func (t *talk) talkAndRepeat(ctx context.Context, a address.Address) error {
 		}
 		select {
 		case <-ctx.Done():
-			return statusError(statusInterrupted)
+			return interruption(ctx)
 		case <-time.After(pause):
 		}
 		pause = min(2*pause, lastPause)
@@ -162,7 +162,7 @@ func (t *talk) once(ctx context.Context, a address.Address) (stood, over bool, e
 	s, err := d.DialAddress(ctx, a)
 	if err != nil {
 		if canceled(ctx, err) {
-			err = statusError(statusInterrupted)
+			err = interruption(ctx)
 		}
 		return false, false, wrongUsage(err)
 	}

@@ -88,20 +88,35 @@ func expect(t *testing.T, r io.Reader, want string) {
 	}
 }
 
-// SIGINT ends a conversation in order, without a word, with status 130.
+// A signal ends a conversation in order, without a word, with the status that
+// shells know it by.
 func TestTalkInterrupted(t *testing.T) {
-	l, address := serverTCP(t)
-	c := start(t, "talk", address)
-	peer := accept(t, l)
-	io.WriteString(c.in, "hello\n")
-	expect(t, peer, "hello\n")
-	must(t, c.Process.Signal(syscall.SIGINT))
-	if said := c.exits(t, statusInterrupted); said != "" {
-		t.Errorf("standard error: %q", said)
+	for signal, status := range map[syscall.Signal]int{syscall.SIGINT: 130, syscall.SIGTERM: 143, syscall.SIGHUP: 129} {
+		t.Run(signal.String(), func(t *testing.T) {
+			l, address := serverTCP(t)
+			c := start(t, "talk", address)
+			peer := accept(t, l)
+			io.WriteString(c.in, "hello\n")
+			expect(t, peer, "hello\n")
+			must(t, c.Process.Signal(signal))
+			if said := c.exits(t, status); said != "" {
+				t.Errorf("standard error: %q", said)
+			}
+			if n, err := peer.Read(make([]byte, 1)); err != io.EOF {
+				t.Errorf("the peer read %d, %v; want end-of-file", n, err)
+			}
+		})
 	}
-	if n, err := peer.Read(make([]byte, 1)); err != io.EOF {
-		t.Errorf("the peer read %d, %v; want end-of-file", n, err)
+}
+
+// echo on a program is a server too, which a signal ends well.
+func TestEchoOfProgramInterrupted(t *testing.T) {
+	c := start(t, "echo", "exec:sh -c 'echo ready >&2; exec cat'")
+	if line, err := c.err.ReadString('\n'); line != "ready\n" {
+		t.Fatal(line, err)
 	}
+	must(t, c.Process.Signal(syscall.SIGTERM))
+	c.exits(t, 0)
 }
 
 // So it does while it connects, and while it listens.

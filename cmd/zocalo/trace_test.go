@@ -139,6 +139,7 @@ var straceCall = regexp.MustCompile(`^\d+ +(\w+)\((\d*)(.*)\) += (-?\d+)(?: (E\w
 func straceCalls(text string, sockets map[string]bool) (calls []string) {
 	names := map[string]string{"accept4": "accept", "recvfrom": "read", "recvmsg": "read", "sendto": "write", "sendmsg": "write"}
 	unfinished := map[string]string{}
+	open := map[string]bool{} // a number may have been another descriptor's before
 	for line := range strings.Lines(text) {
 		line = strings.TrimSpace(line)
 		pid, rest, _ := strings.Cut(line, " ")
@@ -163,9 +164,14 @@ func straceCalls(text string, sockets map[string]bool) (calls []string) {
 			if !sockets[result] {
 				continue
 			}
-		case !sockets[fd], strings.HasPrefix(name, "getsock"), name == "getpeername", strings.Contains(args, "MSG_PEEK"),
+			open[result] = true
+		case !open[fd], strings.HasPrefix(name, "getsock"), name == "getpeername", strings.Contains(args, "MSG_PEEK"),
 			errno == "EAGAIN", errno == "EINPROGRESS", errno == "EALREADY":
 			continue
+		case name == "accept":
+			open[result] = true
+		case name == "close":
+			open[fd] = false
 		}
 		calls = append(calls, fmt.Sprintf("%s(%s) = %s", name, fd, result))
 	}
