@@ -78,8 +78,8 @@ func TestTrainRefusedAsSingle(t *testing.T) {
 	if n, err := a.SendBatch(sized(10, 10)); n != 0 || err == nil {
 		t.Errorf("%d left, %v", n, err)
 	}
-	if n := longest(d); n != mostTrainOctets {
-		t.Errorf("segments up to %d, want %d", n, mostTrainOctets)
+	if n := longest(d); n != sys.MostTrainOctets {
+		t.Errorf("segments up to %d, want %d", n, sys.MostTrainOctets)
 	}
 }
 

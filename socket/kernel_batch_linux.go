@@ -228,7 +228,7 @@ func (k *datagramKernel) Connect(ctx context.Context, peer Name) error {
 	if err := k.begin(ctx, &k.write); err != nil {
 		return err
 	}
-	k.out.paths.set(&Name{}, mostTrainOctets, time.Time{})
+	k.out.paths.set(&Name{}, sys.MostTrainOctets, time.Time{})
 	k.end(&k.write)
 	return nil
 }
@@ -291,9 +291,9 @@ func (k *datagramKernel) sendTrains(ms []Message) (int, error) {
 		case err != nil:
 			return at.message, err
 		case errno == 0:
-		case segment > 0 && refusesTrains(errno):
+		case segment > 0 && sys.RefusesTrains(errno):
 			k.gso.turnOff(fmt.Sprintf("the system refused a train of datagrams: %v", errno))
-		case segment > 0 && refusesSegment(errno):
+		case segment > 0 && sys.RefusesSegment(errno):
 			peer := &ms[at.message].Peer
 			doubted = b.paths.longest(peer, time.Now)
 			b.paths.set(peer, segment-1, time.Now())
@@ -328,20 +328,6 @@ func (k *datagramKernel) numberBatch(ms []Message, from place) {
 		}
 		from = k.out.after[i]
 	}
-}
-
-// refusesTrains reports whether the errno says that no train will ever leave:
-// EIO where the device cannot compute checksums, the others where something on
-// the way knows no trains.
-func refusesTrains(errno syscall.Errno) bool {
-	return errno == syscall.EIO || errno == syscall.EOPNOTSUPP || errno == syscall.ENOPROTOOPT
-}
-
-// refusesSegment reports whether the errno may say that a segment is longer
-// than a packet of the path, as it does where datagrams sent one by one would
-// leave in fragments.
-func refusesSegment(errno syscall.Errno) bool {
-	return errno == syscall.EINVAL || errno == syscall.EMSGSIZE
 }
 
 // probe asks once whether the kernel knows trains: one that does not would
@@ -404,7 +390,7 @@ func (k *datagramKernel) addHeader(ms []Message, at place, trains bool) (place, 
 	}
 	segment := 0
 	if total := m.length(); m.SegmentSize > 0 && total > m.SegmentSize {
-		octets := min(total-at.at, m.SegmentSize*segmentsOf(m.SegmentSize, longest))
+		octets := min(total-at.at, m.SegmentSize*sys.Segments(m.SegmentSize, longest))
 		msg.AddPart(m.Buffers, at.at, octets)
 		if octets > m.SegmentSize {
 			segment = m.SegmentSize

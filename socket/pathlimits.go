@@ -3,6 +3,8 @@ package socket
 import (
 	"net/netip"
 	"time"
+
+	"zocalo/internal/sys"
 )
 
 // pathLimits remember, of each destination that refused a train, how long a
@@ -31,25 +33,25 @@ const (
 // have at that moment, which is asked for only where something is remembered.
 func (p *pathLimits) longest(peer *Name, now func() time.Time) int {
 	if len(p.limits) == 0 {
-		return mostTrainOctets
+		return sys.MostTrainOctets
 	}
 	to := pathOf(peer)
 	l, ok := p.limits[to]
 	if !ok {
-		return mostTrainOctets
+		return sys.MostTrainOctets
 	}
 	if now().Sub(l.since) >= pathLimitAge {
 		delete(p.limits, to)
-		return mostTrainOctets
+		return sys.MostTrainOctets
 	}
 	return l.longest
 }
 
 // set remembers that a train to peer may have segments of at most so many
-// octets; mostTrainOctets forgets the peer.
+// octets; sys.MostTrainOctets forgets the peer.
 func (p *pathLimits) set(peer *Name, longest int, now time.Time) {
 	to := pathOf(peer)
-	if longest >= mostTrainOctets {
+	if longest >= sys.MostTrainOctets {
 		delete(p.limits, to)
 		return
 	}

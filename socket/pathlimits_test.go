@@ -4,6 +4,8 @@ import (
 	"net/netip"
 	"testing"
 	"time"
+
+	"zocalo/internal/sys"
 )
 
 // Each destination has its own limit, whatever the port; it is forgotten in
@@ -22,26 +24,26 @@ func TestPathLimits(t *testing.T) {
 			t.Errorf("%s: %d octets, want %d", what, got, longest)
 		}
 	}
-	want("nothing known", peer(1, 5), 0, mostTrainOctets)
+	want("nothing known", peer(1, 5), 0, sys.MostTrainOctets)
 	p.set(peer(1, 5), 1199, start)
 	p.set(&Name{}, 500, start)
 	want("the destination", peer(1, 5), 0, 1199)
 	want("another port of it", peer(1, 6), 0, 1199)
-	want("another destination", peer(2, 5), 0, mostTrainOctets)
+	want("another destination", peer(2, 5), 0, sys.MostTrainOctets)
 	want("the connected peer", &Name{}, 0, 500)
 	mapped := InetName(netip.MustParseAddrPort("[::ffff:10.0.0.1]:5"))
 	want("the destination by IPv6", &mapped, 0, 1199)
 	want("just before it is forgotten", peer(1, 5), pathLimitAge-1, 1199)
-	want("forgotten", peer(1, 5), pathLimitAge, mostTrainOctets)
-	p.set(&Name{}, mostTrainOctets, start)
-	want("taken back", &Name{}, 0, mostTrainOctets)
+	want("forgotten", peer(1, 5), pathLimitAge, sys.MostTrainOctets)
+	p.set(&Name{}, sys.MostTrainOctets, start)
+	want("taken back", &Name{}, 0, sys.MostTrainOctets)
 	for i := range mostPaths + 1 {
 		p.set(peer(i, 1), 100+i, start.Add(time.Duration(i)))
 	}
 	if n := len(p.limits); n != mostPaths {
 		t.Errorf("%d destinations are remembered, want %d", n, mostPaths)
 	}
-	want("the oldest", peer(0, 1), 0, mostTrainOctets)
+	want("the oldest", peer(0, 1), 0, sys.MostTrainOctets)
 	want("the second oldest", peer(1, 1), 0, 101)
 	want("the newest", peer(mostPaths, 1), 0, 100+mostPaths)
 }

@@ -67,3 +67,14 @@ func (n *Name) setSockaddr(a *sys.Sockaddr) {
 		n.setLink(protocol, index, PacketType(kind), hardware)
 	}
 }
+
+// SockaddrName returns the name in a socket address as the system lays it out
+// (struct sockaddr), for those who make system calls of their own; the zero
+// Name if there is none, or in a domain that this package does not know.
+func SockaddrName(sockaddr []byte) Name {
+	var a sys.Sockaddr
+	a.Len = uint32(copy(a.Buf[:], sockaddr))
+	var n Name
+	n.setSockaddr(&a)
+	return n
+}

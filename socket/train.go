@@ -1,27 +1,13 @@
 package socket
 
-import "iter"
+import (
+	"iter"
 
-// A train is a run of datagrams of one size to one peer that pass through the
-// system as one: cut on the way out (GSO), joined on the way in (GRO). The
-// functions here only count; they know no system.
-
-// The bounds of a train: UDP_MAX_SEGMENTS of Linux before 6.10, what fits an
-// IPv6 packet with its own and UDP's header, and the buffers of one call.
-const (
-	mostSegments     = 64
-	mostTrainOctets  = 65535 - 40 - 8
-	mostTrainBuffers = 1024
+	"zocalo/internal/sys"
 )
 
-// segmentsOf returns how many segments of that size one train may have, where
-// none may be longer than longest octets; 1 where there is no train.
-func segmentsOf(segment, longest int) int {
-	if segment <= 0 || segment > longest {
-		return 1
-	}
-	return max(1, min(mostSegments, mostTrainOctets/segment))
-}
+// mostTrainBuffers bounds the buffers of one train: those of one call.
+const mostTrainBuffers = 1024
 
 // trainOf returns how many of ms, from the first on, can leave as one train,
 // and the size of its segments: messages of one size, the last perhaps
@@ -30,7 +16,7 @@ func segmentsOf(segment, longest int) int {
 func trainOf(ms []Message, longest int) (count, segment int) {
 	first := &ms[0]
 	segment = first.length()
-	most := segmentsOf(segment, longest)
+	most := sys.Segments(segment, longest)
 	if most == 1 || !first.plain() {
 		return 1, segment
 	}

@@ -151,17 +151,18 @@ type Msg struct {
 func (m *Msg) SetBuffers(buffers [][]byte) {
 	m.iov, m.sent = m.iov[:0], 0
 	for _, b := range buffers {
-		m.addBuffer(b)
+		m.AddBuffer(b)
 	}
 }
 
 // SetBuffer makes b the only buffer.
 func (m *Msg) SetBuffer(b []byte) {
 	m.iov, m.sent = m.iov[:0], 0
-	m.addBuffer(b)
+	m.AddBuffer(b)
 }
 
-func (m *Msg) addBuffer(b []byte) {
+// AddBuffer makes b the next buffer, of which there may be MaxBuffers.
+func (m *Msg) AddBuffer(b []byte) {
 	if len(b) > 0 {
 		v := unix.Iovec{Base: &b[0]}
 		v.SetLen(len(b))

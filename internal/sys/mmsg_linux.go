@@ -45,24 +45,50 @@ func (b *Batch) Len(i int) int { return int(b.headers[i].len) }
 // Recvmmsg is recvmmsg(2) into the first n messages. It returns how many it
 // filled, as Recvmsg does each.
 func Recvmmsg(fd int, b *Batch, n, flags int) (int, syscall.Errno) {
-	for i := range n {
+	b.prepareToReceive(0, n)
+	got, errno := b.call(unix.SYS_RECVMMSG, fd, 0, n, flags)
+	b.received(0, got)
+	return got, errno
+}
+
+// RawRecvmmsg is Recvmmsg, raw, into the messages from first to before end.
+func RawRecvmmsg(fd int, b *Batch, first, end, flags int) (int, syscall.Errno) {
+	b.prepareToReceive(first, end)
+	got, errno := raw(unix.SYS_RECVMMSG, uintptr(fd), uintptr(unsafe.Pointer(&b.headers[first])), uintptr(end-first), uintptr(flags), 0, 0)
+	b.received(first, got)
+	return got, errno
+}
+
+func (b *Batch) prepareToReceive(first, end int) {
+	for i := first; i < end; i++ {
 		b.headers[i] = mmsghdr{hdr: *b.Msgs[i].prepare(maxSockaddr)}
 	}
-	got, errno := b.call(unix.SYS_RECVMMSG, fd, 0, n, flags)
-	for i := range got {
+}
+
+func (b *Batch) received(first, n int) {
+	for i := first; i < first+n; i++ {
 		b.Msgs[i].received(&b.headers[i].hdr)
 	}
-	return got, errno
 }
 
 // Sendmmsg is sendmmsg(2) with MSG_NOSIGNAL, of the messages from the first
 // to before the end. It returns how many left; the errno is that of the first,
 // if none did.
 func Sendmmsg(fd int, b *Batch, first, end, flags int) (int, syscall.Errno) {
+	b.prepareToSend(first, end)
+	return b.call(unix.SYS_SENDMMSG, fd, first, end-first, flags|unix.MSG_NOSIGNAL)
+}
+
+// RawSendmmsg is Sendmmsg, raw.
+func RawSendmmsg(fd int, b *Batch, first, end, flags int) (int, syscall.Errno) {
+	b.prepareToSend(first, end)
+	return raw(unix.SYS_SENDMMSG, uintptr(fd), uintptr(unsafe.Pointer(&b.headers[first])), uintptr(end-first), uintptr(flags|unix.MSG_NOSIGNAL), 0, 0)
+}
+
+func (b *Batch) prepareToSend(first, end int) {
 	for i := first; i < end; i++ {
 		b.headers[i] = mmsghdr{hdr: *b.Msgs[i].prepare(b.Msgs[i].Name.Len)}
 	}
-	return b.call(unix.SYS_SENDMMSG, fd, first, end-first, flags|unix.MSG_NOSIGNAL)
 }
 
 func (b *Batch) call(number uintptr, fd, first, n, flags int) (int, syscall.Errno) {
@@ -86,7 +112,7 @@ func (m *Msg) AddPart(buffers [][]byte, at, n int) {
 			continue
 		}
 		part := b[at:min(at+n, len(b))]
-		m.addBuffer(part)
+		m.AddBuffer(part)
 		n -= len(part)
 		at = 0
 	}

@@ -1,0 +1,165 @@
+package datagrams
+
+import (
+	"context"
+	"strings"
+	"sync"
+	"time"
+
+	"zocalo/internal/sys"
+	"zocalo/relay"
+	"zocalo/socket"
+)
+
+// dialing is the work that may wait, and so is done beside the loop.
+type dialing struct {
+	ctx     context.Context
+	cancel  context.CancelFunc
+	workers sync.WaitGroup
+
+	active int        // goroutines
+	queue  []*session // that wait for one
+	held   int        // octets in the queues of sessions without a far socket
+}
+
+const (
+	mostDials = 32
+
+	// The pauses after a Dial that failed, each twice the one before.
+	firstPause = 100 * time.Millisecond
+	lastPause  = 5 * time.Second
+)
+
+// A far is a far socket on its way from Dial to its session.
+type far struct {
+	socket    *socket.Socket
+	trains    bool // the system sends them
+	unix      bool
+	connected bool
+}
+
+// dialFor has the far socket of a session made.
+func (e *engine) dialFor(s *session) {
+	if e.dial.active == mostDials {
+		e.dial.queue = append(e.dial.queue, s)
+		return
+	}
+	e.dial.active++
+	peer := s.name()
+	e.dial.workers.Go(func() {
+		f, err := e.dialFar(peer)
+		if !e.loop.Post(func() { e.dialed(s, f, err) }) && f.socket != nil {
+			f.socket.Close()
+		}
+	})
+}
+
+// dialFar runs beside the loop.
+func (e *engine) dialFar(peer socket.Name) (f far, err error) {
+	c, err := e.Dial(e.dial.ctx, peer)
+	if err != nil {
+		return far{}, err
+	}
+	if err := TakesFar(c); err != nil {
+		c.Close()
+		return far{}, err
+	}
+	f = far{socket: c, unix: c.Domain() == socket.Unix, connected: c.Type() == socket.SeqPacket}
+	if !f.unix {
+		socket.JoinDatagrams.Set(c, true) // or they come one by one
+		socket.ReceiveErrors.Set(c, true) // or only some ICMP messages are told, without who sent them
+		f.trains = c.Offloads().Send.On
+	}
+	return f, nil
+}
+
+// dialed takes what dialFor was to make.
+func (e *engine) dialed(s *session, f far, err error) {
+	e.dial.active--
+	for len(e.dial.queue) > 0 && e.dial.active < mostDials {
+		next := e.dial.queue[0]
+		e.dial.queue = e.dial.queue[1:]
+		if !next.over {
+			e.dialFor(next)
+		}
+	}
+	switch {
+	case s.over:
+		if f.socket != nil {
+			f.socket.Close()
+		}
+	case err != nil:
+		s.undialed(err)
+	default:
+		s.join(f)
+	}
+}
+
+// undialed drops what waited for the far socket. A message that comes when a
+// pause is over has it dialed again.
+func (s *session) undialed(err error) {
+	e, m := s.near.e, s.extra()
+	m.pause = min(max(2*m.pause, firstPause), lastPause)
+	m.failure, m.again = err, e.loop.Now()+m.pause
+	n := m.held[relay.A].count()
+	m.held[relay.A] = queue{}
+	s.account()
+	s.report(err, "dial")
+	s.drop(relay.A, n, "the far socket could not be had")
+}
+
+// redial dials again where the pause is over.
+func (s *session) redial() {
+	if m := s.more; m.again > 0 && s.near.e.loop.Now() >= m.again {
+		m.failure, m.again = nil, 0
+		s.near.e.dialFor(s)
+	}
+}
+
+// join makes f the session's far socket.
+func (s *session) join(f far) {
+	e := s.near.e
+	name := f.socket.Name()
+	fd := -1
+	if path := name.Path(); path != "" && !strings.HasPrefix(path, "@") {
+		// Closing the socket takes its file away.
+		d, _ := socket.As[socket.Descriptor](f.socket)
+		fd = d.FD()
+		s.extra().far = f.socket
+	} else {
+		var err error
+		if fd, err = f.socket.Detach(); err != nil {
+			f.socket.Close()
+			s.undialed(err)
+			return
+		}
+	}
+	if err := e.loop.Add(fd, events(true, false), s); err != nil {
+		if s.more != nil && s.more.far != nil {
+			s.more.far.Close()
+			s.more.far = nil
+		} else {
+			sys.Close(fd)
+		}
+		s.undialed(err)
+		return
+	}
+	if m := s.more; m != nil {
+		e.dial.held -= m.accounted
+		m.accounted = 0
+		m.pause = 0
+	}
+	s.fd, s.unix, s.connected, s.reading = int32(fd), f.unix, f.connected, true
+	if !f.unix && !f.trains {
+		e.ahead.trains = false
+	}
+	if s.more != nil {
+		s.account()
+	}
+	e.log.Debug("a session begins", "peer", s.name())
+	if e.OnBegin != nil {
+		e.OnBegin(s.snapshot())
+	}
+	s.resume()
+	s.near.adjust()
+}

@@ -1,0 +1,155 @@
+package datagrams
+
+import (
+	"net"
+	"os"
+	"syscall"
+
+	"zocalo/internal/loop"
+	"zocalo/internal/sys"
+	"zocalo/relay"
+	"zocalo/socket"
+)
+
+// Ready implements loop.Handler, for the far socket.
+func (s *session) Ready(events loop.Events) {
+	if events&loop.Failed != 0 {
+		s.takeErrors()
+	}
+	if events&loop.Writable != 0 && !s.over && s.blocked[relay.A] {
+		s.blocked[relay.A] = false
+		s.change()
+		s.resume()
+		s.near.adjust()
+	}
+	if events&(loop.Readable|loop.HungUp) != 0 && !s.over && s.reading {
+		s.receive()
+	}
+}
+
+// read sets whether the far socket is read.
+func (s *session) read(on bool) {
+	if s.reading != on && s.fd >= 0 {
+		s.reading = on
+		s.change()
+	}
+}
+
+// change makes the loop tell of the events that the far socket is waited for.
+func (s *session) change() {
+	if err := s.near.e.loop.Change(int(s.fd), events(s.reading, s.blocked[relay.A])); err != nil {
+		s.near.e.fail(err)
+	}
+}
+
+// receive takes one batch of messages for the peer, which leave at the end of
+// the turn.
+func (s *session) receive() {
+	n := s.near
+	e := n.e
+	if !s.mayPass(relay.B) {
+		s.read(false)
+		e.wait(s)
+		return
+	}
+	most := min(int(s.want), e.inbox.slots())
+	if e.inbox.used+most > e.inbox.slots() {
+		e.flush()
+		if !s.reading || s.over {
+			return
+		}
+	}
+	first := e.inbox.used
+	got, errno := e.inbox.receive(int(s.fd), most)
+	if errno != 0 {
+		s.receiveFailed(errno)
+		return
+	}
+	s.want = uint8(nextWant(most, got))
+	s.touch(e.loop.Now())
+	if !e.limited() {
+		e.inbox.used += got
+	}
+	for i := first; i < first+got; i++ {
+		p := e.inbox.parcel(i)
+		if s.connected && p.ends {
+			s.end(relay.Finished, nil)
+			return
+		}
+		switch {
+		case !s.admits(relay.B, &p):
+		case e.limited():
+			s.hold(relay.B, piece{p.data, p.segment, s})
+		default:
+			n.answer(piece{p.data, p.segment, s})
+		}
+	}
+	if e.limited() {
+		s.resume()
+	}
+}
+
+func (s *session) receiveFailed(errno syscall.Errno) {
+	err := func() error {
+		v := s.snapshot()
+		k := socket.Kind{Domain: v.Target.Domain(), Type: socket.Datagram}
+		return &net.OpError{Op: "receive", Net: k.String(), Source: v.Local.NetAddr(k), Addr: v.Target.NetAddr(k), Err: os.NewSyscallError("recvmmsg", errno)}
+	}
+	switch {
+	case errno == syscall.EAGAIN:
+	case s.connected && isGone(errno):
+		s.end(relay.Reset, err())
+	case isPassing(errno) && !s.unix:
+		// The queue of errors tells more of it.
+	default:
+		s.report(err(), errno.Error())
+		s.read(false)
+		s.near.e.wait(s)
+	}
+}
+
+// mostErrors is how many entries of the queue of errors are taken at once.
+const mostErrors = 64
+
+// takeErrors takes what came back of messages to the far side: ICMP messages,
+// from the queue of errors that udp has.
+func (s *session) takeErrors() {
+	e := s.near.e
+	var took int
+	for !s.unix && took < mostErrors && !s.over {
+		m := &e.errorMessage
+		m.Control = e.errorControl[:]
+		if _, errno := sys.RawRecvmsg(int(s.fd), m, sys.ErrorQueue|sys.DontWait); errno != 0 {
+			break
+		}
+		took++
+		for c, rest, ok := sys.NextCmsg(m.Control); ok; c, rest, ok = sys.NextCmsg(rest) {
+			if sys.What(c) != sys.ExtendedErrorItem {
+				continue
+			}
+			var offender sys.Sockaddr
+			x, ok := sys.CmsgError(c, &offender)
+			origin := socket.ErrorOrigin(x.Origin)
+			if !ok || origin != socket.FromICMP && origin != socket.FromICMPv6 {
+				continue // what is this machine's the send has told
+			}
+			q := &socket.QueuedError{Origin: origin, Errno: syscall.Errno(x.Errno), Type: x.Type, Code: x.Code,
+				Info: x.Info, Data: x.Data, Offender: socket.SockaddrName(offender.Buf[:offender.Len])}
+			s.report(q, q.Origin.String()+" "+q.Errno.Error())
+		}
+	}
+	if took > 0 || s.over {
+		return
+	}
+	// An error that is in no queue: asking for it takes it away.
+	n, errno := sys.GetInt(int(s.fd), sys.SOL_SOCKET, sys.SO_ERROR)
+	if errno != 0 || n == 0 {
+		return
+	}
+	err := os.NewSyscallError("SO_ERROR", syscall.Errno(n))
+	if s.unix && isGone(syscall.Errno(n)) {
+		s.end(relay.Reset, err)
+		return
+	}
+	s.report(err, err.Error())
+}

@@ -1,0 +1,92 @@
+package datagrams
+
+import (
+	"syscall"
+
+	"zocalo/internal/sys"
+)
+
+// An inbox is the memory into which a loop receives, for all its sockets: slots
+// that are taken from the front and all given back at once.
+type inbox struct {
+	batch   sys.Batch
+	memory  []byte
+	control []byte
+	size    int // octets of a slot
+	used    int // slots that hold what was not sent on yet
+}
+
+const (
+	mostBatch   = 64 // messages of one system call
+	inboxMemory = 4 << 20
+
+	// controlSize has room for all the ancillary data that a near socket may
+	// be made to receive with each datagram, the segment size among it. It
+	// has none for descriptors, so that the system closes them.
+	controlSize = 128
+)
+
+func newInbox(maxMessage int) *inbox {
+	size := max(maxMessage, inetMessage)
+	slots := min(max(inboxMemory/size, 1), mostBatch)
+	in := &inbox{size: size, memory: make([]byte, slots*size), control: make([]byte, slots*controlSize)}
+	in.batch.Grow(slots)
+	for i := range slots {
+		in.batch.Msgs[i].SetBuffer(in.slot(i))
+	}
+	return in
+}
+
+func (in *inbox) slots() int { return len(in.batch.Msgs) }
+
+func (in *inbox) slot(i int) []byte { return in.memory[i*in.size : (i+1)*in.size : (i+1)*in.size] }
+
+// recvmmsg is a variable for the tests of failures.
+var recvmmsg = sys.RawRecvmmsg
+
+// receive fills at most so many slots after those that are used, and returns
+// how many. It does not wait.
+func (in *inbox) receive(fd, most int) (int, syscall.Errno) {
+	end := min(in.used+most, in.slots())
+	for i := in.used; i < end; i++ {
+		in.batch.Msgs[i].Control = in.control[i*controlSize : (i+1)*controlSize : (i+1)*controlSize]
+	}
+	return recvmmsg(fd, &in.batch, in.used, end, sys.DontWait|sys.Trunc)
+}
+
+// A parcel is what one slot holds.
+type parcel struct {
+	data     []byte
+	size     int // its true length, more than data where it did not fit
+	segment  int // of a train; 0 is none
+	overflow uint32
+	ends     bool // no data and nothing beside it: the end of a connection, where there is one
+	cut      bool // there was no room for all that came beside it: of a unix socket, descriptors, which are closed
+}
+
+func (in *inbox) parcel(i int) (p parcel) {
+	m := &in.batch.Msgs[i]
+	p.size = in.batch.Len(i)
+	p.data = in.memory[i*in.size : i*in.size+min(p.size, in.size)]
+	p.ends = p.size == 0 && len(m.Control) == 0
+	p.cut = m.Flags&sys.ControlTruncated != 0
+	for c, rest, ok := sys.NextCmsg(m.Control); ok; c, rest, ok = sys.NextCmsg(rest) {
+		switch sys.What(c) {
+		case sys.SegmentItem:
+			if n, ok := sys.CmsgInt(c); ok && n > 0 && n < p.size {
+				p.segment = n
+			}
+		case sys.DroppedItem:
+			n, _ := sys.CmsgInt(c)
+			p.overflow = uint32(n)
+		}
+	}
+	return p
+}
+
+// sender returns the octets of the name of who sent what a slot holds, good
+// until it is filled again.
+func (in *inbox) sender(i int) []byte {
+	a := &in.batch.Msgs[i].Name
+	return a.Buf[:min(int(a.Len), len(a.Buf))]
+}

@@ -1,0 +1,267 @@
+package datagrams
+
+import (
+	"fmt"
+	"net"
+	"os"
+	"syscall"
+	"time"
+
+	"zocalo/internal/loop"
+	"zocalo/relay"
+	"zocalo/socket"
+)
+
+// A near is a socket that peers send to.
+type near struct {
+	e        *engine
+	socket   *socket.Socket
+	fd       int
+	name     socket.Name
+	sessions map[string]*session // by the peer's name, in the system's octets
+	want     int                 // messages to ask for at once
+	overflow uint32              // messages dropped by the system, as it told last
+
+	back     direction // from the far sockets to the peers
+	answers  []piece   // to leave at the end of the turn
+	promised bool      // that turn's end was asked for
+
+	reading bool       // it is read
+	writing bool       // it is waited for until it can be written to
+	full    int        // sessions that hold so much that it is not read
+	short   bool       // there was no memory to receive with
+	blocked []*session // whose answers wait until it can be written to
+}
+
+// firstWant is how many messages a socket is asked for at first. The number
+// doubles as long as that many come, since those that do not come cost a
+// little too.
+const firstWant = 4
+
+func nextWant(want, got int) int {
+	switch {
+	case got == want:
+		return min(2*want, mostBatch)
+	case got < want/4:
+		return want / 2
+	}
+	return want
+}
+
+func (e *engine) addNear(s *socket.Socket) error {
+	d, _ := socket.As[socket.Descriptor](s)
+	n := &near{e: e, socket: s, fd: d.FD(), name: s.Name(), sessions: map[string]*session{}, want: firstWant, reading: true}
+	n.back = direction{from: relay.B, refuse: e.refuser("to the peers of " + n.name.String())}
+	if s.Domain() != socket.Unix {
+		socket.JoinDatagrams.Set(s, true) // or they come one by one
+		n.back.trains = s.Offloads().Send.On
+	}
+	socket.ReceiveDropped.Set(s, true) // or what the system drops is not known
+	if err := e.loop.Add(n.fd, loop.Readable, n); err != nil {
+		return fmt.Errorf("datagrams: %v cannot be waited for: %w", n.name, err)
+	}
+	e.nears = append(e.nears, n)
+	return nil
+}
+
+// turnEnd is no event: the end of a turn in which there were answers.
+const turnEnd loop.Events = 0
+
+// Ready implements loop.Handler.
+func (n *near) Ready(events loop.Events) {
+	if n.e.over {
+		return
+	}
+	if events == turnEnd {
+		n.promised = false
+		n.e.flush()
+		return
+	}
+	if events&loop.Writable != 0 {
+		n.unblock()
+	}
+	if events&(loop.Readable|loop.Failed) != 0 && n.reading {
+		n.receive()
+	}
+}
+
+// receive passes one batch of messages on.
+func (n *near) receive() {
+	e := n.e
+	e.flush() // the answers that are in the inbox
+	most := min(n.want, e.inbox.slots())
+	got, errno := e.inbox.receive(n.fd, most)
+	switch {
+	case errno == 0:
+		n.want = nextWant(most, got)
+		n.distribute(got)
+	case errno == syscall.EAGAIN:
+	case isShortage(errno):
+		n.short = true
+		e.startTick()
+		if e.trouble.begins("receiving", e.loop.Now()) {
+			e.log.Warn("receiving pauses until the system has memory again", "socket", n.name, "error", errno)
+		}
+	case isPassing(errno):
+		e.totals.errors.Add(1)
+		if e.trouble.begins("near "+errno.Error(), e.loop.Now()) {
+			e.log.Warn("the system reported an error of something sent to a peer, and not to which; further ones are counted", "socket", n.name, "error", errno)
+		}
+	default:
+		e.fail(&net.OpError{Op: "receive", Net: n.socket.Kind().String(), Source: n.socket.LocalAddr(), Err: os.NewSyscallError("recvmmsg", errno)})
+		return
+	}
+	n.adjust()
+}
+
+// distribute gives the messages of the inbox to their sessions, and sends on
+// what each has got.
+func (n *near) distribute(got int) {
+	e := n.e
+	now := e.loop.Now()
+	var last *session
+	for i := range got {
+		p := e.inbox.parcel(i)
+		if p.overflow != 0 {
+			n.overflowed(p.overflow)
+		}
+		s := last
+		if sender := e.inbox.sender(i); s == nil || s.peer != string(sender) || s.over {
+			if s = n.session(sender, now); s == nil {
+				continue
+			}
+			last = s
+		}
+		s.touch(now)
+		if s.admits(relay.A, &p) {
+			s.gather(i, piece{p.data, p.segment, s})
+		}
+	}
+	for i, s := range e.gathered {
+		e.gathered[i] = nil
+		s.forward()
+	}
+	e.gathered = e.gathered[:0]
+}
+
+// session returns the session of a peer, which it begins if there is none; nil
+// where there must be none.
+func (n *near) session(sender []byte, now time.Duration) *session {
+	if s := n.sessions[string(sender)]; s != nil {
+		return s
+	}
+	e := n.e
+	peer := socket.SockaddrName(sender)
+	if why := n.refusal(peer); why != "" {
+		e.totals.turnedAway.Add(1)
+		if e.trouble.begins("turned away", now) {
+			e.log.Info("a message was turned away; others are not named", "socket", n.name, "peer", peer, "reason", why)
+		}
+		return nil
+	}
+	if e.draining {
+		return nil
+	}
+	if e.recent.len >= e.max() {
+		if e.trouble.begins("crowded", now) {
+			e.log.Warn("as many sessions are open as may be: new ones take the place of those that were idle longest", "sessions", e.recent.len)
+		}
+		e.totals.madeRoom.Add(1)
+		e.recent.oldest().end(relay.Cancelled, ErrMadeRoom)
+	}
+	return e.begin(n, string(sender), now)
+}
+
+func (n *near) refusal(peer socket.Name) string {
+	switch e := n.e; {
+	case unnamed(peer):
+		return "its sender has no name to answer to: a program that binds its socket has one"
+	case e.Deny != nil && e.Deny.Contains(peer):
+		return "the peer is denied"
+	case e.Allow != nil && !e.Allow.Contains(peer):
+		return "the peer is not among the allowed"
+	}
+	return ""
+}
+
+// unnamed reports whether nobody can be answered at a name: that of an unbound
+// unix socket, and port 0.
+func unnamed(n socket.Name) bool {
+	return n.IsZero() || n.AddrPort().IsValid() && n.AddrPort().Port() == 0
+}
+
+func (n *near) overflowed(total uint32) {
+	more := total - n.overflow
+	if more == 0 {
+		return
+	}
+	n.overflow = total
+	n.e.totals.overflowed.Add(int64(more))
+	if n.e.trouble.begins("overflow", n.e.loop.Now()) {
+		n.e.log.Warn("the system dropped messages, since they came faster than they were read: a greater receive buffer (rcvbuf=) holds longer bursts",
+			"socket", n.name, "messages", more)
+	}
+}
+
+// adjust makes the loop tell of the events that the socket is waited for.
+func (n *near) adjust() {
+	e := n.e
+	if e.over {
+		return
+	}
+	reading := n.full == 0 && e.held <= mostHeld && !n.short && !e.broke(relay.A)
+	writing := len(n.blocked) > 0
+	if !reading {
+		e.startTick() // which looks whether that is over
+	}
+	if reading == n.reading && writing == n.writing {
+		return
+	}
+	n.reading, n.writing = reading, writing
+	if err := e.loop.Change(n.fd, events(reading, writing)); err != nil {
+		e.fail(err)
+	}
+}
+
+func events(reading, writing bool) (e loop.Events) {
+	if reading {
+		e |= loop.Readable
+	}
+	if writing {
+		e |= loop.Writable
+	}
+	return e
+}
+
+// answer sends a piece to its peer at the end of the turn.
+func (n *near) answer(p piece) {
+	n.answers = append(n.answers, p)
+	if !n.promised {
+		n.promised = true
+		n.e.loop.Again(n.fd, turnEnd)
+	}
+}
+
+// flush sends the answers.
+func (n *near) flush() {
+	if len(n.answers) == 0 {
+		return
+	}
+	n.e.send(n.fd, n.answers, &n.back)
+	clear(n.answers)
+	n.answers = n.answers[:0]
+	n.adjust()
+}
+
+// unblock goes on with the sessions that waited for that.
+func (n *near) unblock() {
+	todo := n.blocked
+	n.blocked = nil
+	for _, s := range todo {
+		s.blocked[relay.B] = false
+		if !s.over {
+			s.resume()
+		}
+	}
+	n.adjust()
+}

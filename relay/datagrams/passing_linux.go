@@ -1,0 +1,305 @@
+package datagrams
+
+import (
+	"net"
+	"os"
+	"syscall"
+
+	"zocalo/relay"
+	"zocalo/socket"
+)
+
+// gather adds a message of the peer's to those of the batch, or holds it where
+// it must wait.
+func (s *session) gather(slot int, p piece) {
+	e := s.near.e
+	if e.limited() || s.fd < 0 || s.blocked[relay.A] || s.more != nil && !s.more.held[relay.A].empty() {
+		s.hold(relay.A, p)
+	} else {
+		e.batch[slot] = p
+		e.after[slot] = -1
+		if s.head < 0 {
+			s.head = int8(slot)
+		} else {
+			e.after[s.tail] = int8(slot)
+		}
+		s.tail = int8(slot)
+	}
+	if !s.listed {
+		s.listed = true
+		e.gathered = append(e.gathered, s)
+	}
+}
+
+// forward sends what was gathered.
+func (s *session) forward() {
+	e := s.near.e
+	s.listed = false
+	if s.head < 0 {
+		if e.limited() {
+			s.resume()
+		}
+		return
+	}
+	e.pieces = e.pieces[:0]
+	for i := s.head; i >= 0; i = e.after[i] {
+		e.pieces = append(e.pieces, e.batch[i])
+		e.batch[i] = piece{}
+	}
+	s.head = -1
+	e.send(int(s.fd), e.pieces, s.ahead())
+}
+
+// ahead is the direction to the far socket.
+func (s *session) ahead() *direction {
+	if s.unix {
+		return &s.near.e.singly
+	}
+	return &s.near.e.ahead
+}
+
+// send sends pieces through fd, and holds those that must wait.
+func (e *engine) send(fd int, ps []piece, d *direction) {
+	for len(ps) > 0 {
+		at, errno := e.outbox.send(fd, ps, d)
+		if errno == 0 {
+			return
+		}
+		ps = ps[at.piece:]
+		ps[0].data = ps[0].data[at.at:]
+		s := ps[0].of
+		switch verdict := s.failed(d.from, &ps[0], errno); verdict {
+		case tryAgain:
+		case skipIt:
+			ps = ps[1:]
+		case untilWritable: // which concerns all of fd's
+			for _, p := range ps {
+				p.of.hold(d.from, p)
+				p.of.block(d.from)
+			}
+			return
+		default: // what concerns this session alone
+			rest := ps[:0]
+			for _, p := range ps {
+				switch {
+				case p.of != s:
+					rest = append(rest, p)
+				case verdict == sessionOver:
+					s.drop(d.from, p.count(), goneText)
+				default:
+					s.hold(d.from, p)
+				}
+			}
+			ps = rest
+			if verdict == untilLater {
+				e.wait(s)
+			}
+		}
+	}
+}
+
+const goneText = "the far socket's peer is gone"
+
+// A verdict is what to do about a send that failed.
+type verdict int
+
+const (
+	tryAgain verdict = iota
+	skipIt
+	untilWritable
+	untilLater
+	sessionOver
+)
+
+// failed judges the failure of a piece, and counts what is lost.
+func (s *session) failed(from relay.Side, p *piece, errno syscall.Errno) verdict {
+	toUnix := s.isUnix(1 - from)
+	switch {
+	case errno == syscall.EAGAIN && from == relay.B && toUnix:
+		return untilLater // it is the peer's queue that is full, and no event tells when it has room
+	case errno == syscall.EAGAIN:
+		return untilWritable
+	case isShortage(errno):
+		return untilLater
+	case from == relay.A && !toUnix && !s.tried:
+		s.tried = true // the system tells at a send what became of those before
+		return tryAgain
+	}
+	s.tried = false
+	err := s.sendError(from, errno)
+	switch {
+	case errno == syscall.EMSGSIZE:
+		s.refuse(from, p.count(), err)
+		return skipIt
+	case from == relay.A && toUnix && isGone(errno):
+		s.report(err, goneText)
+		s.end(relay.Failed, err)
+		return sessionOver
+	}
+	s.report(err, errno.Error())
+	s.drop(from, p.count(), errno.Error())
+	return skipIt
+}
+
+// sendError is as package socket's would be.
+func (s *session) sendError(from relay.Side, errno syscall.Errno) error {
+	v := s.snapshot()
+	source, peer := v.Local, v.Target
+	if from == relay.B {
+		source, peer = v.Near, v.Peer
+	}
+	k := socket.Kind{Domain: peer.Domain(), Type: socket.Datagram}
+	return &net.OpError{Op: "send", Net: k.String(), Source: source.NetAddr(k), Addr: peer.NetAddr(k), Err: os.NewSyscallError("sendmmsg", errno)}
+}
+
+// isGone reports whether an errno says that a connected unix socket has lost
+// its peer, which will not come back to it.
+func isGone(errno syscall.Errno) bool {
+	switch errno {
+	case syscall.ECONNREFUSED, syscall.ECONNRESET, syscall.ENOTCONN, syscall.EPIPE:
+		return true
+	}
+	return false
+}
+
+// isShortage reports whether an errno passes by itself, as memory comes free.
+func isShortage(errno syscall.Errno) bool { return errno == syscall.ENOBUFS || errno == syscall.ENOMEM }
+
+// isPassing reports whether an errno is about something that was sent, and not
+// about the socket that reports it.
+func isPassing(errno syscall.Errno) bool {
+	switch errno {
+	case syscall.ECONNREFUSED, syscall.ECONNRESET, syscall.EHOSTUNREACH, syscall.ENETUNREACH, syscall.EHOSTDOWN, syscall.ENETDOWN,
+		syscall.EPROTO, syscall.ENOPROTOOPT, syscall.EOPNOTSUPP, syscall.EMSGSIZE, syscall.EPERM, syscall.EACCES, syscall.ETIMEDOUT, syscall.ENONET:
+		return true
+	}
+	return false
+}
+
+// hold keeps a piece until it can leave.
+func (s *session) hold(from relay.Side, p piece) {
+	e, m := s.near.e, s.extra()
+	if from == relay.A && s.fd < 0 {
+		switch {
+		case m.failure != nil:
+			s.drop(from, p.count(), "the far socket could not be had")
+			s.redial()
+			return
+		case e.dial.held+len(p.data) > mostHeldDialing:
+			s.drop(from, p.count(), "too much waits for far sockets to be connected")
+			return
+		}
+	}
+	m.held[from].put(p.data, p.segment)
+	if from == relay.A {
+		s.account()
+	} else {
+		s.read(false)
+	}
+}
+
+// account tells the engine how much is held of what the peer sent.
+func (s *session) account() {
+	e, m := s.near.e, s.more
+	size := m.held[relay.A].size()
+	if s.fd < 0 && !s.over {
+		e.dial.held += size - m.accounted
+	} else {
+		e.held += size - m.accounted
+	}
+	m.accounted = size
+	if full := s.fd >= 0 && size > mostHeldBySession; full != s.full {
+		s.full = full
+		if full {
+			s.near.full++
+		} else {
+			s.near.full--
+		}
+	}
+}
+
+// resume goes on with what is held, and with reading the far socket.
+func (s *session) resume() {
+	e := s.near.e
+	if s.fd < 0 {
+		return
+	}
+	if s.more != nil {
+		s.sendHeld(relay.A)
+	}
+	if s.more != nil && !s.over {
+		s.sendHeld(relay.B)
+	}
+	if s.over || s.blocked[relay.B] || s.more != nil && !s.more.held[relay.B].empty() {
+		return
+	}
+	if s.mayPass(relay.B) {
+		s.read(true)
+	} else {
+		e.wait(s)
+	}
+	s.trim()
+}
+
+// sendHeld sends what is held from a side, for as long as it may.
+func (s *session) sendHeld(from relay.Side) {
+	e, q := s.near.e, &s.more.held[from]
+	fd, d, most := int(s.fd), s.ahead(), mostBatch
+	if from == relay.B {
+		fd, d = s.near.fd, &s.near.back
+	}
+	if e.limited() {
+		most = 1 // so that the rates see each
+	}
+	for !q.empty() && !s.blocked[from] {
+		if !s.mayPass(from) {
+			e.wait(s)
+			break
+		}
+		e.pieces = q.peek(e.pieces[:0:most], s)
+		at, errno := e.outbox.send(fd, e.pieces, d)
+		if at != (place{}) {
+			s.touch(e.loop.Now())
+		}
+		failed := piece{}
+		if errno != 0 {
+			failed = e.pieces[at.piece]
+			failed.data = failed.data[at.at:]
+		}
+		q.take(at.piece, at.at)
+		if errno == 0 {
+			continue
+		}
+		verdict := s.failed(from, &failed, errno)
+		switch verdict {
+		case skipIt:
+			q.take(1, 0)
+			continue
+		case tryAgain:
+			continue
+		case untilWritable:
+			s.block(from)
+		case untilLater:
+			e.wait(s)
+		case sessionOver:
+			return // which has let go of the queue
+		}
+		break
+	}
+	if from == relay.A {
+		s.account()
+	}
+}
+
+// block makes messages from a side wait until their socket can be written to.
+func (s *session) block(from relay.Side) {
+	if s.blocked[from] || s.over {
+		return
+	}
+	s.blocked[from] = true
+	if from == relay.A {
+		s.change()
+	} else {
+		s.near.blocked = append(s.near.blocked, s)
+	}
+}
