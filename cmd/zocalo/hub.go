@@ -88,7 +88,7 @@ func (h *hubVerb) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	ctx, stop := untilSignal(ctx, srv.Abort)
+	ctx, stop := untilSignal(ctx, func(stopped) { srv.Abort() })
 	defer stop()
 	bridge, err := h.openBridge(ctx)
 	if err != nil {
@@ -252,7 +252,7 @@ type hubEvent struct {
 
 // line serves a client.
 func (h *hubVerb) line(ctx context.Context, c *socket.Socket) {
-	peer := peerText(c)
+	peer := server.PeerText(c)
 	h.say(hubEvent{Event: "joined", Peer: peer}, "joined by %s", peer)
 	line, err := h.hub.Serve(ctx, c)
 	e := hubEvent{Event: "left", Peer: peer, Framing: line.Framing.String(), Counts: &line.Counts}
