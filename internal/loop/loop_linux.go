@@ -48,6 +48,8 @@ type Loop struct {
 	spare   []again // what again was before, for use again
 	post    mailbox
 	over    bool // Stop was called
+	turns   uint32
+	time    time.Duration // of the turn
 	scratch [ScratchSize]byte
 	events  [maxEvents]sys.EpollEvent
 	event   sys.EpollEvent // of a call of EpollCtl
@@ -125,6 +127,8 @@ func (l *Loop) turn(mayWait bool) {
 	if errno != 0 && errno != syscall.EINTR {
 		panic("loop: epoll_wait: " + errno.Error()) // its descriptor was closed by somebody
 	}
+	l.turns++
+	l.time = l.Now()
 	for _, e := range l.events[:n] {
 		l.call(int(e.Fd), e.Pad, Events(e.Events))
 	}
@@ -158,6 +162,9 @@ func (l *Loop) untilTimer() int {
 
 // Now returns the time since the loop was made.
 func (l *Loop) Now() time.Duration { return time.Since(l.start) }
+
+// Time returns what Now was when the turn began, which costs nothing.
+func (l *Loop) Time() time.Duration { return l.time }
 
 // Add calls h when one of events happens on fd, which must be nonblocking and
 // must not be in the loop yet. Failed and HungUp are always among the events.

@@ -120,3 +120,16 @@ func RawGetsockopt(fd, level, name int, b []byte, n *uint32) syscall.Errno {
 		uintptr(unsafe.Pointer(unsafe.SliceData(b))), uintptr(unsafe.Pointer(n)), 0)
 	return errno
 }
+
+// RawGetsockname is getsockname(2).
+func RawGetsockname(fd int, a *Sockaddr) syscall.Errno {
+	a.Len = maxSockaddr
+	_, errno := raw(unix.SYS_GETSOCKNAME, uintptr(fd), uintptr(unsafe.Pointer(&a.Buf)), uintptr(unsafe.Pointer(&a.Len)), 0, 0, 0)
+	return errno
+}
+
+// RawAtMark is AtMark; v is where the system writes its answer.
+func RawAtMark(fd int, v *int32) (bool, syscall.Errno) {
+	_, errno := raw(unix.SYS_IOCTL, uintptr(fd), unix.SIOCATMARK, uintptr(unsafe.Pointer(v)), 0, 0, 0)
+	return errno == 0 && *v != 0, errno
+}

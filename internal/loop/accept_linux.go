@@ -1,0 +1,174 @@
+package loop
+
+import (
+	"context"
+	"os"
+	"slices"
+	"syscall"
+	"time"
+
+	"zocalo/internal/sys"
+)
+
+// A listener accepts for a worker.
+type listener struct {
+	w      *worker
+	fd     int
+	n      int // its place among what Serve was given
+	kind   StreamKind
+	fail   context.CancelCauseFunc
+	timer  Timer         // while accepting pauses for want of something
+	pause  time.Duration // the last
+	failed int           // errors in a row that pass by themselves
+	paused bool          // it is not among what the loop waits for
+}
+
+const (
+	// maxAccepts bounds what is accepted before others have their turn.
+	maxAccepts = 16
+
+	// The pauses while descriptors or memory are out, each twice the one
+	// before.
+	firstShortage = 5 * time.Millisecond
+	lastShortage  = time.Second
+
+	// maxPassing is how many errors in a row, each said to pass by itself,
+	// are believed.
+	maxPassing = 100
+)
+
+// listen makes the worker accept.
+func (w *worker) listen(n int, from Listening, fail context.CancelCauseFunc) error {
+	l := &listener{w: w, fd: from.FD, n: n, kind: from.Kind, fail: fail}
+	if l.kind == TCP { // from which the connections take it over
+		w.inline(l.fd)
+	}
+	if err := w.Add(l.fd, Readable, l); err != nil {
+		return err
+	}
+	w.listeners = append(w.listeners, l)
+	return nil
+}
+
+func (l *listener) close() {
+	l.w.Remove(l.fd)
+	l.w.Disarm(&l.timer)
+	l.paused = false
+}
+
+// Ready implements Handler.
+func (l *listener) Ready(Events) {
+	g := l.w.group
+	for range maxAccepts {
+		if g.MaxConns > 0 && g.open.Load() >= g.MaxConns {
+			l.wait()
+			g.full.Store(true)
+			if g.open.Load() < g.MaxConns { // one ended before it could see that
+				l.resume()
+			}
+			return
+		}
+		// The place is taken first, so that two loops do not take the same.
+		if g.open.Add(1) > g.MaxConns && g.MaxConns > 0 {
+			l.w.giveBack()
+			continue
+		}
+		fd, errno := sys.RawAccept(l.fd, &l.w.name)
+		if errno != 0 {
+			l.w.giveBack()
+			if l.refused(errno) {
+				continue
+			}
+			return
+		}
+		l.pause, l.failed = 0, 0
+		l.hand(fd)
+	}
+}
+
+// giveBack gives back a place that was taken for nothing.
+func (w *worker) giveBack() { w.group.open.Add(-1) }
+
+// hand gives a connection to the loop that is to have it: one that accepts
+// for itself, or the one that has the fewest.
+func (l *listener) hand(fd int) {
+	to := l.w
+	for _, w := range l.w.group.workers {
+		if len(w.listeners) == 0 && w.count.Load() < to.count.Load() {
+			to = w
+		}
+	}
+	to.count.Add(1)
+	if to == l.w {
+		to.add(fd, l.kind, l.n, &l.w.name)
+		return
+	}
+	peer := l.w.name
+	if !to.Post(func() { to.add(fd, l.kind, l.n, &peer) }) {
+		to.count.Add(-1) // it has ended meanwhile
+		l.w.giveBack()
+		sys.Close(fd)
+	}
+}
+
+// refused deals with an error of accept(2), and reports whether to go on.
+func (l *listener) refused(errno syscall.Errno) bool {
+	switch {
+	case errno == syscall.EAGAIN:
+		return false
+	case slices.Contains(shortages, errno):
+		l.w.group.Service.Paused(l.n, errno)
+		l.pause = min(max(2*l.pause, firstShortage), lastShortage)
+		l.wait()
+		l.w.Arm(&l.timer, l.pause, l)
+		return false
+	case slices.Contains(passing, errno):
+		if l.failed++; l.failed <= maxPassing {
+			return true
+		}
+		l.pause = min(max(2*l.pause, firstShortage), lastShortage)
+		l.wait()
+		l.w.Arm(&l.timer, l.pause, l)
+		return false
+	}
+	l.close()
+	l.fail(os.NewSyscallError("accept", errno))
+	return false
+}
+
+// wait accepts nothing until resume.
+func (l *listener) wait() {
+	if !l.paused {
+		l.paused = true
+		l.w.Change(l.fd, 0)
+	}
+}
+
+func (l *listener) resume() {
+	if l.paused && !l.timer.Armed() {
+		l.paused = false
+		l.w.Change(l.fd, Readable)
+	}
+}
+
+// Expired implements Expirer.
+func (l *listener) Expired(*Timer) { l.resume() }
+
+// resume accepts again, now that there are places.
+func (w *worker) resume() {
+	for _, l := range w.listeners {
+		l.resume()
+	}
+}
+
+// shortages are errors of accept(2) that last until somebody gives something
+// back.
+var shortages = []syscall.Errno{syscall.EMFILE, syscall.ENFILE, syscall.ENOBUFS, syscall.ENOMEM}
+
+// passing are those that concern one connection only: accept(2), "Error
+// handling", and EPERM, which is a firewall's.
+var passing = []syscall.Errno{
+	syscall.EINTR, syscall.ECONNABORTED, syscall.EPROTO, syscall.EPERM, syscall.ENETDOWN, syscall.ENOPROTOOPT,
+	syscall.EHOSTDOWN, syscall.ENONET, syscall.EHOSTUNREACH, syscall.ENETUNREACH,
+	syscall.ECONNREFUSED, syscall.ECONNRESET, syscall.ETIMEDOUT,
+}

@@ -1,0 +1,268 @@
+package loop
+
+import (
+	"syscall"
+	"time"
+
+	"zocalo/internal/sys"
+)
+
+// A Conn is a connection that was accepted, and the one that it is joined
+// with: side A, which was accepted, and side B, which was reached for it. An
+// echo has the side A alone. While nothing passes, its descriptors and this
+// struct are all that it holds.
+//
+// Its methods belong to its loop, like everything but Post.
+type Conn struct {
+	// Data is the Service's own.
+	Data any
+
+	w          *worker
+	prev, next *Conn // in the worker's list
+	sides      [2]side
+	timer      Timer // the next thing that time alone brings
+	began      time.Duration
+	moved      time.Duration // when something passed last
+	try        *attempt      // while B is being connected
+	end        Ending
+	state      state
+	flows      uint8 // that are not over
+}
+
+type state uint8
+
+const (
+	waiting    state = iota // for the Service to say what is to be done
+	connecting              // B is on its way
+	joined
+	over
+)
+
+// An Ending says how a Conn ended.
+type Ending struct {
+	How      How
+	Side     int8          // where it began, of Reset and Failed: A or B
+	Call     string        // of Reset and Failed: the system call, as "read"
+	Errno    syscall.Errno // what that answered
+	Duration time.Duration // since it was joined
+}
+
+// The sides.
+const (
+	A = 0 // was accepted
+	B = 1 // was reached
+)
+
+// How says how a Conn ended.
+type How uint8
+
+// The ways to end.
+const (
+	Finished  How = iota // both sides in order
+	Reset                // one reset the connection or took no more; the other was reset
+	Idle                 // nothing passed for Group.Idle
+	Lifetime             // Group.Lifetime is over
+	Cancelled            // the group was stopped; both sides were reset
+	Broken               // a side failed for another reason; the other was reset
+)
+
+// A Flow is what passed from one side to the other.
+type Flow struct {
+	Octets        int64 // urgent ones included
+	Urgent        int64 // octets passed on as urgent
+	UrgentInLine  int64 // those that went among the others, which is all that the far side takes
+	FilesRefused  int64 // reads whose descriptors were closed
+	EndOfFile     bool  // the side finished in order, and all it sent was written
+	EndOfFileTold bool  // and the other side knows
+}
+
+// From returns what has passed from a side until now.
+func (c *Conn) From(side int) Flow { return c.sides[side].passed }
+
+// Ending returns how the Conn ended. While it is open only Duration says
+// something.
+func (c *Conn) Ending() Ending {
+	e := c.end
+	if c.state != over {
+		e.Duration = c.w.Now() - c.began
+	}
+	return e
+}
+
+// Loop returns the loop to which the Conn belongs.
+func (c *Conn) Loop() *Loop { return c.w.Loop }
+
+// FD returns the descriptor of side A, -1 once the Conn is over.
+func (c *Conn) FD() int { return int(c.sides[A].fd) }
+
+// Join joins side A with a connected, nonblocking stream, which is the Conn's
+// from then on. Where the Conn is over already it is closed.
+func (c *Conn) Join(fd int, k StreamKind) {
+	if c.state == over {
+		sys.Close(fd)
+		return
+	}
+	c.sides[B].init(c, fd, k)
+	if k != Plain {
+		c.w.inline(fd)
+	}
+	if err := c.w.Add(fd, streamEvents, &c.sides[B]); err != nil {
+		c.finish(Broken, B, "epoll_ctl", errnoOf(err))
+		return
+	}
+	c.join()
+}
+
+// join begins to pass on what two sides send that are in the loop.
+func (c *Conn) join() {
+	c.sides[A].far, c.sides[B].far = &c.sides[B], &c.sides[A]
+	c.begin(2)
+	if c.sides[A].pump(); c.state == joined {
+		c.sides[B].pump()
+	}
+}
+
+// Echo sends back to side A what it sends.
+func (c *Conn) Echo() {
+	if c.state == over {
+		return
+	}
+	c.sides[A].far = &c.sides[A]
+	c.begin(1)
+	c.sides[A].pump()
+}
+
+func (c *Conn) begin(flows uint8) {
+	now := c.w.Time()
+	c.state, c.flows, c.began, c.moved = joined, flows, now, now
+	c.schedule()
+}
+
+// End ends the Conn, if it is not over, and resets both sides unless it
+// finished in order.
+func (c *Conn) End(how How, side int, call string, errno syscall.Errno) {
+	c.finish(how, side, call, errno)
+}
+
+// endOfFile passes the end of a side on to the far one, all that it sent
+// having been written.
+func (c *Conn) endOfFile(s *side) {
+	if s.broken != 0 {
+		// No end in order: what the far side sent was lost.
+		c.finish(Reset, s.index(), "write", s.broken)
+		return
+	}
+	s.passed.EndOfFile = true
+	// close(2), which follows on the last end, tells it as well.
+	s.passed.EndOfFileTold = c.flows == 1 || sys.RawShutdown(int(s.far.fd), shutWrite) == 0
+	c.flowOver(s)
+}
+
+// breaks notes that a side takes no more. What it still sends passes.
+func (c *Conn) breaks(s *side, errno syscall.Errno) {
+	if s.broken == 0 {
+		s.broken = errno
+	}
+	c.flowOver(s.far)
+}
+
+// flowOver notes that nothing more passes from a side. The last one ends the
+// Conn.
+func (c *Conn) flowOver(from *side) {
+	if !from.is(finished) {
+		from.set(finished)
+		from.release()
+		c.flows--
+	}
+	if c.flows > 0 {
+		return
+	}
+	for i := range c.sides {
+		if errno := c.sides[i].broken; errno != 0 {
+			c.finish(Reset, i, "write", errno)
+			return
+		}
+	}
+	c.finish(Finished, A, "", 0)
+}
+
+// fail ends the Conn for an error of one side.
+func (c *Conn) fail(s *side, call string, errno syscall.Errno) {
+	how := Broken
+	if isReset(errno) {
+		how = Reset
+	}
+	c.finish(how, s.index(), call, errno)
+}
+
+// isReset reports whether errno says that the peer, or the way to it, ended
+// the connection without finishing it.
+func isReset(errno syscall.Errno) bool {
+	return errno == syscall.ECONNRESET || errno == syscall.EPIPE || errno == syscall.ECONNABORTED
+}
+
+// finish ends the Conn, once: it closes what is open, in order or by a reset,
+// and tells the Service.
+func (c *Conn) finish(how How, side int, call string, errno syscall.Errno) {
+	if c.state == over {
+		return
+	}
+	c.end = Ending{how, int8(side), call, errno, c.w.Now() - c.began}
+	c.state = over
+	c.w.Disarm(&c.timer)
+	c.try = nil
+	for i := range c.sides {
+		c.sides[i].close(how == Reset || how == Broken || how == Cancelled)
+	}
+	c.w.ended(c)
+}
+
+// schedule arms the timer for what comes next.
+func (c *Conn) schedule() {
+	g, next := c.w.group, time.Duration(-1)
+	sooner := func(at time.Duration) {
+		if next < 0 || at < next {
+			next = at
+		}
+	}
+	if g.Lifetime > 0 {
+		sooner(c.began + g.Lifetime)
+	}
+	if g.Idle > 0 {
+		sooner(c.moved + g.Idle)
+	}
+	for i := range c.sides {
+		if s := &c.sides[i]; s.is(throttled) {
+			sooner(s.until)
+		}
+	}
+	if next >= 0 {
+		c.w.Arm(&c.timer, next-c.w.Now(), c)
+	}
+}
+
+// Expired implements Expirer.
+func (c *Conn) Expired(*Timer) {
+	if c.state != joined {
+		c.connectExpired()
+		return
+	}
+	g, now := c.w.group, c.w.Now()
+	switch {
+	case g.Lifetime > 0 && now >= c.began+g.Lifetime:
+		c.finish(Lifetime, A, "", 0)
+		return
+	case g.Idle > 0 && now >= c.moved+g.Idle:
+		c.finish(Idle, A, "", 0)
+		return
+	}
+	for i := range c.sides {
+		if s := &c.sides[i]; s.is(throttled) && now >= s.until {
+			s.unset(throttled)
+			if s.pump(); c.state == over {
+				return
+			}
+		}
+	}
+	c.schedule()
+}

@@ -1,0 +1,241 @@
+package loop
+
+import (
+	"syscall"
+
+	"golang.org/x/sys/unix"
+
+	"zocalo/internal/sys"
+)
+
+// The bounds of what one flow does before others have their turn.
+const (
+	maxWork   = 1 << 20 // octets
+	maxRounds = 32      // reads
+)
+
+// leastSplice is how many octets a splice must bring for the flow to go on
+// splicing. Less is cheaper read and written.
+const leastSplice = 16 << 10
+
+// pump passes on what a side sends, until there is nothing more, the far side
+// takes no more, or it is the turn of others.
+func (s *side) pump() {
+	switch {
+	case s.is(finished):
+		return
+	case s.is(blocked) && s.is(failed):
+		// It was reset, and what it sent before may never be taken.
+		s.conn.fail(s, "read", s.pending(syscall.ECONNRESET))
+		return
+	case s.flags&(blocked|throttled) != 0:
+		return
+	}
+	work := 0
+	for round := 0; ; round++ {
+		if s.held != nil && !s.flush() {
+			return
+		}
+		if s.is(ended) {
+			s.conn.endOfFile(s)
+			return
+		}
+		if !s.is(readable) {
+			return
+		}
+		if work >= maxWork || round >= maxRounds {
+			s.again()
+			return
+		}
+		max := s.allowed()
+		if max == 0 {
+			return
+		}
+		n, ok := s.receive(max)
+		if work += n; !ok {
+			return
+		}
+	}
+}
+
+// again asks for another turn.
+func (s *side) again() {
+	if !s.is(queued) {
+		s.set(queued)
+		s.conn.w.Again(int(s.fd), 0)
+	}
+}
+
+// receive reads once, at most max octets, and passes on what it gets. It
+// returns how much that was, and ok false if the flow cannot go on now.
+func (s *side) receive(max int) (n int, ok bool) {
+	if s.is(splicing) && !s.is(marked) {
+		return s.receiveSpliced(max)
+	}
+	b := s.conn.w.Scratch()[:min(max, ScratchSize)]
+	urgent := false
+	if s.kind != Plain && !s.is(fresh) {
+		if urgent, _ = sys.RawAtMark(int(s.fd), &s.conn.w.number); urgent {
+			b = b[:1]
+		}
+	}
+	n, files, errno := s.read(b)
+	s.unset(fresh)
+	s.readTurn = s.conn.w.turns
+	switch {
+	case errno == syscall.EAGAIN:
+		s.unset(readable | marked)
+		return 0, true
+	case errno != 0:
+		s.conn.fail(s, "read", errno)
+		return 0, false
+	case n == 0:
+		s.set(ended)
+		return 0, true
+	}
+	s.spend(n)
+	switch {
+	case urgent:
+		s.unset(marked)
+	case n == len(b) && n == ScratchSize && s.kind == TCP:
+		s.set(splicing)
+	case n < len(b) && files == nil && s.flags&(closing|marked) == 0:
+		// epoll(7): a short read says that there was no more, and what comes
+		// will be told. Not so before the end, before the mark, and behind
+		// descriptors.
+		s.unset(readable)
+	}
+	return n, s.send(b[:n], urgent, files)
+}
+
+// read is recv(2), or recvmsg(2) where descriptors may come.
+func (s *side) read(b []byte) (n int, files []int, errno syscall.Errno) {
+	if s.kind == Unix {
+		return s.readFiles(b)
+	}
+	n, errno = sys.RawRecv(int(s.fd), b, 0)
+	return n, nil, errno
+}
+
+// send writes what was read to the far side. What that does not take now is
+// held. It reports whether the flow can go on.
+func (s *side) send(b []byte, urgent bool, files []int) bool {
+	n, errno := s.write(b, urgent, files)
+	if errno == 0 && n == len(b) {
+		return true
+	}
+	if errno != 0 && errno != syscall.EAGAIN {
+		closeAll(files)
+		s.refused(errno)
+		return false
+	}
+	if n > 0 {
+		files = nil // they went with the first octet
+	}
+	s.held = s.conn.w.hold(b[n:], urgent, files)
+	return s.flush()
+}
+
+// write is one attempt to write b, and counts what was taken.
+func (s *side) write(b []byte, urgent bool, files []int) (n int, errno syscall.Errno) {
+	flags := 0
+	if urgent && s.far.kind != Plain {
+		flags = unix.MSG_OOB
+	}
+	if files != nil {
+		n, errno = s.sendFiles(b, flags, files)
+	} else {
+		n, errno = sys.RawSend(int(s.far.fd), b, flags)
+	}
+	if errno != 0 {
+		return 0, errno
+	}
+	s.count(n)
+	switch {
+	case flags != 0:
+		s.passed.Urgent += int64(n)
+	case urgent:
+		s.passed.UrgentInLine += int64(n)
+	}
+	return n, 0
+}
+
+// count notes octets that were written.
+func (s *side) count(n int) {
+	s.passed.Octets += int64(n)
+	s.conn.moved = s.conn.w.Time()
+}
+
+// flush writes what is held, and reports whether all of it went and the flow
+// can go on.
+func (s *side) flush() bool {
+	h := s.held
+	for h.piped > 0 {
+		n, errno := sys.RawSplice(h.pipe.R, int(s.far.fd), h.piped)
+		if errno != 0 {
+			return s.refused(errno)
+		}
+		h.piped -= n
+		s.count(n)
+	}
+	for len(h.rest) > 0 {
+		n, errno := s.write(h.rest, h.urgent, h.files)
+		if errno != 0 {
+			return s.refused(errno)
+		}
+		if n > 0 && h.files != nil {
+			closeAll(h.files)
+			h.files = nil
+		}
+		h.rest = h.rest[n:]
+	}
+	s.release()
+	return true
+}
+
+// refused deals with a write that failed. It returns false.
+func (s *side) refused(errno syscall.Errno) bool {
+	switch {
+	case errno == syscall.EAGAIN:
+		s.set(blocked)
+		if s.is(failed) {
+			s.conn.fail(s, "read", s.pending(syscall.ECONNRESET))
+		}
+	case isReset(errno):
+		s.conn.breaks(s.far, errno)
+	default:
+		s.conn.fail(s.far, "write", errno)
+	}
+	return false
+}
+
+// receiveSpliced is receive by splice(2), through a pipe.
+func (s *side) receiveSpliced(max int) (n int, ok bool) {
+	pipe, errno := TakePipe()
+	if errno != 0 { // out of descriptors: what is read needs none
+		s.unset(splicing | fresh)
+		return 0, true
+	}
+	n, errno = sys.RawSplice(int(s.fd), pipe.W, min(max, PipeSize))
+	s.unset(fresh)
+	s.readTurn = s.conn.w.turns
+	if errno == 0 && n > 0 {
+		if n < leastSplice {
+			s.unset(splicing)
+		}
+		s.spend(n)
+		s.held = s.conn.w.holdPipe(pipe, n)
+		return n, s.flush()
+	}
+	pipe.Give()
+	switch {
+	case errno == syscall.EAGAIN && !s.is(closing):
+		// Also before the mark: that is told, or was and waits in this turn.
+		s.unset(readable)
+	default:
+		// The end, or the mark with nothing behind it, or what cannot be
+		// spliced: recv(2) knows.
+		s.unset(splicing)
+	}
+	return 0, true
+}

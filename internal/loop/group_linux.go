@@ -1,0 +1,249 @@
+package loop
+
+import (
+	"context"
+	"errors"
+	"os"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"zocalo/internal/sys"
+)
+
+// A Service says what becomes of the connections of a [Group]. Its methods are
+// called on the loops, for different Conns at once, and must not wait.
+type Service interface {
+	// Accepted is told of a connection and where it came from; listener is
+	// its place in what Serve was given. It calls one of Conn's Connect, Join,
+	// Echo and End, or does so later, by Loop.Post. peer is valid during the
+	// call only.
+	Accepted(c *Conn, listener int, peer *sys.Sockaddr)
+	// ConnectFailed is told that Conn.Connect failed. It calls what Accepted
+	// may call.
+	ConnectFailed(c *Conn, call string, errno syscall.Errno)
+	// Ended is told that a Conn is over, and its descriptors closed.
+	Ended(c *Conn)
+	// Paused is told that accepting pauses, since descriptors or memory are
+	// out.
+	Paused(listener int, errno syscall.Errno)
+	// FilesRefused is told that descriptors which came with what a side sent
+	// were closed, or, where they were to be passed on, got lost for want of
+	// descriptors.
+	FilesRefused(c *Conn, side int, lost bool)
+}
+
+// A Group is a number of loops that serve the same listeners. Service is
+// needed; the zero values of the rest are good. The fields must not change once
+// Serve was called, and it serves once.
+type Group struct {
+	Service Service
+
+	// MaxConns bounds the Conns that are open at once; 0 or less is no bound.
+	// Beyond it nothing is accepted.
+	MaxConns int64
+
+	// Idle ends a Conn when nothing passed in either direction for so long,
+	// and Lifetime so long after it was joined. 0 or less is never.
+	Idle, Lifetime time.Duration
+
+	// Rate bounds what each side of each Conn sends, in octets a second, and
+	// TotalRate what all of them do together. 0 or less is no bound.
+	Rate, TotalRate int64
+
+	// PassFiles passes descriptors on between two unix streams. They are
+	// closed otherwise.
+	PassFiles bool
+
+	workers []*worker
+	open    atomic.Int64 // Conns
+	full    atomic.Bool  // a worker stopped accepting for MaxConns
+	total   meter
+}
+
+// A worker is a loop of a Group with what it serves.
+type worker struct {
+	*Loop
+	group     *Group
+	listeners []*listener
+	conns     *Conn        // the first of those that are open
+	count     atomic.Int64 // of them, and of those on the way here
+	draining  bool
+	spareHeld []*held
+
+	// For system calls.
+	name      sys.Sockaddr
+	message   sys.Msg
+	control   []byte
+	option    [4]byte
+	optionLen uint32
+	number    int32
+}
+
+// Listeners of a group: those of each loop. See Serve.
+type Listeners [][]Listening
+
+// A Listening is a listener that a loop accepts from.
+type Listening struct {
+	FD   int // nonblocking, and nobody else's to accept from
+	Kind StreamKind
+}
+
+// Serve accepts from the listeners of each loop until ctx ends, and returns
+// when all Conns are over. When life ends those that are left are reset. A loop
+// without listeners is handed connections by those that have some. The
+// listeners stay open.
+//
+// The error is that of a listener that failed for good, or of a loop that
+// could not be made.
+func (g *Group) Serve(ctx, life context.Context, listeners Listeners) error {
+	g.total.start = time.Now()
+	defer func() {
+		for _, w := range g.workers {
+			w.Close()
+		}
+	}()
+	for range listeners {
+		l, err := New()
+		if err != nil {
+			return err
+		}
+		g.workers = append(g.workers, &worker{Loop: l, group: g})
+	}
+	ctx, stop := context.WithCancelCause(ctx)
+	defer stop(nil)
+	for i, w := range g.workers {
+		for n, from := range listeners[i] {
+			if err := w.listen(n, from, stop); err != nil {
+				return err
+			}
+		}
+	}
+	defer context.AfterFunc(ctx, func() { g.each((*worker).drain) })()
+	defer context.AfterFunc(life, func() { g.each((*worker).drain); g.each((*worker).reset) })()
+	var running sync.WaitGroup
+	for _, w := range g.workers {
+		running.Go(func() { w.Run(context.Background()) })
+	}
+	running.Wait()
+	if err := context.Cause(ctx); err != nil && !errors.Is(err, ctx.Err()) {
+		return err
+	}
+	return nil
+}
+
+func (g *Group) each(f func(*worker)) {
+	for _, w := range g.workers {
+		w.Post(func() { f(w) })
+	}
+}
+
+// Each calls f for each Conn that is open, on its loop, and returns when it has.
+// Conns that come and go meanwhile may be missed.
+func (g *Group) Each(f func(*Conn)) {
+	var asked sync.WaitGroup
+	for _, w := range g.workers {
+		asked.Add(1)
+		if !w.Post(func() {
+			defer asked.Done()
+			for c := w.conns; c != nil; {
+				next := c.next
+				f(c)
+				c = next
+			}
+		}) {
+			asked.Done()
+		}
+	}
+	asked.Wait()
+}
+
+// add makes a Conn of an accepted descriptor.
+func (w *worker) add(fd int, k StreamKind, n int, peer *sys.Sockaddr) {
+	c := &Conn{w: w, began: w.Time()}
+	c.sides[A].init(c, fd, k)
+	c.sides[B].fd = -1
+	c.next = w.conns
+	if c.next != nil {
+		c.next.prev = c
+	}
+	w.conns = c
+	if k == Unix { // which does not take that over from its listener, as TCP does
+		w.inline(fd)
+	}
+	if err := w.Add(fd, streamEvents, &c.sides[A]); err != nil {
+		c.finish(Broken, A, "epoll_ctl", errnoOf(err))
+		return
+	}
+	w.group.Service.Accepted(c, n, peer)
+}
+
+// ended forgets a Conn that is over.
+func (w *worker) ended(c *Conn) {
+	if c.next != nil {
+		c.next.prev = c.prev
+	}
+	if c.prev != nil {
+		c.prev.next = c.next
+	} else {
+		w.conns = c.next
+	}
+	c.prev, c.next = nil, nil
+	w.group.Service.Ended(c)
+	w.gone()
+}
+
+// gone gives back the place of a Conn.
+func (w *worker) gone() {
+	w.count.Add(-1)
+	g := w.group
+	g.open.Add(-1)
+	if g.full.Load() && g.full.CompareAndSwap(true, false) {
+		g.each((*worker).resume)
+	}
+	w.stopIfDone()
+}
+
+// drain stops accepting; the loop ends with its last Conn.
+func (w *worker) drain() {
+	if w.draining {
+		return
+	}
+	w.draining = true
+	for _, l := range w.listeners {
+		l.close()
+	}
+	w.stopIfDone()
+}
+
+// stopIfDone ends the loop once nothing can come any more.
+func (w *worker) stopIfDone() {
+	if w.draining && w.count.Load() == 0 {
+		w.Stop()
+	}
+}
+
+// reset ends all Conns.
+func (w *worker) reset() {
+	for w.conns != nil {
+		w.conns.finish(Cancelled, A, "", 0)
+	}
+}
+
+// inline leaves urgent octets at their place among the others.
+func (w *worker) inline(fd int) {
+	sys.RawSetsockopt(fd, unix.SOL_SOCKET, unix.SO_OOBINLINE, one)
+}
+
+// errnoOf returns the errno of an error of the Loop's.
+func errnoOf(err error) syscall.Errno {
+	var sc *os.SyscallError
+	var errno syscall.Errno
+	if errors.As(err, &sc) && errors.As(sc.Err, &errno) {
+		return errno
+	}
+	return syscall.EINVAL
+}
