@@ -2,6 +2,7 @@ package server
 
 import (
 	"context"
+	"log/slog"
 	"sync"
 	"time"
 
@@ -52,6 +53,12 @@ func TurnedAway(allow, deny *List, c *socket.Socket) (why string) {
 	return refusal(allow, deny, func(l *List) bool { return l.ContainsPeer(c) })
 }
 
+// NameTurnedAway is TurnedAway of a peer of which only that is known: its name,
+// and over a unix socket the process that it is.
+func NameTurnedAway(allow, deny *List, n socket.Name, who *socket.Credentials) (why string) {
+	return refusal(allow, deny, func(l *List) bool { return l.Contains(n) || who != nil && l.containsProcess(*who) })
+}
+
 // refusal says why a peer is turned away, "" if it is not. has reports whether
 // it is in a list.
 func refusal(allow, deny *List, has func(*List) bool) string {
@@ -67,10 +74,19 @@ func refusal(allow, deny *List, has func(*List) bool) string {
 // shortageOf returns what says that a listener pauses.
 func (r *serving) shortageOf(l Listener) func(error) {
 	return func(err error) {
-		if r.shortage.begins() {
-			r.log.Warn("accepting pauses until descriptors and memory are free again: raise the limit (ulimit -n), or allow fewer connections",
-				"listener", l.Name(), "error", err)
-		}
+		r.shortage.Tell(r.log, l.Name(), err)
+	}
+}
+
+// A Shortage tells of descriptors or memory that are out, once while that
+// lasts.
+type Shortage struct{ episode episode }
+
+// Tell logs that a listener pauses for err.
+func (s *Shortage) Tell(log *slog.Logger, listener socket.Name, err error) {
+	if s.episode.begins() {
+		log.Warn("accepting pauses until descriptors and memory are free again: raise the limit (ulimit -n), or allow fewer connections",
+			"listener", listener, "error", err)
 	}
 }
 

@@ -116,5 +116,9 @@ func (l *List) ContainsPeer(c *socket.Socket) bool {
 		return false
 	}
 	who, err := socket.PeerCredentials.Get(c.Unwrap())
-	return err == nil && (slices.Contains(l.uids, who.UID) || slices.Contains(l.gids, who.GID))
+	return err == nil && l.containsProcess(who)
+}
+
+func (l *List) containsProcess(who socket.Credentials) bool {
+	return slices.Contains(l.uids, who.UID) || slices.Contains(l.gids, who.GID)
 }

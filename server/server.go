@@ -148,7 +148,7 @@ type serving struct {
 	handling context.Context // of the handlers
 	conns    connections
 	handlers sync.WaitGroup
-	shortage episode
+	shortage Shortage
 }
 
 // serve starts the handler of an admitted connection.

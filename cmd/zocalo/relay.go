@@ -52,6 +52,7 @@ second signal ends it at once. SIGUSR1 prints totals and what is open.`,
 	r.flags(cmd)
 	f := cmd.Flags()
 	f.StringVar(&r.path, "path", "auto", "the way through: fast (an event loop for two kernel streams), general, or auto")
+	f.IntVar(&r.Loops, "loops", 0, "event loops of the fast path; 0 is one for each processor")
 	f.IntVar(&r.MaxSessions, "max-sessions", bridge.DefaultMaxSessions, "sessions of datagram peers at once; one more takes the place of the one idle longest")
 	f.DurationVar(&r.SessionIdle, "session-idle", bridge.DefaultSessionIdle, "end the session of a datagram peer when nothing passed for so long")
 	f.DurationVar(&r.ConnectTimeout, "connect-timeout", bridge.DefaultConnectTimeout, "give up an address of TO after so long; 0 is as long as the system tries")
@@ -142,6 +143,9 @@ func (r *relayRun) prepare(args []string) error {
 	}
 	if r.ConnectTimeout == 0 {
 		r.ConnectTimeout = -1 // no bound, where the Bridge's 0 is its default
+	}
+	if r.Loops < 0 {
+		return usagef("--loops %d: it must not be negative", r.Loops)
 	}
 	if r.MaxSessions < 1 {
 		return usagef("--max-sessions %d: it must be at least 1", r.MaxSessions)

@@ -24,7 +24,6 @@ type Conn struct {
 	began      time.Duration
 	moved      time.Duration // when something passed last
 	try        *attempt      // while B is being connected
-	end        Ending
 	state      state
 	flows      uint8 // that are not over
 }
@@ -41,10 +40,10 @@ const (
 // An Ending says how a Conn ended.
 type Ending struct {
 	How      How
-	Side     int8          // where it began, of Reset and Failed: A or B
-	Call     string        // of Reset and Failed: the system call, as "read"
+	Side     int           // where it began, of Reset, Broken and FilesCame: A or B
+	Call     string        // of Reset and Broken: the system call, as "read"
 	Errno    syscall.Errno // what that answered
-	Duration time.Duration // since it was joined
+	Duration time.Duration // since it was joined, or accepted if it never was
 }
 
 // The sides.
@@ -64,33 +63,31 @@ const (
 	Lifetime             // Group.Lifetime is over
 	Cancelled            // the group was stopped; both sides were reset
 	Broken               // a side failed for another reason; the other was reset
+	FilesCame            // descriptors came that were not to; both were reset
 )
 
 // A Flow is what passed from one side to the other.
 type Flow struct {
-	Octets        int64 // urgent ones included
-	Urgent        int64 // octets passed on as urgent
-	UrgentInLine  int64 // those that went among the others, which is all that the far side takes
-	FilesRefused  int64 // reads whose descriptors were closed
-	EndOfFile     bool  // the side finished in order, and all it sent was written
-	EndOfFileTold bool  // and the other side knows
+	Octets        int64  // urgent ones included
+	Urgent        uint32 // octets passed on as urgent
+	UrgentInLine  uint32 // those that went among the others, which is all that the far side takes
+	Files         uint32 // descriptors passed on
+	FilesRefused  uint32 // reads whose descriptors were closed
+	EndOfFile     bool   // the side finished in order, and all it sent was written
+	EndOfFileTold bool   // and the other side knows
 }
 
 // From returns what has passed from a side until now.
 func (c *Conn) From(side int) Flow { return c.sides[side].passed }
 
-// Ending returns how the Conn ended. While it is open only Duration says
-// something.
-func (c *Conn) Ending() Ending {
-	e := c.end
-	if c.state != over {
-		e.Duration = c.w.Now() - c.began
-	}
-	return e
-}
+// Age returns for how long it is joined, or accepted if it is not joined yet.
+func (c *Conn) Age() time.Duration { return c.w.Now() - c.began }
 
 // Loop returns the loop to which the Conn belongs.
 func (c *Conn) Loop() *Loop { return c.w.Loop }
+
+// Reached reports whether it is, or was, joined.
+func (c *Conn) Reached() bool { return c.sides[B].far != nil }
 
 // FD returns the descriptor of side A, -1 once the Conn is over.
 func (c *Conn) FD() int { return int(c.sides[A].fd) }
@@ -149,7 +146,7 @@ func (c *Conn) End(how How, side int, call string, errno syscall.Errno) {
 func (c *Conn) endOfFile(s *side) {
 	if s.broken != 0 {
 		// No end in order: what the far side sent was lost.
-		c.finish(Reset, s.index(), "write", s.broken)
+		c.finish(Reset, s.index(), "write", syscall.Errno(s.broken))
 		return
 	}
 	s.passed.EndOfFile = true
@@ -161,7 +158,7 @@ func (c *Conn) endOfFile(s *side) {
 // breaks notes that a side takes no more. What it still sends passes.
 func (c *Conn) breaks(s *side, errno syscall.Errno) {
 	if s.broken == 0 {
-		s.broken = errno
+		s.broken = uint16(errno)
 	}
 	c.flowOver(s.far)
 }
@@ -179,7 +176,7 @@ func (c *Conn) flowOver(from *side) {
 	}
 	for i := range c.sides {
 		if errno := c.sides[i].broken; errno != 0 {
-			c.finish(Reset, i, "write", errno)
+			c.finish(Reset, i, "write", syscall.Errno(errno))
 			return
 		}
 	}
@@ -207,14 +204,13 @@ func (c *Conn) finish(how How, side int, call string, errno syscall.Errno) {
 	if c.state == over {
 		return
 	}
-	c.end = Ending{how, int8(side), call, errno, c.w.Now() - c.began}
 	c.state = over
 	c.w.Disarm(&c.timer)
 	c.try = nil
 	for i := range c.sides {
-		c.sides[i].close(how == Reset || how == Broken || how == Cancelled)
+		c.sides[i].close(how == Reset || how >= Cancelled)
 	}
-	c.w.ended(c)
+	c.w.ended(c, Ending{how, side, call, errno, c.Age()})
 }
 
 // schedule arms the timer for what comes next.

@@ -12,8 +12,19 @@ import (
 // maxFiles is the most descriptors that come with one read: SCM_MAX_FD.
 const maxFiles = 253
 
-// readFiles is recvmsg(2) from a unix stream. Descriptors that come with it
-// are returned if the far side is to have them, else closed and counted.
+// A FilePolicy says what happens to descriptors that come over a unix stream.
+type FilePolicy uint8
+
+// The policies.
+const (
+	CloseFiles  FilePolicy = iota // closes and counts them; the octets pass
+	PassFiles                     // passes them on, and refuses them where the far side is no unix stream
+	RefuseFiles                   // ends the Conn
+)
+
+// readFiles is recvmsg(2) from a unix stream. It returns the descriptors that
+// go on; where there was ancillary data of any kind they are not nil. It may
+// end the Conn.
 func (s *side) readFiles(b []byte) (n int, files []int, errno syscall.Errno) {
 	w := s.conn.w
 	if w.control == nil {
@@ -26,12 +37,33 @@ func (s *side) readFiles(b []byte) (n int, files []int, errno syscall.Errno) {
 	if errno != 0 || len(m.Control) == 0 {
 		return n, nil, errno
 	}
-	lost := m.Flags&unix.MSG_CTRUNC != 0 // as where descriptors are out
-	files = []int{}
-	for control := m.Control; ; {
+	files = filesIn(m.Control)
+	// MSG_CTRUNC says that some got lost, as where descriptors are out.
+	lost := m.Flags&unix.MSG_CTRUNC != 0
+	switch policy := w.group.Files; {
+	case policy == PassFiles && s.far.kind == Unix && !lost:
+		return n, files, 0
+	case len(files) == 0 && !lost:
+		return n, files, 0 // other ancillary data, which does not pass
+	case policy == CloseFiles:
+		s.passed.FilesRefused++
+		closeAll(files)
+		return n, files[:0], 0
+	default:
+		s.passed.FilesRefused++
+		closeAll(files)
+		s.conn.finish(FilesCame, s.index(), "", 0)
+		return 0, nil, 0
+	}
+}
+
+// filesIn returns the descriptors that came as ancillary data, never nil.
+func filesIn(control []byte) []int {
+	files := []int{}
+	for {
 		c, rest, ok := sys.NextCmsg(control)
 		if !ok {
-			break
+			return files
 		}
 		if c.Level == unix.SOL_SOCKET && c.Type == unix.SCM_RIGHTS {
 			for data := c.Data; len(data) >= 4; data = data[4:] {
@@ -40,20 +72,10 @@ func (s *side) readFiles(b []byte) (n int, files []int, errno syscall.Errno) {
 		}
 		control = rest
 	}
-	pass := w.group.PassFiles && s.far.kind == Unix
-	if lost || len(files) > 0 && !pass {
-		s.passed.FilesRefused++
-		w.group.Service.FilesRefused(s.conn, s.index(), pass)
-	}
-	if !pass {
-		closeAll(files)
-		files = files[:0]
-	}
-	return n, files, 0
 }
 
 // sendFiles is sendmsg(2) of octets and the descriptors that go with the first
-// of them. It closes ours once they went.
+// of them.
 func (s *side) sendFiles(b []byte, flags int, files []int) (n int, errno syscall.Errno) {
 	if len(files) == 0 {
 		return sys.RawSend(int(s.far.fd), b, flags)
@@ -67,5 +89,8 @@ func (s *side) sendFiles(b []byte, flags int, files []int) (n int, errno syscall
 	m.Name.Len = 0
 	m.SetBuffer(b)
 	m.Control = sys.AppendCmsg(nil, unix.SOL_SOCKET, unix.SCM_RIGHTS, data)
-	return sys.RawSendmsg(int(s.far.fd), m, flags)
+	if n, errno = sys.RawSendmsg(int(s.far.fd), m, flags); errno == 0 {
+		s.passed.Files += uint32(len(files))
+	}
+	return n, errno
 }

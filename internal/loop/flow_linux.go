@@ -80,6 +80,9 @@ func (s *side) receive(max int) (n int, ok bool) {
 		}
 	}
 	n, files, errno := s.read(b)
+	if s.conn.state == over { // for what came with it
+		return 0, false
+	}
 	s.unset(fresh)
 	s.readTurn = s.conn.w.turns
 	switch {
@@ -121,16 +124,15 @@ func (s *side) read(b []byte) (n int, files []int, errno syscall.Errno) {
 // held. It reports whether the flow can go on.
 func (s *side) send(b []byte, urgent bool, files []int) bool {
 	n, errno := s.write(b, urgent, files)
+	if n > 0 || errno != 0 && errno != syscall.EAGAIN {
+		closeAll(files) // they went with the first octet, or never will
+		files = nil
+	}
 	if errno == 0 && n == len(b) {
 		return true
 	}
 	if errno != 0 && errno != syscall.EAGAIN {
-		closeAll(files)
-		s.refused(errno)
-		return false
-	}
-	if n > 0 {
-		files = nil // they went with the first octet
+		return s.refused(errno)
 	}
 	s.held = s.conn.w.hold(b[n:], urgent, files)
 	return s.flush()
@@ -153,9 +155,9 @@ func (s *side) write(b []byte, urgent bool, files []int) (n int, errno syscall.E
 	s.count(n)
 	switch {
 	case flags != 0:
-		s.passed.Urgent += int64(n)
+		s.passed.Urgent += uint32(n)
 	case urgent:
-		s.passed.UrgentInLine += int64(n)
+		s.passed.UrgentInLine += uint32(n)
 	}
 	return n, 0
 }

@@ -26,14 +26,10 @@ type Service interface {
 	// may call.
 	ConnectFailed(c *Conn, call string, errno syscall.Errno)
 	// Ended is told that a Conn is over, and its descriptors closed.
-	Ended(c *Conn)
+	Ended(c *Conn, how Ending)
 	// Paused is told that accepting pauses, since descriptors or memory are
 	// out.
 	Paused(listener int, errno syscall.Errno)
-	// FilesRefused is told that descriptors which came with what a side sent
-	// were closed, or, where they were to be passed on, got lost for want of
-	// descriptors.
-	FilesRefused(c *Conn, side int, lost bool)
 }
 
 // A Group is a number of loops that serve the same listeners. Service is
@@ -54,9 +50,12 @@ type Group struct {
 	// TotalRate what all of them do together. 0 or less is no bound.
 	Rate, TotalRate int64
 
-	// PassFiles passes descriptors on between two unix streams. They are
-	// closed otherwise.
-	PassFiles bool
+	// Files says what happens to descriptors that come over a unix stream.
+	Files FilePolicy
+
+	// Stopped, if not nil, is called once nothing is accepted any more: the
+	// listeners may then be closed.
+	Stopped func()
 
 	workers []*worker
 	open    atomic.Int64 // Conns
@@ -72,6 +71,7 @@ type worker struct {
 	conns     *Conn        // the first of those that are open
 	count     atomic.Int64 // of them, and of those on the way here
 	draining  bool
+	cut       bool // what was open has been reset
 	spareHeld []*held
 
 	// For system calls.
@@ -95,7 +95,7 @@ type Listening struct {
 // Serve accepts from the listeners of each loop until ctx ends, and returns
 // when all Conns are over. When life ends those that are left are reset. A loop
 // without listeners is handed connections by those that have some. The
-// listeners stay open.
+// listeners stay the caller's, see Stopped.
 //
 // The error is that of a listener that failed for good, or of a loop that
 // could not be made.
@@ -122,12 +122,21 @@ func (g *Group) Serve(ctx, life context.Context, listeners Listeners) error {
 			}
 		}
 	}
-	defer context.AfterFunc(ctx, func() { g.each((*worker).drain) })()
-	defer context.AfterFunc(life, func() { g.each((*worker).drain); g.each((*worker).reset) })()
 	var running sync.WaitGroup
 	for _, w := range g.workers {
 		running.Go(func() { w.Run(context.Background()) })
 	}
+	running.Go(func() {
+		<-ctx.Done()
+		g.each((*worker).drain)
+		if g.Stopped != nil {
+			g.Stopped()
+		}
+	})
+	defer context.AfterFunc(life, func() {
+		stop(nil)
+		g.each((*worker).reset)
+	})()
 	running.Wait()
 	if err := context.Cause(ctx); err != nil && !errors.Is(err, ctx.Err()) {
 		return err
@@ -135,26 +144,27 @@ func (g *Group) Serve(ctx, life context.Context, listeners Listeners) error {
 	return nil
 }
 
-func (g *Group) each(f func(*worker)) {
-	for _, w := range g.workers {
-		w.Post(func() { f(w) })
-	}
-}
+// Open returns how many Conns are open.
+func (g *Group) Open() int { return int(g.open.Load()) }
 
 // Each calls f for each Conn that is open, on its loop, and returns when it has.
 // Conns that come and go meanwhile may be missed.
 func (g *Group) Each(f func(*Conn)) {
+	g.each(func(w *worker) {
+		for c := w.conns; c != nil; {
+			next := c.next
+			f(c)
+			c = next
+		}
+	})
+}
+
+// each calls f on each loop that is not over, and returns when it has.
+func (g *Group) each(f func(*worker)) {
 	var asked sync.WaitGroup
 	for _, w := range g.workers {
 		asked.Add(1)
-		if !w.Post(func() {
-			defer asked.Done()
-			for c := w.conns; c != nil; {
-				next := c.next
-				f(c)
-				c = next
-			}
-		}) {
+		if !w.Post(func() { defer asked.Done(); f(w) }) {
 			asked.Done()
 		}
 	}
@@ -163,6 +173,11 @@ func (g *Group) Each(f func(*Conn)) {
 
 // add makes a Conn of an accepted descriptor.
 func (w *worker) add(fd int, k StreamKind, n int, peer *sys.Sockaddr) {
+	if w.cut { // it was on its way from another loop
+		sys.Close(fd)
+		w.gone()
+		return
+	}
 	c := &Conn{w: w, began: w.Time()}
 	c.sides[A].init(c, fd, k)
 	c.sides[B].fd = -1
@@ -182,7 +197,7 @@ func (w *worker) add(fd int, k StreamKind, n int, peer *sys.Sockaddr) {
 }
 
 // ended forgets a Conn that is over.
-func (w *worker) ended(c *Conn) {
+func (w *worker) ended(c *Conn, how Ending) {
 	if c.next != nil {
 		c.next.prev = c.prev
 	}
@@ -192,7 +207,7 @@ func (w *worker) ended(c *Conn) {
 		w.conns = c.next
 	}
 	c.prev, c.next = nil, nil
-	w.group.Service.Ended(c)
+	w.group.Service.Ended(c, how)
 	w.gone()
 }
 
@@ -202,7 +217,9 @@ func (w *worker) gone() {
 	g := w.group
 	g.open.Add(-1)
 	if g.full.Load() && g.full.CompareAndSwap(true, false) {
-		g.each((*worker).resume)
+		for _, w := range g.workers {
+			w.Post(w.resume)
+		}
 	}
 	w.stopIfDone()
 }
@@ -228,6 +245,7 @@ func (w *worker) stopIfDone() {
 
 // reset ends all Conns.
 func (w *worker) reset() {
+	w.cut = true
 	for w.conns != nil {
 		w.conns.finish(Cancelled, A, "", 0)
 	}

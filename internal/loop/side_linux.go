@@ -16,14 +16,14 @@ import (
 type side struct {
 	conn     *Conn
 	far      *side
-	held     *held // what was read and is not written yet; nil mostly
-	fd       int32
-	flags    flags
-	kind     StreamKind
-	readTurn uint32        // of the loop, when it was read last
-	broken   syscall.Errno // why it takes no more
+	held     *held         // what was read and is not written yet; nil mostly
 	until    time.Duration // when it may be read again, while throttled
 	passed   Flow
+	fd       int32
+	readTurn uint32 // of the loop, when it was read last
+	flags    flags
+	broken   uint16 // the errno of why it takes no more
+	kind     StreamKind
 }
 
 // A StreamKind says what a stream can do.

@@ -45,7 +45,28 @@ type account struct {
 	mu     sync.Mutex
 	last   int64
 	open   map[int64]*entry
+	others others // nil without a fast path
 	totals Totals
+}
+
+// others are pairs that are open on the fast path, which keeps its own list.
+type others interface {
+	pairs() []Pair
+	count() int
+}
+
+func (a *account) attach(o others) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.others = o
+}
+
+// number returns the number of the next pair.
+func (a *account) number() int64 {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.last++
+	return a.last
 }
 
 // An entry is a pair that is open.
@@ -80,6 +101,18 @@ func (a *account) end(e *entry, r relay.Result, err error) Pair {
 	defer a.mu.Unlock()
 	delete(a.open, e.Number)
 	e.Result, e.Err = r, err
+	a.sumLocked(r)
+	return e.Pair
+}
+
+// sum adds the result of a pair that is over.
+func (a *account) sum(r relay.Result) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.sumLocked(r)
+}
+
+func (a *account) sumLocked(r relay.Result) {
 	t := &a.totals
 	t.Ended++
 	switch r.How {
@@ -93,12 +126,14 @@ func (a *account) end(e *entry, r relay.Result, err error) Pair {
 		t.From[side].Messages += f.Messages
 		t.Refused += f.Refused
 	}
-	return e.Pair
 }
 
 func (a *account) count() int {
 	a.mu.Lock()
 	defer a.mu.Unlock()
+	if a.others != nil {
+		return len(a.open) + a.others.count()
+	}
 	return len(a.open)
 }
 
@@ -116,27 +151,36 @@ func (e *entry) now() Pair {
 
 // Open returns the pairs that are open, in the order in which they began.
 func (b *Bridge) Open() []Pair {
-	b.account.mu.Lock()
-	defer b.account.mu.Unlock()
-	pairs := make([]Pair, 0, len(b.account.open))
-	for _, e := range b.account.open {
+	pairs := b.account.pairs()
+	slices.SortFunc(pairs, func(x, y Pair) int { return int(x.Number - y.Number) })
+	return pairs
+}
+
+func (a *account) pairs() []Pair {
+	a.mu.Lock()
+	pairs := make([]Pair, 0, len(a.open))
+	for _, e := range a.open {
 		pairs = append(pairs, e.now())
 	}
-	slices.SortFunc(pairs, func(x, y Pair) int { return int(x.Number - y.Number) })
+	others := a.others
+	a.mu.Unlock()
+	if others != nil {
+		pairs = append(pairs, others.pairs()...)
+	}
 	return pairs
 }
 
 // Totals returns the sums so far.
 func (b *Bridge) Totals() Totals {
+	open := b.account.pairs()
 	b.account.mu.Lock()
 	defer b.account.mu.Unlock()
 	t := b.account.totals
-	t.Open = len(b.account.open)
-	for _, e := range b.account.open {
-		for _, side := range []relay.Side{relay.A, relay.B} {
-			octets, messages := e.progress.From(side)
-			t.From[side].Octets += octets
-			t.From[side].Messages += messages
+	t.Open = len(open)
+	for _, p := range open {
+		for side := range t.From {
+			t.From[side].Octets += p.Result.From[side].Octets
+			t.From[side].Messages += p.Result.From[side].Messages
 		}
 	}
 	return t

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"runtime"
 	"sync"
 	"time"
 
@@ -41,6 +42,10 @@ type Bridge struct {
 	// Path chooses the way through. [Auto], the zero Path, takes the fastest
 	// one that can do what is asked for.
 	Path Path
+
+	// Loops is how many event loops the fast path has; 0 or less means one for
+	// each processor that Go uses (GOMAXPROCS).
+	Loops int
 
 	// MaxConns bounds the pairs that are open at once where peers of From
 	// connect; 0 means DefaultMaxConns, negative no bound. Beyond it clients
@@ -184,6 +189,13 @@ func (r *run) drain(cut context.CancelCauseFunc) {
 	if n := r.account.count(); n > 0 {
 		r.log.Warn("connections were reset, since the relay ends", "connections", n, "drain", r.Drain)
 	}
+}
+
+func (b *Bridge) loops() int {
+	if b.Loops <= 0 {
+		return runtime.GOMAXPROCS(0)
+	}
+	return b.Loops
 }
 
 func (b *Bridge) maxConns() int {

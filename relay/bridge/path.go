@@ -1,11 +1,9 @@
 package bridge
 
 import (
-	"context"
 	"errors"
 	"fmt"
 
-	"zocalo"
 	"zocalo/address"
 	"zocalo/frame"
 	"zocalo/socket"
@@ -82,11 +80,14 @@ func (r *run) notFast() string {
 	for _, e := range append([]end{r.from}, r.to...) {
 		k, known := e.kind()
 		_, once := e.IsOnce()
+		_, lingers := socket.Linger.In(e.Settings)
 		switch {
 		case !known || !kernelStream(k):
 			return fmt.Sprintf("is for two streams of the kernel's, and %s is none", e.Scheme.Name)
 		case e.format != frame.Format{}:
 			return fmt.Sprintf("passes octets, and %v cuts them into messages (%s=)", e, address.Frame.Name)
+		case lingers:
+			return fmt.Sprintf("does not wait for what it closes, and %v does (%s=)", e, socket.Linger.Name)
 		case once && e.isOnce():
 			return fmt.Sprintf("serves any number of peers, and %v takes one (once)", e)
 		}
@@ -94,23 +95,13 @@ func (r *run) notFast() string {
 	if r.to[0].passive {
 		return fmt.Sprintf("connects, and %v listens", r.to[0])
 	}
-	if newFast == nil {
-		return "is not part of this build"
-	}
-	return ""
+	return noFast
 }
-
-// newFast makes what serves a listener by the fast path until its context ends
-// and what is open then is over; nil where there is no fast path. It is asked
-// only where choose says so: both ends are kernel streams. Each connection is an
-// entry of run.account, which run.ended closes; run.life ends when the time to
-// drain is over; limits and lists are the Bridge's.
-var newFast func(*run) (serve func(context.Context, *zocalo.Listener) error, err error)
 
 func kernelStream(k socket.Kind) bool {
 	switch k.Domain {
-	case socket.Inet, socket.Inet6, socket.Unix:
-		return k.Type == socket.Stream && k.Protocol != socket.MPTCP
+	case socket.Inet, socket.Inet6, socket.Unix, socket.VSock:
+		return k.Type == socket.Stream
 	}
 	return false
 }

@@ -40,11 +40,7 @@ func (r *run) serve(ctx context.Context) error {
 	}
 	defer l.Close()
 	if fast {
-		serve, err := newFast(r)
-		if err != nil {
-			return err
-		}
-		return serve(ctx, l)
+		return r.serveFast(ctx, l)
 	}
 
 	to, err := r.reacher(ctx)
