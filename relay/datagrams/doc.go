@@ -34,7 +34,9 @@
 // [Relay.TotalRate] is exceeded, is held, and the socket that it came from is
 // not read until there is room: of the far side that is the session's own, so
 // that a peer that does not read, or is at its rate, makes only its own target
-// wait. A near socket has all peers in one queue. It is not read while a
+// wait. (Linux counts what unix peers have not read against the send buffer of
+// the near socket, which all share: one that is connected and does not read may
+// fill it. sndbuf= makes it larger.) A near socket has all peers in one queue. It is not read while a
 // session holds more than 256 KiB of what its peer sent, or all hold more than
 // 16 MiB, or while the total rate is exceeded: then all its peers wait. Meanwhile
 // the system keeps what fits the socket's receive buffer, drops what comes
@@ -59,7 +61,7 @@
 // ICMP messages, are that session's alone ([Relay.OnError]), and do not end it:
 // whoever was unreachable may come back.
 //
-// An idle session takes some 300 octets besides what the system needs for a
+// An idle session takes some 240 octets besides what the system needs for a
 // socket: no goroutine, no buffer, no timer.
 //
 // # Parts

@@ -92,7 +92,7 @@ func (s *session) receive() {
 func (s *session) receiveFailed(errno syscall.Errno) {
 	err := func() error {
 		v := s.snapshot()
-		k := socket.Kind{Domain: v.Target.Domain(), Type: socket.Datagram}
+		k := socket.Kind{Domain: v.Local.Domain(), Type: socket.Datagram}
 		return &net.OpError{Op: "receive", Net: k.String(), Source: v.Local.NetAddr(k), Addr: v.Target.NetAddr(k), Err: os.NewSyscallError("recvmmsg", errno)}
 	}
 	switch {

@@ -159,10 +159,39 @@ func says(t testing.TB, s *socket.Socket, text string) {
 func hears(t testing.TB, s *socket.Socket, text string) {
 	t.Helper()
 	b := make([]byte, 1<<18)
-	n, err := s.Read(b)
-	if err != nil || string(b[:n]) != text {
-		t.Fatalf("Read = %.50q (%d octets), %v; want %.50q", b[:n], n, err, text)
+	var m socket.Message
+	m.SetData(b)
+	err := s.Receive(&m)
+	if err != nil || string(b[:m.N]) != text {
+		t.Fatalf("Receive = %.50q (%d octets), %v; want %.50q", b[:m.N], m.N, err, text)
 	}
 }
+
+// a pending is what hooks have seen, to wait for.
+type pending[T any] struct {
+	mu   sync.Mutex
+	seen []T
+}
+
+func (p *pending[T]) add(v T) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.seen = append(p.seen, v)
+}
+
+func (p *pending[T]) all() []T {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return append([]T(nil), p.seen...)
+}
+
+// wait returns the first n, once they are there.
+func (p *pending[T]) wait(t testing.TB, n int) []T {
+	t.Helper()
+	until(t, "a hook sees so much", func() bool { return len(p.all()) >= n })
+	return p.all()[:n]
+}
+
+func parse(ap string) netip.AddrPort { return netip.MustParseAddrPort(ap) }
 
 func repeated(n int) string { return strings.Repeat("x", n) }

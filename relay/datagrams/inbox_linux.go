@@ -20,9 +20,9 @@ const (
 	mostBatch   = 64 // messages of one system call
 	inboxMemory = 4 << 20
 
-	// controlSize has room for all the ancillary data that a near socket may
-	// be made to receive with each datagram, the segment size among it. It
-	// has none for descriptors, so that the system closes them.
+	// controlSize has room for what a socket may be made to receive with each
+	// message, the segment size among it, and for some descriptors. What does
+	// not fit the system closes.
 	controlSize = 128
 )
 
@@ -51,17 +51,18 @@ func (in *inbox) receive(fd, most int) (int, syscall.Errno) {
 	for i := in.used; i < end; i++ {
 		in.batch.Msgs[i].Control = in.control[i*controlSize : (i+1)*controlSize : (i+1)*controlSize]
 	}
-	return recvmmsg(fd, &in.batch, in.used, end, sys.DontWait|sys.Trunc)
+	return recvmmsg(fd, &in.batch, in.used, end, sys.DontWait|sys.Trunc|sys.FilesCloseOnExec)
 }
 
-// A parcel is what one slot holds.
+// A parcel is what one slot holds. It is looked at once, since descriptors that
+// came with it are closed then.
 type parcel struct {
 	data     []byte
 	size     int // its true length, more than data where it did not fit
 	segment  int // of a train; 0 is none
 	overflow uint32
 	ends     bool // no data and nothing beside it: the end of a connection, where there is one
-	cut      bool // there was no room for all that came beside it: of a unix socket, descriptors, which are closed
+	files    bool // descriptors came with it, and are closed
 }
 
 func (in *inbox) parcel(i int) (p parcel) {
@@ -69,12 +70,21 @@ func (in *inbox) parcel(i int) (p parcel) {
 	p.size = in.batch.Len(i)
 	p.data = in.memory[i*in.size : i*in.size+min(p.size, in.size)]
 	p.ends = p.size == 0 && len(m.Control) == 0
-	p.cut = m.Flags&sys.ControlTruncated != 0
+	p.files = m.Flags&sys.ControlTruncated != 0 // of a unix socket
 	for c, rest, ok := sys.NextCmsg(m.Control); ok; c, rest, ok = sys.NextCmsg(rest) {
 		switch sys.What(c) {
 		case sys.SegmentItem:
 			if n, ok := sys.CmsgInt(c); ok && n > 0 && n < p.size {
 				p.segment = n
+			}
+		case sys.FilesItem:
+			p.files = true
+			for _, fd := range sys.Files(c) {
+				sys.Close(fd)
+			}
+		case sys.PIDFDItem:
+			if fd, ok := sys.CmsgInt(c); ok && fd >= 0 {
+				sys.Close(fd)
 			}
 		case sys.DroppedItem:
 			n, _ := sys.CmsgInt(c)

@@ -91,7 +91,9 @@ func (e *engine) send(fd int, ps []piece, d *direction) {
 				}
 			}
 			ps = rest
-			if verdict == untilLater {
+			if verdict == sessionOver {
+				s.lost(errno)
+			} else {
 				e.wait(s)
 			}
 		}
@@ -126,19 +128,24 @@ func (s *session) failed(from relay.Side, p *piece, errno syscall.Errno) verdict
 		return tryAgain
 	}
 	s.tried = false
+	if from == relay.A && toUnix && isGone(errno) {
+		return sessionOver
+	}
 	err := s.sendError(from, errno)
-	switch {
-	case errno == syscall.EMSGSIZE:
+	if errno == syscall.EMSGSIZE {
 		s.refuse(from, p.count(), err)
 		return skipIt
-	case from == relay.A && toUnix && isGone(errno):
-		s.report(err, goneText)
-		s.end(relay.Failed, err)
-		return sessionOver
 	}
 	s.report(err, errno.Error())
 	s.drop(from, p.count(), errno.Error())
 	return skipIt
+}
+
+// lost ends a session whose far socket has lost its peer.
+func (s *session) lost(errno syscall.Errno) {
+	err := s.sendError(relay.A, errno)
+	s.report(err, goneText)
+	s.end(relay.Failed, err)
 }
 
 // sendError is as package socket's would be.
@@ -148,7 +155,7 @@ func (s *session) sendError(from relay.Side, errno syscall.Errno) error {
 	if from == relay.B {
 		source, peer = v.Near, v.Peer
 	}
-	k := socket.Kind{Domain: peer.Domain(), Type: socket.Datagram}
+	k := socket.Kind{Domain: source.Domain(), Type: socket.Datagram}
 	return &net.OpError{Op: "send", Net: k.String(), Source: source.NetAddr(k), Addr: peer.NetAddr(k), Err: os.NewSyscallError("sendmmsg", errno)}
 }
 
@@ -282,7 +289,8 @@ func (s *session) sendHeld(from relay.Side) {
 		case untilLater:
 			e.wait(s)
 		case sessionOver:
-			return // which has let go of the queue
+			s.lost(errno) // and what is held
+			return
 		}
 		break
 	}

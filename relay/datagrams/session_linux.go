@@ -161,7 +161,7 @@ func (s *session) snapshot() Session {
 // admits reports whether a message is to be passed on, and counts it if not.
 func (s *session) admits(from relay.Side, p *parcel) bool {
 	e := s.near.e
-	if p.cut && s.isUnix(from) {
+	if p.files && s.isUnix(from) {
 		s.refuse(from, 1, socket.ErrDescriptorsRefused)
 		return false
 	}

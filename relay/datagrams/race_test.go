@@ -1,0 +1,5 @@
+//go:build race
+
+package datagrams_test
+
+const raceEnabled = true

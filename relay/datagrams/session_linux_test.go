@@ -1,0 +1,351 @@
+package datagrams_test
+
+import (
+	"context"
+	"errors"
+	"os"
+	"syscall"
+	"testing"
+	"time"
+
+	"zocalo/relay"
+	"zocalo/relay/datagrams"
+	"zocalo/server"
+	"zocalo/socket"
+)
+
+func TestIdleSessionEnds(t *testing.T) {
+	target, front := bound(t, "127.0.0.1:0"), bound(t, "127.0.0.1:0")
+	echo(t, target)
+	var began, ended pending[datagrams.Session]
+	r := &datagrams.Relay{Dial: to(target.Name()), Idle: 50 * time.Millisecond, OnBegin: began.add, OnEnd: ended.add}
+	name := front.Name()
+	start(t, r, front)
+	p := connected(t, name)
+	for i := range 3 { // a session after the other
+		says(t, p, "hola")
+		hears(t, p, "hola")
+		b, e := began.wait(t, i+1)[i], ended.wait(t, i+1)[i]
+		if b.Number != int64(i+1) || b.Peer != p.Name() || b.Target != target.Name() || b.Local.IsZero() || b.Near != name {
+			t.Errorf("began: %+v", b)
+		}
+		f := relay.Flow{Messages: 1, Octets: 4}
+		if e.Number != b.Number || e.Local != b.Local || e.Result.How != relay.Idle || e.Err != nil || e.Result.From != [2]relay.Flow{f, f} ||
+			e.Result.Duration < r.Idle {
+			t.Errorf("ended: %+v", e)
+		}
+	}
+	if n := r.Totals(); n.Open != 0 || n.Sessions != 3 {
+		t.Errorf("totals: %+v", n)
+	}
+}
+
+// Of the sessions that are open, the one that was idle longest makes room.
+func TestMakesRoom(t *testing.T) {
+	target, front := bound(t, "127.0.0.1:0"), bound(t, "127.0.0.1:0")
+	echo(t, target)
+	var ended pending[datagrams.Session]
+	r := &datagrams.Relay{Dial: to(target.Name()), Max: 3, OnEnd: ended.add}
+	name := front.Name()
+	start(t, r, front)
+	var peers []*socket.Socket
+	talk := func(i int) {
+		t.Helper()
+		says(t, peers[i], "hola")
+		hears(t, peers[i], "hola")
+	}
+	for i := range 3 {
+		peers = append(peers, connected(t, name))
+		talk(i)
+	}
+	talk(0)
+	peers = append(peers, connected(t, name))
+	talk(3)
+	e := ended.wait(t, 1)[0]
+	if e.Peer != peers[1].Name() || e.Result.How != relay.Cancelled || e.Err != datagrams.ErrMadeRoom {
+		t.Errorf("ended: %+v, want that of %v", e, peers[1].Name())
+	}
+	talk(1) // which begins again, and takes the place of 2
+	if e := ended.wait(t, 2)[1]; e.Peer != peers[2].Name() {
+		t.Errorf("ended: %+v, want that of %v", e, peers[2].Name())
+	}
+	if n := r.Totals(); n.MadeRoom != 2 || n.Open != 3 || n.Sessions != 5 {
+		t.Errorf("totals: %+v", n)
+	}
+}
+
+// Nobody listens: each session is told, none ends, and when somebody does the
+// messages arrive.
+func TestRefusedByICMP(t *testing.T) {
+	for _, at := range []string{"127.0.0.1:0", "[::1]:0"} {
+		t.Run(at, func(t *testing.T) {
+			target, front := bound(t, at), bound(t, at)
+			where := target.Name()
+			target.Close()
+			type told struct {
+				datagrams.Session
+				err error
+			}
+			var errs pending[told]
+			r := &datagrams.Relay{Dial: to(where), OnError: func(s datagrams.Session, err error) { errs.add(told{s, err}) }}
+			name := front.Name()
+			start(t, r, front)
+			a, b := connected(t, name), connected(t, name)
+			for i, p := range []*socket.Socket{a, b, a} {
+				says(t, p, "lost")
+				e := errs.wait(t, i+1)[i]
+				var q *socket.QueuedError
+				if e.Peer != p.Name() || !errors.Is(e.err, syscall.ECONNREFUSED) || !errors.As(e.err, &q) || q.Origin == socket.FromLocal || q.Offender.IsZero() {
+					t.Errorf("error of %v: %v", e.Peer, e.err)
+				}
+			}
+			again := bound(t, where.String())
+			echo(t, again)
+			says(t, a, "found")
+			hears(t, a, "found")
+			if n := r.Totals(); n.Errors != 3 || n.Open != 2 || n.Sessions != 2 || n.Dropped != [2]int64{} {
+				t.Errorf("totals: %+v", n)
+			}
+		})
+	}
+}
+
+// What cannot be dialed loses its messages, is dialed again after a while, and
+// disturbs nobody.
+func TestDialFails(t *testing.T) {
+	target, front := bound(t, "127.0.0.1:0"), bound(t, "127.0.0.1:0")
+	echo(t, target)
+	var bad socket.Name
+	failures := 2
+	why := errors.New("no such road")
+	var errs pending[error]
+	r := &datagrams.Relay{OnError: func(_ datagrams.Session, err error) { errs.add(err) }}
+	r.Dial = func(ctx context.Context, peer socket.Name) (*socket.Socket, error) {
+		if peer == bad && failures > 0 {
+			failures--
+			return nil, why
+		}
+		return dial(ctx, target.Name())
+	}
+	name := front.Name()
+	good, worse := connected(t, name), connected(t, name)
+	bad = worse.Name()
+	start(t, r, front)
+	says(t, worse, "lost")
+	for i := range 2 {
+		if err := errs.wait(t, i+1)[i]; err != why {
+			t.Errorf("error: %v", err)
+		}
+		says(t, good, "hola")
+		hears(t, good, "hola")
+		until(t, "it is dialed again", func() bool {
+			says(t, worse, "lost")
+			return len(errs.all()) > i+1 || r.Totals().From[relay.B].Messages > int64(i)+1
+		})
+	}
+	says(t, worse, "found")
+	b := make([]byte, 100)
+	for n := 0; string(b[:n]) != "found"; {
+		var err error
+		n, err = worse.Read(b)
+		try(t, err)
+	}
+	if n := r.Totals(); n.Errors != 2 || n.Dropped[relay.A] < 2 || n.Open != 2 {
+		t.Errorf("totals: %+v", n)
+	}
+}
+
+// A far socket of another kind is refused by name.
+func TestDialsWhatItDoesNotTake(t *testing.T) {
+	front := bound(t, "127.0.0.1:0")
+	var errs pending[error]
+	r := &datagrams.Relay{OnError: func(_ datagrams.Session, err error) { errs.add(err) }}
+	r.Dial = func(context.Context, socket.Name) (*socket.Socket, error) {
+		a, b, err := socket.Pair(socket.Unix, socket.Stream, 0)
+		if err == nil {
+			b.Close()
+		}
+		return a, err
+	}
+	name := front.Name()
+	start(t, r, front)
+	says(t, connected(t, name), "hola")
+	var no *socket.UnsupportedError
+	if err := errs.wait(t, 1)[0]; !errors.As(err, &no) {
+		t.Errorf("error: %v", err)
+	}
+}
+
+// The target of a unix session is gone, and another is at its name later: the
+// next message begins a new session.
+func TestUnixTargetComesBack(t *testing.T) {
+	path := aPath(t)
+	first, front := bound(t, path), bound(t, aPath(t))
+	var ended pending[datagrams.Session]
+	r := &datagrams.Relay{Dial: to(first.Name()), OnEnd: ended.add}
+	name := front.Name()
+	start(t, r, front)
+	p := connected(t, name)
+	says(t, p, "one")
+	hears(t, first, "one")
+	try(t, first.Close())
+	says(t, p, "lost")
+	if e := ended.wait(t, 1)[0]; e.Result.How != relay.Failed || !errors.Is(e.Err, syscall.ECONNREFUSED) || e.Errors != 1 || e.Dropped[relay.A] != 1 {
+		t.Errorf("ended: %+v", e)
+	}
+	os.Remove(path)
+	echo(t, bound(t, path))
+	says(t, p, "two")
+	hears(t, p, "two")
+}
+
+func TestTurnedAway(t *testing.T) {
+	list := func(words ...string) *server.List {
+		l, err := server.ParseList(words)
+		try(t, err)
+		return l
+	}
+	for name, r := range map[string]*datagrams.Relay{
+		"denied":      {Deny: list("127.0.0.1")},
+		"not allowed": {Allow: list("127.0.0.2")},
+	} {
+		t.Run(name, func(t *testing.T) {
+			target, front := bound(t, "127.0.0.1:0"), bound(t, "127.0.0.1:0")
+			echo(t, target)
+			r.Dial = to(target.Name())
+			at := front.Name()
+			start(t, r, front)
+			says(t, connected(t, at), "hola")
+			until(t, "it is counted", func() bool { return r.Totals().TurnedAway == 1 })
+			p := bound(t, "127.0.0.2:0")
+			try(t, p.Connect(t.Context(), at))
+			says(t, p, "hola")
+			hears(t, p, "hola")
+			if n := r.Totals(); n.Sessions != 1 {
+				t.Errorf("totals: %+v", n)
+			}
+		})
+	}
+	t.Run("unnamed", func(t *testing.T) {
+		target, front := bound(t, aPath(t)), bound(t, aPath(t))
+		r := &datagrams.Relay{Dial: to(target.Name())}
+		at := front.Name()
+		start(t, r, front)
+		p, err := socket.New(socket.Unix, socket.Datagram, 0)
+		try(t, err)
+		defer p.Close()
+		try(t, p.Connect(t.Context(), at))
+		says(t, p, "hola")
+		until(t, "it is counted", func() bool { return r.Totals().TurnedAway == 1 })
+		if n := r.Totals(); n.Sessions != 0 {
+			t.Errorf("totals: %+v", n)
+		}
+	})
+}
+
+// What is too long is refused both ways, and what follows passes.
+func TestTooLong(t *testing.T) {
+	target, front := bound(t, "127.0.0.1:0"), bound(t, "127.0.0.1:0")
+	r := &datagrams.Relay{Dial: to(target.Name()), MaxMessage: 100}
+	at := front.Name()
+	var ended pending[datagrams.Session]
+	r.OnEnd = ended.add
+	stop := start(t, r, front)
+	p := connected(t, at)
+	says(t, p, repeated(101))
+	says(t, p, repeated(100))
+	hears(t, target, repeated(100))
+	far := r.Sessions()[0].Local
+	try(t, target.Connect(t.Context(), far))
+	says(t, target, repeated(101))
+	// Too long for the near kind, as datagrams of a train are: each is counted.
+	m := socket.Message{SegmentSize: 150}
+	m.SetData(make([]byte, 400))
+	_, err := target.Send(&m)
+	try(t, err)
+	says(t, target, repeated(99))
+	hears(t, p, repeated(99))
+	stop()
+	e := ended.wait(t, 1)[0]
+	if e.Result.From[relay.A].Refused != 1 || e.Result.From[relay.B].Refused < 3 || e.Result.From[relay.A].Messages != 1 {
+		t.Errorf("ended: %+v", e)
+	}
+	if n := r.Totals(); n.From[relay.A].Refused != 1 || n.From[relay.B].Refused != e.Result.From[relay.B].Refused {
+		t.Errorf("totals: %+v", n)
+	}
+}
+
+// A message of a unix peer may be longer than any of udp's.
+func TestTooLongForTheFarKind(t *testing.T) {
+	target, front := bound(t, "127.0.0.1:0"), bound(t, aPath(t))
+	r := &datagrams.Relay{Dial: to(target.Name()), MaxMessage: 128 << 10}
+	at := front.Name()
+	start(t, r, front)
+	p := connected(t, at)
+	says(t, p, repeated(70_000))
+	says(t, p, "short")
+	hears(t, target, "short")
+	if n := r.Totals(); n.From[relay.A].Refused != 1 || n.Dropped[relay.A] != 0 {
+		t.Errorf("totals: %+v", n)
+	}
+}
+
+func TestDescriptorsRefused(t *testing.T) {
+	target, front := bound(t, aPath(t)), bound(t, aPath(t))
+	r := &datagrams.Relay{Dial: to(target.Name())}
+	at := front.Name()
+	start(t, r, front)
+	p := connected(t, at)
+	file, err := os.Open(os.DevNull)
+	try(t, err)
+	defer file.Close()
+	var m socket.Message
+	m.SetData([]byte("with a descriptor"))
+	m.Ancillary.Present, m.Ancillary.Files = socket.HasFiles, []int{int(file.Fd())}
+	_, err = p.Send(&m)
+	try(t, err)
+	says(t, p, "without")
+	hears(t, target, "without")
+	if n := r.Totals(); n.From[relay.A].Refused != 1 {
+		t.Errorf("totals: %+v", n)
+	}
+}
+
+// A seqpacket target keeps empty messages, and ends its session.
+func TestSeqPacketTarget(t *testing.T) {
+	l, err := socket.New(socket.Unix, socket.SeqPacket, 0)
+	try(t, err)
+	defer l.Close()
+	try(t, l.Bind(unixName(aPath(t))))
+	try(t, l.Listen(0))
+	front := bound(t, "127.0.0.1:0")
+	var ended pending[datagrams.Session]
+	r := &datagrams.Relay{OnEnd: ended.add}
+	r.Dial = func(ctx context.Context, _ socket.Name) (*socket.Socket, error) {
+		s, err := socket.New(socket.Unix, socket.SeqPacket, 0)
+		if err == nil {
+			err = s.Connect(ctx, l.Name())
+		}
+		return s, err
+	}
+	at := front.Name()
+	start(t, r, front)
+	p := connected(t, at)
+	says(t, p, "hola")
+	c, err := l.Accept(t.Context())
+	try(t, err)
+	defer c.Close()
+	hears(t, c, "hola")
+	for _, text := range []string{"", "one", "", "two"} {
+		says(t, p, text)
+		hears(t, c, text)
+		says(t, c, text)
+		hears(t, p, text)
+	}
+	says(t, c, "last")
+	try(t, c.Close())
+	hears(t, p, "last")
+	if e := ended.wait(t, 1)[0]; e.Result.How != relay.Finished || e.Result.From[relay.B].Messages != 5 {
+		t.Errorf("ended: %+v", e)
+	}
+}

@@ -1,0 +1,206 @@
+package datagrams_test
+
+import (
+	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
+	"fmt"
+	"io"
+	"math/big"
+	"net"
+	"os"
+	"os/exec"
+	"runtime"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/quic-go/quic-go"
+	"golang.org/x/sys/unix"
+
+	"zocalo/internal/testenv"
+	"zocalo/relay/datagrams"
+	"zocalo/socket"
+)
+
+// inNamespace runs f in a network namespace of its own, after the commands of
+// ip(8) that prepare it. Sockets that f opens belong to it; goroutines that it
+// starts do not.
+func inNamespace(t *testing.T, commands []string, f func()) {
+	t.Helper()
+	testenv.Root(t)
+	ip := testenv.Program(t, "ip")
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		runtime.LockOSThread() // and never unlocked: the thread ends with the goroutine
+		if err := unix.Unshare(unix.CLONE_NEWNET); err != nil {
+			t.Errorf("unshare: %v", err)
+			return
+		}
+		for _, command := range append([]string{"link set lo up"}, commands...) {
+			if out, err := exec.Command(ip, strings.Fields(command)...).CombinedOutput(); err != nil {
+				t.Errorf("ip %s: %v: %s", command, err, out)
+				return
+			}
+		}
+		f()
+	}()
+	<-done
+}
+
+// What is sent to a group, or to all of a network, is a peer's message like
+// any other, and its answer comes from an address of the machine.
+func TestGroupsAndBroadcast(t *testing.T) {
+	inNamespace(t, []string{
+		"link add ve0 type veth peer name ve1", "addr add 10.9.0.1/24 dev ve0", "link set ve0 up", "link set ve1 up",
+	}, func() {
+		group, err := socket.ParseGroup("239.1.2.3%ve0")
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		for _, to := range []string{"239.1.2.3", "10.9.0.255"} {
+			target := bound(t, "127.0.0.1:0")
+			front := bound(t, "0.0.0.0:0", func(s *socket.Socket) error { return socket.JoinGroup.Set(s, group) })
+			p := bound(t, "10.9.0.1:0", func(s *socket.Socket) error { return socket.Broadcast.Set(s, true) },
+				func(s *socket.Socket) error { return socket.MulticastInterface.Set(s, "ve0") })
+			far, err := dial(context.Background(), target.Name()) // in this namespace
+			try(t, err)
+			r := &datagrams.Relay{Dial: func(context.Context, socket.Name) (*socket.Socket, error) { return far, nil }}
+			port := front.Name().AddrPort().Port()
+			stop := start(t, r, front)
+			m := socket.Message{Peer: socket.InetName(parse(fmt.Sprintf("%s:%d", to, port)))}
+			m.SetData([]byte("to all"))
+			_, err = p.Send(&m)
+			try(t, err)
+			hears(t, target, "to all")
+			if s := r.Sessions(); len(s) != 1 || s[0].Peer != p.Name() {
+				t.Errorf("sessions: %+v", s)
+			}
+			try(t, target.Connect(context.Background(), r.Sessions()[0].Local))
+			says(t, target, "answer")
+			m.SetData(make([]byte, 100))
+			try(t, p.Receive(&m))
+			if got := m.Peer.AddrPort(); string(m.Buffers[0][:m.N]) != "answer" || got.Addr().String() != "10.9.0.1" || got.Port() != port {
+				t.Errorf("%q from %v", m.Buffers[0][:m.N], got)
+			}
+			stop()
+		}
+	})
+}
+
+// quic-go talks through the relay, with its own trains and its own loss.
+func TestQUIC(t *testing.T) {
+	server, err := net.ListenUDP("udp4", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)})
+	try(t, err)
+	defer server.Close()
+	front := bound(t, "127.0.0.1:0")
+	r := &datagrams.Relay{Dial: to(socket.InetName(server.LocalAddr().(*net.UDPAddr).AddrPort()))}
+	name := front.Name()
+	start(t, r, front)
+
+	l, err := quic.Listen(server, &tls.Config{Certificates: []tls.Certificate{certificate(t)}, NextProtos: []string{"echo"}}, nil)
+	try(t, err)
+	defer l.Close()
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	var serving sync.WaitGroup
+	defer serving.Wait()
+	serving.Go(func() {
+		c, err := l.Accept(ctx)
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		s, err := c.AcceptStream(ctx)
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		io.Copy(s, s)
+		s.Close()
+		<-c.Context().Done()
+	})
+	socket, err := net.ListenUDP("udp4", nil)
+	try(t, err)
+	defer socket.Close()
+	client := &quic.Transport{Conn: socket}
+	defer client.Close()
+	c, err := client.Dial(ctx, net.UDPAddrFromAddrPort(name.AddrPort()), &tls.Config{InsecureSkipVerify: true, NextProtos: []string{"echo"}}, nil)
+	try(t, err)
+	defer c.CloseWithError(0, "")
+	s, err := c.OpenStreamSync(ctx)
+	try(t, err)
+	sent := strings.Repeat("through a relay, and back\n", 1<<16)
+	serving.Go(func() {
+		io.WriteString(s, sent)
+		s.Close()
+	})
+	got, err := io.ReadAll(s)
+	if err != nil || string(got) != sent {
+		t.Errorf("%d of %d octets came back: %v", len(got), len(sent), err)
+	}
+	if n := r.Totals(); n.Sessions != 1 || n.Dropped != [2]int64{} {
+		t.Errorf("totals: %+v", n)
+	}
+}
+
+func certificate(t testing.TB) tls.Certificate {
+	t.Helper()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	try(t, err)
+	template := &x509.Certificate{SerialNumber: big.NewInt(1), NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour)}
+	der, err := x509.CreateCertificate(rand.Reader, template, template, &key.PublicKey, key)
+	try(t, err)
+	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}
+}
+
+// Names are asked of dnsmasq through the relay, each from another port.
+func TestDNS(t *testing.T) {
+	dnsmasq := testenv.Program(t, "dnsmasq")
+	at := bound(t, "127.0.0.1:0")
+	server := at.Name()
+	try(t, at.Close())
+	port := server.AddrPort().Port()
+	c := exec.Command(dnsmasq, "--keep-in-foreground", "--conf-file=/dev/null", "--no-resolv", "--no-hosts", "--bind-interfaces",
+		"--listen-address=127.0.0.1", fmt.Sprintf("--port=%d", port), "--pid-file=", "--user="+userName(), "--address=/zocalo.test/192.0.2.7")
+	try(t, c.Start())
+	defer c.Wait()
+	defer c.Process.Kill()
+
+	front := bound(t, "127.0.0.1:0")
+	r := &datagrams.Relay{Dial: to(server)}
+	name := front.Name()
+	start(t, r, front)
+	resolver := &net.Resolver{PreferGo: true, Dial: func(ctx context.Context, network, _ string) (net.Conn, error) {
+		var d net.Dialer
+		return d.DialContext(ctx, "udp4", name.String())
+	}}
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	for asked := 0; asked < 20; {
+		ips, err := resolver.LookupNetIP(ctx, "ip4", fmt.Sprintf("n%d.zocalo.test.", asked))
+		if err != nil && asked == 0 && ctx.Err() == nil {
+			continue // it does not listen yet
+		}
+		if err != nil || len(ips) != 1 || ips[0].String() != "192.0.2.7" {
+			t.Fatalf("answer %d: %v, %v", asked, ips, err)
+		}
+		asked++
+	}
+	if n := r.Totals(); n.Sessions < 20 {
+		t.Errorf("totals: %+v", n)
+	}
+}
+
+func userName() string {
+	if os.Geteuid() == 0 {
+		return "root"
+	}
+	return os.Getenv("USER")
+}
