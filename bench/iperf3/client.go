@@ -1,0 +1,342 @@
+package iperf3
+
+import (
+	"context"
+	"fmt"
+	"net/netip"
+	"time"
+
+	"zocalo"
+	"zocalo/address"
+	"zocalo/bench"
+	"zocalo/socket"
+)
+
+// A Client measures against an iperf3 server.
+type Client struct {
+	// Address is the server's, as [zocalo.Dial] takes it: of any kind of
+	// stream. Its options hold for the control connection and for the flows,
+	// unless these are datagrams. [ParseAddress] makes one of the address
+	// that the command takes.
+	Address string
+	Test    Test
+
+	// OnInterval, if not nil, is called after each interval. The test waits
+	// for it.
+	OnInterval func(bench.Interval)
+}
+
+// Run makes the test, and returns what both ends found.
+//
+// The end of ctx ends the test at once: the server is told, and what this end
+// found until then is returned with the context's error. So is, with the
+// error, what this end found of a test that failed in the middle; the report
+// is nil where it never began.
+func (c *Client) Run(ctx context.Context) (*Report, error) {
+	a, err := address.Parse(c.Address)
+	if err != nil {
+		return nil, err
+	}
+	target, err := a.Target(false)
+	if err != nil {
+		return nil, err
+	}
+	s, err := zocalo.DialAddress(ctx, a)
+	if err != nil {
+		return nil, err
+	}
+	defer s.Close()
+	if s.Type() != socket.Stream {
+		return nil, fmt.Errorf("iperf3 over %s: its control connection is a stream", c.Address)
+	}
+	t := &attempt{control: control{s, controlPatience}, client: c, test: c.Test, settings: target.Settings}
+	if t.test.UDP && s.Domain() != socket.Inet && s.Domain() != socket.Inet6 {
+		return nil, fmt.Errorf("iperf3 over %s: it has no UDP beside it", c.Address)
+	}
+	_, t.bound = address.Bind.In(target.Settings)
+	report, err := t.run(ctx)
+	if err != nil && ctx.Err() != nil {
+		err = ctx.Err()
+	}
+	return report, err
+}
+
+// An attempt is one test of a client.
+type attempt struct {
+	control
+	client    *Client
+	test      Test
+	settings  socket.Settings // of the address
+	bound     bool            // the address says where to connect from
+	cookie    cookie
+	intervals []bench.Interval
+}
+
+func (t *attempt) run(ctx context.Context) (*Report, error) {
+	segment, _ := socket.MaxSegment.Get(t.s)
+	if t.test.Omit%time.Second != 0 {
+		return nil, fmt.Errorf("iperf3: %v to omit: it takes whole seconds", t.test.Omit)
+	}
+	t.test.complete(segment)
+	if r := t.test.check(); r != nil {
+		return nil, fmt.Errorf("iperf3: %w", r)
+	}
+	r := newRun(&t.test)
+	defer r.close()
+	// The end of ctx ends the set-up, which has nothing to tell yet, at once.
+	stop := context.AfterFunc(ctx, func() { t.s.Close() })
+	err := t.setUp(ctx, r)
+	if !stop() && err == nil {
+		err = ctx.Err()
+	}
+	if err != nil {
+		return nil, err
+	}
+	r.start()
+	err = t.measure(ctx, r)
+	report := r.report(t.cookie)
+	report.Intervals = t.intervals
+	if err != nil {
+		report.Interrupted = ctx.Err() != nil
+		return report, err
+	}
+	defer context.AfterFunc(ctx, func() { t.s.Close() })()
+	return report, t.conclude(r, report)
+}
+
+// setUp leads the server to where the test runs.
+func (t *attempt) setUp(ctx context.Context, r *run) error {
+	socket.NoDelay.Set(t.s, true) // where there is such a thing
+	t.cookie = newCookie()
+	if err := t.write(t.cookie[:], "the cookie"); err != nil {
+		return err
+	}
+	if err := t.expect(ParamExchange); err != nil {
+		return err
+	}
+	if err := t.sendJSON(t.test.parameters(), "the parameters"); err != nil {
+		return err
+	}
+	if err := t.expect(CreateStreams); err != nil {
+		return err
+	}
+	if err := t.open(ctx, r); err != nil {
+		return err
+	}
+	if err := t.expect(TestStart); err != nil {
+		return err
+	}
+	return t.expect(TestRunning)
+}
+
+// open opens the flows: those that send first.
+func (t *attempt) open(ctx context.Context, r *run) error {
+	sending, taking := 0, 0
+	if t.test.forward() {
+		sending = t.test.Flows
+	}
+	if t.test.backward() {
+		taking = t.test.Flows
+	}
+	for i := range sending + taking {
+		s, err := t.openFlow(ctx)
+		if err != nil {
+			return fmt.Errorf("flow %d: %w", i+1, err)
+		}
+		r.add(s, i < sending)
+	}
+	return nil
+}
+
+func (t *attempt) openFlow(ctx context.Context) (*socket.Socket, error) {
+	k := t.s.Kind()
+	if t.test.UDP {
+		k = socket.Kind{Domain: k.Domain, Type: socket.Datagram}
+	}
+	s, err := socket.New(k.Domain, k.Type, k.Protocol)
+	if err != nil {
+		return nil, err
+	}
+	if err := t.connect(ctx, s); err != nil {
+		s.Close()
+		return nil, err
+	}
+	return s, nil
+}
+
+func (t *attempt) connect(ctx context.Context, s *socket.Socket) error {
+	if !t.test.UDP {
+		if err := t.settings.Apply(socket.Opened, s); err != nil {
+			return err
+		}
+	}
+	if t.test.Segment > 0 && !t.test.UDP {
+		if err := socket.MaxSegment.Set(s, t.test.Segment); err != nil {
+			return err
+		}
+	}
+	if r := t.test.prepare(s); r != nil {
+		return r
+	}
+	if near := t.s.Name(); t.bound && near.AddrPort().IsValid() {
+		if err := s.Bind(socket.InetName(netip.AddrPortFrom(near.AddrPort().Addr(), 0))); err != nil {
+			return err
+		}
+	}
+	bounded, cancel := context.WithTimeout(ctx, t.patience)
+	defer cancel()
+	if err := s.Connect(bounded, t.s.Peer()); err != nil {
+		return err
+	}
+	if t.test.UDP {
+		return t.knock(ctx, s)
+	}
+	if err := t.settings.Apply(socket.Connected, s); err != nil {
+		return err
+	}
+	s.SetWriteDeadline(time.Now().Add(t.patience))
+	defer s.SetWriteDeadline(time.Time{})
+	_, err := s.Write(t.cookie[:])
+	return err
+}
+
+// measure lets the flows go until the test is over, and says so to the server.
+func (t *attempt) measure(ctx context.Context, r *run) error {
+	ear := t.listen()
+	defer ear.stop()
+	// The measured time begins when what is omitted is past.
+	timer := time.NewTimer(t.test.Omit)
+	defer timer.Stop()
+	omitted := timer.C
+	var over <-chan time.Time
+	sampling := newSampler(r, t.test.Interval)
+	defer sampling.stop()
+	idle := newIdleness(r)
+	defer idle.stop()
+	// With nothing to send, that all of it is sent is no end.
+	var sent, received <-chan struct{}
+	if t.test.counted() {
+		if t.test.forward() {
+			sent = r.sent
+		}
+		received = r.received
+	}
+	for {
+		select {
+		case <-omitted:
+			omitted = nil
+			if t.test.Omit > 0 {
+				r.rebase()
+				sampling.rebase()
+			}
+			if t.test.Duration > 0 {
+				timer.Reset(t.test.Duration)
+				over = timer.C
+			}
+			continue
+		case <-sampling.ticks:
+			t.emit(sampling.sample(omitted != nil && t.test.Omit > 0))
+			continue
+		case <-idle.ticks:
+			if idle.tooLong() {
+				r.halt()
+				t.send(ClientTerminate)
+				return fmt.Errorf("nothing moved for %v: the test was given up", mostIdle)
+			}
+			continue
+		case <-over:
+		case <-sent:
+			if err := r.firstError(); err != nil {
+				r.halt()
+				return err
+			}
+			settle(r)
+		case <-received:
+		case <-ctx.Done():
+			r.halt()
+			t.send(ClientTerminate)
+			return ctx.Err()
+		case told := <-ear.heard:
+			ear.heard = nil
+			r.halt()
+			if told.err != nil {
+				return told.err
+			}
+			return t.refusal(told.state, TestEnd)
+		}
+		r.halt()
+		t.emit(sampling.sample(false))
+		if err := t.send(TestEnd); err != nil {
+			return err
+		}
+		return t.answer(ctx, ear)
+	}
+}
+
+// answer waits for what the server says to the end of the test.
+func (t *attempt) answer(ctx context.Context, ear *ear) error {
+	timer := time.NewTimer(t.patience)
+	defer timer.Stop()
+	select {
+	case told := <-ear.heard:
+		ear.heard = nil
+		switch {
+		case told.err != nil:
+			return told.err
+		case told.state != ExchangeResults:
+			return t.refusal(told.state, ExchangeResults)
+		}
+		return nil
+	case <-ctx.Done():
+		t.send(ClientTerminate)
+		return ctx.Err()
+	case <-timer.C:
+		return fmt.Errorf("control connection: the server did not answer %v within %v", TestEnd, t.patience)
+	}
+}
+
+func (t *attempt) emit(i bench.Interval) {
+	if i.End <= i.Start || t.test.Interval <= 0 {
+		return
+	}
+	t.intervals = append(t.intervals, i)
+	if t.client.OnInterval != nil {
+		t.client.OnInterval(i)
+	}
+}
+
+// settle gives what was sent a moment to arrive, so that a server which counts
+// no more from the end of the test on has counted it.
+func settle(r *run) {
+	for wait := time.Millisecond; wait < 256*time.Millisecond; wait *= 2 {
+		under := false
+		for _, f := range r.flows {
+			info, err := socket.ConnectionInfo.Get(f.s)
+			under = under || f.sends && err == nil && info.NotSent+info.Unacknowledged > 0
+		}
+		time.Sleep(wait)
+		if !under && wait > 8*time.Millisecond {
+			return
+		}
+	}
+}
+
+// conclude exchanges the figures with the server.
+func (t *attempt) conclude(r *run, report *Report) error {
+	if err := t.sendJSON(r.results(), "the results"); err != nil {
+		return err
+	}
+	var theirs results
+	if err := t.receiveJSON(&theirs, mostResults, "the results"); err != nil {
+		return err
+	}
+	if err := report.hear(&theirs); err != nil {
+		return err
+	}
+	if err := t.expect(DisplayResults); err != nil {
+		return err
+	}
+	r.close()
+	t.send(IperfDone) // the server may be gone already
+	return nil
+}

@@ -1,0 +1,185 @@
+package iperf3
+
+import (
+	"fmt"
+	"time"
+
+	"zocalo/bench"
+	"zocalo/socket"
+)
+
+// A Report is what a test found at both ends.
+type Report struct {
+	Test        Test
+	Cookie      string
+	Interrupted bool // it was ended before its time
+	Elapsed     time.Duration
+	Near        End
+	Far         *End // nil where the other end has not told
+	Intervals   []bench.Interval
+	TCP         *bench.TCP // what the kernel says of the flows at this end
+
+	// Output is what the server printed, where the client asked for it.
+	Output string
+
+	conditions bench.Conditions
+}
+
+// An End is what one end found.
+type End struct {
+	Flows      []Flow
+	Processor  [2]float64 // user, system: per cent of one processor
+	Congestion string     // congestion control of the flows, "" where it is not known
+}
+
+// A Flow is what one end found of a flow.
+type Flow struct {
+	ID          int
+	Sends       bool // at this end
+	Octets      int64
+	Elapsed     time.Duration
+	Packets     int64 // datagrams sent or, at the other end, up to the greatest number that arrived
+	Lost        int64 // of them, never arrived
+	Late        int64 // came after one of a greater number, or twice; 0 for the far end, which does not tell
+	Jitter      time.Duration
+	Retransmits int // -1 where they are not known
+}
+
+// report is what this end found, after halt.
+func (r *run) report(c cookie) *Report {
+	p := &Report{Test: *r.test, Cookie: c.String(), Elapsed: r.elapsed()}
+	for _, f := range r.flows {
+		p.Near.Flows = append(p.Near.Flows, Flow{
+			ID: f.id, Sends: f.sends, Octets: f.last.octets - f.base.octets, Elapsed: r.elapsed(),
+			Packets: f.last.packets - f.base.packets, Lost: f.last.lost - f.base.lost, Late: f.last.late - f.base.late,
+			Jitter: time.Duration(f.last.jitter * float64(time.Second)), Retransmits: f.retransmits(),
+		})
+	}
+	p.Near.Processor = r.share()
+	if len(r.flows) > 0 {
+		s := r.flows[0].s
+		p.conditions.Look(s)
+		p.Near.Congestion, _ = socket.Congestion.Get(s)
+	}
+	for _, f := range r.flows {
+		tcp := p.TCP
+		if tcp == nil {
+			tcp = &bench.TCP{}
+		}
+		if f.sends && tcp.Add(f.s) {
+			p.TCP = tcp
+		}
+	}
+	return p
+}
+
+func (f *flow) retransmits() int {
+	if f.last.retransmits < 0 {
+		return -1
+	}
+	return f.last.retransmits - max(f.base.retransmits, 0)
+}
+
+// share is the processor time of the measured time, in per cent of it.
+func (r *run) share() [2]float64 {
+	e := max(r.elapsed(), time.Nanosecond).Seconds()
+	return [2]float64{100 * r.spent.User.Seconds() / e, 100 * r.spent.System.Seconds() / e}
+}
+
+// results are the run's figures for the peer.
+func (r *run) results() *results {
+	share := r.share()
+	w := &results{Total: share[0] + share[1], User: share[0], System: share[1], Resends: -1, Streams: []stream{}}
+	for _, f := range r.flows {
+		s := f.wire(r.elapsed(), r.test.UDP)
+		w.Streams = append(w.Streams, s)
+		if f.sends {
+			w.Resends = max(w.Resends, 0)
+			if s.Retransmits >= 0 {
+				w.Resends = 1
+			}
+		}
+		if name, err := socket.Congestion.Get(f.s); err == nil {
+			w.Congestion = name
+		}
+	}
+	return w
+}
+
+// hear adds the other end's figures. They must be of the same flows.
+func (p *Report) hear(w *results) error {
+	if len(w.Streams) != len(p.Near.Flows) {
+		return fmt.Errorf("the peer has figures of %d flows, and there were %d", len(w.Streams), len(p.Near.Flows))
+	}
+	far := &End{Processor: [2]float64{percent(w.User), percent(w.System)}, Congestion: printable(w.Congestion)}
+	for _, near := range p.Near.Flows {
+		s, ok := find(w.Streams, near.ID)
+		if !ok {
+			return fmt.Errorf("the peer has no figures of flow %d", near.ID)
+		}
+		f := Flow{
+			ID: s.ID, Sends: !near.Sends, Octets: max(int64(s.Octets), 0), Elapsed: seconds(s.End - s.Start),
+			Packets: max(int64(s.Packets), 0), Lost: max(int64(s.Lost), 0), Jitter: seconds(s.Jitter), Retransmits: int(max(s.Retransmits, -1)),
+		}
+		if s.OmittedPackets != nil {
+			f.Packets = max(f.Packets-int64(*s.OmittedPackets), 0)
+		} else if p.Test.UDP {
+			// iperf3 before 3.14 counts those of the time to omit with them, but
+			// not in the octets.
+			f.Packets = f.Octets/int64(p.Test.Size) + f.Lost
+		}
+		far.Flows = append(far.Flows, f)
+	}
+	p.Far = far
+	p.Output = printableText(w.Text)
+	if p.Output == "" && len(w.JSON) > 0 {
+		p.Output = printableText(string(w.JSON))
+	}
+	return nil
+}
+
+func find(list []stream, id int) (stream, bool) {
+	for _, s := range list {
+		if s.ID == id {
+			return s, true
+		}
+	}
+	return stream{}, false
+}
+
+// A day bounds what a stranger says to be a time.
+const day = 24 * time.Hour
+
+func seconds(s float64) time.Duration {
+	if !(s > 0) {
+		return 0
+	}
+	if s > day.Seconds() {
+		return day
+	}
+	return time.Duration(s * float64(time.Second))
+}
+
+func percent(f float64) float64 {
+	if !(f > 0) || f > 1e6 {
+		return 0
+	}
+	return f
+}
+
+// Sent and Received are the sums of the end's flows each way.
+func (e *End) Sent() bench.Traffic     { return e.sum(true) }
+func (e *End) Received() bench.Traffic { return e.sum(false) }
+
+func (e *End) sum(sends bool) (t bench.Traffic) {
+	for _, f := range e.Flows {
+		if f.Sends == sends {
+			messages := f.Packets
+			if !sends {
+				messages = max(f.Packets-f.Lost, 0)
+			}
+			t.Add(bench.Traffic{Octets: f.Octets, Messages: messages, Elapsed: f.Elapsed})
+		}
+	}
+	return t
+}

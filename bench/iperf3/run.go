@@ -1,0 +1,276 @@
+package iperf3
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"zocalo/bench"
+	"zocalo/internal/sys"
+	"zocalo/socket"
+)
+
+// A run is a test at one end, once its flows are open: it starts them, counts,
+// and stops them. The client and a session of the server lead it alike.
+type run struct {
+	test  *Test
+	flows []*flow
+
+	octets atomic.Int64 // left to send, where the test says
+	blocks atomic.Int64
+
+	got      atomic.Int64  // octets received, in a test that octets or blocks end
+	sent     chan struct{} // closed when the senders are through with what they have to send
+	received chan struct{} // closed when as much as the test says has been received
+	whole    sync.Once     // of received
+
+	stop    chan struct{} // closed by halt
+	senders sync.WaitGroup
+	takers  sync.WaitGroup
+
+	begun time.Time // the measured time, once omitted is past
+	spent bench.Processor
+	ended time.Time
+}
+
+func newRun(t *Test) *run {
+	r := &run{test: t, sent: make(chan struct{}), received: make(chan struct{}), stop: make(chan struct{})}
+	r.octets.Store(t.Octets)
+	r.blocks.Store(t.Blocks)
+	return r
+}
+
+// add adds the next flow.
+func (r *run) add(s *socket.Socket, sends bool) {
+	r.flows = append(r.flows, &flow{s: s, id: streamID(len(r.flows)), sends: sends})
+}
+
+// prepare sets what the test says of a flow's socket, before it connects or
+// after it was accepted.
+func (t *Test) prepare(s *socket.Socket) *refusal {
+	if t.Window > 0 {
+		err := socket.SendBuffer.Set(s, t.Window)
+		if err == nil {
+			err = socket.ReceiveBuffer.Set(s, t.Window)
+		}
+		if err != nil {
+			return refuse(codeBuffer, "a window of %d octets: %v", t.Window, err)
+		}
+	}
+	if t.TOS > 0 {
+		if err := socket.TypeOfService.Set(s, t.TOS); err != nil {
+			return refuse(125, "a type of service of %d: %v", t.TOS, err)
+		}
+	}
+	if t.UDP {
+		if t.DontCut {
+			if err := socket.MTUDiscovery.Set(s, socket.MTUDo); err != nil {
+				return refuse(145, "datagrams that are not fragmented: %v", err)
+			}
+		}
+		return nil
+	}
+	if t.NoDelay {
+		if err := socket.NoDelay.Set(s, true); err != nil {
+			return refuse(122, "no delay: %v", err)
+		}
+	}
+	if t.Congestion != "" {
+		if err := socket.Congestion.Set(s, t.Congestion); err != nil {
+			return refuse(codeCongestion, "congestion control %.20q: %v", t.Congestion, err)
+		}
+	}
+	return nil
+}
+
+// start lets the flows go.
+func (r *run) start() {
+	r.rebase()
+	for _, f := range r.flows {
+		if f.sends {
+			r.senders.Go(func() { f.err = r.send(f) })
+		} else {
+			r.takers.Go(func() { f.err = r.take(f) })
+		}
+	}
+	go func() {
+		r.senders.Wait()
+		close(r.sent)
+	}()
+}
+
+// rebase begins the measured time here.
+func (r *run) rebase() {
+	for _, f := range r.flows {
+		f.base = f.mark()
+	}
+	r.begun, r.spent = time.Now(), processor()
+}
+
+// processor is the processor time that this process has used so far.
+func processor() bench.Processor {
+	user, system, _ := sys.ProcessTime()
+	return bench.Processor{User: user, System: system}
+}
+
+// halt stops the senders, and notes where each flow stands. Receivers go on to
+// take what comes, so that no sender at the other end is stuck; it counts no
+// more.
+func (r *run) halt() {
+	close(r.stop)
+	past := time.Unix(1, 0)
+	for _, f := range r.flows {
+		if f.sends {
+			f.s.SetWriteDeadline(past)
+		}
+	}
+	r.ended = time.Now()
+	now := processor()
+	r.spent = bench.Processor{User: now.User - r.spent.User, System: now.System - r.spent.System}
+	r.senders.Wait()
+	r.note()
+}
+
+func (r *run) note() {
+	for _, f := range r.flows {
+		f.last = f.mark()
+	}
+}
+
+func (r *run) elapsed() time.Duration { return r.ended.Sub(r.begun) }
+
+// close ends the flows, after halt or without it.
+func (r *run) close() {
+	for _, f := range r.flows {
+		f.s.Close()
+	}
+	r.senders.Wait()
+	r.takers.Wait()
+}
+
+// total is what the flows have moved since the measured time began.
+func (r *run) total() (octets, packets int64) {
+	for _, f := range r.flows {
+		octets += f.octets.Load() - f.base.octets
+		packets += f.packets.Load() - f.base.packets
+	}
+	return octets, packets
+}
+
+// firstError is that of a sender. It is to be asked once sent is closed.
+func (r *run) firstError() error {
+	for _, f := range r.flows {
+		if f.sends && f.err != nil {
+			return fmt.Errorf("flow %d: %w", f.id, f.err)
+		}
+	}
+	return nil
+}
+
+func (r *run) stopped() bool {
+	select {
+	case <-r.stop:
+		return true
+	default:
+		return false
+	}
+}
+
+// target is how many octets end the test, 0 where time does.
+func (t *Test) target() int64 { return max(t.Octets, t.Blocks*int64(t.Size)) }
+
+// count adds octets that a flow received.
+func (r *run) count(f *flow, n int) {
+	f.octets.Add(int64(n))
+	if target := r.test.target(); target > 0 && r.got.Add(int64(n)) >= target {
+		r.whole.Do(func() { close(r.received) })
+	}
+}
+
+// allowance takes from what is left to send: up to blocks blocks of size
+// octets. It returns how many blocks may be sent, and how long the last is.
+func (r *run) allowance(blocks, size int) (n, last int) {
+	switch {
+	case r.test.Octets > 0:
+		left := r.octets.Add(-int64(blocks) * int64(size))
+		if left >= 0 {
+			return blocks, size
+		}
+		left += int64(blocks) * int64(size) // what was left before
+		if left <= 0 {
+			return 0, 0
+		}
+		n = int((left + int64(size) - 1) / int64(size))
+		return n, int(left - int64(n-1)*int64(size))
+	case r.test.Blocks > 0:
+		left := r.blocks.Add(-int64(blocks))
+		return int(max(min(left+int64(blocks), int64(blocks)), 0)), size
+	}
+	return blocks, size
+}
+
+func (r *run) send(f *flow) error {
+	p := newPace(r.test)
+	defer p.stop()
+	if r.test.UDP {
+		return r.sendDatagrams(f, p)
+	}
+	return r.sendOctets(f, p)
+}
+
+func (r *run) take(f *flow) error {
+	if r.test.UDP {
+		return r.takeDatagrams(f)
+	}
+	return r.takeOctets(f)
+}
+
+// content is octets that do not compress.
+func content(n int) []byte {
+	b := make([]byte, n)
+	random := rand.NewChaCha8([32]byte{})
+	random.Read(b)
+	return b
+}
+
+func (r *run) sendOctets(f *flow, p *pace) error {
+	b := content(r.test.Size)
+	for !r.stopped() {
+		if p.wait(len(b), 1, r.stop) == 0 {
+			return nil
+		}
+		blocks, size := r.allowance(1, len(b))
+		if blocks == 0 {
+			return nil
+		}
+		n, err := f.s.Write(b[:size])
+		p.sent += int64(n)
+		f.octets.Add(int64(n))
+		f.packets.Add(1)
+		if err != nil {
+			return r.unlessStopped(err)
+		}
+	}
+	return nil
+}
+
+func (r *run) takeOctets(f *flow) error {
+	b := make([]byte, r.test.Size)
+	for {
+		n, err := f.s.Read(b)
+		r.count(f, n)
+		if err != nil {
+			return r.unlessStopped(err)
+		}
+	}
+}
+
+// unlessStopped is err, unless it comes of the test's own end.
+func (r *run) unlessStopped(err error) error {
+	if r.stopped() {
+		return nil
+	}
+	return err
+}

@@ -1,0 +1,205 @@
+package iperf3
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"io"
+	"log/slog"
+	"slices"
+	"sync"
+	"time"
+
+	"zocalo/server"
+	"zocalo/socket"
+)
+
+// DefaultMaxTests is how many tests a [Server] runs at once where MaxTests does
+// not say.
+const DefaultMaxTests = 64
+
+// A Server serves iperf3's clients, many at once. Its zero value is ready to
+// use. The fields must not change once Serve was called.
+type Server struct {
+	// MaxTests bounds the tests at once; 0 is DefaultMaxTests, negative no
+	// bound. A client beyond it is told that the server is busy.
+	MaxTests int
+
+	// MaxConns bounds the connections, control and flows, of all tests
+	// together; see [server.Server]. 0 is 16 for each test.
+	MaxConns int
+
+	// Allow and Deny are lists of peers, as [server.Server] has them.
+	Allow, Deny *server.List
+
+	// OnTest, if not nil, is called when a test has ended: with its report,
+	// which is nil where it never began, and with why it did not end well.
+	// Several calls may be under way at once.
+	OnTest func(client socket.Name, r *Report, err error)
+
+	// Log is told what a person who runs the server wants to know; nil
+	// discards that.
+	Log *slog.Logger
+}
+
+// Serve serves tests on all listeners, and closes them, until ctx ends. Then
+// the clients of the tests that run are told that the server was stopped, and
+// Serve returns when all is closed: nil where nothing failed.
+//
+// Flows of datagrams use the same address and port as the control connection
+// of their test.
+func (s *Server) Serve(ctx context.Context, listeners ...server.Listener) error {
+	v := &serving{Server: s, ending: ctx, log: s.Log, order: make(map[*socket.Socket]uint64), sessions: make(map[cookie]*session), entrances: make(map[socket.Name]chan struct{})}
+	if v.log == nil {
+		v.log = slog.New(slog.DiscardHandler)
+	}
+	most := s.MaxConns
+	if most == 0 && s.maxTests() > 0 {
+		most = 16 * s.maxTests()
+	}
+	accepting := server.Server{
+		Handler: v.handle, MaxConns: most, Allow: s.Allow, Deny: s.Deny, Log: s.Log,
+		Drain: farewell, // in which the sessions say that it ends
+	}
+	ordered := make([]server.Listener, len(listeners))
+	for i, l := range listeners {
+		ordered[i] = &ordering{l, v}
+	}
+	return accepting.Serve(ctx, ordered...)
+}
+
+// An ordering is a listener that notes in which order connections came. Each
+// has a goroutine of its own to read its cookie, and a test's flows are told
+// apart by nothing but that order.
+type ordering struct {
+	server.Listener
+	serving *serving
+}
+
+func (o *ordering) Accept(ctx context.Context) (*socket.Socket, error) {
+	c, err := o.Listener.Accept(ctx)
+	if err == nil {
+		v := o.serving
+		v.mu.Lock()
+		v.accepted++
+		v.order[c] = v.accepted
+		v.mu.Unlock()
+		c.OnClose(func() {
+			v.mu.Lock()
+			delete(v.order, c)
+			v.mu.Unlock()
+		})
+	}
+	return c, err
+}
+
+// farewell is how long sessions may take to end once the server does.
+const farewell = 2 * time.Second
+
+func (s *Server) maxTests() int {
+	if s.MaxTests == 0 {
+		return DefaultMaxTests
+	}
+	return s.MaxTests
+}
+
+// serving is one call of Serve.
+type serving struct {
+	*Server
+	ending context.Context
+	log    *slog.Logger
+
+	mu       sync.Mutex
+	accepted uint64
+	order    map[*socket.Socket]uint64 // of the connections that are open
+	sessions map[cookie]*session
+	// One test at a time is at the entrance for datagrams of an address. The
+	// channel holds one while it is taken.
+	entrances map[socket.Name]chan struct{}
+}
+
+// handle serves one connection: the control connection of a new test, or a
+// flow of one that waits for it.
+func (v *serving) handle(ctx context.Context, c *socket.Socket) {
+	var key cookie
+	c.SetReadDeadline(time.Now().Add(strangerPatience))
+	stop := context.AfterFunc(v.ending, func() { c.SetReadDeadline(time.Unix(1, 0)) })
+	_, err := io.ReadFull(c, key[:])
+	stop()
+	if err != nil || v.ending.Err() != nil {
+		v.log.Info("a connection sent no cookie", "peer", c.Peer(), "error", err)
+		return
+	}
+	c.SetReadDeadline(time.Time{})
+	n, known := v.find(key)
+	switch {
+	case known:
+		n.join(c)
+	case n == nil:
+		v.log.Info("a client was turned away, since there are as many tests as may be", "peer", c.Peer())
+		busy := control{c, strangerPatience}
+		busy.send(AccessDenied)
+		busy.drain()
+	default:
+		defer v.remove(n)
+		n.control = control{c, strangerPatience}
+		report, err := n.serve()
+		v.tell(c.Peer(), report, err)
+	}
+}
+
+// find returns the session of a cookie; known is false for a new one, which is
+// nil where there is no room for it.
+func (v *serving) find(key cookie) (n *session, known bool) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if n, known = v.sessions[key]; known {
+		return n, true
+	}
+	if most := v.maxTests(); most > 0 && len(v.sessions) >= most {
+		return nil, false
+	}
+	n = newSession(v, key)
+	v.sessions[key] = n
+	return n, false
+}
+
+// sort puts flows into the order in which they came.
+func (v *serving) sort(flows []*socket.Socket) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	slices.SortFunc(flows, func(a, b *socket.Socket) int { return cmp.Compare(v.order[a], v.order[b]) })
+}
+
+func (v *serving) remove(n *session) {
+	v.mu.Lock()
+	delete(v.sessions, n.cookie)
+	v.mu.Unlock()
+	n.end()
+}
+
+func (v *serving) tell(peer socket.Name, r *Report, err error) {
+	if err != nil {
+		v.log.Info("a test did not end well", "peer", peer, "error", err)
+	}
+	if v.OnTest != nil {
+		v.OnTest(peer, r, err)
+	}
+}
+
+// drain reads until the other side closes, so that closing first does not
+// take back, as a reset, what it has not read yet.
+func (c *control) drain() {
+	c.s.CloseWrite()
+	c.s.SetReadDeadline(time.Now().Add(time.Second))
+	var b [512]byte
+	for read := 0; read < mostParameters; {
+		n, err := c.s.Read(b[:])
+		if err != nil {
+			return
+		}
+		read += n
+	}
+}
+
+var errEnding = errors.New("the server was stopped")

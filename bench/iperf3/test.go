@@ -1,0 +1,131 @@
+package iperf3
+
+import (
+	"math"
+	"time"
+
+	"zocalo/bench"
+)
+
+// A Test is what a client wants to be measured. The zero value, apart from
+// the end, is one flow of TCP from the client to the server.
+type Test struct {
+	UDP       bool
+	Direction bench.Direction // "" is forward
+	Flows     int             // at once, each way; 0 is 1, and 128 are the most
+
+	// What ends the test: one of the three. With none of them it lasts
+	// DefaultDuration. Octets and Blocks are of all flows of one direction
+	// together.
+	Duration time.Duration // of the measured time, at most MaxDuration
+	Octets   int64
+	Blocks   int64 // writes, or datagrams
+
+	Omit     time.Duration // from the beginning, which is not measured: whole seconds, up to MaxOmit
+	Interval time.Duration // of interval reports; 0 is none
+
+	// Size is that of a write, or of a datagram, in octets: 16 to MaxDatagram
+	// for datagrams, 1 to MaxBlock else. 0 is 128 KiB, and for datagrams what
+	// fits a segment of the control connection.
+	Size int
+
+	// Rate is that of each flow, in bits a second; 0 is as fast as it goes,
+	// negative is 0. Burst is how many blocks are sent at once to keep to it,
+	// at most MaxBurst; 0 is 1.
+	Rate  int64
+	Burst int
+
+	Window      int    // octets of each socket's buffers; 0 is the system's own
+	Segment     int    // TCP_MAXSEG; 0 is the system's own
+	Congestion  string // TCP_CONGESTION at both ends; "" is the system's own
+	NoDelay     bool   // TCP_NODELAY at both ends
+	TOS         int    // the octet of DSCP and ECN of the packets at both ends
+	DontCut     bool   // UDP: packets must not be fragmented
+	Counters64  bool   // UDP: numbers of eight octets
+	WantsOutput bool   // the server is asked for what it prints
+
+	// ZeroCopy is told the server, whose sender may then use sendfile. The
+	// flows of this package copy either way, and say so in the report.
+	ZeroCopy bool
+}
+
+// Bounds, which are iperf3's own.
+const (
+	DefaultDuration = 10 * time.Second
+	MaxDuration     = 24 * time.Hour
+	MaxOmit         = 600 * time.Second
+	MaxFlows        = 128
+	MaxBlock        = 1 << 20
+	MaxDatagram     = 65507
+	MaxBurst        = 1000
+	MaxWindow       = 512 << 20
+	MaxSegment      = 9 << 10
+)
+
+const (
+	defaultBlock   = 128 << 10
+	leastDatagram  = 16
+	normalDatagram = 1460 // where the control connection has no segment size
+)
+
+func (t *Test) counted() bool  { return t.Octets > 0 || t.Blocks > 0 }
+func (t *Test) forward() bool  { return t.Direction != bench.Reverse }
+func (t *Test) backward() bool { return t.Direction == bench.Reverse || t.Direction == bench.Both }
+
+// complete puts the defaults in place. segment is the segment size of the
+// control connection, 0 where it has none.
+func (t *Test) complete(segment int) {
+	if t.Direction == "" {
+		t.Direction = bench.Forward
+	}
+	t.Flows = max(t.Flows, 1)
+	if !t.counted() && t.Duration <= 0 {
+		t.Duration = DefaultDuration
+	}
+	if t.counted() {
+		t.Duration = 0
+	}
+	switch {
+	case t.Size > 0:
+	case !t.UDP:
+		t.Size = defaultBlock
+	case segment > 0:
+		t.Size = min(max(segment, leastDatagram), MaxDatagram)
+	default:
+		t.Size = normalDatagram
+	}
+	t.Rate, t.Burst = max(t.Rate, 0), max(t.Burst, 1)
+}
+
+// check refuses what is out of bounds, after complete.
+func (t *Test) check() *refusal {
+	switch {
+	case t.Direction != bench.Forward && t.Direction != bench.Reverse && t.Direction != bench.Both:
+		return refuse(codeUnsupported, "a test of direction %q: it is %s, %s or %s", t.Direction, bench.Forward, bench.Reverse, bench.Both)
+	case t.Flows > MaxFlows:
+		return refuse(codeFlows, "%d flows: %d are the most", t.Flows, MaxFlows)
+	case t.Duration < 0 || t.Duration > MaxDuration:
+		return refuse(codeDuration, "a test of %v: %v is the most", t.Duration, MaxDuration)
+	case t.Octets < 0 || t.Blocks < 0:
+		return refuse(codeParameters, "less than no octets or blocks")
+	case t.Size > 0 && t.Blocks > math.MaxInt64/int64(t.Size):
+		return refuse(codeParameters, "%d blocks of %d octets: too many to count", t.Blocks, t.Size)
+	case t.Octets > 0 && t.Blocks > 0:
+		return refuse(16, "both octets and blocks end the test: give one")
+	case t.Omit < 0 || t.Omit > MaxOmit:
+		return refuse(codeOmit, "%v to omit: %v is the most", t.Omit, MaxOmit)
+	case t.UDP && (t.Size < leastDatagram || t.Size > MaxDatagram):
+		return refuse(codeUDPBlockSize, "datagrams of %d octets: %d to %d it must be", t.Size, leastDatagram, MaxDatagram)
+	case t.Size < 1 || t.Size > MaxBlock:
+		return refuse(codeBlockSize, "blocks of %d octets: %d is the most", t.Size, MaxBlock)
+	case t.Burst > MaxBurst:
+		return refuse(codeBurst, "bursts of %d blocks: %d is the most", t.Burst, MaxBurst)
+	case t.Window < 0 || t.Window > MaxWindow:
+		return refuse(codeWindow, "a window of %d octets: %d is the most", t.Window, MaxWindow)
+	case t.Segment < 0 || t.Segment > MaxSegment:
+		return refuse(codeSegment, "segments of %d octets: %d is the most", t.Segment, MaxSegment)
+	case t.TOS < 0 || t.TOS > 255:
+		return refuse(codeTOS, "a type of service of %d: 0 to 255 it must be", t.TOS)
+	}
+	return nil
+}

@@ -1,0 +1,193 @@
+package iperf3
+
+import (
+	"crypto/rand"
+	"encoding/base32"
+	"encoding/binary"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"time"
+
+	"zocalo/socket"
+)
+
+// DefaultPort is iperf3's.
+const DefaultPort = 5201
+
+// A State is what one side tells the other over the control connection, in one
+// octet.
+type State int8
+
+// The states that are sent.
+const (
+	TestStart        State = 1
+	TestRunning      State = 2
+	TestEnd          State = 4
+	ParamExchange    State = 9
+	CreateStreams    State = 10
+	ServerTerminate  State = 11
+	ClientTerminate  State = 12
+	ExchangeResults  State = 13
+	DisplayResults   State = 14
+	IperfDone        State = 16
+	AccessDenied     State = -1
+	ServerError      State = -2
+	lengthOfCookie         = 37
+	mostParameters         = 64 << 10 // octets of JSON
+	mostResults            = 8 << 20  // octets of JSON; a server's output may come along
+	controlPatience        = 30 * time.Second
+	strangerPatience       = 10 * time.Second
+)
+
+var stateNames = map[State]string{
+	TestStart: "TEST_START", TestRunning: "TEST_RUNNING", TestEnd: "TEST_END", ParamExchange: "PARAM_EXCHANGE",
+	CreateStreams: "CREATE_STREAMS", ServerTerminate: "SERVER_TERMINATE", ClientTerminate: "CLIENT_TERMINATE",
+	ExchangeResults: "EXCHANGE_RESULTS", DisplayResults: "DISPLAY_RESULTS", IperfDone: "IPERF_DONE",
+	AccessDenied: "ACCESS_DENIED", ServerError: "SERVER_ERROR",
+}
+
+// String returns the state's name in iperf3's source.
+func (s State) String() string {
+	if name, ok := stateNames[s]; ok {
+		return name
+	}
+	return fmt.Sprintf("state %d", int8(s))
+}
+
+// A cookie tells the connections of one test from those of others.
+type cookie [lengthOfCookie]byte
+
+// newCookie returns one of the characters that iperf3 uses.
+func newCookie() (c cookie) {
+	var random [24]byte
+	rand.Read(random[:])
+	copy(c[:], strings.ToLower(base32.StdEncoding.EncodeToString(random[:]))[:lengthOfCookie-1])
+	return c
+}
+
+// String returns the cookie without its end, fit to print.
+func (c cookie) String() string {
+	text, _, _ := strings.Cut(string(c[:]), "\x00")
+	return strings.Map(func(r rune) rune {
+		if r < ' ' || r > '~' {
+			return '?'
+		}
+		return r
+	}, text)
+}
+
+// control is the control connection of a test. Its calls last no longer than
+// patience.
+type control struct {
+	s        *socket.Socket
+	patience time.Duration
+}
+
+func (c *control) send(s State) error {
+	return c.write([]byte{byte(s)}, s.String())
+}
+
+func (c *control) write(b []byte, what string) error {
+	c.s.SetWriteDeadline(time.Now().Add(c.patience))
+	if _, err := c.s.Write(b); err != nil {
+		return fmt.Errorf("control connection: sending %s: %w", what, err)
+	}
+	return nil
+}
+
+// state waits for the next state that the other side tells, however long that
+// takes: whoever must not wait sets a deadline.
+func (c *control) state() (State, error) {
+	var b [1]byte
+	if _, err := io.ReadFull(c.s, b[:]); err != nil {
+		return 0, fmt.Errorf("control connection: %w", closedEarly(err))
+	}
+	return State(b[0]), nil
+}
+
+var errGone = errors.New("the peer closed it in the middle of the test")
+
+func closedEarly(err error) error {
+	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
+		return errGone
+	}
+	return err
+}
+
+// expect waits for one state, and refuses every other.
+func (c *control) expect(want State) error {
+	c.s.SetReadDeadline(time.Now().Add(c.patience))
+	defer c.s.SetReadDeadline(time.Time{})
+	got, err := c.state()
+	switch {
+	case err != nil:
+		return fmt.Errorf("waiting for %v: %w", want, err)
+	case got != want:
+		return c.refusal(got, want)
+	}
+	return nil
+}
+
+// refusal is the error of a state that was not the one expected.
+func (c *control) refusal(got, want State) error {
+	switch got {
+	case AccessDenied:
+		return errors.New("the server is busy with another test: try again when that is over")
+	case ServerTerminate:
+		return errors.New("the server was stopped")
+	case ClientTerminate:
+		return errors.New("the client was stopped")
+	case ServerError:
+		c.s.SetReadDeadline(time.Now().Add(c.patience))
+		var b [8]byte
+		if _, err := io.ReadFull(c.s, b[:]); err != nil {
+			return errors.New("the server failed, and did not say why")
+		}
+		return &PeerError{Code: int(binary.BigEndian.Uint32(b[:])), Errno: int(binary.BigEndian.Uint32(b[4:]))}
+	}
+	return fmt.Errorf("the peer said %v where the protocol has %v: it is no iperf3, or one of another version", got, want)
+}
+
+// sendJSON sends v with its length before it.
+func (c *control) sendJSON(v any, what string) error {
+	text, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+	return c.write(append(binary.BigEndian.AppendUint32(nil, uint32(len(text))), text...), what)
+}
+
+// receiveJSON fills in v from JSON of at most most octets.
+func (c *control) receiveJSON(v any, most int, what string) error {
+	c.s.SetReadDeadline(time.Now().Add(c.patience))
+	defer c.s.SetReadDeadline(time.Time{})
+	text, err := readSized(c.s, most)
+	if err == nil {
+		err = json.Unmarshal(text, v)
+	}
+	if err != nil {
+		return fmt.Errorf("control connection: receiving %s: %w", what, closedEarly(err))
+	}
+	return nil
+}
+
+// readSized reads what has its length before it. Memory grows with what
+// arrives, not with what was announced.
+func readSized(r io.Reader, most int) ([]byte, error) {
+	var size [4]byte
+	if _, err := io.ReadFull(r, size[:]); err != nil {
+		return nil, err
+	}
+	n := binary.BigEndian.Uint32(size[:])
+	if int64(n) > int64(most) {
+		return nil, fmt.Errorf("%d octets are announced, and %d are the most: the peer is no iperf3", n, most)
+	}
+	text, err := io.ReadAll(io.LimitReader(r, int64(n)))
+	if err == nil && len(text) < int(n) {
+		err = io.ErrUnexpectedEOF
+	}
+	return text, err
+}
