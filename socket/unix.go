@@ -161,6 +161,12 @@ func unixInUse(err error, path string) error {
 	return err
 }
 
+// newborn is how old a socket's file must be before somebody else may take it
+// for one that was left behind: a program that has bound it and does not listen
+// yet refuses connections, too. From one call to the other it takes
+// microseconds.
+const newborn = time.Second
+
 // replaceStale binds to the path of a socket file that nobody listens on. A
 // lock on the folder keeps two programs from replacing each other's.
 func replaceStale(ctx context.Context, s *Socket, n Name, path string) error {
@@ -172,21 +178,30 @@ func replaceStale(ctx context.Context, s *Socket, n Name, path string) error {
 	if err := lock(ctx, folder); err != nil {
 		return err
 	}
-	switch info, err := os.Lstat(path); {
-	case errors.Is(err, fs.ErrNotExist): // removed meanwhile
-	case err != nil:
-		return err
-	case info.Mode().Type() != fs.ModeSocket:
-		return &Advised{fmt.Errorf("%s is there, and is no socket", path), "choose another path"}
-	default:
-		if listened(s.Kind(), n) {
+	for wait := firstBackoff; ; wait = min(2*wait, lastBackoff) {
+		info, err := os.Lstat(path)
+		switch {
+		case errors.Is(err, fs.ErrNotExist): // removed meanwhile
+			return s.Bind(n)
+		case err != nil:
+			return err
+		case info.Mode().Type() != fs.ModeSocket:
+			return &Advised{fmt.Errorf("%s is there, and is no socket", path), "choose another path"}
+		case listened(s.Kind(), n):
 			return syscallError("bind", syscall.EADDRINUSE)
 		}
-		if err := os.Remove(path); err != nil {
-			return err
+		if age := time.Since(info.ModTime()); age < 0 || age >= newborn { // less than none: of another clock
+			if err := os.Remove(path); err != nil {
+				return err
+			}
+			return s.Bind(n)
+		}
+		select {
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		case <-time.After(wait):
 		}
 	}
-	return s.Bind(n)
 }
 
 // maxLocked is how long another program may hold the lock on a folder: it

@@ -9,6 +9,7 @@ import (
 	"sync"
 	"syscall"
 	"testing"
+	"time"
 
 	"zocalo/socket"
 )
@@ -181,6 +182,26 @@ func TestUnixStaleRace(t *testing.T) {
 		t.Errorf("%d got the name", len(got))
 	}
 	check(t, (<-got).Close())
+}
+
+// A socket that is bound and does not listen yet is not taken for one that was
+// left behind.
+func TestUnixNotYetListening(t *testing.T) {
+	for _, k := range []testKind{unixStream, unixSeqPacket} {
+		path := filepath.Join(t.TempDir(), "s")
+		name, err := socket.UnixName(path)
+		check(t, err)
+		first := k.open(t)
+		check(t, first.Bind(name))
+		c := start(t, "Bind", func() error { _, err := bindUnix(t.Context(), k, path); return err })
+		time.Sleep(10 * time.Millisecond) // so that it is likely to look before Listen
+		check(t, first.Listen(1))
+		c.end(syscall.EADDRINUSE)
+		if _, err := os.Lstat(path); err != nil {
+			t.Error("the file is gone:", err)
+		}
+		check(t, first.Close())
+	}
 }
 
 // A lock that another program keeps does not make Bind wait for ever.

@@ -1,21 +1,19 @@
 package xns
 
 import (
-	"bufio"
 	"context"
 	"encoding/binary"
-	"io"
 	"net"
+	"strings"
 	"sync"
 	"syscall"
 	"time"
+
+	"zocalo/xns/hub"
 )
 
-// The NetHub's protocol: each Ethernet frame after its length in 2 octets, the
-// most significant first. Clients are known that take no frame of more than
-// 1024 octets, none of an odd number, and no part of one.
+// The times and bounds of a NetHub's client; package hub has the protocol.
 const (
-	hubFrame     = 1024
 	hubQueue     = 256                    // frames that wait to be sent; more are lost
 	hubDial      = 3 * time.Second        // how long one attempt to connect may last
 	hubWrite     = 10 * time.Second       // a hub that takes nothing for so long is left
@@ -24,9 +22,9 @@ const (
 	hubLastWait  = 15 * time.Second
 )
 
-// hub is a client of a NetHub. While there is no connection WriteFrame fails
+// hubClient is a link by a NetHub. While there is no connection WriteFrame fails
 // with ENETUNREACH.
-type hub struct {
+type hubClient struct {
 	id      HostID
 	ctx     context.Context // ends with Close
 	cancel  context.CancelFunc
@@ -42,12 +40,16 @@ type hub struct {
 
 func openHub(ctx context.Context, id HostID, address string) (Link, error) {
 	d := net.Dialer{Timeout: hubDial}
-	dial := func(ctx context.Context) (net.Conn, error) { return d.DialContext(ctx, "tcp", address) }
+	network := "tcp"
+	if strings.HasPrefix(address, "/") {
+		network = "unix"
+	}
+	dial := func(ctx context.Context) (net.Conn, error) { return d.DialContext(ctx, network, address) }
 	c, err := dial(ctx)
 	if err != nil {
 		return nil, err
 	}
-	h := &hub{id: id, frames: make(chan *buffer, hubQueue), flushed: make(chan struct{}), dial: dial}
+	h := &hubClient{id: id, frames: make(chan *buffer, hubQueue), flushed: make(chan struct{}), dial: dial}
 	h.ctx, h.cancel = context.WithCancel(context.Background())
 	h.connected()
 	h.all.Go(func() { h.keep(c) })
@@ -55,7 +57,7 @@ func openHub(ctx context.Context, id HostID, address string) (Link, error) {
 }
 
 // connected makes a queue for a new connection, unless the link is closed.
-func (h *hub) connected() {
+func (h *hubClient) connected() {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if !h.closing {
@@ -65,7 +67,7 @@ func (h *hub) connected() {
 
 // disconnected ends the queue. What is in it is still sent if the connection
 // can.
-func (h *hub) disconnected(closing bool) (was bool) {
+func (h *hubClient) disconnected(closing bool) (was bool) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.closing = h.closing || closing
@@ -76,21 +78,21 @@ func (h *hub) disconnected(closing bool) (was bool) {
 	return was
 }
 
-func (h *hub) isClosing() bool {
+func (h *hubClient) isClosing() bool {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	return h.closing
 }
 
 // queue returns that of the connection, nil once the link is closed.
-func (h *hub) queue() chan *buffer {
+func (h *hubClient) queue() chan *buffer {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	return h.out
 }
 
 // keep serves a connection, and the next when it is lost, until Close.
-func (h *hub) keep(c net.Conn) {
+func (h *hubClient) keep(c net.Conn) {
 	for wait := hubFirstWait; ; {
 		if c != nil {
 			begun := time.Now()
@@ -118,7 +120,7 @@ func (h *hub) keep(c net.Conn) {
 }
 
 // serve moves frames in both directions until the connection fails.
-func (h *hub) serve(c net.Conn) {
+func (h *hubClient) serve(c net.Conn) {
 	stop := context.AfterFunc(h.ctx, func() { c.Close() })
 	defer stop()
 	out := h.queue()
@@ -145,16 +147,12 @@ func (h *hub) serve(c net.Conn) {
 }
 
 // read takes in frames until the connection ends or makes no sense.
-func (h *hub) read(c net.Conn) {
-	r := bufio.NewReaderSize(c, 16<<10)
-	var frame [64 << 10]byte
+func (h *hubClient) read(c net.Conn) {
+	r := hub.NewReader(c, hub.NetHub)
+	var frame [hub.Longest]byte
 	for {
-		var length [2]byte
-		if _, err := io.ReadFull(r, length[:]); err != nil {
-			return
-		}
-		n := int(binary.BigEndian.Uint16(length[:]))
-		if _, err := io.ReadFull(r, frame[:n]); err != nil {
+		n, err := r.Next(frame[:])
+		if err != nil {
 			return
 		}
 		packet, ours := ethernetPayload(frame[:n], h.id)
@@ -171,9 +169,9 @@ func (h *hub) read(c net.Conn) {
 	}
 }
 
-func (h *hub) Host() HostID { return h.id }
+func (h *hubClient) Host() HostID { return h.id }
 
-func (h *hub) ReadFrame(b []byte) (int, error) {
+func (h *hubClient) ReadFrame(b []byte) (int, error) {
 	select {
 	case f := <-h.frames:
 		n := copy(b, f.bytes())
@@ -184,8 +182,8 @@ func (h *hub) ReadFrame(b []byte) (int, error) {
 	}
 }
 
-func (h *hub) WriteFrame(to HostID, packet []byte) error {
-	if ethernetHeader+len(packet) > hubFrame {
+func (h *hubClient) WriteFrame(to HostID, packet []byte) error {
+	if ethernetHeader+len(packet) > hub.MaxFrame {
 		return syscall.EMSGSIZE
 	}
 	h.mu.Lock()
@@ -207,7 +205,7 @@ func (h *hub) WriteFrame(to HostID, packet []byte) error {
 	return nil
 }
 
-func (h *hub) Close() error {
+func (h *hubClient) Close() error {
 	if h.disconnected(true) {
 		last := time.AfterFunc(hubFlush, h.cancel)
 		<-h.flushed

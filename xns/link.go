@@ -49,13 +49,13 @@ var linkKinds = map[string]struct {
 }{
 	"local":      {"local or local:DIRECTORY", openLocal},
 	"memory":     {"memory:NAME", openMemory},
-	"hub":        {"hub:HOST:PORT", openHub},
+	"hub":        {"hub:HOST:PORT or hub:/PATH", openHub},
 	"udp":        {"udp:HOST:PORT", openUDP},
 	"udp-listen": {"udp-listen:HOST:PORT", openUDPListen},
 	"eth":        {"eth:INTERFACE", openEthernet},
 }
 
-const linkForms = "local, local:DIRECTORY, hub:HOST:PORT, eth:INTERFACE, udp:HOST:PORT, udp-listen:HOST:PORT or memory:NAME"
+const linkForms = "local, local:DIRECTORY, hub:HOST:PORT, hub:/PATH, eth:INTERFACE, udp:HOST:PORT, udp-listen:HOST:PORT or memory:NAME"
 
 // checkLink says what is wrong with the text of a link.
 func checkLink(text string) error {
@@ -74,7 +74,8 @@ func checkLink(text string) error {
 //
 //   - local, or local:DIRECTORY: the processes of this machine that use the
 //     same directory; that of the user by default.
-//   - hub:HOST:PORT: a NetHub, over TCP (its usual port is 3333).
+//   - hub:HOST:PORT: a NetHub, over TCP (its usual port is 3333); hub:/PATH:
+//     one on a unix socket.
 //   - eth:INTERFACE: an Ethernet interface; Linux, with CAP_NET_RAW.
 //   - udp:HOST:PORT: the process that has udp-listen:HOST:PORT.
 //   - memory:NAME: those of this process with the same name.

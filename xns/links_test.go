@@ -2,7 +2,6 @@ package xns
 
 import (
 	"context"
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
@@ -11,7 +10,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
-	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -20,8 +19,10 @@ import (
 
 	"zocalo"
 	"zocalo/internal/testenv"
+	"zocalo/server"
 	"zocalo/socket"
 	"zocalo/socket/sockettest"
+	"zocalo/xns/hub"
 )
 
 // across tests a pair of links that open makes: that the kinds of socket keep
@@ -120,74 +121,45 @@ func TestUDP(t *testing.T) {
 	})
 }
 
-// A testHub repeats each frame to all other clients, as a NetHub does.
+// A testHub is package hub's, served on a TCP port of loopback.
 type testHub struct {
-	net.Listener
-	mu      sync.Mutex
-	clients map[net.Conn]bool
-	all     sync.WaitGroup
-	odd     bool // a frame of an odd length came
+	hub.Hub
+	at     string
+	cancel context.CancelFunc
+	done   chan error
+	odd    atomic.Bool // a frame of an odd length passed
 }
 
 func newTestHub(t testing.TB, address string) *testHub {
 	t.Helper()
-	h := &testHub{Listener: must[net.Listener](t)(net.Listen("tcp", address)), clients: map[net.Conn]bool{}}
-	h.all.Go(func() {
-		for {
-			c, err := h.Accept()
-			if err != nil {
-				return
-			}
-			h.mu.Lock()
-			h.clients[c] = true
-			h.mu.Unlock()
-			h.all.Go(func() { h.serve(c) })
-		}
-	})
+	l := must[*zocalo.Listener](t)(zocalo.Listen(context.Background(), "tcp:"+address))
+	ctx, cancel := context.WithCancel(context.Background())
+	h := &testHub{at: l.Name().String(), cancel: cancel, done: make(chan error, 2)}
+	srv := &server.Server{Handler: func(ctx context.Context, c *socket.Socket) { h.Serve(ctx, c) }}
+	go func() { h.done <- srv.Serve(ctx, l) }()
+	go func() { h.done <- h.Record(ctx, h) }()
 	return h
 }
 
-func (h *testHub) serve(c net.Conn) {
-	defer c.Close()
-	frame := make([]byte, 2+hubFrame)
-	for {
-		if _, err := io.ReadFull(c, frame[:2]); err != nil {
-			return
-		}
-		n := int(binary.BigEndian.Uint16(frame))
-		if n > hubFrame {
-			return
-		}
-		if _, err := io.ReadFull(c, frame[2:2+n]); err != nil {
-			return
-		}
-		h.mu.Lock()
-		h.odd = h.odd || n%2 != 0
-		for other := range h.clients {
-			if other != c {
-				other.Write(frame[:2+n])
-			}
-		}
-		h.mu.Unlock()
+// FrameAt looks at what passes.
+func (h *testHub) FrameAt(_ time.Time, frame []byte) error {
+	if len(frame)%2 != 0 {
+		h.odd.Store(true)
 	}
+	return nil
 }
 
 func (h *testHub) close() {
-	h.Close()
-	h.mu.Lock()
-	for c := range h.clients {
-		c.Close()
-	}
-	clear(h.clients)
-	h.mu.Unlock()
-	h.all.Wait()
+	h.cancel()
+	<-h.done
+	<-h.done
 }
 
 func TestHub(t *testing.T) {
-	hub := newTestHub(t, "127.0.0.1:0")
-	text := "hub:" + hub.Addr().String()
+	nethub := newTestHub(t, "127.0.0.1:0")
+	text := "hub:" + nethub.at
 	across(t, func(t testing.TB) (Link, Link) { return openBoth(t, text) })
-	if hub.odd {
+	if nethub.odd.Load() {
 		t.Error("a frame had an odd length")
 	}
 
@@ -200,7 +172,7 @@ func TestHub(t *testing.T) {
 		if err := s.Connect(t.Context(), Addr{Host: h.b.ID(), Socket: SocketEcho}.Name()); err != nil {
 			t.Fatal(err)
 		}
-		hub.close()
+		nethub.close()
 		var err error
 		for err == nil { // until the client has noticed
 			_, err = s.Write([]byte("x"))
@@ -213,10 +185,10 @@ func TestHub(t *testing.T) {
 		if err := c.Connect(t.Context(), Addr{Host: h.b.ID(), Socket: 5346}.Name()); !errors.Is(err, syscall.ENETUNREACH) {
 			t.Errorf("Connect without a hub: %v, want ENETUNREACH", err)
 		}
-		hub = newTestHub(t, hub.Addr().String())
+		nethub = newTestHub(t, nethub.at)
 		reach(t, h) // both come back, each in its time
 	})
-	hub.close()
+	nethub.close()
 	if l, err := OpenLink(t.Context(), text, idA); !errors.Is(err, syscall.ECONNREFUSED) {
 		l.Close()
 		t.Errorf("no hub: %v", err)
@@ -280,9 +252,9 @@ func TestTwoProcesses(t *testing.T) {
 		talkTo(t, "spp-stream-listen:##5346", "")
 	})
 	t.Run("hub", func(t *testing.T) {
-		hub := newTestHub(t, "127.0.0.1:0")
-		defer hub.close()
-		t.Setenv(LinkVariable, "hub:"+hub.Addr().String())
+		nethub := newTestHub(t, "127.0.0.1:0")
+		defer nethub.close()
+		t.Setenv(LinkVariable, "hub:"+nethub.at)
 		talkTo(t, "spp-stream-listen:##5346", "")
 	})
 	t.Run("udp", func(t *testing.T) {

@@ -58,13 +58,15 @@ const (
 func NewCapture(w io.Writer) (*Capture, error) {
 	c := &Capture{w: w}
 	le := binary.LittleEndian
-	section := le.AppendUint32(nil, 0x1a2b3c4d)                      // byte order
-	section = le.AppendUint16(le.AppendUint16(section, 1), 0)        // version 1.0
-	section = le.AppendUint64(section, ^uint64(0))                   // of unknown length
-	ifc := le.AppendUint32(le.AppendUint16([]byte{1, 0}, 0), 64<<10) // link type Ethernet, longest frame
-	ifc = append(ifc, 9, 0, 1, 0, 9, 0, 0, 0, 0, 0, 0, 0)            // option if_tsresol: nanoseconds
-	c.write(pcapSection, section)
-	c.write(pcapInterface, ifc)
+	c.begin(pcapSection)
+	c.block = le.AppendUint32(c.block, 0x1a2b3c4d)            // byte order
+	c.block = le.AppendUint16(le.AppendUint16(c.block, 1), 0) // version 1.0
+	c.block = le.AppendUint64(c.block, ^uint64(0))            // of unknown length
+	c.end()
+	c.begin(pcapInterface)
+	c.block = le.AppendUint32(append(c.block, 1, 0, 0, 0), 64<<10) // link type Ethernet, longest frame
+	c.block = append(c.block, 9, 0, 1, 0, 9, 0, 0, 0, 0, 0, 0, 0)  // option if_tsresol: nanoseconds
+	c.end()
 	return c, c.err
 }
 
@@ -77,17 +79,21 @@ func (c *Capture) Err() error {
 }
 
 // Frame records an Ethernet frame, with the time now.
-func (c *Capture) Frame(frame []byte) {
+func (c *Capture) Frame(frame []byte) { c.FrameAt(time.Now(), frame) }
+
+// FrameAt records an Ethernet frame that passed at that time. The error is the
+// one of Err.
+func (c *Capture) FrameAt(at time.Time, frame []byte) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	le := binary.LittleEndian
-	now := uint64(time.Now().UnixNano())
-	body := make([]byte, 0, 64+len(frame))
-	for _, v := range [...]uint32{0, uint32(now >> 32), uint32(now), uint32(len(frame)), uint32(len(frame))} {
-		body = le.AppendUint32(body, v)
+	now, size := uint64(at.UnixNano()), uint32(len(frame))
+	c.begin(pcapPacket)
+	for _, v := range [...]uint32{0, uint32(now >> 32), uint32(now), size, size} {
+		c.block = binary.LittleEndian.AppendUint32(c.block, v)
 	}
-	body = append(body, frame...)
-	c.write(pcapPacket, body)
+	c.block = append(c.block, frame...)
+	c.end()
+	return c.err
 }
 
 func (c *Capture) packet(to, from HostID, packet []byte) {
@@ -96,17 +102,23 @@ func (c *Capture) packet(to, from HostID, packet []byte) {
 	c.Frame(frame[:n])
 }
 
-// write writes a block, padded to 4 octets, between its two lengths.
-func (c *Capture) write(kind uint32, body []byte) {
+// begin begins a block, in memory that the next one uses again. The caller
+// holds mu.
+func (c *Capture) begin(kind uint32) {
+	c.block = append(binary.LittleEndian.AppendUint32(c.block[:0], kind), 0, 0, 0, 0)
+}
+
+// end pads the block to 4 octets, puts it between its two lengths, and writes
+// it. The caller holds mu.
+func (c *Capture) end() {
 	if c.err != nil {
 		return
 	}
-	le := binary.LittleEndian
-	for len(body)%4 != 0 {
-		body = append(body, 0)
+	for len(c.block)%4 != 0 {
+		c.block = append(c.block, 0)
 	}
-	n := uint32(12 + len(body))
-	c.block = le.AppendUint32(le.AppendUint32(c.block[:0], kind), n)
-	c.block = le.AppendUint32(append(c.block, body...), n)
+	n := uint32(len(c.block) + 4)
+	binary.LittleEndian.PutUint32(c.block[4:], n)
+	c.block = binary.LittleEndian.AppendUint32(c.block, n)
 	_, c.err = c.w.Write(c.block)
 }

@@ -3,12 +3,10 @@ package main
 import (
 	"context"
 	"errors"
-	"slices"
 	"sync"
 
 	"github.com/spf13/cobra"
 
-	"zocalo"
 	"zocalo/address"
 	"zocalo/relay"
 	"zocalo/server"
@@ -32,9 +30,11 @@ connections the first that sends, after which the others are not heard. It
 prints what the peer sends, and sends it what it reads from standard input.
 
 With --keep it then takes the next peer, one after the other, until it is
-interrupted; those that connect meanwhile wait in the queue. Input that is a
-file is sent to each of them. Other input goes on where the last conversation
-left off, and a peer that finishes ends its own as soon as input pauses.
+interrupted. Those that come meanwhile wait: connections in the queue, datagrams
+in one for each peer, of 64 KiB. Input that is a file is sent to each of them.
+Other input goes on where the last conversation left off, and a peer that
+finishes ends its own as soon as input pauses. A peer of datagrams that has gone
+is not told from one that is silent: give --idle.
 ` + conversationHelp,
 		Example: `  zocalo listen tcp:5346
   zocalo listen unix:/tmp/x.sock --quoted
@@ -71,38 +71,21 @@ func (l *listen) run(cmd *cobra.Command, text string) error {
 		return err
 	}
 	defer p.Close()
-	w := newWaiting(p)
-	defer w.close()
-	l.again = l.keep
-	for {
-		err := l.once(ctx, w)
-		var usage usageError
-		var standard *standardError
-		switch {
-		case ctx.Err() != nil && l.keep:
-			return nil // as a server ends
-		case ctx.Err() != nil:
-			return interruption(ctx)
-		case !l.keep, isBrokenOutput(err), errors.As(err, &usage), errors.As(err, &standard):
-			return err
-		case err != nil:
-			l.log.Warn("conversation ended", "error", oneLine(err))
-		}
-		if err := l.standard.rewind(); err != nil {
-			return newStandardError("standard input", err)
-		}
+	if l.again = l.keep; l.keep {
+		return l.keepTalking(ctx, p)
 	}
+	end, err := l.first(ctx, p)
+	if err == nil {
+		err = l.talkWith(ctx, end, p.address)
+	}
+	if ctx.Err() != nil {
+		return interruption(ctx)
+	}
+	return err
 }
 
-// once takes the next peer and talks with it.
-func (l *listen) once(ctx context.Context, w *waiting) error {
-	end, err := w.next(ctx, l.log.Warn)
-	if err != nil {
-		return err
-	}
-	if !l.keep {
-		w.close()
-	}
+// talkWith talks with a peer that is there.
+func (l *listen) talkWith(ctx context.Context, end relay.End, a address.Address) error {
 	if !l.quiet && !l.json {
 		l.sayf("connected by %s", server.PeerText(end.Socket))
 	}
@@ -110,75 +93,86 @@ func (l *listen) once(ctx context.Context, w *waiting) error {
 		end.Socket.Close()
 		return err
 	}
-	_, err = l.hold(ctx, end, w.address)
+	_, err := l.hold(ctx, end, a)
 	return err
 }
 
-// waiting is a listener that gives peers one by one, with or without
-// connections.
-type waiting struct {
-	*passive
-	sockets []*socket.Socket // of a kind without connections: nil in place of one that has a peer
-	names   []socket.Name
-}
-
-func newWaiting(p *passive) *waiting {
-	w := &waiting{passive: p}
-	if !p.Sockets()[0].Properties().Connected {
-		w.sockets, w.names = slices.Clone(p.Sockets()), p.Names()
-	}
-	return w
-}
-
-// close ends the waiting. It leaves a socket that has a peer alone.
-func (w *waiting) close() {
-	if w.sockets == nil {
-		w.Close()
-		return
-	}
-	for _, s := range w.sockets {
-		if s != nil {
-			s.Close()
+// keepTalking talks with one peer after the other until ctx ends, as servers
+// do, or until something fails that would fail again. The others wait: in the
+// system's queue of connections, or each with what it sent in its session.
+func (l *listen) keepTalking(ctx context.Context, p *passive) error {
+	ctx, end := context.WithCancelCause(ctx)
+	defer end(nil)
+	turn := make(chan struct{}, 1) // blocked senders of a channel take turns as they came
+	var failure error
+	handler := func(_ context.Context, c *socket.Socket) {
+		select {
+		case turn <- struct{}{}:
+		case <-ctx.Done():
+			return
 		}
-	}
-}
-
-// next returns the next peer.
-func (w *waiting) next(ctx context.Context, warn func(string, ...any)) (relay.End, error) {
-	if w.sockets == nil {
-		c, err := w.Accept(ctx)
-		return relay.End{Socket: c}, err
-	}
-	for i, s := range w.sockets {
-		if s == nil {
-			if err := w.reopen(ctx, i); err != nil {
-				return relay.End{}, err
+		defer func() { <-turn }()
+		if ctx.Err() != nil {
+			return
+		}
+		err := l.talkWith(ctx, relay.End{Socket: c}, p.address)
+		switch {
+		case ctx.Err() != nil:
+			return
+		case lasts(err):
+			failure = err
+		case err != nil:
+			l.log.Warn("conversation ended", "error", oneLine(err))
+			fallthrough
+		default:
+			if err = l.standard.rewind(); err != nil {
+				failure = newStandardError("standard input", err)
 			}
 		}
-	}
-	for {
-		end, err := w.first(ctx)
-		var unnamed *relay.UnnamedPeerError
-		if errors.As(err, &unnamed) {
-			warn("message refused", "error", err)
-			continue
+		if failure != nil {
+			end(failure)
 		}
-		return end, err
 	}
+	var err error
+	if p.Sockets()[0].Properties().Connected {
+		srv := &server.Server{Handler: handler, MaxConns: 1, Drain: -1, Log: l.log}
+		err = srv.Serve(ctx, p)
+	} else {
+		sessions := &server.Sessions{Handler: handler, Idle: -1, Drain: -1, Log: l.log}
+		err = sessions.Serve(ctx, p.Sockets()...)
+	}
+	if failure != nil {
+		return failure
+	}
+	return err
 }
 
-// first returns the first to send to any of the sockets.
-func (w *waiting) first(ctx context.Context) (relay.End, error) {
+// lasts reports whether a conversation ended by something that the next would
+// find again.
+func lasts(err error) bool {
+	var usage usageError
+	var standard *standardError
+	return isBrokenOutput(err) || errors.As(err, &usage) || errors.As(err, &standard)
+}
+
+// first returns the first peer: that connects, or on a kind without
+// connections that sends to any of the sockets. Nobody listens after it.
+func (l *listen) first(ctx context.Context, p *passive) (relay.End, error) {
+	if p.Sockets()[0].Properties().Connected {
+		c, err := p.Accept(ctx)
+		p.Close()
+		return relay.End{Socket: c}, err
+	}
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	ends := make([]relay.End, len(w.sockets))
-	errs := make([]error, len(w.sockets))
+	ends := make([]relay.End, len(p.Sockets()))
+	errs := make([]error, len(ends))
 	winner := -1
 	var once sync.Once
 	var wg sync.WaitGroup
-	for i, s := range w.sockets {
+	for i, s := range p.Sockets() {
 		wg.Go(func() {
-			ends[i], errs[i] = relay.FirstPeer(ctx, s, 0)
+			ends[i], errs[i] = l.firstNamed(ctx, s)
 			once.Do(func() {
 				winner = i
 				cancel()
@@ -186,25 +180,22 @@ func (w *waiting) first(ctx context.Context) (relay.End, error) {
 		})
 	}
 	wg.Wait()
-	for i, s := range w.sockets {
-		if errs[i] == nil {
-			if i != winner {
-				s.Close() // its peer came at the same moment, and too late
-			}
-			w.sockets[i] = nil
+	for i, s := range p.Sockets() {
+		if i != winner {
+			s.Close()
 		}
 	}
 	return ends[winner], errs[winner]
 }
 
-// reopen listens again on the name of a socket that had a peer and is closed.
-func (w *waiting) reopen(ctx context.Context, i int) error {
-	a := w.address
-	a.Endpoint = w.names[i].String()
-	a.Settings = slices.DeleteFunc(slices.Clone(a.Settings), func(s socket.Setting) bool { return s.Spec == address.Bind.Spec })
-	l, err := zocalo.ListenAddress(ctx, a)
-	if err == nil {
-		w.sockets[i] = l.Sockets()[0]
+// firstNamed returns the first peer that can be answered.
+func (l *listen) firstNamed(ctx context.Context, s *socket.Socket) (relay.End, error) {
+	for {
+		end, err := relay.FirstPeer(ctx, s, 0)
+		var unnamed *relay.UnnamedPeerError
+		if !errors.As(err, &unnamed) {
+			return end, err
+		}
+		l.log.Warn("message refused", "error", err)
 	}
-	return err
 }

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"fmt"
 	"io"
 	"net"
 	"os"
@@ -283,4 +284,38 @@ func fill(t *testing.T, path string) bool {
 		}
 	}
 	return false
+}
+
+// Datagrams that come while another peer has its turn wait for their own.
+func TestListenKeepsDatagrams(t *testing.T) {
+	const peers, each = 4, 10
+	c := start(t, "listen", "--keep", "--idle", "200ms", "udp:127.0.0.1:0")
+	line, err := c.err.ReadString('\n')
+	must(t, err)
+	address := strings.TrimSpace(strings.TrimPrefix(line, "listening on udp:"))
+	var conns [peers]net.Conn
+	for i := range conns {
+		conns[i], err = net.Dial("udp", address)
+		must(t, err)
+		defer conns[i].Close()
+	}
+	want := map[string]bool{}
+	for n := range each {
+		for i, conn := range conns {
+			text := fmt.Sprintf("%d of %d", n, i)
+			want[text] = true
+			_, err := io.WriteString(conn, text)
+			must(t, err)
+		}
+	}
+	for range peers * each {
+		line, err := c.out.ReadString('\n')
+		must(t, err)
+		delete(want, strings.TrimSpace(line))
+	}
+	if len(want) > 0 {
+		t.Errorf("not heard: %v", want)
+	}
+	must(t, c.Process.Signal(syscall.SIGTERM))
+	c.exits(t, 0)
 }
