@@ -4,6 +4,8 @@ import (
 	"context"
 	"io"
 	"net"
+	"syscall"
+	"time"
 )
 
 var _ net.Conn = (*Socket)(nil)
@@ -51,8 +53,12 @@ func (s *Socket) WriteTo(w io.Writer) (int64, error) {
 }
 
 // Listener returns the passive socket as a net.Listener, whose connections
-// are *Socket. Closing it closes the socket.
-func (s *Socket) Listener() net.Listener { return &listener{s} }
+// are *Socket. Closing it closes the socket. As a *net.TCPListener it also has
+// SetDeadline, for Accept, and SyscallConn.
+func (s *Socket) Listener() net.Listener {
+	s.Name() // so that Addr knows it after Close, too
+	return &listener{s}
+}
 
 type listener struct{ s *Socket }
 
@@ -64,5 +70,7 @@ func (l *listener) Accept() (net.Conn, error) {
 	return c, nil
 }
 
-func (l *listener) Close() error   { return l.s.Close() }
-func (l *listener) Addr() net.Addr { return l.s.LocalAddr() }
+func (l *listener) Close() error                          { return l.s.Close() }
+func (l *listener) Addr() net.Addr                        { return l.s.LocalAddr() }
+func (l *listener) SetDeadline(t time.Time) error         { return l.s.SetReadDeadline(t) }
+func (l *listener) SyscallConn() (syscall.RawConn, error) { return l.s.SyscallConn() }

@@ -75,6 +75,9 @@ func (k *kernel) Connect(ctx context.Context, peer Name) error {
 		switch errno {
 		case syscall.EINPROGRESS, syscall.EALREADY, syscall.EINTR:
 			errno, err := k.doContext(ctx, &k.write, connecting{k, &a})
+			if err == nil && errno == 0 {
+				k.rememberPeer(&a)
+			}
 			return firstError(err, "connect", errno)
 		case syscall.EAGAIN:
 			if k.kind.Domain != Unix {
@@ -88,6 +91,21 @@ func (k *kernel) Connect(ctx context.Context, peer Name) error {
 		default:
 			return syscallError("connect", errno)
 		}
+	}
+}
+
+// rememberPeer keeps the name that an internet stream has connected to: after a
+// reset the system does not tell it any more, and the error of the read that
+// finds that out is to name it. To no particular address is to one of the
+// machine's own, which the system has chosen.
+func (k *kernel) rememberPeer(to *sys.Sockaddr) {
+	if d := k.kind.Domain; k.kind.Type != Stream || d != Inet && d != Inet6 {
+		return
+	}
+	var peer Name
+	peer.setSockaddr(to)
+	if !peer.AddrPort().Addr().IsUnspecified() {
+		k.peer.Store(&peer)
 	}
 }
 

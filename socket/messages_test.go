@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"net"
 	"net/netip"
 	"os"
@@ -350,7 +351,7 @@ func TestPassedFiles(t *testing.T) {
 		_, err = b.Read(make([]byte, 10))
 		check(t, err)
 		send(253)
-		m.Ancillary.WantFiles = 1 << 40
+		m.Ancillary.WantFiles = math.MaxInt
 		check(t, b.Receive(m))
 		if len(m.Ancillary.Files) != 253 || m.Ancillary.Present&socket.HasFiles == 0 {
 			t.Errorf("%d files, want 253", len(m.Ancillary.Files))

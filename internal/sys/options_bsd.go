@@ -37,3 +37,9 @@ func getsockoptLinger(fd int) (l unix.Linger, err error) {
 func PeerCredentials(int) (pid, uid, gid int, errno syscall.Errno) {
 	return 0, 0, 0, syscall.EOPNOTSUPP
 }
+
+// SetTimestamps asks for SO_TIMESTAMP: each message comes with the time when
+// it arrived.
+func SetTimestamps(fd int) syscall.Errno {
+	return SetInt(fd, unix.SOL_SOCKET, unix.SO_TIMESTAMP, 1)
+}

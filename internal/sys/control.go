@@ -17,16 +17,17 @@ type Cmsg struct {
 // NextCmsg takes the first item from control and returns what follows it. A
 // malformed rest gives ok false.
 func NextCmsg(control []byte) (c Cmsg, rest []byte, ok bool) {
-	if len(control) < unix.SizeofCmsghdr {
+	header := unix.CmsgLen(0) // with what pads it, which comes before the data
+	if len(control) < header {
 		return Cmsg{}, nil, false
 	}
 	h := (*unix.Cmsghdr)(unsafe.Pointer(&control[0]))
 	size := int(h.Len)
-	if size < unix.SizeofCmsghdr || size > len(control) {
+	if size < header || size > len(control) {
 		return Cmsg{}, nil, false
 	}
-	c = Cmsg{int(h.Level), int(h.Type), control[unix.CmsgLen(0):size]}
-	return c, control[min(align(size), len(control)):], true
+	c = Cmsg{int(h.Level), int(h.Type), control[header:size]}
+	return c, control[min(unix.CmsgSpace(len(c.Data)), len(control)):], true
 }
 
 // AppendCmsg appends an item to control.
@@ -48,9 +49,4 @@ func appendCmsgSpace(control []byte, level, typ, n int) []byte {
 	h.Level, h.Type = int32(level), int32(typ)
 	h.SetLen(unix.CmsgLen(n))
 	return control
-}
-
-func align(n int) int {
-	const word = int(unsafe.Sizeof(uintptr(0)))
-	return (n + word - 1) &^ (word - 1)
 }
