@@ -43,6 +43,9 @@ func loopback6(port uint16) socket.Name {
 	return socket.InetName(netip.AddrPortFrom(netip.IPv6Loopback(), port))
 }
 
+// named is the internet name that is written so.
+func named(text string) socket.Name { return socket.InetName(netip.MustParseAddrPort(text)) }
+
 // A testKind is a kind, and how to get a name for it.
 type testKind struct {
 	socket.Kind

@@ -2,7 +2,6 @@ package socket_test
 
 import (
 	"fmt"
-	"net/netip"
 	"os/exec"
 	"regexp"
 	"strconv"
@@ -38,8 +37,6 @@ func nftCounter(t *testing.T, name string) int {
 	check(t, err)
 	return n
 }
-
-func named(text string) socket.Name { return socket.InetName(netip.MustParseAddrPort(text)) }
 
 func connected(t *testing.T, k testKind, to socket.Name, options ...func(*socket.Socket) error) *socket.Socket {
 	t.Helper()
