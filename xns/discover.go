@@ -1,6 +1,7 @@
 package xns
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"encoding/binary"
@@ -9,7 +10,63 @@ import (
 	"slices"
 	"syscall"
 	"time"
+
+	"zocalo/socket"
 )
+
+// mostFound bounds what the answers of a network may fill.
+const mostFound = 4096
+
+// survey asks every host on the link, and gives each answer to take until the
+// time is over. It asks three times in all, since some may be lost.
+func (h *Host) survey(ctx context.Context, number uint16, kind uint8, request []byte, wait time.Duration, take func(from Addr, data []byte)) error {
+	const tries = 3
+	q := question{host: h, to: Addr{Host: Broadcast, Socket: number}, kind: kind, data: request, tries: tries, every: wait / tries}
+	err := q.ask(ctx, func(from Addr, data []byte) bool {
+		take(from, data)
+		return false
+	})
+	if errors.Is(err, syscall.ETIMEDOUT) {
+		return nil
+	}
+	return err
+}
+
+// sortedByHost returns what was found, by the numbers of hosts.
+func sortedByHost[T any](found map[HostID]T) []T {
+	list := make([]T, 0, len(found))
+	for _, id := range slices.SortedFunc(maps.Keys(found), func(a, b HostID) int { return bytes.Compare(a[:], b[:]) }) {
+		list = append(list, found[id])
+	}
+	return list
+}
+
+// A Present is a host that answered an Echo.
+type Present struct {
+	Addr               // the Echo socket that answered
+	Took time.Duration // the round trip
+}
+
+// Who asks every host on the link for an Echo, and returns those that answer
+// in that time, this one included, sorted; at most 4096.
+func (h *Host) Who(ctx context.Context, wait time.Duration) ([]Present, error) {
+	s, err := h.Socket(socket.Datagram)
+	if err != nil {
+		return nil, err
+	}
+	defer s.Close()
+	if err := errors.Join(Broadcasting.Set(s, true), s.Connect(ctx, Addr{Host: Broadcast, Socket: SocketEcho}.Name())); err != nil {
+		return nil, err
+	}
+	found := map[HostID]Present{}
+	const tries = 3
+	err = Ping{Count: tries, Interval: wait / (tries + 1), Patience: wait / (tries + 1)}.Run(ctx, s, func(e PingEvent) {
+		if _, known := found[e.From.Host]; !known && e.Replies > 0 && len(found) < mostFound {
+			found[e.From.Host] = Present{e.From, e.Took}
+		}
+	})
+	return sortedByHost(found), err
+}
 
 // The operations of the Routing Information Protocol (XSIS 028112).
 const (
@@ -34,21 +91,19 @@ func (h *Host) Networks(ctx context.Context, wait time.Duration) ([]Route, error
 	request := binary.BigEndian.AppendUint16(nil, ripRequest)
 	request = binary.BigEndian.AppendUint32(request, ripAll)
 	request = binary.BigEndian.AppendUint16(request, ripInfinity)
-	q := question{host: h, to: Addr{Host: Broadcast, Socket: SocketRIP}, kind: TypeRIP, data: request, tries: 1, every: wait}
 	type way struct {
 		net uint32
 		via HostID
 	}
 	found := map[way]Route{}
-	err := q.ask(ctx, func(from Addr, data []byte) bool {
+	err := h.survey(ctx, SocketRIP, TypeRIP, request, wait, func(from Addr, data []byte) {
 		for _, r := range parseRIP(data, from) {
-			if len(found) < 1<<16 {
+			if len(found) < mostFound {
 				found[way{r.Net, from.Host}] = r
 			}
 		}
-		return false
 	})
-	if err != nil && !errors.Is(err, syscall.ETIMEDOUT) {
+	if err != nil {
 		return nil, err
 	}
 	return slices.SortedFunc(maps.Values(found), func(a, b Route) int {
@@ -68,73 +123,4 @@ func parseRIP(data []byte, from Addr) (list []Route) {
 		}
 	}
 	return list
-}
-
-// Who asks every host on the link for an Echo, and returns those that answer
-// in that time, sorted; at most 4096.
-func (h *Host) Who(ctx context.Context, wait time.Duration) ([]Addr, error) {
-	q := question{host: h, to: Addr{Host: Broadcast, Socket: SocketEcho}, kind: TypeEcho, data: []byte{0, echoRequest, 'w', 'h', 'o', '?'}, tries: 1, every: wait}
-	found := map[HostID]Addr{}
-	err := q.ask(ctx, func(from Addr, data []byte) bool {
-		if len(data) > 1 && data[1] == echoReply {
-			found[from.Host] = from
-		}
-		return len(found) == 4096
-	})
-	if err != nil && !errors.Is(err, syscall.ETIMEDOUT) {
-		return nil, err
-	}
-	return slices.SortedFunc(maps.Values(found), func(a, b Addr) int { return cmp.Compare(a.Host.number(), b.Host.number()) }), nil
-}
-
-// The Time protocol, a client of Packet Exchange.
-const (
-	timeVersion  = 2
-	timeRequest  = 1
-	timeResponse = 2
-	timeSize     = 24
-	xeroxEpoch   = 2177452800 // seconds from 1901-01-01 to 1970-01-01
-)
-
-// Time asks a time server what time it is. A zero socket is the usual one, and
-// a zero host all hosts on the link, of which the first to answer counts. The
-// time is to the second, as the server sent it, in a zone as the server says.
-func (h *Host) Time(ctx context.Context, server Addr) (time.Time, error) {
-	if server.Socket == 0 {
-		server.Socket = SocketTime
-	}
-	if server.Host.IsZero() {
-		server.Host = Broadcast
-	}
-	reply, err := h.Exchange(ctx, server, ClientTime, []byte{0, timeVersion, 0, timeRequest})
-	if err != nil {
-		return time.Time{}, err
-	}
-	return parseTime(reply)
-}
-
-func parseTime(b []byte) (time.Time, error) {
-	word := func(i int) int { return int(binary.BigEndian.Uint16(b[i:])) }
-	if len(b) < timeSize || word(0) != timeVersion || word(2) != timeResponse {
-		return time.Time{}, errors.New("the answer is not one of the Time protocol, version 2")
-	}
-	offset := word(10)*3600 + word(12)*60
-	if word(8) == 0 { // west
-		offset = -offset
-	}
-	at := time.Unix(int64(binary.BigEndian.Uint32(b[4:]))-xeroxEpoch, 0)
-	return at.In(time.FixedZone("", offset)), nil
-}
-
-// AnswerTime is the [Responder] of a time server. It tells the machine's time,
-// in UTC, without daylight saving time.
-func AnswerTime(_ Addr, client uint16, request []byte) []byte {
-	if client != ClientTime || len(request) < 4 || binary.BigEndian.Uint16(request[2:]) != timeRequest {
-		return nil
-	}
-	b := make([]byte, timeSize)
-	binary.BigEndian.PutUint16(b, timeVersion)
-	binary.BigEndian.PutUint16(b[2:], timeResponse)
-	binary.BigEndian.PutUint32(b[4:], uint32(time.Now().Unix()+xeroxEpoch))
-	return b
 }

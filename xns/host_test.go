@@ -248,7 +248,7 @@ func TestEcho(t *testing.T) {
 			t.Errorf("Echo to itself: %v", err)
 		}
 		who, err := h.a.Who(t.Context(), time.Second)
-		if err != nil || !slices.Equal(who, []Addr{{0, idA, SocketEcho}, {0, idB, SocketEcho}}) {
+		if want := []Present{{Addr: Addr{0, idA, SocketEcho}}, {Addr: Addr{0, idB, SocketEcho}}}; err != nil || !slices.Equal(who, want) {
 			t.Errorf("on the link are %v, %v", who, err)
 		}
 	})
@@ -259,7 +259,7 @@ func TestExchange(t *testing.T) {
 		h := onSegment(nil)
 		defer h.close()
 		drop := 2
-		c := must[interface{ Close() error }](t)(h.b.Respond(4711, func(from Addr, client uint16, request []byte) []byte {
+		c := must[*Service](t)(h.b.Respond(4711, func(from Addr, client uint16, request []byte) []byte {
 			if from.Host != idA || client != 9 {
 				t.Errorf("asked by %v as %d", from, client)
 			}
@@ -285,21 +285,33 @@ func TestExchange(t *testing.T) {
 }
 
 func TestTime(t *testing.T) {
+	defer func(l *time.Location) { time.Local = l }(time.Local)
 	bubble(t, func(t *testing.T) {
 		h := onSegment(nil)
 		defer h.close()
-		c := must[interface{ Close() error }](t)(h.b.Respond(SocketTime, AnswerTime))
+		c := must[*Service](t)(h.b.Respond(SocketTime, AnswerTime))
 		defer c.Close()
 		got, err := h.a.Time(t.Context(), Addr{})
-		if err != nil || got.Unix() != time.Now().Unix() {
-			t.Errorf("the time is %v, %v, want %v", got, err, time.Now())
+		if err != nil || got.Time.Unix() != time.Now().Unix() || got.Server != (Addr{0, idB, SocketTime}) {
+			t.Errorf("the time is %+v, %v, want %v", got, err, time.Now())
+		}
+		for _, zone := range []int{0, 3600 + 1800, -3600*9 - 1800} {
+			time.Local = time.FixedZone("", zone)
+			all, err := h.a.Times(t.Context(), time.Second)
+			if err != nil || len(all) != 1 || all[0].Server.Host != idB || all[0].Time.Unix() != time.Now().Unix() {
+				t.Fatalf("all times are %+v, %v", all, err)
+			}
+			if _, offset := all[0].Time.Zone(); offset != zone {
+				t.Errorf("its zone is %d s from Greenwich, want %d", offset, zone)
+			}
 		}
 	})
 	// Octets as a server in a zone 3 h 30 min east of Greenwich sends them.
-	b := []byte{0, 2, 0, 2, 0x81, 0xc9, 0xd7, 0x80, 0, 1, 0, 3, 0, 30, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0}
-	got, err := parseTime(b)
-	if _, offset := got.Zone(); err != nil || offset != 12600 || got.Unix() != 0x81c9d780-2177452800 {
-		t.Errorf("%v, %v", got, err)
+	b := []byte{0, 2, 0, 2, 0x81, 0xc9, 0xd7, 0x80, 0, 1, 0, 3, 0, 30, 0, 91, 1, 49, 0, 1, 0, 0, 3, 232}
+	got, err := parseTime(Addr{}, b)
+	if _, offset := got.Time.Zone(); err != nil || offset != 12600 || got.Time.Unix() != 0x81c9d780-2177452800 ||
+		got.First != 91 || got.Last != 305 || !got.Accurate || got.Error != 1000 {
+		t.Errorf("%+v, %v", got, err)
 	}
 }
 
@@ -323,6 +335,64 @@ func TestNetworks(t *testing.T) {
 		want := []Route{{3, 2, router}, {0x41a, 1, router}}
 		if got := <-asked; !slices.Equal(got, want) {
 			t.Errorf("the networks are %v, want %v", got, want)
+		}
+	})
+}
+
+// TestClearinghouses answers as a server does.
+func TestClearinghouses(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		h, w := facing(t)
+		asked := make(chan []Addr, 1)
+		go func() {
+			list, err := h.Clearinghouses(t.Context(), time.Second)
+			if err != nil {
+				t.Error(err)
+			}
+			asked <- list
+		}()
+		q, data := w.next()
+		if q.Type != TypePEX || q.To != (Addr{0, Broadcast, SocketBfS}) || len(data) != pexHeader+16 || data[5] != ClientClearinghouse {
+			t.Fatalf("asked %+v %x", q, data)
+		}
+		call := data[pexHeader:]
+		if want := "\x00\x03\x00\x03\x00\x00" + string(call[6:8]) + "\x00\x00\x00\x02\x00\x03\x00\x00"; string(call) != want {
+			t.Errorf("called %x, want %x", call, want)
+		}
+		reply := append(data[:pexHeader:pexHeader], 0, 3, 0, 3, 0, 2, call[6], call[7])
+		server, other := Addr{0x41a, idA, 0}, Addr{0x41a, HostID{1: 9}, 20}
+		for _, wrong := range []string{"", "\x00\x02", "\x00\x01short"} {
+			w.send(Header{Type: TypePEX, To: q.From, From: Addr{0, idA, SocketBfS}}, append(reply[:len(reply):len(reply)], wrong...))
+		}
+		room := make([]byte, 2+2*addrSize)
+		room[1] = 2
+		server.put(room[2:])
+		other.put(room[2+addrSize:])
+		w.send(Header{Type: TypePEX, To: q.From, From: Addr{0, idA, SocketBfS}}, append(reply, room...))
+		if got := <-asked; !slices.Equal(got, []Addr{other, server}) {
+			t.Errorf("the servers are %v", got)
+		}
+	})
+}
+
+// FuzzAnswers reads whatever answers the questions to a network.
+func FuzzAnswers(f *testing.F) {
+	f.Add([]byte{0, 2, 0, 0, 0x04, 0x1a, 0, 1, 0, 0, 0, 7, 0, 16})
+	f.Add([]byte{0, 2, 0, 2, 0x81, 0xc9, 0xd7, 0x80, 0, 1, 0, 3, 0, 30, 0, 91, 1, 49, 0, 1, 0, 0, 3, 232})
+	f.Add(append([]byte{0, 3, 0, 3, 0, 2, 0, 7, 0, 1}, make([]byte, addrSize)...))
+	f.Fuzz(func(t *testing.T, b []byte) {
+		for _, r := range parseRIP(b, Addr{}) {
+			if r.Hops < 0 || r.Hops >= ripInfinity {
+				t.Errorf("%+v", r)
+			}
+		}
+		if at, err := parseTime(Addr{}, b); err == nil {
+			if _, offset := at.Time.Zone(); offset <= -24*3600 || offset >= 24*3600 {
+				t.Errorf("%+v", at)
+			}
+		}
+		if list, err := parseAddresses(b, 7); err == nil && len(list) > mostAddresses {
+			t.Errorf("%d addresses", len(list))
 		}
 	})
 }

@@ -57,8 +57,8 @@ var linkKinds = map[string]struct {
 
 const linkForms = "local, local:DIRECTORY, hub:HOST:PORT, hub:/PATH, eth:INTERFACE, udp:HOST:PORT, udp-listen:HOST:PORT or memory:NAME"
 
-// checkLink says what is wrong with the text of a link.
-func checkLink(text string) error {
+// CheckLink says what is wrong with the text of a link, before it is opened.
+func CheckLink(text string) error {
 	kind, rest, _ := strings.Cut(text, ":")
 	k, ok := linkKinds[kind]
 	switch {
@@ -84,7 +84,7 @@ func checkLink(text string) error {
 // be if it is not zero. On other links a zero id means a random number that is
 // locally administered; the same one for the life of the process.
 func OpenLink(ctx context.Context, text string, id HostID) (Link, error) {
-	if err := checkLink(text); err != nil {
+	if err := CheckLink(text); err != nil {
 		return nil, err
 	}
 	if id.isGroup() {

@@ -170,7 +170,7 @@ func configured(e socket.Endpoint, name string) (*base, error) {
 
 func linkCodec() socket.Codec[string] {
 	c := socket.Text.Or("LINK")
-	c.Parse = func(text string) (string, error) { return text, checkLink(text) }
+	c.Parse = func(text string) (string, error) { return text, CheckLink(text) }
 	return c
 }
 

@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/binary"
 	"errors"
-	"io"
 	"math/rand/v2"
 	"os"
 	"syscall"
@@ -34,17 +33,35 @@ const (
 // answered, and ctx may end it before. With the host [Broadcast] the first
 // reply counts.
 func (h *Host) Exchange(ctx context.Context, to Addr, client uint16, request []byte) (reply []byte, err error) {
-	head := binary.BigEndian.AppendUint32(nil, rand.Uint32())
-	head = binary.BigEndian.AppendUint16(head, client)
-	q := question{host: h, to: to, kind: TypePEX, data: append(head, request...), tries: exchangeTries, every: exchangeWait}
-	err = q.ask(ctx, func(_ Addr, data []byte) bool {
-		if len(data) < pexHeader || string(data[:4]) != string(head[:4]) {
-			return false
-		}
-		reply = data[pexHeader:]
-		return true
-	})
+	_, reply, err = h.exchange(ctx, to, client, request)
 	return reply, err
+}
+
+// exchange also says who replied.
+func (h *Host) exchange(ctx context.Context, to Addr, client uint16, request []byte) (from Addr, reply []byte, err error) {
+	asked := exchangeRequest(rand.Uint32(), client, request)
+	q := question{host: h, to: to, kind: TypePEX, data: asked, tries: exchangeTries, every: exchangeWait}
+	err = q.ask(ctx, func(who Addr, data []byte) (ok bool) {
+		from = who
+		reply, ok = exchangeReply(asked, data)
+		return ok
+	})
+	return from, reply, err
+}
+
+// exchangeRequest is the data of a packet of Packet Exchange.
+func exchangeRequest(id uint32, client uint16, request []byte) []byte {
+	b := binary.BigEndian.AppendUint32(nil, id)
+	b = binary.BigEndian.AppendUint16(b, client)
+	return append(b, request...)
+}
+
+// exchangeReply returns what a packet replies to a request, if it does.
+func exchangeReply(request, data []byte) (reply []byte, ok bool) {
+	if len(data) < pexHeader || string(data[:4]) != string(request[:4]) {
+		return nil, false
+	}
+	return data[pexHeader:], true
 }
 
 // A question is a datagram that is sent until enough answers came.
@@ -109,7 +126,7 @@ type Responder func(from Addr, client uint16, request []byte) (reply []byte)
 
 // Respond answers the requests to one of the host's sockets until the result
 // is closed. One that repeats is answered again: it should not matter.
-func (h *Host) Respond(number uint16, answer Responder) (io.Closer, error) {
+func (h *Host) Respond(number uint16, answer Responder) (*Service, error) {
 	s, err := h.Socket(socket.Datagram)
 	if err != nil {
 		return nil, err
@@ -119,17 +136,28 @@ func (h *Host) Respond(number uint16, answer Responder) (io.Closer, error) {
 		s.Close()
 		return nil, err
 	}
-	r := &responder{s: s, done: make(chan struct{})}
+	r := &Service{s: s, done: make(chan struct{})}
 	go r.serve(answer)
 	return r, nil
 }
 
-type responder struct {
+// A Service answers requests; see [Host.Respond].
+type Service struct {
 	s    *socket.Socket
 	done chan struct{}
 }
 
-func (r *responder) serve(answer Responder) {
+// Addr returns the socket at which it answers.
+func (r *Service) Addr() Addr {
+	a, _ := AddrOf(r.s.Name())
+	return a
+}
+
+// Done returns what is closed when the service has ended: by Close, or since
+// its host did.
+func (r *Service) Done() <-chan struct{} { return r.done }
+
+func (r *Service) serve(answer Responder) {
 	defer close(r.done)
 	buf := make([]byte, MaxPacket)
 	for {
@@ -148,7 +176,8 @@ func (r *responder) serve(answer Responder) {
 	}
 }
 
-func (r *responder) Close() error {
+// Close ends the service.
+func (r *Service) Close() error {
 	err := r.s.Close()
 	<-r.done
 	return err

@@ -21,6 +21,7 @@ type talk struct {
 	connectTimeout time.Duration
 	repeat         times
 	probe          bool
+	pinging        pinging
 }
 
 // times is the value of --repeat: how often, or forever where none is given.
@@ -65,12 +66,18 @@ end of input ends it all.
 --probe only asks whether somebody answers, prints a line for each name that the
 address means, and exits 0 if anyone did, else 1. The port may be a range. A
 kind without connections that can lose messages is sent an empty one: silence
-then does not mean that nobody is there.`,
+then does not mean that nobody is there.
+
+--ping measures round trips, as ping(8) does, on a kind that has an Echo of its
+own: idp, whose socket it knows. It asks --count times, or until it is
+interrupted, --interval apart, and says at the end how many were lost and how long
+they took. Exit status 1 says that nobody replied.`,
 		Example: `  echo 'Hello world!' | zocalo talk --quoted
   zocalo talk -v tcp:localhost:80 --crlf
   echo ping | zocalo talk udp:localhost:7 --idle 500ms
   zocalo talk unix:/run/x.sock,frame=len32 <requests
-  zocalo talk --probe tcp:localhost:8000-8010`,
+  zocalo talk --probe tcp:localhost:8000-8010
+  zocalo talk --ping -c 5 idp:0#2608C123456,link=hub:localhost:3333`,
 		ValidArgsFunction: completeAddresses(1),
 		Args:              cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -87,6 +94,7 @@ then does not mean that nobody is there.`,
 	f.Var(&t.repeat, "repeat", "connect again when a connection ends or cannot be made, N times")
 	f.Lookup("repeat").NoOptDefVal = "forever"
 	f.BoolVar(&t.probe, "probe", false, "only ask whether somebody answers, on a port or a range of ports")
+	t.pinging.flags(cmd)
 	return cmd
 }
 
@@ -101,8 +109,14 @@ func (t *talk) run(cmd *cobra.Command, text string) error {
 	if a.Scheme.Name == "stdio" {
 		return usagef("%s is standard input and output, which talk puts on another socket: give that one's address", text)
 	}
+	if err := t.pinging.check(cmd); err != nil {
+		return err
+	}
 	ctx, stop := interruptible(cmd.Context())
 	defer stop()
+	if t.pinging.on {
+		return t.ping(ctx, a)
+	}
 	if t.probe {
 		for _, other := range []string{"frame", "whole", "quoted", "hex", "crlf", "urgent", "idle", "repeat"} {
 			if err := exclusive(cmd, "probe", other); err != nil {
