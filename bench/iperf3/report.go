@@ -13,7 +13,8 @@ type Report struct {
 	Test        Test
 	Cookie      string
 	Interrupted bool // it was ended before its time
-	Elapsed     time.Duration
+	Started     time.Time
+	Elapsed     time.Duration // of the measured time
 	Near        End
 	Far         *End // nil where the other end has not told
 	Intervals   []bench.Interval
@@ -47,7 +48,7 @@ type Flow struct {
 
 // report is what this end found, after halt.
 func (r *run) report(c cookie) *Report {
-	p := &Report{Test: *r.test, Cookie: c.String(), Elapsed: r.elapsed()}
+	p := &Report{Test: *r.test, Cookie: c.String(), Started: r.started, Elapsed: r.elapsed()}
 	for _, f := range r.flows {
 		p.Near.Flows = append(p.Near.Flows, Flow{
 			ID: f.id, Sends: f.sends, Octets: f.last.octets - f.base.octets, Elapsed: r.elapsed(),

@@ -30,9 +30,10 @@ type run struct {
 	senders sync.WaitGroup
 	takers  sync.WaitGroup
 
-	begun time.Time // the measured time, once omitted is past
-	spent bench.Processor
-	ended time.Time
+	started time.Time
+	begun   time.Time // the measured time, once omitted is past
+	spent   bench.Processor
+	ended   time.Time
 }
 
 func newRun(t *Test) *run {
@@ -87,6 +88,7 @@ func (t *Test) prepare(s *socket.Socket) *refusal {
 
 // start lets the flows go.
 func (r *run) start() {
+	r.started = time.Now()
 	r.rebase()
 	for _, f := range r.flows {
 		if f.sends {

@@ -40,6 +40,8 @@ type Server struct {
 	// Log is told what a person who runs the server wants to know; nil
 	// discards that.
 	Log *slog.Logger
+
+	accepting server.Server
 }
 
 // Serve serves tests on all listeners, and closes them, until ctx ends. Then
@@ -57,15 +59,14 @@ func (s *Server) Serve(ctx context.Context, listeners ...server.Listener) error 
 	if most == 0 && s.maxTests() > 0 {
 		most = 16 * s.maxTests()
 	}
-	accepting := server.Server{
-		Handler: v.handle, MaxConns: most, Allow: s.Allow, Deny: s.Deny, Log: s.Log,
-		Drain: farewell, // in which the sessions say that it ends
-	}
+	a := &s.accepting
+	a.Handler, a.MaxConns, a.Allow, a.Deny, a.Log = v.handle, most, s.Allow, s.Deny, s.Log
+	a.Drain = farewell // in which the sessions say that it ends
 	ordered := make([]server.Listener, len(listeners))
 	for i, l := range listeners {
 		ordered[i] = &ordering{l, v}
 	}
-	return accepting.Serve(ctx, ordered...)
+	return a.Serve(ctx, ordered...)
 }
 
 // An ordering is a listener that notes in which order connections came. Each
@@ -92,6 +93,10 @@ func (o *ordering) Accept(ctx context.Context) (*socket.Socket, error) {
 	}
 	return c, err
 }
+
+// Abort ends Serve at once, for the second signal of an impatient user: no
+// client is told. The server cannot serve again.
+func (s *Server) Abort() { s.accepting.Abort() }
 
 // farewell is how long sessions may take to end once the server does.
 const farewell = 2 * time.Second

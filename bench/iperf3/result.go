@@ -1,0 +1,81 @@
+package iperf3
+
+import (
+	"fmt"
+	"time"
+
+	"zocalo/bench"
+)
+
+// mostDisagreement is the difference between both ends from which on a result
+// speaks of it.
+const mostDisagreement = 0.05
+
+// Result is the client's report in the words of package bench. address is what
+// the user wrote, program the name and version of the program that runs.
+func (p *Report) Result(address, program string) *bench.Result {
+	c := p.conditions
+	c.Machine, c.Started, c.Address, c.Service = bench.ThisMachine(program), p.Started, address, "iperf3"
+	c.Mode, c.Direction, c.Size, c.Flows = bench.Stream, p.Test.Direction, p.Test.Size, p.Test.Flows
+	c.Duration, c.WarmUp, c.Count = p.Test.Duration, p.Test.Omit, p.Test.Blocks
+	if p.Test.Rate > 0 {
+		c.Rate = float64(p.Test.Rate) / 8 / float64(p.Test.Size) * float64(p.Test.Flows)
+	}
+	r := &bench.Result{
+		Conditions: c, Interrupted: p.Interrupted, Elapsed: p.Elapsed,
+		Near: p.side(&p.Near), Intervals: p.Intervals, TCP: p.TCP,
+	}
+	if p.Far != nil {
+		r.Far = p.side(p.Far)
+		p.remark(r)
+	}
+	if p.Interrupted {
+		r.Remarks = append(r.Remarks, "the run was interrupted: the figures are of what there was until then")
+	}
+	if p.Test.ZeroCopy && p.Test.forward() {
+		r.Remarks = append(r.Remarks, "this end copies what it sends: sendfile is the server's")
+	}
+	return r
+}
+
+// remark compares what both ends say. Datagrams that were lost are not in
+// doubt: the receiver counts them.
+func (p *Report) remark(r *bench.Result) {
+	for _, way := range []struct {
+		sender, receiver string
+		sent, received   bench.Traffic
+	}{
+		{"client", "server", r.Near.Sent, r.Far.Received},
+		{"server", "client", r.Far.Sent, r.Near.Received},
+	} {
+		a, b := way.sent.BitsPerSecond(), way.received.BitsPerSecond()
+		if !p.Test.UDP && max(a, b) > 0 && (a > b*(1+mostDisagreement) || b > a*(1+mostDisagreement)) {
+			r.Remarks = append(r.Remarks, fmt.Sprintf("the ends disagree: the %s sent %s, the %s received %s; the difference was still under way, or the run too short",
+				way.sender, bits(a), way.receiver, bits(b)))
+		}
+	}
+}
+
+func bits(f float64) string { return decimal(f) + "bit/s" }
+
+// side is one end's figures.
+func (p *Report) side(e *End) *bench.Side {
+	s := &bench.Side{Sent: e.Sent(), Received: e.Received()}
+	of := func(percent float64) time.Duration { return time.Duration(percent / 100 * float64(p.Elapsed)) }
+	s.Processor = bench.Processor{User: of(e.Processor[0]), System: of(e.Processor[1])}
+	if !p.Test.UDP {
+		return s
+	}
+	for _, f := range e.Flows {
+		if f.Sends {
+			continue
+		}
+		if s.Arrivals == nil {
+			s.Arrivals = &bench.Arrivals{}
+		}
+		s.Arrivals.Expected += f.Packets
+		s.Arrivals.Lost += f.Lost
+		s.Arrivals.Reordered += f.Late
+	}
+	return s
+}
