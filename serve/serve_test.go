@@ -15,6 +15,7 @@ import (
 	"testing"
 	"time"
 
+	"zocalo/internal/testenv"
 	"zocalo/process"
 	"zocalo/serve"
 	"zocalo/server"
@@ -277,6 +278,7 @@ func TestTerminal(t *testing.T) {
 
 // A client that goes takes the terminal with it.
 func TestTerminalHangup(t *testing.T) {
+	testenv.Signal(t, syscall.SIGHUP)
 	var j journal
 	p := &serve.Program{Command: sh("echo in; exec sleep 1000"), Terminal: true, Log: j.logger()}
 	l, _ := served(t, p, tcp)

@@ -14,6 +14,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"zocalo/internal/testenv"
 )
 
 // A command is zocalo as another process, with its standard streams in the
@@ -94,6 +96,7 @@ func expect(t *testing.T, r io.Reader, want string) {
 func TestTalkInterrupted(t *testing.T) {
 	for signal, status := range map[syscall.Signal]int{syscall.SIGINT: 130, syscall.SIGTERM: 143, syscall.SIGHUP: 129} {
 		t.Run(signal.String(), func(t *testing.T) {
+			testenv.Signal(t, signal)
 			l, address := serverTCP(t)
 			c := start(t, "talk", address)
 			peer := accept(t, l)

@@ -6,6 +6,7 @@ package testenv
 import (
 	"os"
 	"os/exec"
+	"os/signal"
 	"testing"
 )
 
@@ -31,5 +32,14 @@ func Root(t testing.TB) {
 	t.Helper()
 	if os.Geteuid() != 0 {
 		t.Skip("needs root, to make a network namespace")
+	}
+}
+
+// Signal ends the test if the signal is ignored, as nohup(1) leaves SIGHUP:
+// programs that the test starts then ignore it too.
+func Signal(t testing.TB, s os.Signal) {
+	t.Helper()
+	if signal.Ignored(s) {
+		t.Skipf("the signal %v is ignored here, as under nohup", s)
 	}
 }
