@@ -1,7 +1,6 @@
 package loop
 
 import (
-	"context"
 	"os"
 	"slices"
 	"syscall"
@@ -14,9 +13,8 @@ import (
 type listener struct {
 	w      *worker
 	fd     int
-	n      int // its place among what Serve was given
+	n      int // its place in the list
 	kind   StreamKind
-	fail   context.CancelCauseFunc
 	timer  Timer         // while accepting pauses for want of something
 	pause  time.Duration // the last
 	failed int           // errors in a row that pass by themselves
@@ -38,15 +36,14 @@ const (
 )
 
 // listen makes the worker accept.
-func (w *worker) listen(n int, from Listening, fail context.CancelCauseFunc) error {
-	l := &listener{w: w, fd: from.FD, n: n, kind: from.Kind, fail: fail}
-	if l.kind == TCP { // from which the connections take it over
-		w.inline(l.fd)
+func (w *worker) listen(list []Listening) error {
+	for n, from := range list {
+		l := &listener{w: w, fd: from.FD, n: n, kind: from.Kind}
+		if err := w.Add(l.fd, Readable, l); err != nil {
+			return err
+		}
+		w.listeners = append(w.listeners, l)
 	}
-	if err := w.Add(l.fd, Readable, l); err != nil {
-		return err
-	}
-	w.listeners = append(w.listeners, l)
 	return nil
 }
 
@@ -132,7 +129,10 @@ func (l *listener) refused(errno syscall.Errno) bool {
 		return false
 	}
 	l.close()
-	l.fail(os.NewSyscallError("accept", errno))
+	select {
+	case l.w.group.failed <- os.NewSyscallError("accept", errno):
+	default: // another one failed first
+	}
 	return false
 }
 

@@ -18,7 +18,7 @@ import (
 // called on the loops, for different Conns at once, and must not wait.
 type Service interface {
 	// Accepted is told of a connection and where it came from; listener is
-	// its place in what Serve was given. It calls one of Conn's Connect, Join,
+	// its place in the list that Listen was given. It calls one of Conn's Connect, Join,
 	// Echo and End, or does so later, by Loop.Post. peer is valid during the
 	// call only.
 	Accepted(c *Conn, listener int, peer *sys.Sockaddr)
@@ -34,7 +34,7 @@ type Service interface {
 
 // A Group is a number of loops that serve the same listeners. Service is
 // needed; the zero values of the rest are good. The fields must not change once
-// Serve was called, and it serves once.
+// Listen was called, and it serves once.
 type Group struct {
 	Service Service
 
@@ -58,6 +58,7 @@ type Group struct {
 	Stopped func()
 
 	workers []*worker
+	failed  chan error   // of a listener
 	open    atomic.Int64 // Conns
 	full    atomic.Bool  // a worker stopped accepting for MaxConns
 	total   meter
@@ -83,65 +84,59 @@ type worker struct {
 	number    int32
 }
 
-// Listeners of a group: those of each loop. See Serve.
-type Listeners [][]Listening
-
 // A Listening is a listener that a loop accepts from.
 type Listening struct {
 	FD   int // nonblocking, and nobody else's to accept from
 	Kind StreamKind
 }
 
-// Serve accepts from the listeners of each loop until ctx ends, and returns
-// when all Conns are over. When life ends those that are left are reset. A loop
-// without listeners is handed connections by those that have some. The
-// listeners stay the caller's, see Stopped.
-//
-// The error is that of a listener that failed for good, or of a loop that
-// could not be made.
-func (g *Group) Serve(ctx, life context.Context, listeners Listeners) error {
+// Listen makes a loop for each of the lists, which accepts from the listeners
+// in it once Serve runs; the lists have the same listeners in the same order, or
+// are empty. A loop without any is handed connections by those that have some.
+// The listeners stay the caller's, see Stopped.
+func (g *Group) Listen(lists ...[]Listening) error {
 	g.total.start = time.Now()
-	defer func() {
-		for _, w := range g.workers {
-			w.Close()
-		}
-	}()
-	for range listeners {
+	g.failed = make(chan error, 1)
+	for _, list := range lists {
 		l, err := New()
+		if err == nil {
+			w := &worker{Loop: l, group: g}
+			g.workers = append(g.workers, w)
+			err = w.listen(list)
+		}
 		if err != nil {
+			for _, w := range g.workers {
+				w.Close()
+			}
 			return err
 		}
-		g.workers = append(g.workers, &worker{Loop: l, group: g})
 	}
-	ctx, stop := context.WithCancelCause(ctx)
-	defer stop(nil)
-	for i, w := range g.workers {
-		for n, from := range listeners[i] {
-			if err := w.listen(n, from, stop); err != nil {
-				return err
-			}
-		}
-	}
+	return nil
+}
+
+// Serve accepts until ctx ends, and returns when all Conns are over. When life
+// ends those that are left are reset. It follows on Listen. The error is that
+// of a listener that failed for good, which ends Serve like the end of ctx.
+func (g *Group) Serve(ctx, life context.Context) error {
+	var failure error
 	var running sync.WaitGroup
 	for _, w := range g.workers {
 		running.Go(func() { w.Run(context.Background()) })
 	}
 	running.Go(func() {
-		<-ctx.Done()
+		select {
+		case <-ctx.Done():
+		case <-life.Done():
+		case failure = <-g.failed:
+		}
 		g.each((*worker).drain)
 		if g.Stopped != nil {
 			g.Stopped()
 		}
 	})
-	defer context.AfterFunc(life, func() {
-		stop(nil)
-		g.each((*worker).reset)
-	})()
+	defer context.AfterFunc(life, func() { g.each((*worker).reset) })()
 	running.Wait()
-	if err := context.Cause(ctx); err != nil && !errors.Is(err, ctx.Err()) {
-		return err
-	}
-	return nil
+	return failure
 }
 
 // Open returns how many Conns are open.
@@ -186,7 +181,9 @@ func (w *worker) add(fd int, k StreamKind, n int, peer *sys.Sockaddr) {
 		c.next.prev = c
 	}
 	w.conns = c
-	if k == Unix { // which does not take that over from its listener, as TCP does
+	if k != Plain {
+		// Not all take it over from their listener, and those of TCP only if
+		// they came after it was set there.
 		w.inline(fd)
 	}
 	if err := w.Add(fd, streamEvents, &c.sides[A]); err != nil {

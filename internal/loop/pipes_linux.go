@@ -38,12 +38,12 @@ func TakePipe() (Pipe, syscall.Errno) {
 		return p, 0
 	}
 	kept.Unlock()
-	var fds [2]int
-	if err := unix.Pipe2(fds[:], unix.O_CLOEXEC|unix.O_NONBLOCK); err != nil {
-		return Pipe{}, err.(syscall.Errno)
+	r, w, errno := sys.Pipe()
+	if errno != 0 {
+		return Pipe{}, errno
 	}
-	unix.FcntlInt(uintptr(fds[0]), unix.F_SETPIPE_SZ, PipeSize) // or what it has
-	return Pipe{fds[0], fds[1]}, 0
+	unix.FcntlInt(uintptr(r), unix.F_SETPIPE_SZ, PipeSize) // or what it has
+	return Pipe{r, w}, 0
 }
 
 // Give returns an empty pipe.

@@ -153,11 +153,12 @@ func relaying(t testing.TB, from, to socket.Kind, loops int, set func(*service))
 	ctx, stop := context.WithCancel(context.Background())
 	life, cut := context.WithCancel(context.Background())
 	r.stop, r.cut = stop, cut
-	listeners := make(loop.Listeners, loops)
-	listeners[0] = []loop.Listening{{FD: fdOf(t, r.from), Kind: streamKind(from)}}
+	lists := make([][]loop.Listening, loops)
+	lists[0] = []loop.Listening{{FD: fdOf(t, r.from), Kind: streamKind(from)}}
+	try(t, r.group.Listen(lists...))
 	done := make(chan struct{})
 	go func() {
-		r.over <- r.group.Serve(ctx, life, listeners)
+		r.over <- r.group.Serve(ctx, life)
 		close(done)
 	}()
 	t.Cleanup(func() {
@@ -218,18 +219,32 @@ func wantsEOF(t testing.TB, s *socket.Socket) {
 
 func wantsReset(t testing.TB, s *socket.Socket) {
 	t.Helper()
-	want := syscall.ECONNRESET
 	b := make([]byte, 1<<16)
-	for {
-		_, err := s.Read(b)
-		switch {
-		case err == nil:
-			continue
-		case s.Domain() == socket.Unix && err == io.EOF: // which knows no reset
-		case !errors.Is(err, want):
-			t.Fatalf("read: %v, want %v", err, want)
-		}
-		return
+	var err error
+	for err == nil {
+		_, err = s.Read(b)
+	}
+	if err == io.EOF && s.Domain() != socket.Unix { // which knows no reset
+		// What comes after the end only the connection's state tells.
+		const tcpClosed = 7
+		await(t, "the connection is no more", func() bool {
+			info, err := socket.ConnectionInfo.Get(s)
+			return err == nil && info.State == tcpClosed
+		})
+	} else if err != io.EOF && !errors.Is(err, syscall.ECONNRESET) {
+		t.Fatalf("read: %v, want a reset", err)
+	}
+}
+
+// wantsNothing connects to a group that resets each client, perhaps so early
+// that even connecting is told of it.
+func (r *rig) wantsNothing() {
+	r.t.Helper()
+	s := must(socket.New(socket.Inet, socket.Stream, 0))(r.t)
+	defer s.Close()
+	if err := s.Connect(r.t.Context(), r.from.Name()); !errors.Is(err, syscall.ECONNRESET) {
+		try(r.t, err)
+		wantsReset(r.t, s)
 	}
 }
 

@@ -119,10 +119,10 @@ func (s *side) Ready(e Events) {
 			return
 		}
 	}
-	switch {
-	case !s.is(finished):
-		s.pump()
-	case s.is(failed):
+	if s.pump(); c.state == over {
+		return
+	}
+	if s.is(finished) && s.is(failed) {
 		// Nobody reads any more, and the error must not wait for a write.
 		s.unset(failed)
 		if errno := s.pending(0); errno != 0 {

@@ -133,3 +133,10 @@ func RawAtMark(fd int, v *int32) (bool, syscall.Errno) {
 	_, errno := raw(unix.SYS_IOCTL, uintptr(fd), unix.SIOCATMARK, uintptr(unsafe.Pointer(v)), 0, 0, 0)
 	return errno == 0 && *v != 0, errno
 }
+
+// Pipe is pipe2(2), nonblocking and close-on-exec, raw.
+func Pipe() (r, w int, errno syscall.Errno) {
+	var fds [2]int32
+	_, errno = raw(unix.SYS_PIPE2, uintptr(unsafe.Pointer(&fds)), unix.O_CLOEXEC|unix.O_NONBLOCK, 0, 0, 0, 0)
+	return int(fds[0]), int(fds[1]), errno
+}

@@ -65,22 +65,27 @@ func (r *run) serveFast(ctx context.Context, l *zocalo.Listener) error {
 	if f.plain, err = newPlain(ctx, r); err != nil {
 		return err
 	}
-	listeners, more, err := f.listeners(ctx)
+	lists, more, err := f.listeners(ctx)
 	if err != nil {
 		return err
 	}
+	stopped := sync.OnceFunc(func() {
+		l.Close()
+		for _, l := range more {
+			l.Close()
+		}
+	})
+	defer stopped()
 	f.group = loop.Group{
 		Service: f, MaxConns: int64(r.maxConns()), Idle: r.Idle, Lifetime: r.Lifetime,
-		Stopped: func() {
-			l.Close()
-			for _, l := range more {
-				l.Close()
-			}
-		},
+		Stopped: stopped,
+	}
+	if err := f.group.Listen(lists...); err != nil {
+		return err
 	}
 	f.tell.start(r.OnEnd)
 	r.account.attach(f)
-	err = f.group.Serve(ctx, r.life, listeners)
+	err = f.group.Serve(ctx, r.life)
 	f.dials.Wait()
 	f.tell.stop()
 	r.account.attach(nil)
@@ -94,8 +99,8 @@ func (r *run) serveFast(ctx context.Context, l *zocalo.Listener) error {
 // several sockets may share the name, each loop has its own; else the first
 // accepts for all, since SO_REUSEPORT would let other programs of this user
 // take connections unnoticed.
-func (f *fast) listeners(ctx context.Context) (all loop.Listeners, more []*zocalo.Listener, err error) {
-	all = make(loop.Listeners, f.loops())
+func (f *fast) listeners(ctx context.Context) (all [][]loop.Listening, more []*zocalo.Listener, err error) {
+	all = make([][]loop.Listening, f.loops())
 	all[0] = listenings(f.sockets)
 	if shared, _ := socket.ReusePort.In(f.from.Settings); !shared || f.from.Scheme.Domains[0] == socket.Unix {
 		return all, nil, nil
