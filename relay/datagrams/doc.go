@@ -39,7 +39,8 @@
 // fill it. sndbuf= makes it larger.) A near socket has all peers in one queue. It is not read while a
 // session holds more than 256 KiB of what its peer sent, or all hold more than
 // 16 MiB, or while the total rate is exceeded: then all its peers wait. Meanwhile
-// the system keeps what fits the socket's receive buffer, drops what comes
+// the system keeps what fits the socket's receive buffer (which is made 4 MiB,
+// as far as net.core.rmem_max lets it, unless it was set), drops what comes
 // beyond it over udp (counted as [Totals.Overflowed]), and makes a unix peer's
 // send wait.
 //

@@ -36,7 +36,7 @@ type engine struct {
 
 	ahead, singly direction // to the far sockets, and to those in the domain unix
 	trouble       episodes
-	total         [2]bucket
+	total         bucket
 	held          int // octets in the queues of sessions whose far socket is there, of what the peers sent
 
 	waiting    []*session // that wait for time to pass
@@ -248,9 +248,9 @@ func (e *engine) lookAfterWaiting() {
 	}
 }
 
-// broke reports whether the total rate lets nothing pass in a direction.
-func (e *engine) broke(from relay.Side) bool {
-	return e.TotalRate > 0 && e.total[from].inDebt(e.TotalRate, e.loop.Now())
+// broke reports whether the total rate lets nothing pass.
+func (e *engine) broke() bool {
+	return e.TotalRate > 0 && e.total.inDebt(e.TotalRate, e.loop.Now())
 }
 
 // refuser returns what says that trains are off in a direction.

@@ -57,11 +57,31 @@ func (e *engine) addNear(s *socket.Socket) error {
 		n.back.trains = s.Offloads().Send.On
 	}
 	socket.ReceiveDropped.Set(s, true) // or what the system drops is not known
+	widen(s)
 	if err := e.loop.Add(n.fd, loop.Readable, n); err != nil {
 		return fmt.Errorf("datagrams: %v cannot be waited for: %w", n.name, err)
 	}
 	e.nears = append(e.nears, n)
 	return nil
+}
+
+// nearBuffer is what the receive buffer of a near socket is made to hold, in
+// octets: one queue for all peers. The system has its own bound for it
+// (net.core.rmem_max).
+const nearBuffer = 4 << 20
+
+// widen makes the receive buffer larger, where it is what the system gives.
+func widen(s *socket.Socket) {
+	fresh, err := socket.New(s.Domain(), s.Type(), s.Protocol())
+	if err != nil {
+		return
+	}
+	defer fresh.Close()
+	given, err1 := socket.ReceiveBuffer.Get(fresh)
+	has, err2 := socket.ReceiveBuffer.Get(s)
+	if err1 == nil && err2 == nil && has == given && has < nearBuffer {
+		socket.ReceiveBuffer.Set(s, nearBuffer)
+	}
 }
 
 // turnEnd is no event: the end of a turn in which there were answers.
@@ -209,7 +229,7 @@ func (n *near) adjust() {
 	if e.over {
 		return
 	}
-	reading := n.full == 0 && e.held <= mostHeld && !n.short && !e.broke(relay.A)
+	reading := n.full == 0 && e.held <= mostHeld && !n.short && !e.broke()
 	writing := len(n.blocked) > 0
 	if !reading {
 		e.startTick() // which looks whether that is over

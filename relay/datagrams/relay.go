@@ -54,9 +54,9 @@ type Relay struct {
 	// [server.List.Contains].
 	Allow, Deny *server.List
 
-	// Rate and TotalRate bound the octets a second of one session and of all
-	// together, in each direction. 0 or less is no bound. What is beyond
-	// waits, see the package comment.
+	// Rate bounds the octets a second in each direction of a session,
+	// TotalRate those of all sessions in both directions together. 0 or less
+	// is no bound. What is beyond waits, see the package comment.
 	Rate, TotalRate int64
 
 	// Drain is how long sessions may go on once Serve's context has ended, as

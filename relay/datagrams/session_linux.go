@@ -228,7 +228,7 @@ func (s *session) passed(from relay.Side, messages int64, octets int) {
 			s.extra().bucket[from].spend(e.Rate, int64(octets), now)
 		}
 		if e.TotalRate > 0 {
-			e.total[from].spend(e.TotalRate, int64(octets), now)
+			e.total.spend(e.TotalRate, int64(octets), now)
 		}
 	}
 }
@@ -239,5 +239,5 @@ func (s *session) mayPass(from relay.Side) bool {
 	if e.Rate > 0 && s.more != nil && s.more.bucket[from].inDebt(e.Rate, e.loop.Now()) {
 		return false
 	}
-	return !e.broke(from)
+	return !e.broke()
 }
