@@ -27,6 +27,8 @@ type TCPInfo struct {
 	ECN             bool  // both sides use congestion marks (RFC 3168)
 	ECNSeen         bool  // a packet with such a mark arrived
 	FastOpenData    bool  // data went with the first packet, and was acknowledged (RFC 7413)
+	Microseconds    bool  // the timestamps count microseconds (Linux 6.7)
+	FastOpenChild   bool  // it was accepted before the handshake was done, with data (Linux 6.9)
 	SendScale       uint8 // doublings of the window that the peer offers, 0 to 14 (RFC 7323)
 	ReceiveScale    uint8 // the same of ours
 	FastOpenFailure uint8 // why no data went with the first packet: 0 unknown, 1 no cookie, 2 data not acknowledged, 3 SYN sent again
@@ -65,7 +67,14 @@ type TCPInfo struct {
 	DataSegmentsReceived uint32
 	Delivered            uint32 // data segments that reached the peer, again too (Linux 4.18, as the next)
 	DeliveredMarked      uint32 // of them, those that the peer saw marked for congestion
-	ReceivedMarked       uint32 // packets that arrived so marked, with accurate ECN
+	ReceivedMarked       uint32 // packets that arrived so marked, with accurate ECN (RFC 9768; Linux 6.18)
+
+	OctetsDeliveredECT1 uint32 // data octets that the peer saw marked ECT(1), with accurate ECN (Linux 6.18, as the following)
+	OctetsDeliveredECT0 uint32 // the same marked ECT(0)
+	OctetsDeliveredCE   uint32 // the same marked for congestion
+	OctetsReceivedECT1  uint32 // data octets that arrived marked ECT(1)
+	OctetsReceivedECT0  uint32 // the same marked ECT(0)
+	OctetsReceivedCE    uint32 // the same marked for congestion
 
 	Rehashes         int           // times that another path was tried, by another hash (Linux 6.2)
 	Timeouts         int           // timeouts of retransmission (Linux 6.7, as the following)

@@ -16,17 +16,24 @@ func tcpInfo(e Endpoint) (TCPInfo, error) {
 	if err != nil {
 		return TCPInfo{}, err
 	}
-	bits := sys.TCPInfoBits(&raw)
+	return tcpInfoOf(&raw), nil
+}
+
+func tcpInfoOf(raw *sys.TCPInfo) TCPInfo {
+	bits := sys.TCPInfoBits(raw)
 	us := func(n uint32) time.Duration { return time.Duration(n) * time.Microsecond }
 	ms := func(n uint32) time.Duration { return time.Duration(n) * time.Millisecond }
 	return TCPInfo{
 		State: TCPState(raw.State), Congestion: raw.Ca_state, Retransmits: raw.Retransmits, Probes: raw.Probes, Backoff: raw.Backoff,
 		RTT: us(raw.Rtt), RTTVar: us(raw.Rttvar), MinRTT: us(raw.Min_rtt), ReceiveRT: us(raw.Rcv_rtt), RTO: us(raw.Rto), ATO: us(raw.Ato),
 		TimestampOption: raw.Options&1 != 0, SACK: raw.Options&2 != 0, ECN: raw.Options&8 != 0, ECNSeen: raw.Options&16 != 0, FastOpenData: raw.Options&32 != 0,
+		Microseconds: raw.Options&64 != 0, FastOpenChild: raw.Options&128 != 0,
 		SendScale: bits.SendScale, ReceiveScale: bits.ReceiveScale, FastOpenFailure: bits.FastOpenFailure,
 		AdvertisedMSS: int(raw.Advmss), Sacked: int(raw.Sacked), ForwardAcked: int(raw.Fackets), ReceiveWindow: int(raw.Rcv_wnd), ReceiveLimit: int(raw.Rcv_ssthresh),
 		SegmentsSent: raw.Segs_out, SegmentsReceived: raw.Segs_in, DataSegmentsSent: raw.Data_segs_out, DataSegmentsReceived: raw.Data_segs_in,
 		Delivered: raw.Delivered, DeliveredMarked: raw.Delivered_ce, ReceivedMarked: raw.Received_ce,
+		OctetsDeliveredECT1: raw.Delivered_e1_bytes, OctetsDeliveredECT0: raw.Delivered_e0_bytes, OctetsDeliveredCE: raw.Delivered_ce_bytes,
+		OctetsReceivedECT1: raw.Received_e1_bytes, OctetsReceivedECT0: raw.Received_e0_bytes, OctetsReceivedCE: raw.Received_ce_bytes,
 		Rehashes: int(raw.Rehash), Timeouts: int(raw.Total_rto), TimeoutRecovered: int(raw.Total_rto_recoveries), TimeoutTime: ms(raw.Total_rto_time),
 		PacingLimit: raw.Max_pacing_rate,
 		SendMSS:     int(raw.Snd_mss), ReceiveMSS: int(raw.Rcv_mss), PathMTU: int(raw.Pmtu),
@@ -39,5 +46,5 @@ func tcpInfo(e Endpoint) (TCPInfo, error) {
 		Busy:          time.Duration(raw.Busy_time) * time.Microsecond,
 		WindowLimited: time.Duration(raw.Rwnd_limited) * time.Microsecond, SendBufferLimited: time.Duration(raw.Sndbuf_limited) * time.Microsecond,
 		LastSent: ms(raw.Last_data_sent), LastReceived: ms(raw.Last_data_recv), LastAck: ms(raw.Last_ack_recv),
-	}, nil
+	}
 }
