@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"os"
 	"runtime"
+	"strconv"
 	"strings"
 	"time"
 
@@ -16,10 +17,11 @@ type Machine struct {
 	System     string        `json:"system"`           // as "linux/amd64"
 	Kernel     string        `json:"kernel,omitempty"` // its release, as "6.18.44"
 	Processor  string        `json:"processor,omitempty"`
-	Processors int           `json:"processors"`    // those that this process may use
-	Go         string        `json:"go"`            // as "go1.26.8"
-	Program    string        `json:"program"`       // as "zocalo 0.1.0"
-	ClockStep  time.Duration `json:"clock_step_ns"` // see [ClockStep]
+	Processors int           `json:"processors"`     // those that this process may use
+	Go         string        `json:"go"`             // as "go1.26.8"
+	Program    string        `json:"program"`        // as "zocalo 0.1.0"
+	ClockStep  time.Duration `json:"clock_step_ns"`  // see [ClockStep]
+	Load       float64       `json:"load,omitempty"` // processes that ran or wanted to, over the last minute, as the run began
 }
 
 // ThisMachine returns the machine that the program runs on. The program's own
@@ -27,7 +29,7 @@ type Machine struct {
 func ThisMachine(program string) Machine {
 	return Machine{
 		System: runtime.GOOS + "/" + runtime.GOARCH, Kernel: sys.Release(), Processor: processor(),
-		Processors: min(runtime.NumCPU(), runtime.GOMAXPROCS(0)), Go: runtime.Version(), Program: program, ClockStep: ClockStep(),
+		Processors: min(runtime.NumCPU(), runtime.GOMAXPROCS(0)), Go: runtime.Version(), Program: program, ClockStep: ClockStep(), Load: load(),
 	}
 }
 
@@ -53,6 +55,8 @@ func processor() string {
 type Conditions struct {
 	Started time.Time `json:"started"`
 	Machine Machine   `json:"machine"`
+	// FarMachine is where the server runs, where it tells.
+	FarMachine *Machine `json:"far_machine,omitempty"`
 
 	Address string `json:"address"`           // as the user wrote it, options and all
 	Kind    string `json:"kind"`              // the kind of socket, as "tcp"
@@ -101,4 +105,12 @@ func kindName(s *socket.Socket) string {
 		return "descriptor"
 	}
 	return s.Kind().String()
+}
+
+// load is the first figure of /proc/loadavg, 0 where there is none.
+func load() float64 {
+	text, _ := os.ReadFile("/proc/loadavg")
+	word, _, _ := strings.Cut(string(text), " ")
+	f, _ := strconv.ParseFloat(word, 64)
+	return f
 }

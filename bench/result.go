@@ -39,6 +39,10 @@ type Result struct {
 	// Elapsed is the measured time, the warm-up left out.
 	Elapsed time.Duration `json:"elapsed_ns"`
 
+	// OneProcess says that both ends are in one process, so that Near and Far
+	// each tell the processor time of both.
+	OneProcess bool `json:"one_process,omitempty"`
+
 	Near *Side `json:"near,omitempty"` // the client's figures
 	Far  *Side `json:"far,omitempty"`  // the server's, where it tells them
 
@@ -125,7 +129,7 @@ type Interval struct {
 	Start   time.Duration `json:"start_ns"` // since the measured time began
 	End     time.Duration `json:"end_ns"`
 	WarmUp  bool          `json:"warm_up,omitempty"` // it came before the measured time, and Start is negative
-	Traffic Traffic       `json:"traffic"`           // received at the end that receives; both ways together
+	Traffic Traffic       `json:"traffic"`           // what this end sent and received
 	// Median is that of the times measured in the interval, 0 where there is
 	// none.
 	Median time.Duration `json:"median_ns,omitempty"`

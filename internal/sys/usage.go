@@ -9,8 +9,6 @@ import (
 // own code and in the system's: getrusage(2).
 func ProcessTime() (user, system time.Duration, errno syscall.Errno) {
 	var u syscall.Rusage
-	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
-		return 0, 0, err.(syscall.Errno)
-	}
-	return time.Duration(u.Utime.Nano()), time.Duration(u.Stime.Nano()), 0
+	errno = errnoOf(syscall.Getrusage(syscall.RUSAGE_SELF, &u))
+	return time.Duration(u.Utime.Nano()), time.Duration(u.Stime.Nano()), errno
 }

@@ -1,0 +1,303 @@
+package bench
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"zocalo/socket"
+)
+
+// Datagrams serves all peers of a socket without connections until ctx ends,
+// and returns nil then. It does not close the socket.
+//
+// Nothing is sent to a peer but answers no longer than what it sent, until it
+// has given back a number that only its own address was told: whoever forges
+// addresses cannot make the server flood another.
+func (s *Server) Datagrams(ctx context.Context, c *socket.Socket) error {
+	stop := context.AfterFunc(ctx, func() { c.SetDeadline(past) })
+	defer stop()
+	d := &desk{server: s, socket: c, sessions: make(map[socket.Name]*session)}
+	defer d.close()
+	size := maxDatagram
+	if s.MaxSize > 0 {
+		size = min(size, s.MaxSize)
+	}
+	socket.JoinDatagrams.Set(c, true) // where there is such a thing; it may have been refused
+	in := newInbox(c, size)
+	reliable := c.Properties().Reliable
+	for {
+		messages, err := in.receive()
+		d.now = time.Now()
+		if reliable { // a peer that does not read must not stop all others
+			c.SetWriteDeadline(d.now.Add(deafPatience))
+		}
+		for i := range messages {
+			d.take(&messages[i])
+		}
+		d.flush()
+		d.expire()
+		switch {
+		case ctx.Err() != nil:
+			return nil
+		case err != nil:
+			return err
+		}
+	}
+}
+
+// maxDatagram is the longest message that a server receives without a
+// connection: more than any datagram of the Internet.
+const maxDatagram = 64 << 10
+
+// A desk serves the peers of one socket without connections, in one goroutine.
+type desk struct {
+	server   *Server
+	socket   *socket.Socket
+	now      time.Time // when the batch at hand came
+	sessions map[socket.Name]*session
+	last     *session // that of the message before
+	lastPeer socket.Name
+	looked   time.Time // for sessions to expire
+
+	echoes  []socket.Message // to be sent back: those of the batch at hand
+	senders sync.WaitGroup
+}
+
+// A session is one peer's flow.
+type session struct {
+	peer     socket.Name
+	ask      greeting
+	answer   answer
+	receiver *receiver
+	sender   *sender
+	sending  atomic.Bool // the sender runs
+	meter    meter
+	leave    func()
+	report   [][]byte // once it was asked for
+	active   time.Time
+	started  bool
+}
+
+func (d *desk) close() {
+	for _, n := range d.sessions {
+		n.sender.stop.Store(true)
+		n.leave()
+	}
+	d.senders.Wait()
+}
+
+// take serves one message, or a train of them.
+func (d *desk) take(m *socket.Message) {
+	if m.Peer.IsZero() || m.Flags&socket.Truncated != 0 {
+		return // there is nobody to answer, or not the whole of a message
+	}
+	n := d.last
+	if n == nil || m.Peer != d.lastPeer {
+		n = d.sessions[m.Peer]
+	}
+	if n != nil && n.ask.service == echoed && !isGreeting(m.Buffers[0][:m.N]) {
+		d.last, d.lastPeer = n, m.Peer
+		n.active = d.now
+		d.echo(m)
+		return
+	}
+	for b := range m.Segments() {
+		if isGreeting(b) {
+			n = d.greet(m.Peer, b)
+		}
+		if n == nil {
+			return
+		}
+		d.last, d.lastPeer = n, m.Peer
+		n.active = d.now
+		if err := n.receiver.message(b, d.now); err != nil && !isGreeting(b) {
+			d.server.log().Debug("message refused", "peer", m.Peer.String(), "error", err)
+		}
+	}
+}
+
+// echo notes a message, or a train, to be sent back.
+func (d *desk) echo(m *socket.Message) {
+	if len(d.echoes) == cap(d.echoes) && cap(d.echoes) < maxBatch {
+		grown := make([]socket.Message, len(d.echoes), maxBatch)
+		copy(grown, d.echoes)
+		d.echoes = grown
+	}
+	d.echoes = d.echoes[:len(d.echoes)+1]
+	e := &d.echoes[len(d.echoes)-1]
+	e.SetData(m.Buffers[0][:m.N])
+	e.Peer, e.SegmentSize = m.Peer, m.SegmentSize
+}
+
+// flush sends back what is to be. What a peer cannot take is its loss.
+func (d *desk) flush() {
+	rest := d.echoes
+	d.echoes = d.echoes[:0]
+	for len(rest) > 0 {
+		n, err := d.socket.SendBatch(rest)
+		if err != nil {
+			n++
+		}
+		rest = rest[min(n, len(rest)):]
+	}
+}
+
+// greet answers a greeting, and returns the session of its peer: the one
+// there is, where the greeting came before.
+func (d *desk) greet(peer socket.Name, text []byte) *session {
+	n := d.sessions[peer]
+	var g greeting
+	if n == nil || g.parse(text) != nil || g != n.ask {
+		var a answer
+		g, a = d.server.accept(text, d.socket.Properties())
+		if most := d.mostSessions(); a.token != 0 && n == nil && len(d.sessions) >= most {
+			a = answer{reason: "too many clients"}
+		}
+		if a.token == 0 {
+			d.say(peer, a.append(nil))
+			return nil
+		}
+		if n != nil {
+			d.drop(n)
+		}
+		n = d.open(peer, g, a)
+	}
+	d.say(peer, n.answer.append(nil))
+	return n
+}
+
+func (d *desk) mostSessions() int {
+	if d.server.MaxSessions > 0 {
+		return d.server.MaxSessions
+	}
+	return defaultMaxSessions
+}
+
+func (d *desk) open(peer socket.Name, g greeting, a answer) *session {
+	n := &session{peer: peer, ask: g, answer: a, active: d.now}
+	n.meter.alone, n.leave = d.server.enter(g.run)
+	n.meter.begin()
+	n.receiver = newReceiver(&n.ask, d.socket.Properties())
+	n.receiver.onMeasured = n.meter.begin
+	n.receiver.control = func(h *header, _ []byte) error { return d.control(n, h) }
+	n.sender = &sender{socket: d.socket, to: peer, ask: &n.ask, pace: pacer{coarse: d.server.coarse}, onMeasured: n.meter.begin}
+	d.sessions[peer] = n
+	d.server.tell(peer, &g)
+	return n
+}
+
+func (d *desk) drop(n *session) {
+	n.sender.stop.Store(true)
+	n.leave()
+	delete(d.sessions, n.peer)
+	d.last = nil
+}
+
+// say sends one message. Whoever does not get it asks again.
+func (d *desk) say(peer socket.Name, b []byte) {
+	m := socket.Message{Peer: peer}
+	m.SetData(b)
+	d.socket.Send(&m)
+}
+
+// control does what a client's frame asks for.
+func (d *desk) control(n *session, h *header) error {
+	switch h.kind {
+	case startFrame:
+		if h.number == n.answer.token && !n.started {
+			n.started = true
+			if n.receiver.first.IsZero() {
+				n.meter.begin()
+			}
+			if n.ask.direction&reverse != 0 {
+				d.send(n)
+			}
+		}
+	case markFrame:
+		n.meter.begin()
+	case stopFrame:
+		n.sender.stop.Store(true)
+	case endFrame:
+	case askFrame:
+		return d.tell(n, h)
+	default:
+		return errors.New("a frame that only servers send")
+	}
+	return nil
+}
+
+// send sends a session's data.
+func (d *desk) send(n *session) {
+	n.sending.Store(true)
+	d.senders.Go(func() {
+		defer n.sending.Store(false)
+		if err := n.sender.run(); err != nil {
+			d.server.log().Debug("sending ended", "peer", n.peer.String(), "error", err)
+		}
+		var b [headerSize]byte
+		h := header{kind: endFrame, length: headerSize, number: uint64(n.sender.all.messages.Load())}
+		h.put(b[:])
+		d.say(n.peer, b[:])
+	})
+}
+
+// tell sends a part of the report, which the first call makes. While data is
+// still being sent there is none, nor for a client that has not shown by its
+// start that it is where it says: it asks again.
+func (d *desk) tell(n *session, h *header) error {
+	if !n.started {
+		return nil
+	}
+	n.sender.stop.Store(true)
+	if n.sending.Load() {
+		return nil
+	}
+	if n.report == nil {
+		n.receiver.over()
+		r := d.server.report(n.receiver, n.sender, &n.meter, int64(h.number))
+		o := d.socket.Offloads()
+		r.Offloads = offloadWords(o)
+		frames, err := r.encode()
+		if err != nil {
+			return err
+		}
+		n.report = frames
+		n.leave()
+	}
+	if h.stamp >= 0 && h.stamp < int64(len(n.report)) {
+		d.say(n.peer, n.report[h.stamp])
+	}
+	return nil
+}
+
+// expire forgets the sessions that nothing came from for long.
+func (d *desk) expire() {
+	patience := d.server.patience()
+	if d.now.Sub(d.looked) < patience/4 {
+		return
+	}
+	d.looked = d.now
+	for _, n := range d.sessions {
+		limit := patience
+		if n.report == nil {
+			limit += n.ask.duration + n.ask.gap
+		}
+		if d.now.Sub(n.active) > limit {
+			d.drop(n)
+		}
+	}
+}
+
+// offloadWords says what the system does for trains of datagrams.
+func offloadWords(o socket.Offloads) string {
+	word := func(name string, of socket.Offload) string {
+		if of.On {
+			return name + " on"
+		}
+		return name + " off: " + of.Reason
+	}
+	return word("GSO", o.Send) + ", " + word("GRO", o.Receive)
+}

@@ -1,0 +1,99 @@
+package bench
+
+import (
+	"fmt"
+	"time"
+)
+
+// The bounds from which on a remark is made.
+const (
+	mostDisagreement = 0.05 // between the rates of both ends
+	mostBusy         = 0.90 // of the processors that the generator can use
+	leastRate        = 0.98 // of the rate that was asked for
+	mostLateness     = 0.10 // of the median latency, that the generator adds
+)
+
+func (r *Result) remarkf(format string, args ...any) {
+	r.Remarks = append(r.Remarks, fmt.Sprintf(format, args...))
+}
+
+// remark says what a reader must know to trust the figures.
+func (r *Result) remark() {
+	if r.Interrupted {
+		r.remarkf("the run was interrupted: the figures are of what there was until then")
+	}
+	if r.Elapsed <= 0 {
+		r.remarkf("nothing was measured: the run ended within the warm-up of %v", r.Conditions.WarmUp)
+		return
+	}
+	r.remarkEnds()
+	r.remarkGenerator()
+	if r.Near != nil && r.Near.Corrupt > 0 || r.Far != nil && r.Far.Corrupt > 0 {
+		var n int64
+		for _, s := range []*Side{r.Near, r.Far} {
+			if s != nil {
+				n += s.Corrupt
+			}
+		}
+		r.remarkf("%d messages came with a content that was not sent", n)
+	}
+	if r.OneProcess {
+		r.remarkf("both ends are in one process: its processor time is that of both")
+	}
+}
+
+// remarkEnds compares what both ends say.
+func (r *Result) remarkEnds() {
+	if r.Near == nil || r.Far == nil {
+		return
+	}
+	for _, way := range []struct {
+		sender, receiver string
+		sent, received   Traffic
+		arrivals         *Arrivals
+	}{
+		{"client", "server", r.Near.Sent, r.Far.Received, r.Far.Arrivals},
+		{"server", "client", r.Far.Sent, r.Near.Received, r.Near.Arrivals},
+	} {
+		if r.Conditions.Mode != Stream && r.Conditions.Mode != Loaded || way.sent.Octets == 0 && way.received.Octets == 0 {
+			continue
+		}
+		whole := way.arrivals == nil || way.arrivals.Lost+way.arrivals.Repeated == 0
+		if whole && way.sent.Octets != way.received.Octets {
+			r.remarkf("the ends disagree: the %s counted %d octets sent, the %s %d received", way.sender, way.sent.Octets, way.receiver, way.received.Octets)
+			continue
+		}
+		a, b := way.sent.BitsPerSecond(), way.received.BitsPerSecond()
+		if whole && b > 0 && (a/b > 1+mostDisagreement || b/a > 1+mostDisagreement) {
+			r.remarkf("the ends disagree: the %s sent %s, the %s received %s; the difference was still under way, or the run too short", way.sender, rateText(a), way.receiver, rateText(b))
+		}
+	}
+}
+
+// remarkGenerator says whether the generator was the bottleneck.
+func (r *Result) remarkGenerator() {
+	c := &r.Conditions
+	if c.Rate > 0 && !r.Interrupted && c.Direction != Reverse {
+		if got := r.Near.Sent.MessagesPerSecond(); got < leastRate*c.Rate {
+			r.remarkf("the generator did not keep its rate: it sent %.4g messages a second, %.1f%% of what was asked for", got, 100*got/c.Rate)
+		}
+	}
+	if r.Lateness.Count() > 0 && r.Latency.Count() > 0 {
+		late, latency := time.Duration(r.Lateness.Median()), time.Duration(r.Latency.Median())
+		if float64(late) > mostLateness*float64(latency) {
+			r.remarkf("the generator is part of what was measured: half of the requests were sent more than %s after they were due, of a median latency of %s", timeText(late), timeText(latency))
+		}
+	}
+	if c.Mode != Stream && c.Mode != Loaded && c.Mode != RoundTrip || r.Near == nil || r.OneProcess {
+		return
+	}
+	// A flow keeps one processor busy for each of its directions.
+	usable := min(c.Flows, c.Machine.Processors)
+	if c.Direction == Both {
+		usable = min(2*c.Flows, c.Machine.Processors)
+	}
+	busy := float64(r.Near.Processor.Total()) / float64(r.Elapsed) / float64(usable)
+	if busy >= mostBusy && c.Rate == 0 {
+		r.remarkf("the client was busy for %.0f%% of the time: it, rather than the path or the server, may be what bounds the figure", 100*min(busy, 1))
+	}
+}

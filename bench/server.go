@@ -1,0 +1,361 @@
+package bench
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"zocalo/socket"
+)
+
+// A Server is the far end of runs: it answers any number of clients at once,
+// over sockets of any kind. Handle serves a connection, Datagrams a socket
+// without connections. The zero Server is ready. The fields must not change
+// once it serves.
+type Server struct {
+	// Program is what the server calls itself in its reports.
+	Program string
+	// Patience is how long a client may be silent, or take nothing, before
+	// its flow is given up; 0 or less means 30 s.
+	Patience time.Duration
+	// MaxSize is the largest message that a client may ask for, in octets;
+	// 0 or less means 16 MiB, and more is that.
+	MaxSize int
+	// MaxSessions bounds the flows that one socket without connections has
+	// at once; 0 or less means 1024.
+	MaxSessions int
+	// OnRun, if not nil, is told of each flow when it begins: who asks, and
+	// for what, in words.
+	OnRun func(peer socket.Name, what string)
+	// Log is told what went wrong; nil discards that.
+	Log *slog.Logger
+
+	coarse bool // see pacer
+
+	mu   sync.Mutex
+	runs map[uint64]int // flows by run
+}
+
+const (
+	defaultPatience    = 30 * time.Second
+	defaultMaxSessions = 1024
+)
+
+func (s *Server) patience() time.Duration {
+	if s.Patience <= 0 {
+		return defaultPatience
+	}
+	return s.Patience
+}
+
+func (s *Server) log() *slog.Logger {
+	if s.Log == nil {
+		return slog.New(slog.DiscardHandler)
+	}
+	return s.Log
+}
+
+// past is a deadline that has passed.
+var past = time.Unix(1, 0)
+
+// accept reads a greeting, and answers it. A token of 0 says that it was
+// refused.
+func (s *Server) accept(text []byte, kind socket.Properties) (g greeting, a answer) {
+	if err := g.parse(text); err != nil {
+		a.reason = err.Error()
+		return g, a
+	}
+	most := maxFrame
+	if s.MaxSize > 0 {
+		most = min(most, s.MaxSize)
+	}
+	switch {
+	case g.size > most:
+		a.reason = fmt.Sprintf("messages may have %d octets here", most)
+	case g.service == framed && kind.Bounded && g.size < headerSize:
+		a.reason = fmt.Sprintf("messages need %d octets at least", headerSize)
+	case g.direction&reverse != 0 && g.duration == 0 && g.count == 0:
+		a.reason = "neither a duration nor a count"
+	default:
+		a.token = randomNumber()
+	}
+	return g, a
+}
+
+// enter counts a flow of a run, until leave. alone says whether all flows are
+// of that run.
+func (s *Server) enter(run uint64) (alone func() bool, leave func()) {
+	var once sync.Once
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.runs == nil {
+		s.runs = make(map[uint64]int)
+	}
+	s.runs[run]++
+	return func() bool {
+			s.mu.Lock()
+			defer s.mu.Unlock()
+			return len(s.runs) == 1
+		}, func() {
+			once.Do(func() {
+				s.mu.Lock()
+				defer s.mu.Unlock()
+				if s.runs[run]--; s.runs[run] == 0 {
+					delete(s.runs, run)
+				}
+			})
+		}
+}
+
+func (s *Server) tell(peer socket.Name, g *greeting) {
+	if s.OnRun != nil {
+		s.OnRun(peer, g.String())
+	}
+}
+
+// String says in words what is asked for.
+func (g *greeting) String() string {
+	if g.service == echoed {
+		return fmt.Sprintf("echo, %d octets", g.size)
+	}
+	way := map[uint8]string{0: "watch", forward: "send", reverse: "receive", forward | reverse: "send and receive"}[g.direction]
+	if g.direction == 0 {
+		return way
+	}
+	return fmt.Sprintf("%s, %d octets a message", way, g.size)
+}
+
+// A meter watches what a flow costs at this end.
+type meter struct {
+	mu    sync.Mutex
+	began Processor
+	alone func() bool
+	mixed bool // other runs were there at the begin
+}
+
+func (m *meter) begin() {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.began = processorNow()
+	m.mixed = !m.alone()
+}
+
+// spent is the processor time since begin.
+func (m *meter) spent() Processor {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	p := processorNow().since(m.began)
+	p.Shared = m.mixed || !m.alone()
+	return p
+}
+
+// Handle serves one connection until its client is done, or ctx ends. It does
+// not close the socket.
+func (s *Server) Handle(ctx context.Context, c *socket.Socket) {
+	stop := context.AfterFunc(ctx, func() { c.SetDeadline(past) })
+	defer stop()
+	if err := s.serve(c); err != nil && ctx.Err() == nil {
+		s.log().Warn("bench ended", "peer", c.Peer().String(), "error", err)
+	}
+}
+
+func (s *Server) serve(c *socket.Socket) error {
+	c.SetDeadline(time.Now().Add(s.patience()))
+	text, err := readGreeting(c)
+	if err == io.EOF {
+		return nil // a client that only connects
+	}
+	if err != nil {
+		return err
+	}
+	g, a := s.accept(text, c.Properties())
+	if _, err := c.Write(a.append(nil)); err != nil {
+		return err
+	}
+	if a.token == 0 {
+		return errors.New(a.reason)
+	}
+	s.tell(c.Peer(), &g)
+	alone, leave := s.enter(g.run)
+	defer leave()
+	if g.service == echoed {
+		return s.echo(c, &g)
+	}
+	f := &servedFlow{server: s, socket: c, ask: &g, token: a.token, meter: meter{alone: alone}, ended: make(chan struct{})}
+	return f.serve()
+}
+
+// readGreeting reads a greeting, or its like. Messages before it are those by which a
+// client tries what it can send.
+func readGreeting(c *socket.Socket) ([]byte, error) {
+	if !c.Type().Bounded() {
+		b := make([]byte, greetingSize)
+		_, err := io.ReadFull(c, b)
+		return b, err
+	}
+	const tries = 32
+	b := make([]byte, 2*greetingSize)
+	for range tries {
+		n, err := c.Read(b)
+		if err == nil && n > 0 && b[0] == greetingWord[0] {
+			return b[:n], nil
+		}
+		if err != nil && !errors.Is(err, socket.ErrTruncated) {
+			return nil, err
+		}
+	}
+	return nil, errors.New("no greeting came")
+}
+
+// echo sends back what comes, until its end.
+func (s *Server) echo(c *socket.Socket, g *greeting) error {
+	b := make([]byte, max(g.size, 64<<10))
+	var deadline coarseDeadline
+	for {
+		deadline.renew(c, s.patience())
+		n, err := c.Read(b)
+		if err == io.EOF {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		if _, err := c.Write(b[:n]); err != nil {
+			return err
+		}
+	}
+}
+
+// A coarseDeadline is a socket's deadline, renewed before each of many calls
+// without the cost of setting it each time.
+type coarseDeadline struct{ set time.Time }
+
+func (d *coarseDeadline) renew(c *socket.Socket, patience time.Duration) {
+	if now := time.Now(); d.set.IsZero() || now.Sub(d.set) > patience/4 {
+		d.set = now
+		c.SetDeadline(now.Add(patience))
+	}
+}
+
+// A servedFlow is a connection with frames, at the server.
+type servedFlow struct {
+	server *Server
+	socket *socket.Socket
+	ask    *greeting
+	token  uint64
+	meter  meter
+
+	receiver *receiver
+	sender   *sender
+	started  bool
+	over     bool          // the client's data is
+	ended    chan struct{} // closed when the client's data is over
+	writing  sync.WaitGroup
+	failure  atomic.Pointer[error] // of the writer
+}
+
+func (f *servedFlow) serve() error {
+	f.receiver = newReceiver(f.ask, f.socket.Properties())
+	f.receiver.control, f.receiver.onMeasured = f.control, f.meter.begin
+	f.sender = &sender{socket: f.socket, ask: f.ask, pace: pacer{coarse: f.server.coarse}, onMeasured: f.meter.begin}
+	f.socket.SetDeadline(time.Time{})
+	done := make(chan struct{})
+	var watching sync.WaitGroup
+	watching.Go(func() {
+		limit := f.server.patience() + f.ask.duration + f.ask.gap
+		watchdog(done, func() time.Duration { return limit }, func() int64 { return moved(&f.receiver.all, &f.sender.all) },
+			func() { f.socket.SetDeadline(past) })
+	})
+	defer watching.Wait()
+	defer close(done)
+	err := f.receiver.read(f.socket)
+	f.sender.stop.Store(true)
+	if !f.over {
+		f.socket.SetDeadline(past) // the writer has nobody to report to
+		close(f.ended)
+	}
+	f.writing.Wait()
+	if p := f.failure.Load(); p != nil && f.over {
+		return *p
+	}
+	if err == io.EOF && f.over {
+		return nil
+	}
+	return err
+}
+
+// control does what the client's frames ask for.
+func (f *servedFlow) control(h *header, _ []byte) error {
+	switch {
+	case h.kind == startFrame && !f.started && h.number == f.token:
+		f.started = true
+		f.meter.begin()
+		f.writing.Go(f.write)
+	case h.kind == markFrame: // it may come before the start, which then begins anew
+		f.meter.begin()
+	case h.kind == stopFrame:
+		f.sender.stop.Store(true)
+	case h.kind == endFrame && f.started && !f.over:
+		f.over = true
+		close(f.ended)
+	default:
+		return fmt.Errorf("a frame of type %d where none is due", h.kind)
+	}
+	return nil
+}
+
+// write sends the data that is asked for, and when the client's is over too,
+// the report.
+func (f *servedFlow) write() {
+	var err error
+	if f.ask.direction&reverse != 0 {
+		err = f.sender.run()
+	}
+	if err == nil {
+		err = writeFrame(f.socket, endFrame, uint64(f.sender.all.messages.Load()), 0)
+	}
+	<-f.ended
+	if err == nil && f.over {
+		err = f.report()
+	}
+	if err != nil {
+		f.failure.Store(&err)
+		f.socket.SetReadDeadline(past)
+	}
+}
+
+func (f *servedFlow) report() error {
+	frames, err := f.server.report(f.receiver, f.sender, &f.meter, -1).encode()
+	for _, frame := range frames {
+		if err == nil {
+			_, err = f.socket.Write(frame)
+		}
+	}
+	return err
+}
+
+// report tells what went over a flow. expected is how many messages the
+// client sent, less than 0 where the receiver knows.
+func (s *Server) report(r *receiver, x *sender, m *meter, expected int64) *report {
+	t := &report{
+		Program: s.Program, Machine: ThisMachine(s.Program), Process: thisProcess(),
+		Side:          Side{Corrupt: r.corrupt, Processor: m.spent()},
+		TotalReceived: r.all.traffic(0), TotalSent: x.all.traffic(0),
+	}
+	t.Side.Received = r.counted.traffic(r.elapsed())
+	if !x.began.IsZero() {
+		t.Side.Sent = x.counted.traffic(x.ended.Sub(x.began))
+	}
+	if r.tracker != nil && x.ask.direction&forward != 0 {
+		if expected < 0 {
+			expected = r.announced
+		}
+		t.Side.Arrivals = r.tracker.finish(expected)
+	}
+	return t
+}

@@ -1,0 +1,148 @@
+package bench
+
+import (
+	"math"
+	"math/bits"
+	"time"
+)
+
+// A tracker finds out of the numbers of messages, in the order in which they
+// arrive, which were lost, repeated and reordered. It remembers which of the
+// last numbers arrived; a message that comes later than that counts as lost.
+// In order, a message costs some nanoseconds and no allocation.
+type tracker struct {
+	window [windowWords]uint64 // a bit for each number from base on, in a ring; set where it arrived
+	base   uint64              // least number in the window, a multiple of 64
+	next   uint64              // one more than the greatest that arrived
+
+	repeated, reordered, tooLate, distinct int64
+	lost                                   int64  // of those below base
+	run                                    uint64 // how many in a row were lost up to base
+	bursts, extents, jitter                *Histogram
+
+	transit  time.Duration // of the last arrival, by two clocks that need not agree
+	arrivals int64
+	smoothed float64 // RFC 3550, section 6.4.1, in nanoseconds
+}
+
+const (
+	windowWords = 4096
+	windowSize  = windowWords * 64
+)
+
+func newTracker() *tracker {
+	return &tracker{bursts: NewHistogram(Messages), extents: NewHistogram(Messages), jitter: NewHistogram(Nanoseconds)}
+}
+
+// arrived notes one arrival. at and stamp are when it came and was sent, each
+// by the clock of its own end.
+func (t *tracker) arrived(number uint64, at, stamp time.Duration) {
+	t.timed(at - stamp)
+	if number >= t.base+windowSize {
+		t.advance(number)
+	}
+	switch word, bit := &t.window[number/64%windowWords], uint64(1)<<(number%64); {
+	case number < t.base:
+		t.tooLate++
+	case *word&bit != 0:
+		t.repeated++
+	default:
+		*word |= bit
+		t.distinct++
+		if number < t.next {
+			t.reordered++
+			t.extents.Record(t.later(number))
+		} else {
+			t.next = number + 1
+		}
+	}
+}
+
+// timed notes the change of the transit time.
+func (t *tracker) timed(transit time.Duration) {
+	if t.arrivals++; t.arrivals > 1 {
+		change := (transit - t.transit).Abs()
+		t.jitter.RecordTime(change)
+		t.smoothed += (float64(change) - t.smoothed) / 16
+	}
+	t.transit = transit
+}
+
+// later returns how many of greater number have arrived.
+func (t *tracker) later(number uint64) int64 {
+	n := bits.OnesCount64(t.window[number/64%windowWords] >> (number % 64) >> 1)
+	for at := number/64*64 + 64; at < t.next; at += 64 {
+		n += bits.OnesCount64(t.window[at/64%windowWords])
+	}
+	return int64(n)
+}
+
+// advance moves the window so that the number is in it.
+func (t *tracker) advance(number uint64) {
+	base := number/64*64 - windowSize + 64
+	for t.base < base {
+		if t.base >= t.next { // nothing from here on has arrived
+			t.miss(base - t.base)
+			t.base = base
+			return
+		}
+		t.retire(t.window[t.base/64%windowWords], 64)
+		t.window[t.base/64%windowWords] = 0
+		t.base += 64
+	}
+}
+
+// retire counts the first n numbers of a word of the window as arrived or
+// lost for good.
+func (t *tracker) retire(word uint64, n int) {
+	if word == math.MaxUint64 && t.run == 0 {
+		return
+	}
+	for i := range n {
+		if word>>i&1 == 0 {
+			t.miss(1)
+		} else if t.run > 0 {
+			t.burst()
+		}
+	}
+}
+
+func (t *tracker) miss(n uint64) {
+	t.lost += int64(min(n, math.MaxInt64/2))
+	t.run += n
+}
+
+func (t *tracker) burst() {
+	if t.run > 0 {
+		t.bursts.Record(int64(min(t.run, math.MaxInt64)))
+		t.run = 0
+	}
+}
+
+// finish returns what happened to messages 0 to expected-1. It is the last
+// call.
+func (t *tracker) finish(expected int64) *Arrivals {
+	end := max(uint64(max(expected, 0)), t.next)
+	for t.base < end {
+		if t.base >= t.next {
+			t.miss(end - t.base)
+			t.base = end
+			break
+		}
+		t.retire(t.window[t.base/64%windowWords], int(min(64, end-t.base)))
+		t.base += 64
+	}
+	t.burst()
+	return &Arrivals{
+		Expected: int64(min(end, math.MaxInt64)), Lost: t.lost, Repeated: t.repeated, Reordered: t.reordered, TooLate: t.tooLate,
+		Bursts: some(t.bursts), Extents: some(t.extents), Jitter: some(t.jitter), SmoothedJitter: time.Duration(t.smoothed),
+	}
+}
+
+// some returns a histogram that has values, or nil.
+func some(h *Histogram) *Histogram {
+	if h.Count() == 0 {
+		return nil
+	}
+	return h
+}

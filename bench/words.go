@@ -1,0 +1,47 @@
+package bench
+
+import (
+	"strconv"
+	"time"
+)
+
+// rateText is bits a second for people, as "12.3 Gbit/s".
+func rateText(bits float64) string { return scaled(bits, "bit/s") }
+
+// scaled is a number with its unit and a decimal prefix, in three digits.
+func scaled(v float64, unit string) string {
+	for _, p := range []struct {
+		factor float64
+		name   string
+	}{{1e12, "T"}, {1e9, "G"}, {1e6, "M"}, {1e3, "k"}} {
+		if v >= p.factor*0.9995 {
+			return digits(v/p.factor) + " " + p.name + unit
+		}
+	}
+	return digits(v) + " " + unit
+}
+
+// digits are three significant ones.
+func digits(v float64) string {
+	switch {
+	case v >= 99.95:
+		return strconv.FormatFloat(v, 'f', 0, 64)
+	case v >= 9.995:
+		return strconv.FormatFloat(v, 'f', 1, 64)
+	}
+	return strconv.FormatFloat(v, 'f', 2, 64)
+}
+
+// timeText is a duration for people, in three digits.
+func timeText(d time.Duration) string {
+	v := float64(d)
+	switch {
+	case d < time.Microsecond:
+		return strconv.FormatInt(int64(d), 10) + " ns"
+	case d < time.Millisecond:
+		return digits(v/1e3) + " us"
+	case d < time.Second:
+		return digits(v/1e6) + " ms"
+	}
+	return digits(v/1e9) + " s"
+}
