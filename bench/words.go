@@ -45,3 +45,28 @@ func timeText(d time.Duration) string {
 	}
 	return digits(v/1e9) + " s"
 }
+
+// grouped is a whole number with its thousands apart, as "12 345".
+func grouped(n int64) string {
+	text := strconv.FormatInt(n, 10)
+	for at := len(text) - 3; at > 0 && text[at-1] != '-'; at -= 3 {
+		text = text[:at] + " " + text[at:]
+	}
+	return text
+}
+
+// percentText is a share, 0 to 1, as a percentage in up to three digits.
+func percentText(share float64) string {
+	if share == 0 {
+		return "0%"
+	}
+	return strconv.FormatFloat(100*share, 'g', 3, 64) + "%"
+}
+
+// plural is a number with its noun.
+func plural(n int, noun string) string {
+	if n == 1 {
+		return "1 " + noun
+	}
+	return grouped(int64(n)) + " " + noun + "s"
+}

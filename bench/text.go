@@ -1,0 +1,338 @@
+package bench
+
+import (
+	"fmt"
+	"io"
+	"strings"
+	"time"
+)
+
+// WriteText writes the result for people: the figures, what must be known to
+// trust them, and the conditions. With histogram it draws the distribution of
+// times too.
+func (r *Result) WriteText(w io.Writer, histogram bool) error {
+	var b strings.Builder
+	fmt.Fprintf(&b, "%s\n\n", r.heading())
+	writeRows(&b, r.rows())
+	if r.Latency.Count() > 0 || r.Idle.Count() > 0 {
+		b.WriteString("\n")
+		writeTable(&b, r.percentileTable())
+	}
+	if histogram && r.Latency.Count() > 0 {
+		b.WriteString("\n")
+		writeBars(&b, r.Latency)
+	}
+	if a := r.arrivals(); a != nil {
+		if rows := a.table(); len(rows) > 1 {
+			b.WriteString("\n")
+			writeTable(&b, rows)
+		}
+	}
+	if len(r.Remarks) > 0 {
+		b.WriteString("\n")
+		for _, remark := range r.Remarks {
+			fmt.Fprintf(&b, "note: %s\n", remark)
+		}
+	}
+	b.WriteString("\n")
+	writeRows(&b, r.Conditions.rows())
+	_, err := io.WriteString(w, b.String())
+	return err
+}
+
+// A row is a label and what it says.
+type row struct{ label, text string }
+
+func writeRows(b *strings.Builder, rows []row) {
+	width := 0
+	for _, r := range rows {
+		width = max(width, len(r.label))
+	}
+	for _, r := range rows {
+		fmt.Fprintf(b, "%-*s  %s\n", width, r.label, r.text)
+	}
+}
+
+// writeTable writes cells in columns; the first is aligned on the left, the
+// others on the right.
+func writeTable(b *strings.Builder, rows [][]string) {
+	var widths []int
+	for _, r := range rows {
+		for i, cell := range r {
+			if i == len(widths) {
+				widths = append(widths, 0)
+			}
+			widths[i] = max(widths[i], len(cell))
+		}
+	}
+	for _, r := range rows {
+		var line strings.Builder
+		for i, cell := range r {
+			if i == 0 {
+				fmt.Fprintf(&line, "%-*s", widths[0], cell)
+			} else {
+				fmt.Fprintf(&line, "  %*s", widths[i], cell)
+			}
+		}
+		b.WriteString(strings.TrimRight(line.String(), " ") + "\n")
+	}
+}
+
+// heading says in a line what was measured.
+func (r *Result) heading() string {
+	c := &r.Conditions
+	what := map[Mode]string{Stream: "throughput", RoundTrip: "round trips", AtRate: "requests at a fixed rate",
+		Connect: "connections", Loaded: "round trips beside a stream"}[c.Mode]
+	if c.Mode == Stream && c.Direction != Forward {
+		what += map[Direction]string{Reverse: ", from the server", Both: ", both ways at once"}[c.Direction]
+	}
+	return fmt.Sprintf("%s: %s over %s", c.Address, what, c.Kind)
+}
+
+// rows are the figures.
+func (r *Result) rows() []row {
+	var rows []row
+	add := func(label, format string, args ...any) { rows = append(rows, row{label, fmt.Sprintf(format, args...)}) }
+	c := &r.Conditions
+	switch c.Mode {
+	case Stream, Loaded:
+		for _, way := range r.ways() {
+			add(way.label, "%s, %s messages a second", rateText(way.received.BitsPerSecond()), digits(way.received.MessagesPerSecond()))
+			add("", "%s octets in %s; sent at %s", grouped(way.received.Octets), timeText(way.received.Elapsed), rateText(way.sent.BitsPerSecond()))
+			if a := way.arrivals; a != nil {
+				add("", "%s of %s lost (%s), %s repeated, %s out of order", grouped(a.Lost), grouped(a.Expected), percentText(a.LostShare()), grouped(a.Repeated), grouped(a.Reordered))
+			}
+		}
+		if c.Mode == Loaded {
+			add("round trips", "%s of %d octets without the stream, %s beside it", grouped(r.Idle.Count()), requestSize, grouped(r.Latency.Count()))
+		}
+	case Connect:
+		add("connections", "%s a second, %s in %s", digits(perSecond(float64(r.Latency.Count()), r.Elapsed)), grouped(r.Latency.Count()), timeText(r.Elapsed))
+		if r.Failed > 0 {
+			add("failed", "%s: %s", grouped(r.Failed), r.FailedFor)
+		}
+	default:
+		if r.Near != nil {
+			add("answered", "%s a second, %s in %s", digits(r.Near.Received.MessagesPerSecond()), grouped(r.Near.Received.Messages), timeText(r.Elapsed))
+		}
+	}
+	if r.Unanswered > 0 {
+		add("unanswered", "%s of %s requests (%s)", grouped(r.Unanswered), grouped(r.Unanswered+r.Latency.Count()),
+			percentText(float64(r.Unanswered)/float64(r.Unanswered+r.Latency.Count())))
+	}
+	rows = append(rows, r.processorRows()...)
+	if t := r.TCP; t != nil && c.Mode != Connect {
+		add("tcp", "%s", t.text())
+	}
+	return rows
+}
+
+// A way is one direction of a stream, as both ends tell of it.
+type way struct {
+	label          string
+	sent, received Traffic
+	arrivals       *Arrivals
+}
+
+// ways are the directions that data went.
+func (r *Result) ways() (all []way) {
+	if r.Near == nil {
+		return nil
+	}
+	far := r.Far
+	if far == nil {
+		far = &Side{}
+	}
+	if r.Conditions.Direction != Reverse {
+		all = append(all, way{"to the server", r.Near.Sent, far.Received, far.Arrivals})
+	}
+	if r.Conditions.Direction != Forward {
+		all = append(all, way{"from the server", far.Sent, r.Near.Received, r.Near.Arrivals})
+	}
+	return all
+}
+
+// arrivals are those of the first way that has any.
+func (r *Result) arrivals() *Arrivals {
+	for _, w := range r.ways() {
+		if w.arrivals != nil {
+			return w.arrivals
+		}
+	}
+	return nil
+}
+
+// processorRows say what the run cost both ends.
+func (r *Result) processorRows() (rows []row) {
+	for _, end := range []struct {
+		name string
+		side *Side
+	}{{"client's processor", r.Near}, {"server's processor", r.Far}} {
+		if end.side == nil || end.side.Processor.Total() == 0 {
+			continue
+		}
+		name := end.name
+		if r.OneProcess {
+			if end.side == r.Far {
+				continue
+			}
+			name = "processor, both ends"
+		}
+		p := end.side.Processor
+		text := fmt.Sprintf("%.0f%% of one", 100*float64(p.Total())/float64(max(r.Elapsed, 1)))
+		if n := end.side.Sent.Messages + end.side.Received.Messages; n > 0 {
+			text += fmt.Sprintf(", %s a message", timeText(p.Total()/time.Duration(n)))
+		}
+		if n := end.side.Sent.Octets + end.side.Received.Octets; n > 0 && r.Conditions.Mode == Stream {
+			text += fmt.Sprintf(", %.3g ns an octet", float64(p.Total())/float64(n))
+		}
+		if p.Shared && !r.OneProcess {
+			text += "; it served others meanwhile"
+		}
+		rows = append(rows, row{name, text})
+	}
+	return rows
+}
+
+// text is what the kernel says of the flows.
+func (t *TCP) text() string {
+	parts := []string{fmt.Sprintf("%d segments sent again", t.Retransmits), "rtt " + timeText(t.RTT)}
+	if t.MinRTT > 0 {
+		parts = append(parts, "least rtt "+timeText(t.MinRTT))
+	}
+	parts = append(parts, fmt.Sprintf("window %d segments", t.CongestionWindow))
+	if t.Busy > 0 {
+		share := func(d time.Duration) string { return percentText(float64(d) / float64(t.Busy)) }
+		parts = append(parts, fmt.Sprintf("held back by the receiver's window %s, by the send buffer %s of the time", share(t.WindowLimited), share(t.SendBufferLimited)))
+	}
+	return strings.Join(parts, ", ")
+}
+
+// percentileTable are the percentiles of times.
+func (r *Result) percentileTable() [][]string {
+	head := []string{"", "least"}
+	for _, p := range Percentiles {
+		head = append(head, percentileName(p))
+	}
+	rows := [][]string{append(head, "max", "mean", "samples")}
+	add := func(label string, h *Histogram) {
+		if h.Count() > 0 {
+			rows = append(rows, percentileRow(label, h))
+		}
+	}
+	switch r.Conditions.Mode {
+	case Loaded:
+		add("alone", r.Idle)
+		add("beside the stream", r.Latency)
+	case Connect:
+		add("connecting", r.Latency)
+	case AtRate:
+		add("since due", r.Latency)
+		add("sent late by", r.Lateness)
+	default:
+		add("round trip", r.Latency)
+	}
+	return rows
+}
+
+// percentileRow is a line of the table; what there are too few samples for is
+// "-".
+func percentileRow(label string, h *Histogram) []string {
+	value := func(v int64) string {
+		if h.Unit() == Nanoseconds {
+			return timeText(time.Duration(v))
+		}
+		return grouped(v)
+	}
+	cells := []string{label, value(h.Min())}
+	for _, p := range Percentiles {
+		if v, ok := h.Percentile(p); ok {
+			cells = append(cells, value(v))
+		} else {
+			cells = append(cells, "-")
+		}
+	}
+	return append(cells, value(h.Max()), value(int64(h.Mean())), grouped(h.Count()))
+}
+
+// table are the distributions of how messages arrived.
+func (a *Arrivals) table() [][]string {
+	head := []string{"", "least"}
+	for _, p := range Percentiles {
+		head = append(head, percentileName(p))
+	}
+	rows := [][]string{append(head, "max", "mean", "samples")}
+	for _, d := range []struct {
+		label string
+		h     *Histogram
+	}{{"jitter", a.Jitter}, {"lost in a row", a.Bursts}, {"late by messages", a.Extents}} {
+		if d.h.Count() > 0 {
+			rows = append(rows, percentileRow(d.label, d.h))
+		}
+	}
+	return rows
+}
+
+// rows are the conditions.
+func (c *Conditions) rows() []row {
+	var rows []row
+	list := func(label string, parts ...string) {
+		var some []string
+		for _, p := range parts {
+			if p != "" {
+				some = append(some, p)
+			}
+		}
+		if len(some) > 0 {
+			rows = append(rows, row{label, strings.Join(some, ", ")})
+		}
+	}
+	when := func(ok bool, format string, args ...any) string {
+		if !ok {
+			return ""
+		}
+		return fmt.Sprintf(format, args...)
+	}
+	bound := "for " + c.Duration.String()
+	if c.Count > 0 {
+		bound = grouped(c.Count) + " messages"
+		if c.Duration > 0 {
+			bound += " or " + c.Duration.String()
+		}
+	}
+	list("asked for", bound, when(c.WarmUp > 0, "after a warm-up of %v", c.WarmUp), when(c.Size > 0, "%d octets each", c.Size), plural(c.Flows, "flow"),
+		when(c.Depth > 1, "%d under way at once on each", c.Depth), when(c.Rate > 0, "%g a second", c.Rate), when(c.Batch > 1, "%d given to the system at once", c.Batch),
+		when(c.Verify, "content checked"))
+	nodelay := ""
+	if c.NoDelay != nil {
+		nodelay = "nodelay off"
+		if *c.NoDelay {
+			nodelay = "nodelay on"
+		}
+	}
+	list("socket", c.Kind, when(c.Service != "", "%s at the other end", c.Service), when(c.SendBuffer > 0, "send buffer %d", c.SendBuffer),
+		when(c.ReceiveBuffer > 0, "receive buffer %d", c.ReceiveBuffer), nodelay, c.Congestion, when(c.Segment > 0, "segments of %d", c.Segment), c.Offloads)
+	list("machine", c.Machine.words()...)
+	if c.FarMachine != nil && c.FarMachine.differs(&c.Machine) {
+		list("server's machine", c.FarMachine.words()...)
+	}
+	list("measured", c.Started.Format(time.RFC3339), when(c.Machine.ClockStep > 0, "clock steps of %v", c.Machine.ClockStep), c.Machine.Program, c.Machine.Go)
+	return rows
+}
+
+func (m *Machine) words() []string {
+	words := []string{m.System}
+	if m.Kernel != "" {
+		words = append(words, m.Kernel)
+	}
+	words = append(words, strings.TrimSpace(fmt.Sprintf("%s %s", plural(m.Processors, "processor"), m.Processor)))
+	if m.Load > 0 {
+		words = append(words, fmt.Sprintf("load %.2f before", m.Load))
+	}
+	return words
+}
+
+// differs reports whether it is another machine, as far as can be told.
+func (m *Machine) differs(n *Machine) bool {
+	return m.System != n.System || m.Kernel != n.Kernel || m.Processor != n.Processor
+}
