@@ -31,7 +31,7 @@ func writeBars(b *strings.Builder, h *Histogram) {
 		most = max(most, n)
 	}
 	edge := func(i int) string {
-		return timeText(time.Duration(math.Exp(low + (high-low)*float64(i)/float64(rows))))
+		return TimeText(time.Duration(math.Exp(low + (high-low)*float64(i)/float64(rows))))
 	}
 	for i, n := range counts {
 		width := int(math.Ceil(float64(n) / float64(most) * barWidth))

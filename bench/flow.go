@@ -35,6 +35,13 @@ func open(ctx context.Context, dial Dial, ask greeting, o *Options) (f *flow, er
 	f = &flow{socket: s, ask: ask, kind: s.Properties()}
 	stop := context.AfterFunc(ctx, func() { s.SetDeadline(past) })
 	defer stop()
+	if ask.direction&reverse != 0 {
+		defer func() { // read as one until now, and as trains from now on
+			if err == nil {
+				socket.JoinDatagrams.Set(s, true) // where there is such a thing; it may have been refused
+			}
+		}()
+	}
 	err = f.fit(o)
 	if err == nil {
 		err = f.greet(o.Patience)

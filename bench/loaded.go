@@ -54,8 +54,7 @@ func (r *run) loaded(ctx context.Context) error {
 	r.result.Intervals = p.intervals
 	r.result.Near = b.near(p.spent)
 	r.result.Elapsed = max(r.result.Near.Sent.Elapsed, r.result.Near.Received.Elapsed)
-	r.tcp(b.sockets())
-	r.far(b.reports())
+	r.ends(b)
 	return nil
 }
 

@@ -28,14 +28,8 @@ func (r *Result) remark() {
 	}
 	r.remarkEnds()
 	r.remarkGenerator()
-	if r.Near != nil && r.Near.Corrupt > 0 || r.Far != nil && r.Far.Corrupt > 0 {
-		var n int64
-		for _, s := range []*Side{r.Near, r.Far} {
-			if s != nil {
-				n += s.Corrupt
-			}
-		}
-		r.remarkf("%d messages came with a content that was not sent", n)
+	if n := r.Corrupt(); n > 0 {
+		r.remarkf("%s messages came with a content that was not sent", grouped(n))
 	}
 	if r.OneProcess {
 		r.remarkf("both ends are in one process: its processor time is that of both")
@@ -65,7 +59,7 @@ func (r *Result) remarkEnds() {
 		}
 		a, b := way.sent.BitsPerSecond(), way.received.BitsPerSecond()
 		if whole && b > 0 && (a/b > 1+mostDisagreement || b/a > 1+mostDisagreement) {
-			r.remarkf("the ends disagree: the %s sent %s, the %s received %s; the difference was still under way, or the run too short", way.sender, rateText(a), way.receiver, rateText(b))
+			r.remarkf("the ends disagree: the %s sent %s, the %s received %s; the difference was still under way, or the run too short", way.sender, RateText(a), way.receiver, RateText(b))
 		}
 	}
 }
@@ -81,7 +75,7 @@ func (r *Result) remarkGenerator() {
 	if r.Lateness.Count() > 0 && r.Latency.Count() > 0 {
 		late, latency := time.Duration(r.Lateness.Median()), time.Duration(r.Latency.Median())
 		if float64(late) > mostLateness*float64(latency) {
-			r.remarkf("the generator is part of what was measured: half of the requests were sent more than %s after they were due, of a median latency of %s", timeText(late), timeText(latency))
+			r.remarkf("the generator is part of what was measured: half of the requests were sent more than %s after they were due, of a median latency of %s", TimeText(late), TimeText(latency))
 		}
 	}
 	if c.Mode != Stream && c.Mode != Loaded && c.Mode != RoundTrip || r.Near == nil || r.OneProcess {

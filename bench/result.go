@@ -167,3 +167,14 @@ func (t *TCP) Add(s *socket.Socket) (ok bool) {
 	t.SendBufferLimited += info.SendBufferLimited
 	return true
 }
+
+// Corrupt is how many messages either end received with a content that was
+// not sent.
+func (r *Result) Corrupt() (n int64) {
+	for _, s := range []*Side{r.Near, r.Far} {
+		if s != nil {
+			n += s.Corrupt
+		}
+	}
+	return n
+}

@@ -29,9 +29,17 @@ func (r *run) stream(ctx context.Context) error {
 	r.result.Intervals = p.intervals
 	r.result.Near = b.near(p.spent)
 	r.result.Elapsed = max(r.result.Near.Sent.Elapsed, r.result.Near.Received.Elapsed)
+	r.ends(b)
+	return nil
+}
+
+// ends fills in what the kernel and the server say of the flows.
+func (r *run) ends(b *bulk) {
 	r.tcp(b.sockets())
 	r.far(b.reports())
-	return nil
+	if f := b.flows[0]; f.mayLose() {
+		r.result.Conditions.Offloads = "client: " + offloadWords(f.socket.Offloads()) + "; server: " + f.report.Offloads
+	}
 }
 
 // A bulk is all the flows of a stream.

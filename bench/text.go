@@ -97,8 +97,8 @@ func (r *Result) rows() []row {
 	switch c.Mode {
 	case Stream, Loaded:
 		for _, way := range r.ways() {
-			add(way.label, "%s, %s messages a second", rateText(way.received.BitsPerSecond()), digits(way.received.MessagesPerSecond()))
-			add("", "%s octets in %s; sent at %s", grouped(way.received.Octets), timeText(way.received.Elapsed), rateText(way.sent.BitsPerSecond()))
+			add(way.label, "%s, %s messages a second", RateText(way.received.BitsPerSecond()), digits(way.received.MessagesPerSecond()))
+			add("", "%s octets in %s; sent at %s", grouped(way.received.Octets), TimeText(way.received.Elapsed), RateText(way.sent.BitsPerSecond()))
 			if a := way.arrivals; a != nil {
 				add("", "%s of %s lost (%s), %s repeated, %s out of order", grouped(a.Lost), grouped(a.Expected), percentText(a.LostShare()), grouped(a.Repeated), grouped(a.Reordered))
 			}
@@ -107,13 +107,13 @@ func (r *Result) rows() []row {
 			add("round trips", "%s of %d octets without the stream, %s beside it", grouped(r.Idle.Count()), requestSize, grouped(r.Latency.Count()))
 		}
 	case Connect:
-		add("connections", "%s a second, %s in %s", digits(perSecond(float64(r.Latency.Count()), r.Elapsed)), grouped(r.Latency.Count()), timeText(r.Elapsed))
+		add("connections", "%s a second, %s in %s", digits(perSecond(float64(r.Latency.Count()), r.Elapsed)), grouped(r.Latency.Count()), TimeText(r.Elapsed))
 		if r.Failed > 0 {
 			add("failed", "%s: %s", grouped(r.Failed), r.FailedFor)
 		}
 	default:
 		if r.Near != nil {
-			add("answered", "%s a second, %s in %s", digits(r.Near.Received.MessagesPerSecond()), grouped(r.Near.Received.Messages), timeText(r.Elapsed))
+			add("answered", "%s a second, %s in %s", digits(r.Near.Received.MessagesPerSecond()), grouped(r.Near.Received.Messages), TimeText(r.Elapsed))
 		}
 	}
 	if r.Unanswered > 0 {
@@ -181,7 +181,7 @@ func (r *Result) processorRows() (rows []row) {
 		p := end.side.Processor
 		text := fmt.Sprintf("%.0f%% of one", 100*float64(p.Total())/float64(max(r.Elapsed, 1)))
 		if n := end.side.Sent.Messages + end.side.Received.Messages; n > 0 {
-			text += fmt.Sprintf(", %s a message", timeText(p.Total()/time.Duration(n)))
+			text += fmt.Sprintf(", %s a message", TimeText(p.Total()/time.Duration(n)))
 		}
 		if n := end.side.Sent.Octets + end.side.Received.Octets; n > 0 && r.Conditions.Mode == Stream {
 			text += fmt.Sprintf(", %.3g ns an octet", float64(p.Total())/float64(n))
@@ -196,9 +196,9 @@ func (r *Result) processorRows() (rows []row) {
 
 // text is what the kernel says of the flows.
 func (t *TCP) text() string {
-	parts := []string{fmt.Sprintf("%d segments sent again", t.Retransmits), "rtt " + timeText(t.RTT)}
+	parts := []string{fmt.Sprintf("%d segments sent again", t.Retransmits), "rtt " + TimeText(t.RTT)}
 	if t.MinRTT > 0 {
-		parts = append(parts, "least rtt "+timeText(t.MinRTT))
+		parts = append(parts, "least rtt "+TimeText(t.MinRTT))
 	}
 	parts = append(parts, fmt.Sprintf("window %d segments", t.CongestionWindow))
 	if t.Busy > 0 {
@@ -240,7 +240,7 @@ func (r *Result) percentileTable() [][]string {
 func percentileRow(label string, h *Histogram) []string {
 	value := func(v int64) string {
 		if h.Unit() == Nanoseconds {
-			return timeText(time.Duration(v))
+			return TimeText(time.Duration(v))
 		}
 		return grouped(v)
 	}

@@ -5,8 +5,8 @@ import (
 	"time"
 )
 
-// rateText is bits a second for people, as "12.3 Gbit/s".
-func rateText(bits float64) string { return scaled(bits, "bit/s") }
+// RateText is bits a second for people, as "12.3 Gbit/s".
+func RateText(bits float64) string { return scaled(bits, "bit/s") }
 
 // scaled is a number with its unit and a decimal prefix, in three digits.
 func scaled(v float64, unit string) string {
@@ -32,15 +32,15 @@ func digits(v float64) string {
 	return strconv.FormatFloat(v, 'f', 2, 64)
 }
 
-// timeText is a duration for people, in three digits.
-func timeText(d time.Duration) string {
+// TimeText is a duration for people in three digits, as "12.3 us".
+func TimeText(d time.Duration) string {
 	v := float64(d)
 	switch {
 	case d < time.Microsecond:
 		return strconv.FormatInt(int64(d), 10) + " ns"
-	case d < time.Millisecond:
+	case v < 999.5e3:
 		return digits(v/1e3) + " us"
-	case d < time.Second:
+	case v < 999.5e6:
 		return digits(v/1e6) + " ms"
 	}
 	return digits(v/1e9) + " s"

@@ -65,6 +65,20 @@ func (k *datagramKernel) Offloads() Offloads {
 	return o
 }
 
+// setTrains turns the sending of trains off for good, or sees that it is on.
+func (k *datagramKernel) setTrains(on bool) error {
+	if !on {
+		k.gso.turnOff("the option gso is off")
+		return nil
+	}
+	if state := k.gso.state(); !state.On {
+		return &UnsupportedError{Feature: "UDP_SEGMENT: " + state.Reason, Needs: "a socket that sends trains"}
+	}
+	return nil
+}
+
+func (k *datagramKernel) trains() bool { return k.gso.state().On }
+
 // setJoins sets UDP_GRO, except where it was switched off.
 func (k *datagramKernel) setJoins(on bool) error {
 	if on && !k.gro.state().On && isUDP(k.kind) {

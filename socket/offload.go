@@ -144,3 +144,31 @@ var JoinDatagrams = NewOption(Spec{
 	}
 	return j.joins()
 })
+
+// A trainSender can be kept from sending trains.
+type trainSender interface {
+	setTrains(bool) error
+	trains() bool
+}
+
+// SegmentDatagrams lets [Socket.SendBatch] send datagrams of one size to one
+// peer as one train, which the system cuts (UDP_SEGMENT, Linux 4.18). It is
+// on wherever [Socket.Offloads] does not say why not; set off, it stays off
+// for the socket, which then sends each datagram by itself.
+var SegmentDatagrams = NewOption(Spec{
+	Name: "gso", Aliases: []string{"udp-gso"}, Constant: "UDP_SEGMENT", Phase: Opened, Default: "on",
+	Doc:   "send datagrams of one size as one train, which the system cuts; 0 sends each by itself",
+	Since: "Linux 4.18",
+}, Flag, func(e Endpoint, on bool) error {
+	t, ok := Beneath[trainSender](e)
+	if !ok {
+		return &UnsupportedError{Feature: "UDP_SEGMENT", Needs: "a udp socket on Linux"}
+	}
+	return t.setTrains(on)
+}, func(e Endpoint) (bool, error) {
+	t, ok := Beneath[trainSender](e)
+	if !ok {
+		return false, &UnsupportedError{Feature: "UDP_SEGMENT", Needs: "a udp socket on Linux"}
+	}
+	return t.trains(), nil
+})

@@ -254,7 +254,7 @@ func tcpOptions() []*Spec {
 }
 
 func udpOptions() []*Spec {
-	return append(inetOptions(), Broadcast.Spec, JoinGroup.Spec, MulticastInterface.Spec, MulticastTTL.Spec, MulticastLoop.Spec, MulticastAll.Spec)
+	return append(inetOptions(), SegmentDatagrams.Spec, Broadcast.Spec, JoinGroup.Spec, MulticastInterface.Spec, MulticastTTL.Spec, MulticastLoop.Spec, MulticastAll.Spec)
 }
 
 func rawOptions() []*Spec {

@@ -44,6 +44,7 @@ func TestOptionsSetAndRead(t *testing.T) {
 		{socket.MulticastLoop.Spec, "0", "0"},
 		{socket.MulticastAll.Spec, "0", "0"},
 		{socket.JoinDatagrams.Spec, "1", "1"},
+		{socket.SegmentDatagrams.Spec, "0", "0"},
 	}, inet...)
 	stream := append([]setting{
 		{socket.FastOpen.Spec, "16", "16"},

@@ -141,7 +141,7 @@ signal ends, with 128 and its number, as in a shell: 130 and 143.`,
 	flags.BoolVar(&a.trace, "trace", false, "print each socket call as it completes")
 	root.PersistentPreRunE = func(*cobra.Command, []string) error { return a.begin() }
 	root.SetFlagErrorFunc(flagError)
-	root.AddCommand(a.checkVerb(), a.echoVerb(), a.serveVerb(), a.talkVerb(), a.listenVerb(), a.explainVerb(), a.listVerb(), a.relayVerb(), a.hubVerb(), a.xnsVerb(), a.manVerb())
+	root.AddCommand(a.checkVerb(), a.benchVerb(), a.echoVerb(), a.serveVerb(), a.talkVerb(), a.listenVerb(), a.explainVerb(), a.listVerb(), a.relayVerb(), a.hubVerb(), a.xnsVerb(), a.manVerb())
 	strictHelp(root)
 	usageErrors(root)
 	return root
