@@ -173,9 +173,16 @@ func TestNotStarted(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			var j journal
 			l, _ := served(t, &serve.Program{Command: process.Command{Args: []string{"/etc/passwd"}}, Log: j.logger()}, k)
-			c := dial(t, l)
-			if n, err := c.Read(make([]byte, 1)); !errors.Is(err, syscall.ECONNRESET) {
-				t.Errorf("%d octets, %v", n, err)
+			c, err := socket.New(k.Domain, k.Type, k.Protocol)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer c.Close()
+			if err = c.Connect(t.Context(), l.Name()); err == nil { // the reset may come as early as that
+				_, err = c.Read(make([]byte, 1))
+			}
+			if !errors.Is(err, syscall.ECONNRESET) {
+				t.Errorf("a connection that no program serves: %v", err)
 			}
 			j.await(t, "not served", "permission denied", "it must be executable")
 		})

@@ -172,7 +172,7 @@ func (c *conversation) cutEnds(near, far *relay.End, a address.Address) error {
 	}
 	framed := format != frame.Format{}
 	if c.urgent != "" && promised.Urgent == 0 {
-		return usagef("--urgent: %v has no urgent data; tcp and unix do", kind)
+		return usagef("--urgent: %v has no urgent data here: tcp and unix have, and iso where both ends ask for it (expedited)", kind)
 	}
 	switch {
 	case framed && promised.Bounded:
