@@ -7,7 +7,6 @@ import (
 	"log/slog"
 	"net/netip"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -16,6 +15,7 @@ import (
 
 	"go.uber.org/goleak"
 
+	"zocalo/internal/testenv"
 	"zocalo/process"
 	"zocalo/serve"
 	"zocalo/server"
@@ -119,6 +119,9 @@ func dial(t *testing.T, to *socket.Socket) *socket.Socket {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { c.Close() })
+	if err := c.SetDeadline(time.Now().Add(time.Minute)); err != nil { // so that nothing waits for ever
+		t.Fatal(err)
+	}
 	return c
 }
 
@@ -164,7 +167,5 @@ func talk(t *testing.T, l *socket.Socket, input string) string {
 
 func needs(t *testing.T, program string) {
 	t.Helper()
-	if _, err := exec.LookPath(program); err != nil {
-		t.Skip("the program", program, "is not installed")
-	}
+	testenv.Program(t, program)
 }

@@ -19,6 +19,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"golang.org/x/sys/unix"
+
+	"zocalo/internal/testenv"
 )
 
 // linesOf writes a listing in ss's way, sorted.
@@ -99,9 +101,7 @@ func ss(t *testing.T, ns *testNetns, k Kind) []string {
 }
 
 func TestEqualsSS(t *testing.T) {
-	if _, err := exec.LookPath("ss"); err != nil {
-		t.Skip("ss (Debian's iproute2) is not there to compare with")
-	}
+	testenv.Program(t, "ss")
 	ns := newNetns(t)
 	stillSet(t, ns)
 	orphans(t, ns)

@@ -11,6 +11,7 @@ import (
 	"testing"
 	"testing/iotest"
 
+	"zocalo/internal/testenv"
 	"zocalo/relay"
 )
 
@@ -39,10 +40,7 @@ func TestQuoted(t *testing.T) {
 // TestQuotedPython asks Python itself about each octet, alone and beside each
 // kind of quotes.
 func TestQuotedPython(t *testing.T) {
-	python, err := exec.LookPath("python3")
-	if err != nil {
-		t.Skip("the program python3 is not installed")
-	}
+	python := testenv.Program(t, "python3")
 	var asked, ours strings.Builder
 	for c := range 256 {
 		for _, beside := range []string{"", "'", `"`, `'"`} {
