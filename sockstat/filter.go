@@ -53,7 +53,7 @@ func never(match func(*Socket) bool) alternative { return alternative{match: mat
 //	state=listen     state; connected and synchronized are groups of states
 //	port=443         port of either end; lport and rport for one of them
 //	addr=NAME        name of either end; local=NAME, peer=NAME for one of them
-//	queue=1..        either queue; recvq and sendq for one of them
+//	queue=1..        either queue, of a listener that of connections; recvq and sendq for one of them
 //	process=nginx    name of a process that holds the socket; pid, fd likewise
 //	user=www-data    user, by name or number
 //
@@ -287,7 +287,8 @@ func textParser(c *Column) valueParser {
 func parseQueue(value string) (alternative, error) {
 	r, err := parseRange(value, Octets)
 	return alternative{match: func(s *Socket) bool {
-		return r.has(uint64(s.RecvQ)) || r.has(uint64(s.SendQ))
+		// What a listener has in place of a send queue is its backlog.
+		return r.has(uint64(s.RecvQ)) || s.State != Listen && r.has(uint64(s.SendQ))
 	}}, err
 }
 
