@@ -78,15 +78,18 @@ func (r *run) copy(c, near *socket.Socket, far *os.File) error {
 		}
 	}()
 
-	ended := r.wait()
+	// The time that the program has is that of its words too: a peer that does
+	// not read them has no more of it.
+	over, stopTimer := r.over()
+	defer stopTimer()
+	ended := r.wait(over)
 	if datagrams {
 		// A process that left the group may go on sending: not for ever.
 		ctx, stop := context.WithTimeout(r.ctx, r.grace())
 		lastDatagrams(ctx, near)
 		stop()
 	}
-	stop := r.ctx.Done()
-	var patience <-chan time.Time
+	stop, patience := r.ctx.Done(), over
 	if ended {
 		// The peer may have last words to read, for as long as the program
 		// had to say them.
@@ -97,6 +100,8 @@ func (r *run) copy(c, near *socket.Socket, far *os.File) error {
 	select {
 	case <-written:
 	case <-patience:
+		r.log.Warn("the peer does not read what the program wrote, and the connection is ended")
+		c.Abort()
 	case <-stop:
 	}
 	cancel()

@@ -67,15 +67,22 @@ func Environment(c *socket.Socket) []string {
 func withoutPeer(env []string) []string {
 	return slices.DeleteFunc(slices.Clone(env), func(v string) bool {
 		name, _, _ := strings.Cut(v, "=")
-		switch name {
-		case "PROTO", "ZOCALO_PEER", "LISTEN_FDS", "LISTEN_PID", "LISTEN_FDNAMES":
+		return TellsPeer(name)
+	})
+}
+
+// TellsPeer reports whether a variable of that name tells a program of its
+// connection, or of the sockets that it is given. What Command.Env has of those
+// never reaches a program.
+func TellsPeer(name string) bool {
+	switch name {
+	case "PROTO", "ZOCALO_PEER", "LISTEN_FDS", "LISTEN_PID", "LISTEN_FDNAMES":
+		return true
+	}
+	for _, proto := range []string{"TCP", "UDP", "UNIX"} {
+		if strings.HasPrefix(name, proto+"LOCAL") || strings.HasPrefix(name, proto+"REMOTE") {
 			return true
 		}
-		for _, proto := range []string{"TCP", "UDP", "UNIX"} {
-			if strings.HasPrefix(name, proto+"LOCAL") || strings.HasPrefix(name, proto+"REMOTE") {
-				return true
-			}
-		}
-		return false
-	})
+	}
+	return false
 }

@@ -148,7 +148,9 @@ func (p *Program) runOn(ctx, handling context.Context, how Handover, sockets []*
 	if err := r.begin(); err != nil {
 		return err
 	}
-	r.wait()
+	over, stop := r.over()
+	defer stop()
+	r.wait(over)
 	return nil
 }
 

@@ -32,7 +32,8 @@ const DefaultGrace = 2 * time.Second
 // The fields must not change once it serves.
 type Program struct {
 	// Command says what to run. Its descriptors and Terminal are Program's to
-	// set, and the variables of [Environment] are added to its Env.
+	// set, and the variables of [Environment] are added to its Env, in place of
+	// those that [TellsPeer] knows.
 	Command process.Command
 
 	// Stderr says where standard error goes.
@@ -47,7 +48,8 @@ type Program struct {
 	MaxProcs int
 
 	// Timeout ends a program, by SIGTERM to its process group and SIGKILL
-	// after Grace, when it has run for so long. 0 or less is never.
+	// after Grace, when it has run for so long; and the copying of what it
+	// wrote, where Program copies. 0 or less is never.
 	Timeout time.Duration
 
 	// Grace is the time between SIGTERM and SIGKILL; 0 or less means

@@ -94,15 +94,19 @@ func short(err error) bool {
 	return false
 }
 
+// over returns a channel that tells when the program's time is over, which
+// counts from now; nil for never.
+func (r *run) over() (over <-chan time.Time, stop func()) {
+	if r.Timeout <= 0 {
+		return nil, func() {}
+	}
+	timer := time.NewTimer(r.Timeout)
+	return timer.C, func() { timer.Stop() }
+}
+
 // wait waits until the program's group is gone, and ends it at the end of ctx
 // or of the time it has. It reports whether it did.
-func (r *run) wait() (ended bool) {
-	var over <-chan time.Time
-	if r.Timeout > 0 {
-		timer := time.NewTimer(r.Timeout)
-		defer timer.Stop()
-		over = timer.C
-	}
+func (r *run) wait(over <-chan time.Time) (ended bool) {
 	select {
 	case <-r.process.Gone():
 	case <-over:
@@ -133,6 +137,8 @@ func (r *run) onSocket(c *socket.Socket) error {
 	if err := r.start(end); err != nil {
 		return err
 	}
-	r.wait()
+	over, stop := r.over()
+	defer stop()
+	r.wait(over)
 	return nil
 }

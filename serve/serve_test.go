@@ -235,6 +235,20 @@ func TestTimeout(t *testing.T) {
 	j.await(t, "program ended", "killed")
 }
 
+// The time counts on when the program has ended and its words are still on their
+// way: a peer that does not read them is not waited for.
+func TestTimeoutOfWords(t *testing.T) {
+	var j journal
+	p := &serve.Program{Command: sh("exec head -c 150000 /dev/zero"), Timeout: 500 * time.Millisecond, Log: j.logger()}
+	l, _ := served(t, p, socket.Kind{Domain: sockettest.Memory, Type: socket.Stream})
+	c := dial(t, l)
+	j.await(t, "program ended", `"exit status 0"`)
+	j.await(t, "the peer does not read")
+	if n, err := io.Copy(io.Discard, c); !errors.Is(err, syscall.ECONNRESET) {
+		t.Errorf("%d octets, %v", n, err)
+	}
+}
+
 // At the bound a program waits for another to end.
 func TestMaxProcs(t *testing.T) {
 	var j journal

@@ -82,6 +82,27 @@ func parsePrefix(word string) (netip.Prefix, error) {
 	return p, nil
 }
 
+// Useless returns the first word that no peer of sockets of these kinds can
+// match, "" if each may match one: users and groups are known of connections
+// over unix sockets alone, and those have no internet addresses.
+func (l *List) Useless(kinds ...socket.Kind) string {
+	processes, addresses := false, false
+	for _, k := range kinds {
+		if k.Domain != socket.Unix {
+			addresses = true
+		} else if k.Type != socket.Datagram {
+			processes = true
+		}
+	}
+	for _, w := range l.words {
+		ofProcess := strings.HasPrefix(w, "uid:") || strings.HasPrefix(w, "gid:")
+		if ofProcess && !processes || !ofProcess && !addresses {
+			return w
+		}
+	}
+	return ""
+}
+
 // String returns the words that the list was made of.
 func (l *List) String() string { return strings.Join(l.words, " ") }
 

@@ -183,3 +183,26 @@ func TestListSeesTheConnectionBeneath(t *testing.T) {
 		t.Error("a socket without a peer is in a list")
 	}
 }
+
+func TestListUseless(t *testing.T) {
+	for _, c := range []struct {
+		words, want string
+		kinds       []socket.Kind
+	}{
+		{"uid:0", "uid:0", []socket.Kind{tcp}},
+		{"gid:0", "gid:0", []socket.Kind{tcp, udp, unixDatagram}},
+		{"uid:0", "", []socket.Kind{tcp, unix}},
+		{"uid:0", "", []socket.Kind{unixSeq}},
+		{"10.0.0.0/8", "10.0.0.0/8", []socket.Kind{unix}},
+		{"uid:0 10.0.0.0/8", "", []socket.Kind{unix, udp}},
+		{"::1", "", []socket.Kind{memory}},
+	} {
+		l, err := server.ParseList(strings.Fields(c.words))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := l.Useless(c.kinds...); got != c.want {
+			t.Errorf("%s on %v: %q, want %q", c.words, c.kinds, got, c.want)
+		}
+	}
+}

@@ -32,6 +32,11 @@ type Echoer struct {
 	// that was sent back, with its sender and its size in octets.
 	OnMessage func(peer socket.Name, size int)
 
+	// Allow, if not nil, makes EchoDatagrams pass over messages of senders that
+	// are not in it, and Deny over those of senders that are. Deny wins. They
+	// know internet addresses; those of connections are a [Server]'s.
+	Allow, Deny *List
+
 	// Log is told what could not be sent back, the first time of each reason;
 	// nil discards that.
 	Log *slog.Logger

@@ -68,6 +68,9 @@ func (e *Echoer) EchoDatagrams(ctx context.Context, s *socket.Socket) error {
 		default:
 			return err
 		}
+		if NameTurnedAway(e.Allow, e.Deny, m.Peer, nil) != "" {
+			continue
+		}
 		if unnamed(m.Peer) {
 			e.leave(m.Peer, errUnnamed)
 			continue

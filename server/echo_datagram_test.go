@@ -6,6 +6,7 @@ import (
 	"errors"
 	"log/slog"
 	"net"
+	"net/netip"
 	"os"
 	"strings"
 	"testing"
@@ -177,5 +178,36 @@ func TestEchoDatagramsAllocatesNothing(t *testing.T) {
 			t.Errorf("%v: %v allocations a message", k, n)
 		}
 		end()
+	}
+}
+
+// Messages of senders that are turned away are not answered.
+func TestEchoDatagramsTurnsAway(t *testing.T) {
+	for name, e := range map[string]*server.Echoer{
+		"denied":      {Deny: mustList(t, "127.0.0.2")},
+		"not allowed": {Allow: mustList(t, "127.0.0.1")},
+	} {
+		t.Run(name, func(t *testing.T) {
+			at, end := datagrams(t, e, udp)
+			away := open(t, udp)
+			if err := away.Bind(socket.InetName(netip.MustParseAddrPort("127.0.0.2:0"))); err != nil {
+				t.Skipf("127.0.0.2 is not to be had here: %v", err)
+			}
+			client := bound(t, udp)
+			sendTo(t, away, at, []byte("away"))
+			sendTo(t, client, at, []byte("here"))
+			b := make([]byte, 10)
+			if n, err := client.Read(b); string(b[:n]) != "here" || err != nil {
+				t.Errorf("%q, %v", b[:n], err)
+			}
+			end()
+			if got := e.Counts(); got.Messages != 1 {
+				t.Errorf("%+v", got)
+			}
+			away.SetReadDeadline(soon())
+			if n, err := away.Read(b); err == nil {
+				t.Errorf("%q came back", b[:n])
+			}
+		})
 	}
 }

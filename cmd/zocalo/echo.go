@@ -72,6 +72,10 @@ func (e *echo) run(ctx context.Context, args []string) error {
 	ctx, e.cancel = context.WithCancel(ctx)
 	defer e.cancel()
 
+	lists, err := e.server(e.app, nil)
+	if err != nil {
+		return err
+	}
 	var serving []func() error
 	var listeners []*passive
 	defer func() {
@@ -79,6 +83,7 @@ func (e *echo) run(ctx context.Context, args []string) error {
 			l.Close()
 		}
 	}()
+	var kinds []socket.Kind
 	for _, text := range args {
 		p, err := e.open(ctx, text)
 		if err != nil {
@@ -88,6 +93,7 @@ func (e *echo) run(ctx context.Context, args []string) error {
 			continue // it was a connection, which is over
 		}
 		listeners = append(listeners, p)
+		kinds = append(kinds, p.kinds()...)
 		format, err := formatOf(p.address)
 		if err != nil {
 			return err
@@ -105,10 +111,15 @@ func (e *echo) run(ctx context.Context, args []string) error {
 			serving = append(serving, func() error { return srv.Serve(ctx, p) })
 		case socket.Datagram:
 			for _, s := range p.Sockets() {
-				serving = append(serving, func() error { return e.datagrams(ctx, s) })
+				serving = append(serving, func() error { return e.datagrams(ctx, s, lists) })
 			}
 		default:
 			return fmt.Errorf("%s: echo would answer its own answers: a raw socket sees what it sends", text)
+		}
+	}
+	if len(kinds) > 0 {
+		if err := e.checkLists(lists, kinds...); err != nil {
+			return err
 		}
 	}
 	if e.once {
@@ -200,8 +211,8 @@ func (e *echo) echo(ctx context.Context, c *socket.Socket, format frame.Format) 
 }
 
 // datagrams echoes the messages of a socket without connections.
-func (e *echo) datagrams(ctx context.Context, s *socket.Socket) error {
-	echoer := server.Echoer{Log: e.log}
+func (e *echo) datagrams(ctx context.Context, s *socket.Socket, lists *server.Server) error {
+	echoer := server.Echoer{Log: e.log, Allow: lists.Allow, Deny: lists.Deny}
 	known := peers{}
 	echoer.OnMessage = func(peer socket.Name, _ int) {
 		if known.isNew(peer) && !e.quiet {

@@ -216,6 +216,9 @@ func (s *serveRun) run(ctx context.Context, text string) error {
 		return err
 	}
 	defer l.Close()
+	if err := s.checkLists(srv, l.kinds()...); err != nil {
+		return err
+	}
 	typ := l.Sockets()[0].Type()
 	switch {
 	case typ == socket.Raw:
@@ -245,6 +248,9 @@ func environment(changes []string) ([]string, error) {
 		name, _, set := strings.Cut(change, "=")
 		if name == "" {
 			return nil, usagef("--env %q: write NAME=VALUE, or NAME to take it away", change)
+		}
+		if serve.TellsPeer(name) {
+			return nil, usagef("--env %q: %s tells the program of its connection, and serve sets it", change, name)
 		}
 		kept := env[:0]
 		for _, v := range env {

@@ -54,6 +54,31 @@ func (s *serving) server(a *app, handler func(context.Context, *socket.Socket)) 
 	return srv, nil
 }
 
+// checkLists refuses words of --allow and --deny that can match nobody who
+// comes to sockets of these kinds: who writes one counts on it.
+func (s *serving) checkLists(srv *server.Server, kinds ...socket.Kind) error {
+	for _, list := range []struct {
+		flag string
+		list *server.List
+	}{{"--allow", srv.Allow}, {"--deny", srv.Deny}} {
+		if list.list == nil {
+			continue
+		}
+		if word := list.list.Useless(kinds...); word != "" {
+			return usagef("%s %s: it can match nobody here: uid: and gid: are for connections over unix sockets, addresses for all but unix sockets", list.flag, word)
+		}
+	}
+	return nil
+}
+
+// kinds are those of the listener's sockets.
+func (p *passive) kinds() (kinds []socket.Kind) {
+	for _, s := range p.Sockets() {
+		kinds = append(kinds, s.Kind())
+	}
+	return kinds
+}
+
 // passive is a listener with the address that it was made of.
 type passive struct {
 	*zocalo.Listener
