@@ -33,7 +33,9 @@ type lister struct {
 	socket  Socket
 	mptcp   map[uint32]struct{} // inodes of the MPTCP sockets that were listed, where subflows are folded
 	unseen  int                 // sockets whose process is not known
-	changed uint32              // kinds whose table changed while it was read
+	changed uint32              // kinds whose table changed while it was read, or of which a part is missing
+	whole   int                 // answers of netlink for a kind that came to their end, each of one file of procFiles
+	told    int                 // sockets of the answer that came last
 }
 
 // dial is replaced by tests that refuse netlink.
@@ -141,12 +143,22 @@ func (l *lister) prepare(ctx context.Context, kinds uint32) (err error) {
 // list lists one kind, from /proc/net where netlink does not know it.
 func (l *lister) list(ctx context.Context, k Kind) error {
 	if l.diag == nil {
-		return l.fromProc(ctx, k, nil)
+		return l.fromProc(ctx, k, procFiles[k], nil)
 	}
+	l.whole = 0
 	err := l.fromDiag(ctx, k)
 	var errno unix.Errno
 	if errors.As(err, &errno) && refused(errno) {
-		return l.fromProc(ctx, k, errno)
+		// What netlink has told already is not listed again.
+		files := procFiles[k]
+		if l.told > 0 {
+			l.changed |= 1 << k
+			l.whole++
+		}
+		if l.whole > 0 && l.whole >= len(files) {
+			return nil
+		}
+		return l.fromProc(ctx, k, files[min(l.whole, len(files)):], errno)
 	}
 	if err != nil && !errors.Is(err, errStop) {
 		return fmt.Errorf("list %s sockets: %w", k, err)
@@ -197,6 +209,7 @@ func (l *lister) fromDiag(ctx context.Context, k Kind) error {
 // each parses an answer, completes it and hands it to the caller.
 func (l *lister) each(parse func(body []byte) error) func(body []byte) error {
 	return func(body []byte) error {
+		l.told++
 		if err := parse(body); err != nil {
 			return err
 		}
@@ -206,9 +219,13 @@ func (l *lister) each(parse func(body []byte) error) func(body []byte) error {
 
 // dump is diag.dump; it remembers whose table changed.
 func (l *lister) dump(ctx context.Context, k Kind, request []byte, each func(body []byte) error) error {
+	l.told = 0
 	interrupted, err := l.diag.dump(ctx, request, each)
 	if interrupted {
 		l.changed |= 1 << k
+	}
+	if err == nil {
+		l.whole++
 	}
 	return err
 }
@@ -331,15 +348,14 @@ func (l *lister) closingNotes() {
 		}
 	}
 	if changed != nil {
-		l.q.note(Note{Reason: Interrupted, Kinds: changed, Text: fmt.Sprintf("the kernel's tables of %v sockets changed while it was "+
-			"read: some may be missing or doubled", changed)})
+		l.q.note(Note{Reason: Interrupted, Kinds: changed, Text: fmt.Sprintf("the kernel's tables of %v sockets changed while they were "+
+			"read, or it stopped in the middle: some may be missing or doubled", changed)})
 	}
 }
 
-// fromProc lists one kind from /proc/net, because sock_diag refused it with why, or
+// fromProc lists one kind from files of /proc/net, because sock_diag refused it with why, or
 // netlink is refused altogether (why is nil).
-func (l *lister) fromProc(ctx context.Context, k Kind, why error) error {
-	files := procFiles[k]
+func (l *lister) fromProc(ctx context.Context, k Kind, files []string, why error) error {
 	if files == nil {
 		if !l.kindExists(k) {
 			return nil // no such sockets can be here
