@@ -158,6 +158,9 @@ func TestCredentialsReceived(t *testing.T) {
 		send(0)
 		_, err := b.Read(make([]byte, 1))
 		check(t, err)
+		send(0)
+		_, _, err = b.PacketConn().ReadFrom(make([]byte, 1))
+		check(t, err)
 		m.Ancillary.CloseFiles()
 		if after := len(descriptors()); after != before {
 			t.Errorf("%d descriptors, were %d", after, before)

@@ -8,7 +8,8 @@ import (
 // A Message is one message with all that accompanies it: what [Socket.Send]
 // gives to a socket, and what [Socket.Receive] takes from one. The caller owns
 // the memory, and uses the same Message again and again: neither call
-// allocates.
+// allocates. A copy of a Message that holds received descriptors would close
+// them a second time: take them first, or copy what is in it.
 type Message struct {
 	// Buffers hold the data: gathered in order by Send, filled in order by
 	// Receive. Receive leaves their lengths alone; see N.

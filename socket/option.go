@@ -137,6 +137,18 @@ func define(s *Spec) {
 	defined.specs = append(defined.specs, s)
 }
 
+// privilegeOf returns what it takes to set the option of that constant.
+func privilegeOf(constant string) string {
+	defined.mu.Lock()
+	defer defined.mu.Unlock()
+	for _, s := range defined.specs {
+		if s.Constant == constant {
+			return s.Privilege
+		}
+	}
+	return ""
+}
+
 // Specs returns every option that the packages of the program have defined,
 // those too that no address takes, sorted by name and constant.
 func Specs() []*Spec {

@@ -192,7 +192,9 @@ func optionError(constant string, errno syscall.Errno) error {
 	case syscall.ENOPROTOOPT, syscall.EOPNOTSUPP, syscall.ENOSYS:
 		return &Advised{syscallError("sockopt "+constant, errno), "this kind of socket, or this system, does not have the option"}
 	case syscall.EPERM, syscall.EACCES:
-		return &Advised{syscallError("sockopt "+constant, errno), "it needs the capability CAP_NET_ADMIN"}
+		if needs := privilegeOf(constant); needs != "" {
+			return &Advised{syscallError("sockopt "+constant, errno), "it needs " + needs}
+		}
 	}
 	return syscallError("sockopt "+constant, errno)
 }

@@ -6,12 +6,14 @@ import (
 	"net/netip"
 	"os"
 	"runtime"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
 
 	"golang.org/x/sys/unix"
 
+	"zocalo/internal/testenv"
 	"zocalo/socket"
 )
 
@@ -425,4 +427,30 @@ func TestConnectionInfoComplete(t *testing.T) {
 	if !x.SACK || !x.TimestampOption || x.SendScale == 0 || x.SendScale != y.ReceiveScale || x.ReceiveScale != y.SendScale || x.AdvertisedMSS == 0 || x.ReceiveWindow == 0 {
 		t.Errorf("options\n%+v\n%+v", x, y)
 	}
+}
+
+// Who may not set an option hears what it takes.
+func TestOptionPrivilege(t *testing.T) {
+	testenv.Root(t)
+	s := udp.open(t)
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		runtime.LockOSThread() // and never unlocked: the thread, which is nobody from here on, ends with the goroutine
+		const nobody = 65534
+		if _, _, errno := syscall.RawSyscall(syscall.SYS_SETRESUID, nobody, nobody, nobody); errno != 0 {
+			t.Error(errno)
+			return
+		}
+		for err, want := range map[error]string{
+			socket.Mark.Set(s, 7):           "it needs CAP_NET_ADMIN, or CAP_NET_RAW since 5.17",
+			socket.Priority.Set(s, 7):       "it needs CAP_NET_ADMIN or CAP_NET_RAW for more than 6",
+			socket.Transparent.Set(s, true): "it needs CAP_NET_ADMIN or CAP_NET_RAW",
+		} {
+			if !errors.Is(err, syscall.EPERM) || !strings.HasSuffix(err.Error(), want) {
+				t.Errorf("%v, want %q", err, want)
+			}
+		}
+	}()
+	<-done
 }

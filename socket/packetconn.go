@@ -60,8 +60,9 @@ func (c *packetConn) readFrom(b []byte) (int, Name, error) {
 }
 
 func putMessage(m *Message) {
+	m.Ancillary.CloseFiles() // a PIDFD, which nobody asked this method for
 	clear(m.Buffers)
-	*m = Message{Buffers: m.Buffers[:0]}
+	*m = Message{Buffers: m.Buffers[:0], Ancillary: Ancillary{memory: m.Ancillary.memory[:0]}}
 	messages.Put(m)
 }
 
