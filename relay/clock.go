@@ -11,6 +11,7 @@ type clock struct {
 	j       *join
 	counts  bool         // somebody asks when something passed
 	passed  atomic.Int64 // when that was, in nanoseconds since the start
+	held    atomic.Int32 // flows that Pace makes wait
 	stopped bool
 
 	mu       sync.Mutex
@@ -50,6 +51,14 @@ func (c *clock) touch() {
 	}
 }
 
+// hold and unhold are around a wait that is no idleness.
+func (c *clock) hold() { c.held.Add(1) }
+
+func (c *clock) unhold() {
+	c.touch()
+	c.held.Add(-1)
+}
+
 // afterEOF makes the limit after end-of-file hold, if it is the shorter.
 func (c *clock) afterEOF() {
 	c.mu.Lock()
@@ -67,6 +76,9 @@ func (c *clock) look() {
 	if c.stopped {
 		c.mu.Unlock()
 		return
+	}
+	if c.held.Load() > 0 {
+		c.touch()
 	}
 	left := c.limit - (time.Since(c.j.start) - time.Duration(c.passed.Load()))
 	if left > 0 {

@@ -56,9 +56,10 @@
 // Each message arrives whole, as one; an empty one too, which a connected kind
 // tells from end-of-file. One that does not fit is refused and counted, never
 // cut: by the buffer ([Options.MaxMessage]), by the far kind (EMSGSIZE), or by
-// a format that cannot carry it. Descriptors that come with a message of a unix
-// socket, or with octets of a unix stream, are closed and counted, and the data
-// passes.
+// a format that cannot carry it. What becomes of descriptors that come with a
+// message of a unix socket, or with octets of a unix stream, [FilePolicy] says.
+// Credentials do not pass: whoever asks the far end's socket finds this
+// process.
 //
 // Between an end of octets and one of messages, the octets need a format
 // ([frame.Format]), and Join refuses the pair without ([NeedsFormatError]). Two
@@ -69,8 +70,10 @@
 //
 // A slow reader stops the fast writer: each direction holds one read, or one
 // message. A join has one goroutine besides the caller's (one more for each end
-// whose urgent data comes beside its stream), and for as long as it lasts a
-// buffer for each end that it reads, since a read that waits needs one to wait
-// with: 32 KiB for a stream, and the longest message where the end keeps
-// boundaries by itself. Reads, writes and messages allocate nothing.
+// whose urgent data comes beside its stream), and, while something passes, a
+// buffer for each end that it comes from: 32 KiB for a stream, and the longest
+// message where the end keeps boundaries by itself. An end that waits has none
+// where its kind can wait without ([socket.ReadWaiter], as the kernel's do); a
+// stream that is cut into messages keeps its own. Reads, writes and messages
+// allocate nothing.
 package relay

@@ -17,6 +17,9 @@ type flow struct {
 	dst    sink
 	beside *beside // where urgent data comes beside the stream
 
+	files   []int          // descriptors that came with the piece of the source, with PassFiles
+	passing socket.Message // of what they go on with
+
 	mu     sync.Mutex // guards dst and passed, where there is a beside
 	passed Flow
 }
@@ -62,8 +65,16 @@ func (f *flow) run() {
 		case f.j.over.Load():
 			return
 		case err == nil:
+		case errors.Is(err, socket.ErrDescriptorsRefused) && f.j.opts.Files == CloseFiles:
+			f.refuseFiles(err)
 		case errors.Is(err, socket.ErrDescriptorsRefused):
 			f.refuseFiles(err)
+			if f.near().bounded() {
+				f.count(func(p *Flow) { p.Refused++ })
+				continue
+			}
+			f.j.failed(f.from, err)
+			return
 		case err == io.EOF:
 			f.endOfFile()
 			return
@@ -89,31 +100,49 @@ func (f *flow) pass(data []byte, what What) bool {
 	if see := f.j.opts.OnData; see != nil {
 		see(f.from, what, data)
 	}
+	if f.j.opts.Pace == nil {
+		return f.put(data, what)
+	}
+	return f.paced(data, what)
+}
+
+// paced passes a piece as fast as Options.Pace lets it: octets little by
+// little, what must stay whole at once.
+func (f *flow) paced(data []byte, what What) bool {
+	for {
+		ready := 0
+		for ready < len(data) && (ready == 0 || what != Octets) {
+			f.j.clock.hold()
+			ready += f.j.opts.Pace(f.j.ended, f.from, len(data)-ready)
+			f.j.clock.unhold()
+			if f.j.over.Load() {
+				return false
+			}
+		}
+		if !f.put(data[:ready], what) {
+			return false
+		}
+		if data = data[ready:]; len(data) == 0 {
+			return true
+		}
+	}
+}
+
+// put writes a piece to the far end.
+func (f *flow) put(data []byte, what What) bool {
 	if f.beside != nil {
 		f.mu.Lock()
 		defer f.mu.Unlock()
 	}
-	inLine, err := f.dst.put(data, what)
-	p := &f.passed
+	inLine, err := f.write(data, what)
 	switch {
 	case err == nil:
 		f.j.clock.touch()
-		p.Octets += int64(len(data))
-		if so := f.j.opts.Progress; so != nil {
-			so.add(f.from, len(data), what)
-		}
-		switch {
-		case what == Message:
-			p.Messages++
-		case what == Urgent && inLine:
-			p.UrgentInLine += int64(len(data))
-		case what == Urgent:
-			p.Urgent++
-		}
+		f.passes(len(data), what, inLine)
 		return true
 	case f.j.over.Load():
 	case f.far().messages() && refusedByWriter(err, len(data)):
-		p.Refused++
+		f.passed.Refused++
 		f.refused(err)
 		return true
 	case isReset(err) && f.far().Socket.Properties().Connected:
@@ -122,6 +151,30 @@ func (f *flow) pass(data []byte, what What) bool {
 		f.j.failed(f.from.other(), err)
 	}
 	return false
+}
+
+func (f *flow) write(data []byte, what What) (inLine bool, err error) {
+	if what != Urgent && len(f.files) > 0 {
+		return false, f.putFiles(data)
+	}
+	return f.dst.put(data, what)
+}
+
+// passes counts what was written.
+func (f *flow) passes(octets int, what What, inLine bool) {
+	if so := f.j.opts.Progress; so != nil {
+		so.add(f.from, octets, what)
+	}
+	p := &f.passed
+	p.Octets += int64(octets)
+	switch {
+	case what == Message:
+		p.Messages++
+	case what == Urgent && inLine:
+		p.UrgentInLine += int64(octets)
+	case what == Urgent:
+		p.Urgent++
+	}
 }
 
 // refuse counts a message that did not fit.

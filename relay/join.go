@@ -21,11 +21,14 @@ import (
 // join; ctx's cause where ctx did; an *EndError where an end failed; and
 // *NeedsFormatError, or another refusal, where nothing was begun.
 func Join(ctx context.Context, a, b End, o Options) (Result, error) {
-	j := &join{ends: [2]End{a, b}, opts: o, start: time.Now()}
+	j := &join{ends: [2]End{a, b}, opts: o, start: time.Now(), ended: make(chan struct{})}
 	j.result.How = Failed // unless it begins
 	err := o.check()
 	if err == nil {
 		err = check(&j.ends)
+	}
+	if err == nil {
+		err = checkFiles(&j.ends, o.Files)
 	}
 	if err == nil {
 		err = j.prepare()
@@ -72,10 +75,10 @@ type join struct {
 	start time.Time
 	flows [2]flow
 	clock clock
-	over  atomic.Bool // nothing passes any more
+	over  atomic.Bool   // nothing passes any more
+	ended chan struct{} // closed when over is set
 
 	mu     sync.Mutex
-	ended  bool // finish ran
 	result Result
 	err    error
 	done   [2]bool  // the flow from an end is over
@@ -101,11 +104,11 @@ func (j *join) finish(how How, side Side, err error) {
 }
 
 func (j *join) finishLocked(how How, side Side, err error) {
-	if j.ended {
+	if j.over.Load() {
 		return
 	}
-	j.ended = true
 	j.over.Store(true)
+	close(j.ended)
 	j.result.How, j.result.Side = how, side
 	if how == Reset || how == Failed {
 		err = &EndError{side, err}
@@ -173,7 +176,7 @@ func (j *join) flowEnds(from Side) {
 // whether it was one in order, and whether the other could be told.
 func (j *join) endOfFile(from Side) (passed, told bool) {
 	j.mu.Lock()
-	err, ended := j.broken[from], j.ended
+	err, ended := j.broken[from], j.over.Load()
 	if err == nil && !j.shut[from] && wasReset(j.ends[from].Socket) {
 		err = os.NewSyscallError("read", syscall.ECONNRESET)
 	}

@@ -31,6 +31,16 @@ type Options struct {
 	// never.
 	Lifetime time.Duration
 
+	// Files says what happens to descriptors that come over a unix socket.
+	Files FilePolicy
+
+	// Pace, if not nil, says how fast data may pass: it waits until some of n
+	// octets from a side may be written, and returns how many, at least 1. It
+	// returns at once when done is closed. Octets are then written little by
+	// little; messages and urgent data stay whole, and wait until all of theirs
+	// may pass. Waiting is no idleness.
+	Pace func(done <-chan struct{}, from Side, n int) int
+
 	// Progress, if not nil, is kept up to date with what has passed, for who
 	// wants to know before the join ends.
 	Progress *Progress

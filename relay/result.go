@@ -24,7 +24,8 @@ type Flow struct {
 	UrgentInLine int64 // urgent octets that went among the others, for want of urgent data at the far end or because a format cuts the stream
 
 	Refused       int64 // messages that did not fit, and urgent data that had no place to go
-	FilesRefused  int64 // messages, or reads of a stream, whose descriptors were closed; they passed without
+	Files         int64 // descriptors passed on
+	FilesRefused  int64 // messages, or reads of a stream, whose descriptors were closed: see FilePolicy
 	EndOfFile     bool  // the source finished in order, and all it sent was written
 	EndOfFileTold bool  // the far end knows of it, by a half-close
 }

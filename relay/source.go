@@ -3,7 +3,6 @@ package relay
 import (
 	"errors"
 	"io"
-	"sync"
 
 	"zocalo/frame"
 	"zocalo/socket"
@@ -15,23 +14,28 @@ func (f *flow) newSource() (source, error) {
 	limit := f.j.opts.maxMessage(e.Socket)
 	if e.bounded() {
 		f.watchUrgent()
-		return newMessages(e, limit), nil
+		return f.newMessages(limit), nil
 	}
 	r := f.newReader()
 	switch {
 	case e.Whole:
-		return &whole{r: &flat{r: r, f: f}, limit: limit}, nil
+		return &whole{r: f.newFlat(r), limit: limit}, nil
 	case e.cut():
-		fr, err := frame.NewReader(&flat{r: r, f: f}, e.Format, limit)
-		return &framed{fr}, err
+		flat := f.newFlat(r)
+		fr, err := frame.NewReader(flat, e.Format, limit)
+		return &framed{fr, flat}, err
 	}
-	return &octets{r: r, buf: buffers.Get().(*[bufferSize]byte)}, nil
+	return &octets{r: r, memory: newMemory(bufferSize, r.waiting())}, nil
 }
 
 // A reader reads a stream. It never returns urgent octets together with
 // others.
 type reader interface {
+	// waiting returns what waits until there is something to read, without
+	// which read may not be called; nil where read itself waits.
+	waiting() func() error
 	read(b []byte) (n int, urgent bool, err error)
+	release() // what came with the octets; called once, after the last read
 }
 
 // A tap reads what is there of a stream. Over a unix socket descriptors may
@@ -46,7 +50,9 @@ type tap struct {
 func (f *flow) newTap() tap {
 	s := f.near().Socket
 	_, ok := socket.As[socket.Messenger](s)
-	return tap{f: f, s: s, files: ok && s.Domain() == socket.Unix}
+	t := tap{f: f, s: s, files: ok && s.Domain() == socket.Unix}
+	t.m.Ancillary.WantFiles = f.wantFiles()
+	return t
 }
 
 func (t *tap) Read(b []byte) (int, error) {
@@ -56,14 +62,22 @@ func (t *tap) Read(b []byte) (int, error) {
 	t.m.SetData(b)
 	err := t.s.Receive(&t.m)
 	if errors.Is(err, socket.ErrDescriptorsRefused) {
+		if t.f.j.opts.Files != CloseFiles {
+			return 0, err
+		}
 		t.f.refuseFiles(err)
 		err = nil
 	}
+	t.f.files = t.m.Ancillary.Files
 	return t.m.N, err
 }
 
+func (t *tap) release() { t.m.Ancillary.CloseFiles() }
+
 // plain reads a stream without urgent data.
 type plain struct{ tap }
+
+func (p *plain) waiting() func() error { return waiting(p.s) }
 
 func (p *plain) read(b []byte) (int, bool, error) {
 	n, err := p.Read(b)
@@ -75,13 +89,11 @@ const (
 	maxEmptyReads = 100 // reads in a row that bring neither octets nor an error
 )
 
-var buffers = sync.Pool{New: func() any { return new([bufferSize]byte) }}
-
 // octets passes each read of a stream on.
 type octets struct {
-	r   reader
-	buf *[bufferSize]byte
-	err error // came with octets, and is due after them
+	r      reader
+	memory memory
+	err    error // came with octets, and is due after them
 }
 
 func (o *octets) next() ([]byte, What, error) {
@@ -89,33 +101,43 @@ func (o *octets) next() ([]byte, What, error) {
 		if err := o.err; err != nil {
 			return nil, Octets, err
 		}
+		b, err := o.memory.take()
+		if err != nil {
+			return nil, Octets, err
+		}
 		var n int
 		var urgent bool
-		n, urgent, o.err = o.r.read(o.buf[:])
+		n, urgent, o.err = o.r.read(b)
 		switch {
 		case n > 0 && urgent:
-			return o.buf[:n], Urgent, nil
+			return b[:n], Urgent, nil
 		case n > 0:
-			return o.buf[:n], Octets, nil
+			return b[:n], Octets, nil
 		}
 	}
 	return nil, Octets, io.ErrNoProgress
 }
 
 func (o *octets) release() {
-	if o.buf != nil {
-		buffers.Put(o.buf)
-		o.buf = nil
-	}
+	o.memory.release()
+	o.r.release()
 }
 
 // flat is a stream with its urgent octets among the others, counted.
 type flat struct {
-	r reader
-	f *flow
+	r    reader
+	wait func() error
+	f    *flow
 }
 
+func (f *flow) newFlat(r reader) *flat { return &flat{r: r, wait: r.waiting(), f: f} }
+
 func (l *flat) Read(b []byte) (int, error) {
+	if l.wait != nil {
+		if err := l.wait(); err != nil {
+			return 0, err
+		}
+	}
 	n, urgent, err := l.r.read(b)
 	if urgent {
 		l.f.count(func(p *Flow) { p.UrgentInLine += int64(n) })
@@ -124,18 +146,21 @@ func (l *flat) Read(b []byte) (int, error) {
 }
 
 // framed cuts a stream by a format.
-type framed struct{ r *frame.Reader }
+type framed struct {
+	r    *frame.Reader
+	flat *flat
+}
 
 func (s *framed) next() ([]byte, What, error) {
 	b, err := s.r.Next()
 	return b, Message, err
 }
 
-func (s *framed) release() {}
+func (s *framed) release() { s.flat.r.release() }
 
 // whole makes one message of a stream.
 type whole struct {
-	r     io.Reader
+	r     *flat
 	limit int
 	done  bool // up to end-of-file
 	long  bool // too long, and what is left is still to be read
@@ -165,21 +190,25 @@ func (w *whole) next() ([]byte, What, error) {
 	return b, Message, nil
 }
 
-func (w *whole) release() {}
+func (w *whole) release() { w.r.r.release() }
 
 // messages takes the messages of a kind that keeps boundaries.
 type messages struct {
+	f       *flow
 	s       *socket.Socket
 	receive bool // the kind receives with what accompanies messages
-	buf     []byte
+	memory  memory
 	m       socket.Message
 	only    socket.Name   // take messages of this peer alone, unless zero
 	first   *firstMessage // that came before the join
+	limit   int
 }
 
-func newMessages(e *End, limit int) *messages {
-	s := &messages{s: e.Socket, buf: make([]byte, limit)}
+func (f *flow) newMessages(limit int) *messages {
+	e := f.near()
+	s := &messages{f: f, s: e.Socket, limit: limit, memory: newMemory(limit, waiting(e.Socket))}
 	_, s.receive = socket.As[socket.Messenger](e.Socket)
+	s.m.Ancillary.WantFiles = f.wantFiles()
 	if e.first != nil {
 		s.first, s.only = e.first, e.first.from
 	}
@@ -189,22 +218,30 @@ func newMessages(e *End, limit int) *messages {
 func (s *messages) next() ([]byte, What, error) {
 	if first := s.first; first != nil {
 		s.first = nil
-		if first.err == nil && len(first.data) > len(s.buf) {
-			return nil, Message, &TooLongError{len(s.buf)}
+		if first.err == nil && len(first.data) > s.limit {
+			return nil, Message, &TooLongError{s.limit}
 		}
 		return first.data, Message, first.err
 	}
-	if !s.receive {
-		n, err := s.s.Read(s.buf)
-		return s.buf[:n], Message, err
-	}
 	for {
-		s.m.SetData(s.buf)
-		err := s.s.Receive(&s.m)
+		b, err := s.memory.take()
+		if err != nil {
+			return nil, Message, err
+		}
+		if !s.receive {
+			n, err := s.s.Read(b)
+			return b[:n], Message, err
+		}
+		s.m.SetData(b)
+		err = s.s.Receive(&s.m)
 		if s.only.IsZero() || s.m.Peer == s.only || err != nil && !errors.Is(err, socket.ErrTruncated) && !errors.Is(err, socket.ErrDescriptorsRefused) {
-			return s.buf[:s.m.N], Message, err
+			s.f.files = s.m.Ancillary.Files
+			return b[:s.m.N], Message, err
 		}
 	}
 }
 
-func (s *messages) release() {}
+func (s *messages) release() {
+	s.memory.release()
+	s.m.Ancillary.CloseFiles()
+}

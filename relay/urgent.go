@@ -54,10 +54,16 @@ func (f *flow) newMarked() *markReader {
 	return m
 }
 
-func (m *markReader) read(b []byte) (int, bool, error) {
-	if err := m.raw.Read(m.try); err != nil {
-		return 0, false, &net.OpError{Op: "read", Net: m.s.Kind().String(), Source: m.s.LocalAddr(), Addr: m.s.RemoteAddr(), Err: err}
+func (m *markReader) waiting() func() error {
+	return func() error {
+		if err := m.raw.Read(m.try); err != nil {
+			return &net.OpError{Op: "read", Net: m.s.Kind().String(), Source: m.s.LocalAddr(), Addr: m.s.RemoteAddr(), Err: err}
+		}
+		return nil
 	}
+}
+
+func (m *markReader) read(b []byte) (int, bool, error) {
 	if m.at {
 		b = b[:1]
 	}

@@ -103,6 +103,16 @@ func (s *session) wait() error {
 	}
 }
 
+// WaitRead implements socket.ReadWaiter.
+func (s *session) WaitRead() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if err := s.wait(); err != io.EOF {
+		return err
+	}
+	return nil
+}
+
 func passed(deadline time.Time) bool { return !deadline.IsZero() && !time.Now().Before(deadline) }
 
 func (s *session) Read(b []byte) (int, error) {

@@ -192,6 +192,22 @@ func (d *descriptor) call(dir *direction, a attempt) (syscall.Errno, error) {
 	return errno, err
 }
 
+// readable is the attempt that waits for something to read.
+type readable struct{}
+
+func (readable) try(fd int) syscall.Errno {
+	if sys.Ready(fd, sys.Readable) {
+		return 0
+	}
+	return syscall.EAGAIN
+}
+
+// WaitRead implements ReadWaiter.
+func (d *descriptor) WaitRead() error {
+	errno, err := d.call(&d.read, readable{})
+	return firstError(err, "poll", errno)
+}
+
 // waitError names why waiting ended: close wakes who waits by a deadline, and
 // the poller's own errors say little.
 func (d *descriptor) waitError(err error) error {

@@ -103,6 +103,15 @@ type Aborter interface {
 	Abort() error
 }
 
+// A ReadWaiter can wait for what is to be read before there is memory to read
+// it into, so that who waits for long holds none.
+type ReadWaiter interface {
+	// WaitRead returns nil once Read or Receive would not wait: something is
+	// there, or the end, or an error that they will tell. Deadlines and Close
+	// end it as they end those.
+	WaitRead() error
+}
+
 // A VectorWriter writes many buffers in one call: writev(2). It sends all of
 // them, and returns fewer octets only with an error.
 type VectorWriter interface {

@@ -233,6 +233,19 @@ func (s *Socket) Read(b []byte) (int, error) {
 	return n, s.failed("read", err)
 }
 
+// WaitRead waits until Read or Receive would not wait, for who has no memory to
+// read into before that: poll(2). Kinds that cannot tell refuse it.
+func (s *Socket) WaitRead() error {
+	w, ok := As[ReadWaiter](s.endpoint)
+	if !ok {
+		return s.unsupported("poll", "waiting without reading", "a socket of the kernel's")
+	}
+	if err := w.WaitRead(); err != nil {
+		return s.failed("read", err)
+	}
+	return nil
+}
+
 // Write sends all of b, as one message where the kind has messages: write(2).
 // It returns fewer octets only with an error.
 func (s *Socket) Write(b []byte) (int, error) {
