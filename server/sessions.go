@@ -174,8 +174,11 @@ func (t *sessionTable) receive(from *sessionSocket) error {
 		switch {
 		case t.over.Load():
 			return nil
-		case err == nil, errors.Is(err, socket.ErrDescriptorsRefused):
+		case err == nil:
 			again.reset()
+		case errors.Is(err, socket.ErrDescriptorsRefused):
+			t.drop("descriptors came with it, which a session cannot take", m.Peer)
+			continue
 		case errors.Is(err, socket.ErrTruncated):
 			t.drop("it is longer than the limit", m.Peer)
 			continue

@@ -35,6 +35,7 @@ func newFile(fd int) (*file, error) {
 	}
 	f := &file{}
 	f.init(fd, !nonblock)
+	f.reading.never = sys.WriteOnly(fd)
 	f.reading.regular, f.reading.blocking = regular, &f.blocking
 	f.writing.regular, f.writing.blocking = regular, &f.blocking
 	f.writing.terminal = -1
@@ -47,6 +48,7 @@ func newFile(fd int) (*file, error) {
 // fileReading is the attempt of read(2).
 type fileReading struct {
 	regular     bool         // never makes wait
+	never       bool         // opened to be written only
 	blocking    *atomic.Bool // the descriptor's: ask before reading
 	cannotAsk   bool         // preadv2(2) refuses to: ask by poll(2)
 	firstWriter bool         // a FIFO that nobody has opened to write yet has not ended
@@ -141,6 +143,15 @@ func (f *file) Read(b []byte) (int, error) {
 		return 0, io.EOF
 	}
 	return n, nil
+}
+
+// WaitRead implements ReadWaiter. What was opened to be written only never has
+// something to read, as reading it tells at once.
+func (f *file) WaitRead() error {
+	if f.reading.never {
+		return nil
+	}
+	return f.descriptor.WaitRead()
 }
 
 func (f *file) Write(b []byte) (int, error) {

@@ -432,3 +432,47 @@ func TestStorm(t *testing.T) {
 func final(err error) bool {
 	return err != nil && !errors.Is(err, os.ErrDeadlineExceeded) && !errors.Is(err, syscall.ECONNREFUSED)
 }
+
+// Who waits for what is to be read holds no memory; data, the end, a deadline
+// and Close end it.
+func TestWaitRead(t *testing.T) {
+	a, b, err := socket.Pair(socket.Unix, socket.Stream, 0)
+	check(t, err)
+	defer b.Close()
+	waited := make(chan error)
+	go func() { waited <- a.WaitRead() }()
+	if _, err := b.Write([]byte("x")); err != nil {
+		t.Fatal(err)
+	}
+	check(t, <-waited)
+	if n, err := a.Read(make([]byte, 10)); n != 1 || err != nil {
+		t.Errorf("Read = %d, %v", n, err)
+	}
+	check(t, a.SetReadDeadline(time.Unix(1, 0)))
+	if err := a.WaitRead(); !errors.Is(err, os.ErrDeadlineExceeded) {
+		t.Errorf("past the deadline it is %v", err)
+	}
+	check(t, a.SetReadDeadline(time.Time{}))
+	go func() { waited <- a.WaitRead() }()
+	check(t, b.Shutdown(socket.Write))
+	check(t, <-waited)
+	check(t, a.Close())
+	if err := a.WaitRead(); !errors.Is(err, net.ErrClosed) {
+		t.Errorf("on a closed socket it is %v", err)
+	}
+}
+
+// What cannot be read at all does not make wait for ever.
+func TestWaitReadOfWriteOnly(t *testing.T) {
+	r, w, err := os.Pipe()
+	check(t, err)
+	defer r.Close()
+	s, err := socket.FromFile(w)
+	check(t, err)
+	defer s.Close()
+	w.Close()
+	check(t, s.WaitRead())
+	if _, err := s.Read(make([]byte, 1)); !errors.Is(err, syscall.EBADF) {
+		t.Errorf("Read's error is %v", err)
+	}
+}

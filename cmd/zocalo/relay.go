@@ -9,7 +9,9 @@ import (
 
 	"zocalo"
 	"zocalo/address"
+	"zocalo/iso"
 	"zocalo/relay/bridge"
+	"zocalo/socket"
 )
 
 // relayRun is the verb relay: a bridge between two addresses.
@@ -18,7 +20,13 @@ type relayRun struct {
 	serving
 	bridge.Bridge
 
-	path string
+	path      string
+	dump      bool
+	dumpHex   bool
+	carryTSAP bool
+
+	dumped   *dump
+	progress *progress
 }
 
 func (a *app) relayVerb() *cobra.Command {
@@ -59,30 +67,15 @@ second signal ends it at once. SIGUSR1 prints totals and what is open.`,
 	f.Var((*patience)(&r.Retry), "retry", "go on trying to reach TO for `TIME`, with pauses from 100ms to 10s")
 	f.Lookup("retry").NoOptDefVal = "forever"
 	f.DurationVar(&r.Idle, "idle", 0, "end a pair when nothing passed for so long; 0 never")
+	f.Var((*rate)(&r.Rate), "rate", "let so many octets pass a second in each direction of a pair, as 1MB; data waits, none is dropped")
+	f.Var((*rate)(&r.TotalRate), "total-rate", "the same for all pairs in both directions together")
+	f.BoolVar(&r.PassFiles, "pass-fds", false, "pass on descriptors that come over unix sockets; without it they are refused")
+	f.BoolVar(&r.carryTSAP, "carry-tsap", false, "from iso to iso: call the selector that the peer called, and with its own")
+	f.BoolVar(&r.dump, "dump", false, "print what passes, with times and directions, on standard error")
+	f.BoolVar(&r.dumpHex, "dump-hex", false, "the same in hexadecimal")
 	f.DurationVar(&r.Lifetime, "lifetime", 0, "end a pair after so long, whatever passes; 0 never")
 	return cmd
 }
-
-// patience is the value of --retry: for how long, or forever where no time is
-// given.
-type patience time.Duration
-
-// Set implements pflag.Value.
-func (p *patience) Set(text string) error {
-	if text == "forever" {
-		*p = -1
-		return nil
-	}
-	d, err := time.ParseDuration(text)
-	if err != nil || d < 0 {
-		return errors.New("it must be a time, as 30s, or nothing")
-	}
-	*p = patience(d)
-	return nil
-}
-
-func (p *patience) String() string { return "" }
-func (p *patience) Type() string   { return "TIME" }
 
 // relayArgs checks that there are two addresses.
 func relayArgs(cmd *cobra.Command, args []string) error {
@@ -96,17 +89,22 @@ func relayArgs(cmd *cobra.Command, args []string) error {
 }
 
 func (r *relayRun) run(cmd *cobra.Command, args []string) error {
+	if err := exclusive(cmd, "dump", "dump-hex"); err != nil {
+		return err
+	}
 	if err := r.prepare(args); err != nil {
 		return err
 	}
 	ctx, stop := untilSignal(cmd.Context(), func(stopped) { r.Abort() })
 	defer stop()
 	defer onSIGUSR1(r.sayTotals)()
+	r.progress = r.newProgress()
 	err := r.Run(ctx)
-	if err != nil && ctx.Err() != nil && errors.Is(err, bridge.ErrStopped) {
-		return interruption(ctx)
-	}
-	if err != nil && canceled(ctx, err) {
+	r.progress.end()
+	switch {
+	case err != nil && ctx.Err() != nil && errors.Is(err, bridge.ErrStopped):
+		return interruption(ctx) // what was under way was not finished
+	case err != nil && canceled(ctx, err):
 		return nil
 	}
 	return relayUsage(err)
@@ -159,7 +157,42 @@ func (r *relayRun) prepare(args []string) error {
 		return r.sayListening(&passive{l, a})
 	}
 	r.OnEnd = r.sayPair
+	switch {
+	case r.dump:
+		r.dumped = r.newDump(quotedDump)
+	case r.dumpHex:
+		r.dumped = r.newDump(hexDump)
+	}
+	if r.dumped != nil {
+		r.OnData = r.dumped.see
+	}
+	if r.carryTSAP {
+		r.Route = carryTSAP
+	}
+	return r.exclusions()
+}
+
+// exclusions refuses what would do nothing, or spoil the data.
+func (r *relayRun) exclusions() error {
+	for _, a := range append([]address.Address{r.From}, r.To...) {
+		switch {
+		case r.json && (a.Scheme.Name == "stdio" || a.Scheme.Name == "fd" && a.Endpoint == "1"):
+			return usagef("--json: standard output carries the data of %v: leave one away", a)
+		case r.carryTSAP && a.Scheme.Name != "iso" && a.Scheme.Name != "iso-stream":
+			return usagef("--carry-tsap is from iso to iso, and %v is none", a)
+		}
+	}
+	if r.carryTSAP && !r.From.Passive(false) {
+		return usagef("--carry-tsap: %v does not listen, so nobody calls a selector of it", r.From)
+	}
 	return nil
+}
+
+// carryTSAP makes the address to reach one of the selectors that a peer uses.
+func carryTSAP(peer *socket.Socket, to address.Address) (address.Address, error) {
+	var err error
+	to.Settings, err = iso.Carry(peer, to.Settings)
+	return to, err
 }
 
 // relayUsage makes a mistake in the addresses one of usage.

@@ -10,22 +10,23 @@ import (
 
 // pairEvent is what --json prints of a pair that is over.
 type pairEvent struct {
-	Event   string    `json:"event"` // "ended"
-	Pair    int64     `json:"pair"`  // counts from 1
-	Peer    string    `json:"peer"`
-	Target  string    `json:"target"` // "" where nothing was reached
-	Began   time.Time `json:"began"`
-	Seconds float64   `json:"seconds"`
-	How     string    `json:"how"`  // "finished", "reset", "idle", "lifetime over", "cancelled" or "failed"
-	Sent    passed    `json:"sent"` // by the peer to the target
-	Answer  passed    `json:"received"`
-	Error   string    `json:"error,omitempty"`
+	Event    string    `json:"event"` // "ended"
+	Pair     int64     `json:"pair"`  // counts from 1
+	Peer     string    `json:"peer"`
+	Target   string    `json:"target"` // "" where nothing was reached
+	Began    time.Time `json:"began"`
+	Seconds  float64   `json:"seconds"`
+	How      string    `json:"how"`  // "finished", "reset", "idle", "lifetime over", "cancelled" or "failed"
+	Sent     passed    `json:"sent"` // by the peer to the target
+	Received passed    `json:"received"`
+	Dropped  int64     `json:"dropped,omitempty"` // datagrams that were lost
+	Error    string    `json:"error,omitempty"`
 }
 
 func newPairEvent(event string, p bridge.Pair) pairEvent {
 	e := pairEvent{
 		Event: event, Pair: p.Number, Peer: p.Peer, Target: p.Target, Began: p.Began, Seconds: p.Result.Duration.Seconds(),
-		How: p.Result.How.String(), Sent: newPassed(p.Result.From[relay.A]), Answer: newPassed(p.Result.From[relay.B]),
+		How: p.Result.How.String(), Sent: newPassed(p.Result.From[relay.A]), Received: newPassed(p.Result.From[relay.B]), Dropped: p.Dropped,
 	}
 	if p.Open {
 		e.How = ""
@@ -39,6 +40,8 @@ func newPairEvent(event string, p bridge.Pair) pairEvent {
 // sayPair says how a pair ended: to programs always, to people with -v, and
 // what failed to everybody.
 func (r *relayRun) sayPair(p bridge.Pair) {
+	r.progress.end()
+	r.dumped.forget(p.Number)
 	switch {
 	case r.json:
 		r.printJSON(newPairEvent("ended", p))
@@ -64,6 +67,7 @@ type totalsEvent struct {
 	Ended    int64  `json:"ended"`
 	Reset    int64  `json:"reset"`   // of those ended
 	Failed   int64  `json:"failed"`  // of those ended
+	Dropped  int64  `json:"dropped"` // datagrams that were lost
 	Refused  int64  `json:"refused"` // messages that did not fit
 	Sent     passed `json:"sent"`
 	Received passed `json:"received"`
@@ -72,7 +76,7 @@ type totalsEvent struct {
 // sayTotals prints the totals and what is open.
 func (r *relayRun) sayTotals() {
 	t := r.Totals()
-	e := totalsEvent{"totals", t.Open, t.Ended, t.Reset, t.Failed, t.Refused,
+	e := totalsEvent{"totals", t.Open, t.Ended, t.Reset, t.Failed, t.Dropped, t.Refused,
 		passed{Octets: t.From[relay.A].Octets, Messages: t.From[relay.A].Messages},
 		passed{Octets: t.From[relay.B].Octets, Messages: t.From[relay.B].Messages}}
 	if r.json {

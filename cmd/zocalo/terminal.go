@@ -1,6 +1,7 @@
 package main
 
 import (
+	"io"
 	"os"
 
 	"golang.org/x/sys/unix"
@@ -8,8 +9,11 @@ import (
 
 // width returns the columns of the terminal that standard output is, 0 if it
 // is none.
-func (a *app) width() int {
-	f, ok := a.out.(*os.File)
+func (a *app) width() int { return columns(a.out) }
+
+// columns returns those of a terminal, 0 for what is none.
+func columns(w io.Writer) int {
+	f, ok := w.(*os.File)
 	if !ok {
 		return 0
 	}

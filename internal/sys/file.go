@@ -44,6 +44,12 @@ func Nonblock(fd int) (bool, syscall.Errno) {
 	return flags&unix.O_NONBLOCK != 0, 0
 }
 
+// WriteOnly reports whether fd was opened to be written only.
+func WriteOnly(fd int) bool {
+	flags, err := unix.FcntlInt(uintptr(fd), unix.F_GETFL, 0)
+	return err == nil && flags&unix.O_ACCMODE == unix.O_WRONLY
+}
+
 // CloseOnExec sets FD_CLOEXEC, which belongs to this descriptor alone.
 func CloseOnExec(fd int) syscall.Errno {
 	if _, err := unix.FcntlInt(uintptr(fd), unix.F_SETFD, unix.FD_CLOEXEC); err != nil {

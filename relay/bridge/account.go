@@ -23,6 +23,9 @@ type Pair struct {
 	// passed until now, and how long it is open. End A is FROM's.
 	Result relay.Result
 
+	// Dropped counts the datagrams of it that were lost on their way.
+	Dropped int64
+
 	// Err is why it did not end in order.
 	Err error
 }
@@ -34,6 +37,7 @@ type Totals struct {
 	Reset   int64 // of these, those that a reset ended
 	Failed  int64 // of these, those that failed, or for which nothing was reached
 	Refused int64 // messages that did not fit
+	Dropped int64 // datagrams lost on their way, for the bounds of sessions or since a peer took no more
 
 	// From are the octets and messages that passed from each side, open pairs
 	// included.
@@ -45,7 +49,8 @@ type account struct {
 	mu     sync.Mutex
 	last   int64
 	open   map[int64]*entry
-	others others // nil without a fast path
+	others others       // nil without a fast path
+	drops  func() int64 // what was lost of datagrams; nil for nothing
 	totals Totals
 }
 
@@ -59,6 +64,13 @@ func (a *account) attach(o others) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.others = o
+}
+
+// countDrops adds what counts the datagrams that are lost.
+func (a *account) countDrops(lost func() int64) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.drops = lost
 }
 
 // number returns the number of the next pair.
@@ -177,6 +189,9 @@ func (b *Bridge) Totals() Totals {
 	defer b.account.mu.Unlock()
 	t := b.account.totals
 	t.Open = len(open)
+	if drops := b.account.drops; drops != nil {
+		t.Dropped = drops()
+	}
 	for _, p := range open {
 		for side := range t.From {
 			t.From[side].Octets += p.Result.From[side].Octets

@@ -74,6 +74,16 @@ type Bridge struct {
 	// and Lifetime after so long in any case. 0 or less is never.
 	Idle, Lifetime time.Duration
 
+	// Rate bounds the octets a second in each direction of a pair, TotalRate
+	// those of all pairs in both directions together. What is beyond waits,
+	// and so does its sender; none is dropped. 0 or less is no bound.
+	Rate, TotalRate int64
+
+	// PassFiles passes on descriptors that come over unix sockets, where both
+	// ends are such. Elsewhere, and without it, they are refused: the message
+	// that they come with is, and a stream ends by a reset.
+	PassFiles bool
+
 	// Drain is how long open pairs may go on once Run's context has ended;
 	// what is open after it is reset. 0 ends them at once, negative waits for
 	// as long as they take.
@@ -136,7 +146,7 @@ func (b *Bridge) Run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	r := &run{Bridge: b, log: b.Log, from: ends[0], to: ends[1:]}
+	r := &run{Bridge: b, log: b.Log, from: ends[0], to: ends[1:], total: bucket{rate: b.TotalRate}}
 	if r.log == nil {
 		r.log = slog.New(slog.DiscardHandler)
 	}
@@ -166,6 +176,8 @@ type run struct {
 	log  *slog.Logger
 	from end
 	to   []end
+
+	total bucket // of TotalRate
 
 	life context.Context // of the pairs: ends when the time to drain is over
 	stop func()          // begins nothing new any more

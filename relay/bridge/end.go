@@ -3,6 +3,7 @@ package bridge
 import (
 	"errors"
 	"fmt"
+	"slices"
 
 	"zocalo/address"
 	"zocalo/frame"
@@ -41,6 +42,11 @@ func (b *Bridge) prepare() ([]end, error) {
 		if err := checkPair(ends[0], to); err != nil {
 			return nil, err
 		}
+		if b.PassFiles {
+			if err := checkFiles(ends[0], to); err != nil {
+				return nil, err
+			}
+		}
 	}
 	return ends, nil
 }
@@ -66,6 +72,14 @@ func (e end) bounded() (is, known bool) {
 	return known && k.Properties().Bounded, known
 }
 
+// oneWay reports whether the options of a file or pipe open it for one
+// direction.
+func (e end) oneWay() bool {
+	return slices.ContainsFunc(e.Settings, func(s socket.Setting) bool {
+		return (s.Spec.Name == "rdonly" || s.Spec.Name == "wronly") && s.Value == true
+	})
+}
+
 // A PairError refuses two addresses that cannot be joined as they are.
 type PairError struct {
 	From, To address.Address
@@ -87,6 +101,8 @@ func checkPair(from, to end) error {
 		switch k, _ := e.kind(); {
 		case e.passive && k.Type == socket.Raw:
 			return refuse("%s has no peers to tell apart: only a socket that connects can be joined", e.Scheme.Name)
+		case e.Scheme.Name == "pipe" && !e.oneWay():
+			return refuse("%v would read what it writes: add rdonly to read it, or wronly to write to it", e)
 		case known && bounded && e.format != frame.Format{}:
 			return refuse("%s keeps message boundaries by itself: leave frame=%v away", e.Scheme.Name, e.format)
 		}
@@ -99,6 +115,23 @@ func checkPair(from, to end) error {
 		}
 		if bounded, _ := messages.bounded(); bounded || (messages.format != frame.Format{}) {
 			return refuse("%s", needsFormat(octets.Address, messages.Address))
+		}
+	}
+	return nil
+}
+
+// checkFiles refuses a pair between which no descriptors can pass.
+func checkFiles(from, to end) error {
+	refuse := func(problem string) error { return &PairError{from.Address, to.Address, problem} }
+	for _, e := range []end{from, to} {
+		k, known := e.kind()
+		switch {
+		case known && k.Domain != socket.Unix:
+			return refuse(fmt.Sprintf("descriptors pass between unix sockets, and %s is none: leave --pass-fds away", e.Scheme.Name))
+		case e.format != frame.Format{}:
+			return refuse(fmt.Sprintf("descriptors have no place in messages of a format: leave frame=%v or --pass-fds away", e.format))
+		case known && e.passive && k.Type == socket.Datagram:
+			return refuse(fmt.Sprintf("peers of %s-listen are sessions, which take no descriptors: leave --pass-fds away, or use unix-seqpacket", e.Scheme.Name))
 		}
 	}
 	return nil

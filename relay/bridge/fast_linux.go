@@ -240,7 +240,7 @@ func (f *fast) Ended(c *loop.Conn, e loop.Ending) {
 	case !c.Reached() && e.How == loop.Reset:
 		pair.Result.How, pair.Err = relay.Failed, errGone
 	case e.How == loop.FilesCame:
-		pair.Err = &relay.EndError{Side: relay.Side(e.Side), Err: socket.ErrDescriptorsRefused}
+		pair.Err = errFiles
 	case e.How == loop.Reset || e.How == loop.Broken:
 		pair.Err = &relay.EndError{Side: relay.Side(e.Side), Err: f.opError(pair, e)}
 	}

@@ -3,6 +3,7 @@ package bridge
 import (
 	"context"
 	"errors"
+	"syscall"
 	"time"
 
 	"zocalo/relay"
@@ -16,6 +17,10 @@ const datagramIdle = 2 * time.Second
 
 // errSessionOver is why a pair ends of which one is a session that is over.
 var errSessionOver = errors.New("the session of datagrams is over")
+
+// errFiles is why a message was refused, or a stream reset, with which
+// descriptors came.
+var errFiles = errors.New("descriptors came, which do not pass: between two unix sockets they do where that is asked for (--pass-fds)")
 
 // pair reaches the other end for one of FROM and joins them. Both are closed
 // when it returns.
@@ -52,6 +57,10 @@ func (r *run) pair(ctx context.Context, from *socket.Socket, to reacher) error {
 		result.How, err = relay.Idle, nil
 	case err != nil && r.life.Err() != nil:
 		result.How, err = relay.Cancelled, ErrStopped
+	case errors.Is(err, socket.ErrDescriptorsRefused):
+		err = errFiles
+	case errors.Is(err, syscall.EBADF):
+		err = &socket.Advised{Err: err, Advice: "it is open to be read only, and something came for it"}
 	case errors.As(err, &needs):
 		octets, messages := r.from.Address, t.Address
 		if needs.Side == relay.B {
@@ -70,13 +79,22 @@ func isSession(s *socket.Socket) bool {
 }
 
 func (r *run) options(e *entry) relay.Options {
-	o := relay.Options{MaxMessage: r.MaxMessage, Idle: r.Idle, Lifetime: r.Lifetime, Progress: &e.progress}
+	o := relay.Options{
+		MaxMessage: r.MaxMessage, Idle: r.Idle, Lifetime: r.Lifetime,
+		Files: relay.RefuseFiles, Pace: r.pace(), Progress: &e.progress,
+	}
+	if r.PassFiles {
+		o.Files = relay.PassFiles
+	}
 	if see := r.OnData; see != nil {
 		number := e.Number
 		o.OnData = func(from relay.Side, what relay.What, data []byte) { see(number, from, what, data) }
 	}
 	o.OnRefused = func(from relay.Side, err error) {
-		r.log.Warn("a message was refused", "pair", e.Number, "from", from, "peer", e.Peer, "error", err)
+		if errors.Is(err, socket.ErrDescriptorsRefused) {
+			err = errFiles
+		}
+		r.log.Warn("a message was refused", "pair", e.Number, "from", [2]string{e.Peer, e.Target}[from], "error", err)
 	}
 	return o
 }

@@ -1,9 +1,11 @@
 package bridge
 
 import (
+	"context"
 	"errors"
 	"fmt"
 
+	"zocalo"
 	"zocalo/address"
 	"zocalo/frame"
 	"zocalo/socket"
@@ -52,53 +54,81 @@ func (e *NotFastError) Error() string {
 // Is reports whether target is errors.ErrUnsupported.
 func (e *NotFastError) Is(target error) bool { return target == errors.ErrUnsupported }
 
-// choose reports whether the fast path is to be taken. It is an error where it
-// must be, and cannot.
-func (r *run) choose() (fast bool, err error) {
+// A way is what serves the peers of a listener until its context ends and what
+// is open then is over. run.life ends when the time to drain is over.
+type way func(context.Context, *zocalo.Listener) error
+
+// choose returns the fast way that can do what is asked for, nil for the
+// general one. It is an error where there must be a fast one, and is none.
+func (r *run) choose() (way, error) {
 	if r.Path == General {
-		return false, nil
+		return nil, nil
 	}
-	reason := r.notFast()
-	if reason != "" && r.Path == Fast {
-		return false, &NotFastError{reason}
+	fast, reason := r.fast()
+	if fast == nil && r.Path == Fast {
+		return nil, &NotFastError{reason}
 	}
-	return reason == "", nil
+	return fast, nil
 }
 
-// notFast says why the fast path cannot do what is asked for; "" if it can.
+// fast returns the fast way, or why there is none.
+func (r *run) fast() (way, string) {
+	if reason := r.notFast(); reason != "" {
+		return nil, reason
+	}
+	from, _ := r.from.kind()
+	batches, streams := true, isKernelStream(from)
+	for _, e := range r.to {
+		to, _ := e.kind()
+		batches = batches && isBatch(from, to)
+		streams = streams && isKernelStream(to)
+	}
+	switch {
+	case batches && r.Lifetime > 0:
+		return nil, "ends sessions of datagrams when they are idle, and not after a time (--lifetime)"
+	case batches:
+		return r.serveBatches, ""
+	case !streams:
+		return nil, fmt.Sprintf("is for two streams or two datagram sockets of the kernel's, and not for %s to %s", r.from.Scheme.Name, r.to[0].Scheme.Name)
+	case r.Rate > 0 || r.TotalRate > 0:
+		return nil, "has no rates for streams (--rate, --total-rate)"
+	}
+	return r.serveFast, ""
+}
+
+// notFast says what no fast way can do of what is asked for; "" for nothing.
 func (r *run) notFast() string {
 	switch {
+	case noFast != "":
+		return noFast
 	case !r.from.passive:
 		return fmt.Sprintf("serves a listener, and %v does not listen", r.from)
+	case r.to[0].passive:
+		return fmt.Sprintf("connects, and %v listens", r.to[0])
+	case r.from.isOnce():
+		return fmt.Sprintf("serves any number of peers, and %v takes one (once)", r.from)
 	case r.OnData != nil:
 		return "does not show what passes (--dump, --dump-hex)"
+	case r.PassFiles:
+		return "passes no descriptors (--pass-fds)"
 	case r.Route != nil:
 		return "reaches the same address for every peer"
 	case socket.Tracing():
 		return "makes its own system calls, which --trace does not see"
 	}
 	for _, e := range append([]end{r.from}, r.to...) {
-		k, known := e.kind()
-		_, once := e.IsOnce()
 		_, lingers := socket.Linger.In(e.Settings)
 		switch {
-		case !known || !kernelStream(k):
-			return fmt.Sprintf("is for two streams of the kernel's, and %s is none", e.Scheme.Name)
 		case e.format != frame.Format{}:
-			return fmt.Sprintf("passes octets, and %v cuts them into messages (%s=)", e, address.Frame.Name)
+			return fmt.Sprintf("passes what comes as it is, and %v cuts it into messages (%s=)", e, address.Frame.Name)
 		case lingers:
 			return fmt.Sprintf("does not wait for what it closes, and %v does (%s=)", e, socket.Linger.Name)
-		case once && e.isOnce():
-			return fmt.Sprintf("serves any number of peers, and %v takes one (once)", e)
 		}
 	}
-	if r.to[0].passive {
-		return fmt.Sprintf("connects, and %v listens", r.to[0])
-	}
-	return noFast
+	return ""
 }
 
-func kernelStream(k socket.Kind) bool {
+func isKernelStream(k socket.Kind) bool {
 	switch k.Domain {
 	case socket.Inet, socket.Inet6, socket.Unix, socket.VSock:
 		return k.Type == socket.Stream

@@ -37,7 +37,7 @@ func (r *run) reacher(ctx context.Context) (reacher, error) {
 	if err != nil {
 		return nil, err
 	}
-	if datagrams(l) {
+	if hasDatagrams(l) {
 		return r.newGathering(l), nil
 	}
 	return accepting{r, l}, nil
@@ -83,15 +83,10 @@ func (r *run) dial(ctx context.Context, peer *socket.Socket, to []end) (*socket.
 	defer context.AfterFunc(r.life, func() { cancel(context.Cause(r.life)) })()
 	start := time.Now()
 	for pause := firstPause; ; pause = min(2*pause, lastPause) {
-		var errs []error
-		for _, e := range to {
-			s, t, err := r.dialOne(ctx, peer, e)
-			if err == nil {
-				return s, t, nil
-			}
-			errs = append(errs, err)
+		s, t, err := r.dialAny(ctx, peer, to)
+		if err == nil {
+			return s, t, nil
 		}
-		err := errors.Join(errs...)
 		patience := r.Retry
 		if short(err) {
 			patience = max(patience, shortTime)
@@ -117,6 +112,19 @@ func patienceText(d time.Duration) string {
 		return "as long as it takes"
 	}
 	return d.String()
+}
+
+// dialAny connects to the first of the ends that can be reached.
+func (r *run) dialAny(ctx context.Context, peer *socket.Socket, to []end) (*socket.Socket, target, error) {
+	var errs []error
+	for _, e := range to {
+		s, t, err := r.dialOne(ctx, peer, e)
+		if err == nil {
+			return s, t, nil
+		}
+		errs = append(errs, err)
+	}
+	return nil, target{}, errors.Join(errs...)
 }
 
 // dialOne connects to one end.

@@ -39,8 +39,8 @@ func (r *run) serve(ctx context.Context) error {
 		return err
 	}
 	defer l.Close()
-	if fast {
-		return r.serveFast(ctx, l)
+	if fast != nil {
+		return fast(ctx, l)
 	}
 
 	to, err := r.reacher(ctx)
@@ -60,8 +60,10 @@ func (r *run) serve(ctx context.Context) error {
 			only = r.pair(r.life, c, to)
 		}
 	}
-	if datagrams(l) {
-		err = r.sessions(handle).Serve(ctx, l.Sockets()...)
+	if hasDatagrams(l) {
+		s := r.sessions(handle)
+		r.account.countDrops(s.Dropped)
+		err = s.Serve(ctx, l.Sockets()...)
 	} else {
 		err = r.server(once, handle).Serve(ctx, l)
 	}
@@ -95,7 +97,7 @@ func (r *run) reaching(accepting context.Context, to reacher) context.Context {
 	return accepting
 }
 
-func datagrams(l *zocalo.Listener) bool { return !l.Sockets()[0].Properties().Connected }
+func hasDatagrams(l *zocalo.Listener) bool { return !l.Sockets()[0].Properties().Connected }
 
 // isOnce reports whether a listener is to take one peer only.
 func (e end) isOnce() bool {

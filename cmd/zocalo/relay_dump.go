@@ -1,0 +1,80 @@
+package main
+
+import (
+	"fmt"
+	"sync"
+	"time"
+
+	"zocalo/relay"
+)
+
+// A dump prints what passes through a relay on standard error.
+type dump struct {
+	*app
+	row func(dst []byte, d dumped) []byte
+
+	mu      sync.Mutex
+	buf     []byte
+	offsets map[int64]*[2]int64 // of each pair, by direction
+}
+
+// dumped is a piece of what passes.
+type dumped struct {
+	when   time.Time
+	pair   int64
+	from   relay.Side
+	what   relay.What
+	offset int64 // of its first octet in that direction
+	data   []byte
+}
+
+func (r *relayRun) newDump(row func([]byte, dumped) []byte) *dump {
+	return &dump{app: r.app, row: row, offsets: make(map[int64]*[2]int64)}
+}
+
+func (d *dump) see(pair int64, from relay.Side, what relay.What, data []byte) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	at := d.offsets[pair]
+	if at == nil {
+		at = new([2]int64)
+		d.offsets[pair] = at
+	}
+	d.buf = d.row(d.buf[:0], dumped{time.Now(), pair, from, what, at[from], data})
+	at[from] += int64(len(data))
+	d.stderrLines().Write(d.buf)
+}
+
+// forget drops what is kept of a pair that is over.
+func (d *dump) forget(pair int64) {
+	if d == nil {
+		return
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	delete(d.offsets, pair)
+}
+
+// direction is the mark of what the peer of FROM sends, and of what it gets.
+func (d dumped) direction() byte { return [2]byte{'>', '<'}[d.from] }
+
+// appendHead appends when, of which pair and in which direction.
+func (d dumped) appendHead(dst []byte) []byte {
+	dst = d.when.AppendFormat(dst, "15:04:05.000000")
+	dst = fmt.Appendf(dst, " #%d %c", d.pair, d.direction())
+	if d.what == relay.Urgent {
+		dst = append(dst, '!')
+	}
+	return append(dst, ' ')
+}
+
+// quotedDump is a row for each piece, as Python's repr writes it.
+func quotedDump(dst []byte, d dumped) []byte {
+	return append(appendQuoted(d.appendHead(dst), d.data), '\n')
+}
+
+// hexDump is a head for each piece, and rows of 16 octets.
+func hexDump(dst []byte, d dumped) []byte {
+	dst = fmt.Appendf(d.appendHead(dst), "%s\n", plural(int64(len(d.data)), "octet"))
+	return appendHex(dst, d.direction(), d.what == relay.Urgent, d.offset, d.data)
+}
