@@ -104,16 +104,19 @@ func (s *session) undialed(err error) {
 	n := m.held[relay.A].count()
 	m.held[relay.A] = queue{}
 	s.account()
-	s.report(err, "dial")
+	s.report(err, err.Error())
 	s.drop(relay.A, n, "the far socket could not be had")
 }
 
-// redial dials again where the pause is over.
-func (s *session) redial() {
-	if m := s.more; m.again > 0 && s.near.e.loop.Now() >= m.again {
-		m.failure, m.again = nil, 0
-		s.near.e.dialFor(s)
+// redial dials again, and reports so, where the pause is over.
+func (s *session) redial() bool {
+	m, e := s.more, s.near.e
+	if e.loop.Now() < m.again {
+		return false
 	}
+	m.failure = nil
+	e.dialFor(s)
+	return true
 }
 
 // join makes f the session's far socket.

@@ -17,7 +17,8 @@
 // for [Relay.MaxMessage] or for the far kind, is refused and counted, never cut;
 // so is a message of a unix socket that descriptors come with. The sender's
 // name, credentials and what else comes beside a message do not pass: the far
-// side sees the session's own socket. Peers without a name to answer to, as an
+// side sees the session's own socket. A peer is answered from the address that it
+// has sent to, also where the near socket has all of the machine's. Peers without a name to answer to, as an
 // unbound unix socket, are turned away.
 //
 // Datagrams come and go in batches of up to 64. Trains, which the system joins

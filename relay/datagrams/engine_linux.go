@@ -27,6 +27,7 @@ type engine struct {
 	inbox  *inbox
 	outbox *outbox
 	pieces []piece // of the call in progress
+	peer   []byte  // of the message in hand
 
 	// The messages that a near socket has just received, by their slots in
 	// the inbox: each in a list of its session's.

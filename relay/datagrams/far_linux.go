@@ -13,6 +13,12 @@ import (
 
 // Ready implements loop.Handler, for the far socket.
 func (s *session) Ready(events loop.Events) {
+	if events&loop.HungUp != 0 && !s.reading {
+		// The loop would tell that again and again.
+		s.near.e.loop.Remove(int(s.fd))
+		s.out = true
+		return
+	}
 	if events&loop.Failed != 0 {
 		s.takeErrors()
 	}
@@ -37,8 +43,16 @@ func (s *session) read(on bool) {
 
 // change makes the loop tell of the events that the far socket is waited for.
 func (s *session) change() {
-	if err := s.near.e.loop.Change(int(s.fd), events(s.reading, s.blocked[relay.A])); err != nil {
-		s.near.e.fail(err)
+	e, change := s.near.e, s.near.e.loop.Change
+	if s.out {
+		if !s.reading {
+			return
+		}
+		s.out = false
+		change = func(fd int, events loop.Events) error { return e.loop.Add(fd, events, s) }
+	}
+	if err := change(int(s.fd), events(s.reading, s.blocked[relay.A])); err != nil {
+		e.fail(err)
 	}
 }
 
@@ -73,7 +87,10 @@ func (s *session) receive() {
 	for i := first; i < first+got; i++ {
 		p := e.inbox.parcel(i)
 		if s.connected && p.ends {
-			s.end(relay.Finished, nil)
+			n.flush()
+			s.finished = true
+			s.read(false)
+			s.resume()
 			return
 		}
 		switch {

@@ -58,11 +58,12 @@ func (in *inbox) receive(fd, most int) (int, syscall.Errno) {
 // came with it are closed then.
 type parcel struct {
 	data     []byte
-	size     int // its true length, more than data where it did not fit
-	segment  int // of a train; 0 is none
-	overflow uint32
-	ends     bool // no data and nothing beside it: the end of a connection, where there is one
-	files    bool // descriptors came with it, and are closed
+	size     int    // its true length, more than data where it did not fit
+	segment  int    // of a train; 0 is none
+	local    []byte // the address to answer from, if the socket has several; good until the slot is filled again
+	overflow uint32 // messages that the system has dropped so far
+	ends     bool   // no data and nothing beside it: the end of a connection, where there is one
+	files    bool   // descriptors came with it, and are closed
 }
 
 func (in *inbox) parcel(i int) (p parcel) {
@@ -85,6 +86,14 @@ func (in *inbox) parcel(i int) (p parcel) {
 		case sys.PIDFDItem:
 			if fd, ok := sys.CmsgInt(c); ok && fd >= 0 {
 				sys.Close(fd)
+			}
+		case sys.PacketInfoItem:
+			_, p.local, _, _ = sys.PacketInfo(c)
+		case sys.PacketInfo6Item:
+			// For a message to a group it is the group, which nobody answers
+			// from.
+			if _, address, ok := sys.PacketInfo6(c); ok && address[0] != 0xff {
+				p.local = address
 			}
 		case sys.DroppedItem:
 			n, _ := sys.CmsgInt(c)

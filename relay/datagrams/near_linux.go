@@ -18,7 +18,8 @@ type near struct {
 	socket   *socket.Socket
 	fd       int
 	name     socket.Name
-	sessions map[string]*session // by the peer's name, in the system's octets
+	local    int                 // octets of the address to answer from, where the socket has several; else 0
+	sessions map[string]*session // by their peers
 	want     int                 // messages to ask for at once
 	overflow uint32              // messages dropped by the system, as it told last
 
@@ -52,6 +53,9 @@ func (e *engine) addNear(s *socket.Socket) error {
 	d, _ := socket.As[socket.Descriptor](s)
 	n := &near{e: e, socket: s, fd: d.FD(), name: s.Name(), sessions: map[string]*session{}, want: firstWant, reading: true}
 	n.back = direction{from: relay.B, refuse: e.refuser("to the peers of " + n.name.String())}
+	if a := n.name.AddrPort().Addr(); a.IsValid() && a.IsUnspecified() && socket.ReceivePacketInfo.Set(s, true) == nil {
+		n.local = a.BitLen() / 8
+	}
 	if s.Domain() != socket.Unix {
 		socket.JoinDatagrams.Set(s, true) // or they come one by one
 		n.back.trains = s.Offloads().Send.On
@@ -146,8 +150,8 @@ func (n *near) distribute(got int) {
 			n.overflowed(p.overflow)
 		}
 		s := last
-		if sender := e.inbox.sender(i); s == nil || s.peer != string(sender) || s.over {
-			if s = n.session(sender, now); s == nil {
+		if peer := n.peer(i, &p); s == nil || s.peer != string(peer) || s.over {
+			if s = n.session(peer, now); s == nil {
 				continue
 			}
 			last = s
@@ -164,18 +168,32 @@ func (n *near) distribute(got int) {
 	e.gathered = e.gathered[:0]
 }
 
+// peer returns what tells the peers apart: the name of who sent what a slot
+// holds, in the system's octets, and the address of ours to answer from.
+func (n *near) peer(slot int, p *parcel) []byte {
+	name := n.e.inbox.sender(slot)
+	if n.local == 0 {
+		return name
+	}
+	n.e.peer = append(n.e.peer[:0], name...)
+	if len(p.local) != n.local {
+		return append(n.e.peer, make([]byte, n.local)...) // the system's choice
+	}
+	return append(n.e.peer, p.local...)
+}
+
 // session returns the session of a peer, which it begins if there is none; nil
 // where there must be none.
-func (n *near) session(sender []byte, now time.Duration) *session {
-	if s := n.sessions[string(sender)]; s != nil {
+func (n *near) session(peer []byte, now time.Duration) *session {
+	if s := n.sessions[string(peer)]; s != nil {
 		return s
 	}
 	e := n.e
-	peer := socket.SockaddrName(sender)
-	if why := n.refusal(peer); why != "" {
+	name := socket.SockaddrName(peer[:len(peer)-n.local])
+	if why := n.refusal(name); why != "" {
 		e.totals.turnedAway.Add(1)
 		if e.trouble.begins("turned away", now) {
-			e.log.Info("a message was turned away; others are not named", "socket", n.name, "peer", peer, "reason", why)
+			e.log.Info("a message was turned away; others are not named", "socket", n.name, "peer", name, "reason", why)
 		}
 		return nil
 	}
@@ -189,7 +207,7 @@ func (n *near) session(sender []byte, now time.Duration) *session {
 		e.totals.madeRoom.Add(1)
 		e.recent.oldest().end(relay.Cancelled, ErrMadeRoom)
 	}
-	return e.begin(n, string(sender), now)
+	return e.begin(n, string(peer), now)
 }
 
 func (n *near) refusal(peer socket.Name) string {
@@ -267,9 +285,11 @@ func (n *near) flush() {
 	if len(n.answers) == 0 {
 		return
 	}
-	n.e.send(n.fd, n.answers, &n.back)
-	clear(n.answers)
-	n.answers = n.answers[:0]
+	ps := n.answers
+	n.answers = nil
+	n.e.send(n.fd, ps, &n.back)
+	clear(ps)
+	n.answers = ps[:0]
 	n.adjust()
 }
 

@@ -146,11 +146,11 @@ func (o *outbox) fill(ps []piece, at, cutTo place, d *direction) {
 			at.piece += n
 		}
 		h.after = at
-		m.Name.Len = 0
+		m.Name.Len, m.Control = 0, h.control[:0]
 		if d.from == relay.B {
-			m.Name.Len = uint32(copy(m.Name.Buf[:], p.of.peer))
+			m.Name.Len = uint32(copy(m.Name.Buf[:], p.of.sockaddr()))
+			m.Control = p.of.appendSource(m.Control)
 		}
-		m.Control = h.control[:0]
 		if h.segment > 0 {
 			m.Control = sys.AppendSegmentSize(m.Control, h.segment)
 		}

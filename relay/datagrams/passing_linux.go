@@ -36,7 +36,7 @@ func (s *session) forward() {
 	e := s.near.e
 	s.listed = false
 	if s.head < 0 {
-		if e.limited() {
+		if e.limited() && !s.over {
 			s.resume()
 		}
 		return
@@ -188,9 +188,8 @@ func (s *session) hold(from relay.Side, p piece) {
 	e, m := s.near.e, s.extra()
 	if from == relay.A && s.fd < 0 {
 		switch {
-		case m.failure != nil:
+		case m.failure != nil && !s.redial():
 			s.drop(from, p.count(), "the far socket could not be had")
-			s.redial()
 			return
 		case e.dial.held+len(p.data) > mostHeldDialing:
 			s.drop(from, p.count(), "too much waits for far sockets to be connected")
@@ -240,9 +239,13 @@ func (s *session) resume() {
 	if s.over || s.blocked[relay.B] || s.more != nil && !s.more.held[relay.B].empty() {
 		return
 	}
-	if s.mayPass(relay.B) {
+	switch {
+	case s.finished:
+		s.end(relay.Finished, nil)
+		return
+	case s.mayPass(relay.B):
 		s.read(true)
-	} else {
+	default:
 		e.wait(s)
 	}
 	s.trim()

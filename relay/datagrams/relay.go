@@ -166,7 +166,8 @@ func (r *Relay) Abort() {
 	}
 }
 
-// Sessions returns the sessions that are open.
+// Sessions returns the sessions that are open. It waits for the loop, and so
+// must not be called by a hook.
 func (r *Relay) Sessions() []Session {
 	r.mu.Lock()
 	running := r.running

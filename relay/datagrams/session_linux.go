@@ -13,7 +13,7 @@ import (
 type session struct {
 	near       *near
 	number     int64
-	peer       string   // its name, in the system's octets
+	peer       string   // its name in the system's octets, then as many as near.local of our own address
 	next, prev *session // in recent
 	began      time.Duration
 	last       time.Duration // when something passed
@@ -31,6 +31,8 @@ type session struct {
 	tried      bool    // the last send failed, perhaps for what was sent before
 	unix       bool    // the far socket is in the domain unix
 	connected  bool    // the far socket has a connection, which may end
+	finished   bool    // the far socket has sent all: the session ends when that has left
+	out        bool    // the far socket is not in the loop
 	over       bool
 }
 
@@ -47,7 +49,7 @@ type more struct {
 	bucket    [2]bucket
 	far       *socket.Socket // whose closing does more than close(2)
 	failure   error          // of Dial
-	again     time.Duration  // when to dial again after it; 0 while that goes on
+	again     time.Duration  // when to dial again after it
 	pause     time.Duration  // before that
 }
 
@@ -83,6 +85,12 @@ func (s *session) end(how relay.How, err error) {
 	n := s.near
 	e := n.e
 	n.flush() // its answers too
+	if s.head >= 0 {
+		s.forward()
+	}
+	if s.over { // so forward has found
+		return
+	}
 	s.over = true
 	delete(n.sessions, s.peer)
 	e.recent.remove(s)
@@ -131,11 +139,28 @@ func (s *session) isUnix(side relay.Side) bool {
 
 // touch notes that something passed.
 func (s *session) touch(now time.Duration) {
+	if s.over {
+		return
+	}
 	s.last = now
 	s.near.e.recent.touch(s)
 }
 
-func (s *session) name() socket.Name { return socket.SockaddrName([]byte(s.peer)) }
+func (s *session) name() socket.Name { return socket.SockaddrName([]byte(s.sockaddr())) }
+
+func (s *session) sockaddr() string { return s.peer[:len(s.peer)-s.near.local] }
+
+// appendSource appends the item that makes a message come from the address that
+// the peer has sent to.
+func (s *session) appendSource(control []byte) []byte {
+	switch local := s.peer[len(s.peer)-s.near.local:]; len(local) {
+	case 4:
+		return sys.AppendPacketInfo(control, 0, [4]byte([]byte(local)))
+	case 16:
+		return sys.AppendPacketInfo6(control, 0, [16]byte([]byte(local)))
+	}
+	return control
+}
 
 // snapshot is the session as others see it.
 func (s *session) snapshot() Session {

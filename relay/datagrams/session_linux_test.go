@@ -3,6 +3,7 @@ package datagrams_test
 import (
 	"context"
 	"errors"
+	"net/netip"
 	"os"
 	"syscall"
 	"testing"
@@ -346,6 +347,89 @@ func TestSeqPacketTarget(t *testing.T) {
 	try(t, c.Close())
 	hears(t, p, "last")
 	if e := ended.wait(t, 1)[0]; e.Result.How != relay.Finished || e.Result.From[relay.B].Messages != 5 {
+		t.Errorf("ended: %+v", e)
+	}
+}
+
+// A socket that has every address answers from the one that the peer has sent
+// to: else a connected peer would not take the answer.
+func TestAnswersFromWhereItWasAsked(t *testing.T) {
+	for any, each := range map[string][]string{"0.0.0.0:0": {"127.0.0.1", "127.0.0.5", "127.9.9.9"}, "[::]:0": {"::1"}} {
+		target, front := bound(t, "127.0.0.1:0"), bound(t, any)
+		echo(t, target)
+		r := &datagrams.Relay{Dial: to(target.Name())}
+		port := front.Name().AddrPort().Port()
+		start(t, r, front)
+		first := connected(t, socket.InetName(netip.AddrPortFrom(netip.MustParseAddr(each[0]), port)))
+		says(t, first, "has it begun?")
+		hears(t, first, "has it begun?")
+		for _, text := range each {
+			p := connected(t, socket.InetName(netip.AddrPortFrom(netip.MustParseAddr(text), port)))
+			for range 2 {
+				says(t, p, "hola")
+				hears(t, p, "hola")
+			}
+		}
+		if n := r.Totals(); n.Sessions != int64(len(each))+1 {
+			t.Errorf("%s: totals: %+v", any, n)
+		}
+	}
+	// One peer may ask at two of them: each answer comes from its own.
+	target, front := bound(t, "127.0.0.1:0"), bound(t, "0.0.0.0:0")
+	echo(t, target)
+	r := &datagrams.Relay{Dial: to(target.Name())}
+	port := front.Name().AddrPort().Port()
+	start(t, r, front)
+	first := connected(t, socket.InetName(netip.AddrPortFrom(netip.MustParseAddr("127.0.0.1"), port)))
+	says(t, first, "has it begun?")
+	hears(t, first, "has it begun?")
+	p := bound(t, "127.0.0.1:0")
+	for _, text := range []string{"127.0.0.2", "127.0.0.3", "127.0.0.2"} {
+		m := socket.Message{Peer: socket.InetName(netip.AddrPortFrom(netip.MustParseAddr(text), port))}
+		m.SetData([]byte(text))
+		_, err := p.Send(&m)
+		try(t, err)
+		asked := m.Peer
+		m.SetData(make([]byte, 100))
+		try(t, p.Receive(&m))
+		if got := string(m.Buffers[0][:m.N]); got != text || m.Peer != asked {
+			t.Errorf("the answer %q comes from %v, and %v was asked", got, m.Peer, asked)
+		}
+	}
+}
+
+// What a seqpacket target has sent before its end arrives, however slowly.
+func TestEndBehindARate(t *testing.T) {
+	l, err := socket.New(socket.Unix, socket.SeqPacket, 0)
+	try(t, err)
+	defer l.Close()
+	try(t, l.Bind(unixName(aPath(t))))
+	try(t, l.Listen(0))
+	front := bound(t, "127.0.0.1:0")
+	var ended pending[datagrams.Session]
+	r := &datagrams.Relay{Rate: 100_000, OnEnd: ended.add}
+	r.Dial = func(ctx context.Context, _ socket.Name) (*socket.Socket, error) {
+		s, err := socket.New(socket.Unix, socket.SeqPacket, 0)
+		if err == nil {
+			err = s.Connect(ctx, l.Name())
+		}
+		return s, err
+	}
+	p := connected(t, front.Name())
+	start(t, r, front)
+	says(t, p, "hola")
+	c, err := l.Accept(t.Context())
+	try(t, err)
+	defer c.Close()
+	hears(t, c, "hola")
+	for range 50 {
+		says(t, c, repeated(1000))
+	}
+	try(t, c.Close())
+	for range 50 {
+		hears(t, p, repeated(1000))
+	}
+	if e := ended.wait(t, 1)[0]; e.Result.How != relay.Finished || e.Result.From[relay.B].Messages != 50 || e.Dropped != [2]int64{} {
 		t.Errorf("ended: %+v", e)
 	}
 }
