@@ -73,11 +73,13 @@ func (s *side) receive(max int) (n int, ok bool) {
 		return s.receiveSpliced(max)
 	}
 	b := s.conn.w.Scratch()[:min(max, ScratchSize)]
-	urgent := false
-	if s.kind != Plain && !s.is(fresh) {
-		if urgent, _ = sys.RawAtMark(int(s.fd), &s.conn.w.number); urgent {
-			b = b[:1]
-		}
+	urgent, some := s.atMark()
+	if !some {
+		s.unset(readable | marked)
+		return 0, true
+	}
+	if urgent {
+		b = b[:1]
 	}
 	n, files, errno := s.read(b)
 	if s.conn.state == over { // for what came with it
@@ -109,6 +111,21 @@ func (s *side) receive(max int) (n int, ok bool) {
 		s.unset(readable)
 	}
 	return n, s.send(b[:n], urgent, files)
+}
+
+// atMark reports whether the next octet is urgent, and whether it is known that
+// there is one, or the end. A read that finds nothing there when it is asked
+// for, and an urgent octet when it begins, would take it for an ordinary one.
+func (s *side) atMark() (urgent, some bool) {
+	if s.kind == Plain || s.is(fresh) {
+		return false, true
+	}
+	number := &s.conn.w.number
+	if n, errno := sys.RawPending(int(s.fd), number); errno == 0 && n == 0 {
+		return false, s.is(closing)
+	}
+	urgent, _ = sys.RawAtMark(int(s.fd), number)
+	return urgent, true
 }
 
 // read is recv(2), or recvmsg(2) where descriptors may come.

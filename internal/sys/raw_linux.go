@@ -134,6 +134,12 @@ func RawAtMark(fd int, v *int32) (bool, syscall.Errno) {
 	return errno == 0 && *v != 0, errno
 }
 
+// RawPending is Pending; v is where the system writes its answer.
+func RawPending(fd int, v *int32) (int, syscall.Errno) {
+	_, errno := raw(unix.SYS_IOCTL, uintptr(fd), unix.TIOCINQ, uintptr(unsafe.Pointer(v)), 0, 0, 0)
+	return int(*v), errno
+}
+
 // Pipe is pipe2(2), nonblocking and close-on-exec, raw.
 func Pipe() (r, w int, errno syscall.Errno) {
 	var fds [2]int32
