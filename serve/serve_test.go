@@ -319,7 +319,8 @@ func TestDatagrams(t *testing.T) {
 	l := bound(t, k)
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan error)
-	sessions := &server.Sessions{Idle: 100 * time.Millisecond, Handler: func(ctx context.Context, c *socket.Socket) {
+	// Long enough for a program to start and to answer, on a busy machine.
+	sessions := &server.Sessions{Idle: 4 * time.Second, Handler: func(ctx context.Context, c *socket.Socket) {
 		if err := p.Serve(ctx, c); err != nil {
 			t.Error(err)
 		}
@@ -334,6 +335,8 @@ func TestDatagrams(t *testing.T) {
 				t.Errorf("%q, %v; want %q", got[:n], err, message)
 			}
 		}
+	}
+	for _, c := range []*socket.Socket{a, b} {
 		j.await(t, "program ended", "peer="+c.Name().String(), "terminated")
 	}
 	cancel()
