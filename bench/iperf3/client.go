@@ -33,6 +33,9 @@ type Client struct {
 // error, what this end found of a test that failed in the middle; the report
 // is nil where it never began.
 func (c *Client) Run(ctx context.Context) (*Report, error) {
+	if err := c.Test.Check(); err != nil {
+		return nil, err
+	}
 	a, err := address.Parse(c.Address)
 	if err != nil {
 		return nil, err
@@ -74,13 +77,7 @@ type attempt struct {
 
 func (t *attempt) run(ctx context.Context) (*Report, error) {
 	segment, _ := socket.MaxSegment.Get(t.s)
-	if t.test.Omit%time.Second != 0 {
-		return nil, fmt.Errorf("iperf3: %v to omit: it takes whole seconds", t.test.Omit)
-	}
 	t.test.complete(segment)
-	if r := t.test.check(); r != nil {
-		return nil, fmt.Errorf("iperf3: %w", r)
-	}
 	r := newRun(&t.test)
 	defer r.close()
 	// The end of ctx ends the set-up, which has nothing to tell yet, at once.
@@ -296,7 +293,8 @@ func (t *attempt) answer(ctx context.Context, ear *ear) error {
 }
 
 func (t *attempt) emit(i bench.Interval) {
-	if i.End <= i.Start || t.test.Interval <= 0 {
+	// What is left at the end may be too short to tell anything.
+	if t.test.Interval <= 0 || i.End-i.Start < t.test.Interval/10 {
 		return
 	}
 	t.intervals = append(t.intervals, i)

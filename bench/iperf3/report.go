@@ -168,7 +168,8 @@ func percent(f float64) float64 {
 	return f
 }
 
-// Sent and Received are the sums of the end's flows each way.
+// Sent and Received are the sums of the end's flows each way. A stream has no
+// messages; those of Received are the datagrams that arrived.
 func (e *End) Sent() bench.Traffic     { return e.sum(true) }
 func (e *End) Received() bench.Traffic { return e.sum(false) }
 

@@ -2,6 +2,7 @@ package iperf3
 
 import (
 	"fmt"
+	"math"
 	"time"
 
 	"zocalo/bench"
@@ -19,7 +20,7 @@ func (p *Report) Result(address, program string) *bench.Result {
 	c.Mode, c.Direction, c.Size, c.Flows = bench.Stream, p.Test.Direction, p.Test.Size, p.Test.Flows
 	c.Duration, c.WarmUp, c.Count = p.Test.Duration, p.Test.Omit, p.Test.Blocks
 	if p.Test.Rate > 0 {
-		c.Rate = float64(p.Test.Rate) / 8 / float64(p.Test.Size) * float64(p.Test.Flows)
+		c.Rate = math.Round(100*float64(p.Test.Rate)/8/float64(p.Test.Size)*float64(p.Test.Flows)) / 100
 	}
 	r := &bench.Result{
 		Conditions: c, Interrupted: p.Interrupted, Elapsed: p.Elapsed,
@@ -28,6 +29,8 @@ func (p *Report) Result(address, program string) *bench.Result {
 	if p.Far != nil {
 		r.Far = p.side(p.Far)
 		p.remark(r)
+	} else {
+		r.Remarks = append(r.Remarks, "the server has not told what it counted")
 	}
 	if p.Interrupted {
 		r.Remarks = append(r.Remarks, "the run was interrupted: the figures are of what there was until then")
@@ -64,6 +67,8 @@ func (p *Report) side(e *End) *bench.Side {
 	of := func(percent float64) time.Duration { return time.Duration(percent / 100 * float64(p.Elapsed)) }
 	s.Processor = bench.Processor{User: of(e.Processor[0]), System: of(e.Processor[1])}
 	if !p.Test.UDP {
+		// Writes, as long as they were: what is received has lost their bounds.
+		s.Sent.Messages, s.Received.Messages = s.Sent.Octets/int64(p.Test.Size), s.Received.Octets/int64(p.Test.Size)
 		return s
 	}
 	for _, f := range e.Flows {
@@ -76,6 +81,7 @@ func (p *Report) side(e *End) *bench.Side {
 		s.Arrivals.Expected += f.Packets
 		s.Arrivals.Lost += f.Lost
 		s.Arrivals.Reordered += f.Late
+		s.Arrivals.SmoothedJitter = max(s.Arrivals.SmoothedJitter, f.Jitter)
 	}
 	return s
 }

@@ -1,6 +1,7 @@
 package iperf3
 
 import (
+	"fmt"
 	"math"
 	"time"
 
@@ -95,6 +96,19 @@ func (t *Test) complete(segment int) {
 		t.Size = normalDatagram
 	}
 	t.Rate, t.Burst = max(t.Rate, 0), max(t.Burst, 1)
+}
+
+// Check reports what of the test is out of bounds. The defaults are put in
+// place first, in a copy.
+func (t Test) Check() error {
+	if t.Omit%time.Second != 0 {
+		return fmt.Errorf("iperf3: %v to omit: it takes whole seconds", t.Omit)
+	}
+	t.complete(0)
+	if r := t.check(); r != nil {
+		return fmt.Errorf("iperf3: %w", r)
+	}
+	return nil
 }
 
 // check refuses what is out of bounds, after complete.

@@ -13,6 +13,7 @@ import (
 	"zocalo"
 	"zocalo/address"
 	"zocalo/bench"
+	"zocalo/bench/iperf3"
 	"zocalo/socket"
 )
 
@@ -62,6 +63,9 @@ Without a mode it measures round trips and then throughput. Without an address
 it measures every kind of socket on this machine, beside a pipe and a copy in
 memory.
 
+iperf3:HOST speaks iperf3's protocol: with any server of that, and with --serve
+to any of its clients, many at once.
+
 It prints what both ends counted, percentiles as far as there are samples for
 them, what the processor spent, and the conditions of the run. A note says what
 a reader must know: that both ends disagree, or that the generator itself was
@@ -75,6 +79,9 @@ changed; 130 that it was interrupted: the figures are then of what there was.`,
   zocalo bench tcp:host:7 --round-trip --histogram
   zocalo bench tcp:host:5201 --rate 5000 --plot latency.svg
   zocalo bench udp:host:5201 --stream --rate 10000 --size 1200
+  zocalo bench iperf3:host --reverse --flows 4
+  zocalo bench iperf3:host,udp,rate=100M --size 1400
+  zocalo bench --serve iperf3:any
   zocalo bench tcp:host:5201 --against tcp:host:5201,nodelay --round-trip
   zocalo bench --relay 'socat TCP-LISTEN:{from.port},fork TCP:{to.host}:{to.port}'`,
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -126,6 +133,9 @@ func (b *benching) run(cmd *cobra.Command, args []string) error {
 		return usagef("%d addresses: give one, and another with --against", len(args))
 	case len(args) == 0:
 		return usagef("an address is needed")
+	}
+	if iperf3.IsAddress(args[0]) {
+		return b.measureIperf3(ctx, cmd, args[0])
 	}
 	return b.measure(ctx, args[0])
 }

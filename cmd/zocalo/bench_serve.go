@@ -8,7 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"zocalo/bench"
-	"zocalo/server"
+	"zocalo/bench/iperf3"
 	"zocalo/socket"
 )
 
@@ -30,10 +30,10 @@ func (b *benching) server(cmd *cobra.Command, args []string) error {
 	if !b.quiet {
 		end.OnRun = func(peer socket.Name, what string) { b.log.Debug("run", "peer", peer.String(), "asks", what) }
 	}
-	var servers []*server.Server
+	var aborts []func()
 	ctx, stop := untilSignal(cmd.Context(), func(stopped) {
-		for _, s := range servers {
-			s.Abort()
+		for _, abort := range aborts {
+			abort()
 		}
 	})
 	defer stop()
@@ -48,6 +48,14 @@ func (b *benching) server(cmd *cobra.Command, args []string) error {
 		}
 	}()
 	for _, text := range args {
+		if iperf3.IsAddress(text) {
+			serve, abort, l, err := b.serveIperf3(ctx, text)
+			if err != nil {
+				return err
+			}
+			listeners, aborts, serving = append(listeners, l), append(aborts, abort), append(serving, serve)
+			continue
+		}
 		l, err := b.listenOn(ctx, text)
 		if err != nil {
 			return err
@@ -58,7 +66,7 @@ func (b *benching) server(cmd *cobra.Command, args []string) error {
 			if err != nil {
 				return err
 			}
-			servers = append(servers, s)
+			aborts = append(aborts, s.Abort)
 			serving = append(serving, func() error { return s.Serve(ctx, l) })
 			continue
 		}
