@@ -135,6 +135,16 @@ func (r *run) halt() {
 	r.note()
 }
 
+// finish ends the streams that sent, after halt. iperf3's client waits for
+// whole blocks when the test is over, and the last one was cut off.
+func (r *run) finish() {
+	for _, f := range r.flows {
+		if f.sends && !r.test.UDP {
+			f.s.CloseWrite()
+		}
+	}
+}
+
 func (r *run) note() {
 	for _, f := range r.flows {
 		f.last = f.mark()

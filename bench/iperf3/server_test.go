@@ -260,6 +260,33 @@ func TestInterrupted(t *testing.T) {
 	}
 }
 
+// A client that waits for a whole block after the end of the test, as iperf3's
+// does, is told that the stream is over.
+func TestStreamsEnd(t *testing.T) {
+	n, told := serveOn(t, &Server{}, "tcp:127.0.0.1:0")
+	p := strangerOn(t, n)
+	c := newCookie()
+	p.write(t, c[:])
+	p.state(t, ParamExchange)
+	p.json(t, `{"tcp":true,"parallel":1,"len":131072,"time":100,"reverse":true}`)
+	p.state(t, CreateStreams)
+	flow := strangerOn(t, n)
+	flow.write(t, c[:])
+	p.state(t, TestStart)
+	p.state(t, TestRunning)
+	if _, err := io.CopyN(io.Discard, flow.s, 1000); err != nil {
+		t.Fatal(err)
+	}
+	end := TestEnd
+	p.write(t, []byte{byte(end)})
+	if _, err := io.Copy(io.Discard, flow.s); err != nil {
+		t.Error(err)
+	}
+	p.state(t, ExchangeResults)
+	p.s.Close()
+	next(t, told)
+}
+
 // A server that ends tells the clients of the tests that run.
 func TestServerEnds(t *testing.T) {
 	l, err := zocalo.Listen(t.Context(), "tcp:127.0.0.1:0")

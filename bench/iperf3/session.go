@@ -203,6 +203,7 @@ func (n *session) measure(r *run) error {
 		case told := <-ear.heard:
 			r.halt()
 			if told.err == nil && told.state == TestEnd {
+				r.finish()
 				return nil
 			}
 			if n.ctx.Err() != nil {
