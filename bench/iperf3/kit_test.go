@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net"
+	"net/netip"
 	"os/exec"
 	"strings"
 	"sync"
@@ -35,6 +36,12 @@ func serveOn(t *testing.T, s *Server, addressText string) (name socket.Name, tol
 	if err != nil {
 		t.Fatal(err)
 	}
+	for at := l.Name().AddrPort(); at.IsValid() && !udpIsFree(at); at = l.Name().AddrPort() {
+		l.Close()
+		if l, err = zocalo.Listen(t.Context(), addressText); err != nil {
+			t.Fatal(err)
+		}
+	}
 	told = make(chan ended, 1000)
 	s.OnTest = func(_ socket.Name, r *Report, err error) { told <- ended{r, err} }
 	ctx, stop := context.WithCancel(context.Background())
@@ -47,6 +54,17 @@ func serveOn(t *testing.T, s *Server, addressText string) (name socket.Name, tol
 		}
 	})
 	return l.Name(), told
+}
+
+// udpIsFree reports whether datagrams can be had at an address too: the system
+// chose the port for TCP alone.
+func udpIsFree(at netip.AddrPort) bool {
+	u, err := net.ListenUDP("udp", net.UDPAddrFromAddrPort(at))
+	if err != nil {
+		return false
+	}
+	u.Close()
+	return true
 }
 
 // next is the next test that a server tells of.
@@ -80,11 +98,9 @@ func stockServer(t *testing.T, args ...string) stockServing {
 		}
 		port := l.Addr().(*net.TCPAddr).Port
 		l.Close()
-		u, err := net.ListenUDP("udp", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1), Port: port})
-		if err != nil {
+		if !udpIsFree(l.Addr().(*net.TCPAddr).AddrPort()) {
 			continue
 		}
-		u.Close()
 		ctx, stop := context.WithTimeout(context.Background(), 2*patience)
 		c := exec.CommandContext(ctx, program, append([]string{"-s", "-1", "-B", "127.0.0.1", "-p", fmt.Sprint(port), "--forceflush"}, args...)...)
 		out := &lockedBuffer{}

@@ -122,6 +122,9 @@ func (p *Report) hear(w *results) error {
 			ID: s.ID, Sends: !near.Sends, Octets: max(int64(s.Octets), 0), Elapsed: seconds(s.End - s.Start),
 			Packets: max(int64(s.Packets), 0), Lost: max(int64(s.Lost), 0), Jitter: seconds(s.Jitter), Retransmits: int(max(s.Retransmits, -1)),
 		}
+		if f.Sends {
+			f.Lost, f.Jitter = 0, 0 // iperf3 sends back what this end has told it
+		}
 		if s.OmittedPackets != nil {
 			f.Packets = max(f.Packets-int64(*s.OmittedPackets), 0)
 		} else if p.Test.UDP {

@@ -23,24 +23,26 @@ import (
 // turn away.
 func TestSeveralStockClients(t *testing.T) {
 	n, told := serveOn(t, &Server{}, "tcp:127.0.0.1:0")
-	var wait sync.WaitGroup
 	all := []string{"-t 1 -b 20M", "-t 1 -b 20M -R", "-u -t 1 -b 1M -l 1000 -P 2", "-u -t 1 -b 1M -l 1000 -R", "-t 1 -b 20M --bidir", "-u -t 1 -b 1M -l 1000"}
-	for _, args := range all {
-		wait.Go(func() {
-			if _, err := stockClient(t, n, strings.Fields(args)...); err != nil {
-				t.Errorf("%s: %v", args, err)
-			}
-		})
-	}
-	wait.Wait()
-	for range all {
-		e := next(t, told)
-		if e.err != nil {
-			t.Error(e.err)
-			continue
+	untilAgreed(t, func() (problem string) {
+		var wait sync.WaitGroup
+		for _, args := range all {
+			wait.Go(func() {
+				if _, err := stockClient(t, n, strings.Fields(args)...); err != nil {
+					t.Errorf("%s: %v", args, err)
+				}
+			})
 		}
-		checkEnds(t, e.report)
-	}
+		wait.Wait()
+		for range all {
+			e := next(t, told)
+			if e.err != nil {
+				t.Error(e.err)
+			}
+			problem += checkEnds(e.report)
+		}
+		return problem
+	})
 }
 
 func TestBusy(t *testing.T) {
@@ -178,9 +180,9 @@ func TestAnnouncedLength(t *testing.T) {
 // A client that vanishes ends its test and nothing else, wherever it was.
 func TestClientVanishes(t *testing.T) {
 	n, told := serveOn(t, &Server{}, "tcp:127.0.0.1:0")
-	c := newCookie()
 	for _, at := range []string{"parameters", "flows", "datagrams", "running"} {
 		t.Run(at, func(t *testing.T) {
+			c := newCookie()
 			p := strangerOn(t, n)
 			p.write(t, c[:])
 			p.state(t, ParamExchange)
@@ -313,12 +315,13 @@ func TestOtherKinds(t *testing.T) {
 		n, _ := serveOn(t, &Server{}, where)
 		scheme, _, _ := strings.Cut(where, ":")
 		for _, direction := range []bench.Direction{bench.Forward, bench.Both} {
-			r, err := (&Client{Address: scheme + ":" + n.String(), Test: Test{Duration: 200 * time.Millisecond, Rate: rated, Direction: direction}}).Run(t.Context())
-			if err != nil {
-				t.Errorf("%s: %v", where, err)
-				continue
-			}
-			checkEnds(t, r)
+			untilAgreed(t, func() string {
+				r, err := (&Client{Address: scheme + ":" + n.String(), Test: Test{Duration: 200 * time.Millisecond, Rate: rated, Direction: direction}}).Run(t.Context())
+				if err != nil {
+					t.Fatalf("%s: %v", where, err)
+				}
+				return checkEnds(r)
+			})
 		}
 		_, err := (&Client{Address: scheme + ":" + n.String(), Test: Test{UDP: true, Octets: 100000, Rate: rated}}).Run(t.Context())
 		if (err != nil) != (scheme == "unix") {

@@ -9,16 +9,34 @@ import (
 	"zocalo/bench"
 )
 
-// agree fails unless two ends' figures are within 5 %.
-func agree(t *testing.T, what string, sent, received int64) {
-	t.Helper()
+// agree reports two ends' figures that are not within 5 % of each other.
+func agree(what string, sent, received int64) (problem string) {
 	if sent <= 0 || received <= 0 {
-		t.Errorf("%s: %d octets sent, %d received", what, sent, received)
-		return
+		return fmt.Sprintf("%s: %d sent, %d received; ", what, sent, received)
 	}
 	if d := float64(sent-received) / float64(sent); d > 0.05 || d < -0.05 {
-		t.Errorf("%s: %d octets sent and %d received, which differ by %.1f %%", what, sent, received, 100*d)
+		return fmt.Sprintf("%s: %d sent and %d received, which differ by %.1f %%; ", what, sent, received, 100*d)
 	}
+	return ""
+}
+
+// attempts is how often a test runs until both ends agree. What is under way
+// when time is over is more than 5 % where a machine under load leaves a
+// process waiting for a tenth of a second; an end that counts wrong does so
+// each time.
+const attempts = 6
+
+// untilAgreed runs a test until it reports no problem.
+func untilAgreed(t *testing.T, run func() (problem string)) {
+	t.Helper()
+	var problem string
+	for range attempts {
+		if problem = run(); problem == "" || t.Failed() {
+			return
+		}
+		t.Log(problem)
+	}
+	t.Error(problem)
 }
 
 // perSecond is what a flow moved in a second of its own time, since the ends of
@@ -31,10 +49,9 @@ func perSecond(r *Report, f Flow, n int64) int64 {
 }
 
 // checkEnds compares what both ends found.
-func checkEnds(t *testing.T, r *Report) {
-	t.Helper()
+func checkEnds(r *Report) (problem string) {
 	if r == nil || r.Far == nil {
-		t.Fatalf("no figures of both ends: %+v", r)
+		return fmt.Sprintf("no figures of both ends: %+v", r)
 	}
 	for i, near := range r.Near.Flows {
 		sent, received := near, r.Far.Flows[i]
@@ -45,16 +62,17 @@ func checkEnds(t *testing.T, r *Report) {
 			continue // the other flow had sent all of it before
 		}
 		if !r.Test.UDP {
-			agree(t, fmt.Sprintf("flow %d", near.ID), perSecond(r, sent, sent.Octets), perSecond(r, received, received.Octets))
+			problem += agree(fmt.Sprintf("flow %d", near.ID), perSecond(r, sent, sent.Octets), perSecond(r, received, received.Octets))
 			continue
 		}
 		// A machine under load may lose datagrams; then both ends must agree on
 		// how many.
-		agree(t, fmt.Sprintf("datagrams of flow %d", near.ID), perSecond(r, sent, sent.Packets), perSecond(r, received, received.Packets))
+		problem += agree(fmt.Sprintf("datagrams of flow %d", near.ID), perSecond(r, sent, sent.Packets), perSecond(r, received, received.Packets))
 		if got := (received.Packets - received.Lost) * int64(r.Test.Size); got != received.Octets {
-			t.Errorf("flow %d: %d octets in %d datagrams less %d", near.ID, received.Octets, received.Packets, received.Lost)
+			problem += fmt.Sprintf("flow %d: %d octets in %d datagrams less %d; ", near.ID, received.Octets, received.Packets, received.Lost)
 		}
 	}
+	return problem
 }
 
 // rated keeps flows so slow that a loaded machine has time for them.
@@ -87,21 +105,23 @@ func TestClientToStock(t *testing.T) {
 	for name, test := range clientTests {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			server := stockServer(t)
-			r, err := (&Client{Address: server.address, Test: test}).Run(t.Context())
-			if err != nil {
-				t.Fatalf("%v\n%s", err, server.output())
-			}
-			if test.Octets > 0 && test.Direction == bench.Reverse {
-				// The stock server sends more than it was asked for, until it hears
-				// that the test is over.
-				if got := r.Near.Received().Octets; got < test.Octets {
-					t.Errorf("%d octets came, want %d", got, test.Octets)
+			untilAgreed(t, func() string {
+				server := stockServer(t)
+				r, err := (&Client{Address: server.address, Test: test}).Run(t.Context())
+				if err != nil {
+					t.Fatalf("%v\n%s", err, server.output())
 				}
-			} else {
-				checkEnds(t, r)
-			}
-			checkReport(t, r, test)
+				checkReport(t, r, test)
+				if test.Octets > 0 && test.Direction == bench.Reverse {
+					// The stock server sends more than it was asked for, until it
+					// hears that the test is over.
+					if got := r.Near.Received().Octets; got < test.Octets {
+						t.Errorf("%d octets came, want %d", got, test.Octets)
+					}
+					return ""
+				}
+				return checkEnds(r)
+			})
 		})
 	}
 }
@@ -158,15 +178,17 @@ func TestClientToOwn(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			test.Duration /= 4
-			r, err := (&Client{Address: "tcp:" + n.String(), Test: test}).Run(t.Context())
-			if err != nil {
-				t.Fatal(err)
-			}
-			checkEnds(t, r)
-			checkReport(t, r, test)
-			if e := next(t, told); e.err != nil || e.report == nil || e.report.Far == nil {
-				t.Errorf("the server's report: %+v", e)
-			}
+			untilAgreed(t, func() string {
+				r, err := (&Client{Address: "tcp:" + n.String(), Test: test}).Run(t.Context())
+				if err != nil {
+					t.Fatal(err)
+				}
+				checkReport(t, r, test)
+				if e := next(t, told); e.err != nil || e.report == nil || e.report.Far == nil {
+					t.Errorf("the server's report: %+v", e)
+				}
+				return checkEnds(r)
+			})
 		})
 	}
 }
@@ -203,37 +225,40 @@ func TestStockToServer(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			n, told := serveOn(t, &Server{}, "tcp:127.0.0.1:0")
-			s, err := stockClient(t, n, strings.Fields(c.args)...)
-			if err != nil {
-				t.Fatal(err)
-			}
-			if len(s.End.Streams) != c.flows {
-				t.Errorf("%d flows, want %d", len(s.End.Streams), c.flows)
-			}
-			e := next(t, told)
-			if e.err != nil {
-				t.Fatal(e.err)
-			}
-			checkEnds(t, e.report)
-			if c.udp {
-				if s.End.Sum.Packets <= 0 || s.End.Sum.Lost > s.End.Sum.Packets || s.End.Sum.Lost < 0 {
-					t.Errorf("iperf3 says %+v", s.End.Sum)
+			untilAgreed(t, func() (problem string) {
+				s, err := stockClient(t, n, strings.Fields(c.args)...)
+				if err != nil {
+					t.Fatal(err)
 				}
-			} else {
-				agree(t, "as iperf3 prints it", s.End.Sent.Bytes, s.End.Received.Bytes)
-				if s.End.Sent.Retransmits == nil {
-					t.Error("no retransmits")
+				if len(s.End.Streams) != c.flows {
+					t.Errorf("%d flows, want %d", len(s.End.Streams), c.flows)
 				}
-			}
-			if c.both && !c.udp {
-				agree(t, "back, as iperf3 prints it", s.End.BackSent.Bytes, s.End.BackReceived.Bytes)
-			}
-			if strings.Contains(c.args, "cubic") && (s.End.SenderCC != "cubic" || s.End.ReceiverCC != "cubic") {
-				t.Errorf("congestion control %q, %q", s.End.SenderCC, s.End.ReceiverCC)
-			}
-			if strings.Contains(c.args, "get-server-output") && !strings.Contains(s.Output, "receiver") {
-				t.Errorf("our output is %q", s.Output)
-			}
+				e := next(t, told)
+				if e.err != nil {
+					t.Fatal(e.err)
+				}
+				problem = checkEnds(e.report)
+				if c.udp {
+					if s.End.Sum.Packets <= 0 || s.End.Sum.Lost > s.End.Sum.Packets || s.End.Sum.Lost < 0 {
+						t.Errorf("iperf3 says %+v", s.End.Sum)
+					}
+				} else {
+					problem += agree("as iperf3 prints it", s.End.Sent.Bytes, s.End.Received.Bytes)
+					if s.End.Sent.Retransmits == nil {
+						t.Error("no retransmits")
+					}
+				}
+				if c.both && !c.udp {
+					problem += agree("back, as iperf3 prints it", s.End.BackSent.Bytes, s.End.BackReceived.Bytes)
+				}
+				if strings.Contains(c.args, "cubic") && (s.End.SenderCC != "cubic" || s.End.ReceiverCC != "cubic") {
+					t.Errorf("congestion control %q, %q", s.End.SenderCC, s.End.ReceiverCC)
+				}
+				if strings.Contains(c.args, "get-server-output") && !strings.Contains(s.Output, "receiver") {
+					t.Errorf("our output is %q", s.Output)
+				}
+				return problem
+			})
 		})
 	}
 }
