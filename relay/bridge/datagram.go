@@ -50,11 +50,6 @@ func (r *run) serveBatches(ctx context.Context, l *zocalo.Listener) error {
 				tell(p)
 			}
 		},
-		OnError: func(s datagrams.Session, err error) {
-			if s.Errors == 1 {
-				r.log.Warn("a session has an error; further ones of it are counted only", "pair", s.Number, "peer", s.Peer, "error", err)
-			}
-		},
 	}
 	r.account.attach(b)
 	r.account.countDrops(b.drops)

@@ -159,7 +159,6 @@ func (s *session) join(f far) {
 	if s.more != nil {
 		s.account()
 	}
-	e.log.Debug("a session begins", "peer", s.name())
 	if e.OnBegin != nil {
 		e.OnBegin(s.snapshot())
 	}

@@ -111,7 +111,6 @@ func (s *session) end(how relay.How, err error) {
 		e.OnEnd(end)
 	}
 	s.closeFar()
-	e.log.Debug("a session ends", "peer", s.name(), "how", how, "error", err)
 	if e.draining && e.recent.len == 0 {
 		e.finish()
 	}

@@ -1,0 +1,211 @@
+// Command udp compares how many datagrams a second zocalo relay, nginx and
+// socat pass from udp to udp, in alternating runs:
+//
+//	go run ./udp
+//
+// in the folder bench/peers. It needs nginx with its stream module, and socat.
+// Datagrams of 1200 octets are sent without a pause, over loopback, and counted
+// where they arrive. It prints the rates, and the processor time that the relay
+// took for each that arrived, both also as zocalo's advantage over each peer in
+// the same round: the median, and the least and the greatest. The time of many
+// processes that each took less than a tick of the system's clock is not known,
+// as that of socat with 1000 peers.
+package main
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+)
+
+var (
+	rounds   = flag.Int("rounds", 5, "how often each relay runs")
+	duration = flag.Duration("duration", 2*time.Second, "how long each run lasts")
+	size     = flag.Int("size", 1200, "octets of a datagram")
+	only     = flag.String("only", "", "run the `work` whose name has this in it, and no other")
+	trace    = flag.String("wrap", "", "put this `command` before zocalo's, as perf record")
+)
+
+// A work is what is sent.
+type work struct {
+	name  string
+	peers int
+	train int // datagrams of one send
+	batch int // sends of one system call
+}
+
+var works = []work{
+	{"1 peer, sendmmsg of 64", 1, 1, 64},
+	{"1 peer, one call a datagram", 1, 1, 1},
+	{"1 peer, GSO", 1, 48, 1},
+	{"1000 peers, one call a datagram", 1000, 1, 1},
+	{"1000 peers, GSO", 1000, 8, 1},
+}
+
+// A relay is a program to compare; command takes the ports.
+type relay struct {
+	name    string
+	command func(dir, port, target string) ([]string, error)
+	rates   []float64 // datagrams a second, a round each
+	costs   []float64 // microseconds of processor time a datagram
+}
+
+func main() {
+	flag.Parse()
+	if err := run(); err != nil {
+		fmt.Fprintln(os.Stderr, "udp:", err)
+		os.Exit(1)
+	}
+}
+
+func run() error {
+	dir, err := os.MkdirTemp("", "peers")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(dir)
+	zocalo := filepath.Join(dir, "zocalo")
+	if out, err := exec.Command("go", "build", "-C", "../..", "-o", zocalo, "./cmd/zocalo").CombinedOutput(); err != nil {
+		return fmt.Errorf("building zocalo: %w\n%s", err, out)
+	}
+	for _, w := range works {
+		if !strings.Contains(w.name, *only) {
+			continue
+		}
+		if err := w.compare(dir, []*relay{
+			{name: "zocalo relay", command: func(_, port, target string) ([]string, error) {
+				return append(strings.Fields(*trace), zocalo, "relay", "-q", "udp4-listen:127.0.0.1:"+port, "udp4:127.0.0.1:"+target), nil
+			}},
+			{name: "nginx", command: nginx},
+			{name: "socat fork", command: func(_, port, target string) ([]string, error) {
+				return []string{"socat", "-b", "65536", "UDP4-LISTEN:" + port + ",bind=127.0.0.1,fork,reuseaddr", "UDP4:127.0.0.1:" + target}, nil
+			}},
+		}); err != nil {
+			return fmt.Errorf("%s: %w", w.name, err)
+		}
+	}
+	return nil
+}
+
+// nginx relays with one worker, as zocalo has one loop.
+func nginx(dir, port, target string) ([]string, error) {
+	config := fmt.Sprintf(`daemon off;
+master_process off;
+worker_rlimit_nofile 8192;
+pid %[1]s/nginx.pid;
+error_log /dev/null crit;
+load_module /usr/lib/nginx/modules/ngx_stream_module.so;
+events { worker_connections 4096; }
+stream { server { listen 127.0.0.1:%[2]s udp; proxy_pass 127.0.0.1:%[3]s; proxy_timeout 60s; } }
+`, dir, port, target)
+	path := filepath.Join(dir, "nginx.conf")
+	return []string{"nginx", "-p", dir, "-c", path}, os.WriteFile(path, []byte(config), 0o600)
+}
+
+func (w work) compare(dir string, relays []*relay) error {
+	for range *rounds {
+		for _, r := range relays {
+			rate, cost, err := r.measure(w, dir)
+			if err != nil {
+				return fmt.Errorf("%s: %w", r.name, err)
+			}
+			r.rates, r.costs = append(r.rates, rate), append(r.costs, cost)
+		}
+	}
+	fmt.Printf("%-32s %31s %23s %22s %23s\n", w.name, "datagrams a second", "advantage", "us each", "advantage")
+	for _, r := range relays {
+		rates, costs := make([]float64, len(r.rates)), make([]float64, len(r.rates))
+		for i := range rates {
+			rates[i] = relays[0].rates[i] / r.rates[i]
+			costs[i] = r.costs[i] / relays[0].costs[i]
+		}
+		cost, costAdvantage := spread(r.costs, "%.2f"), spread(costs, "%.2f")
+		if slices.Min(r.costs) == 0 {
+			cost, costAdvantage = "unknown", "unknown"
+		}
+		fmt.Printf("%-32s %31s %23s %22s %23s\n", "  "+r.name, spread(r.rates, "%.0f"), spread(rates, "%.2f"), cost, costAdvantage)
+	}
+	return nil
+}
+
+// spread is the median of values, with the least and the greatest.
+func spread(values []float64, format string) string {
+	v := slices.Sorted(slices.Values(values))
+	return fmt.Sprintf(format+" ("+format+" to "+format+")", v[len(v)/2], v[0], v[len(v)-1])
+}
+
+// measure starts the relay, and counts what comes out of it.
+func (r *relay) measure(w work, dir string) (rate, cost float64, err error) {
+	sink, err := newSink()
+	if err != nil {
+		return 0, 0, err
+	}
+	defer sink.close()
+	port, err := freePort()
+	if err != nil {
+		return 0, 0, err
+	}
+	args, err := r.command(dir, port, sink.port())
+	if err != nil {
+		return 0, 0, err
+	}
+	cmd := exec.Command(args[0], args[1:]...)
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	cmd.Stderr = os.Stderr
+	if err := cmd.Start(); err != nil {
+		return 0, 0, err
+	}
+	defer func() {
+		syscall.Kill(-cmd.Process.Pid, syscall.SIGINT) // to every process of socat's
+		time.AfterFunc(time.Second, func() { syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) })
+		cmd.Wait()
+		syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL)
+	}()
+	source, err := newSource(w, port)
+	if err != nil {
+		return 0, 0, err
+	}
+	defer source.close()
+	if err := source.greet(sink); err != nil {
+		return 0, 0, err
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), *duration)
+	defer cancel()
+	before, begin := sink.count.Load(), time.Now()
+	spent := processorTime(cmd.Process.Pid)
+	source.run(ctx)
+	n := float64(sink.count.Load() - before)
+	took := time.Since(begin)
+	spent = processorTime(cmd.Process.Pid) - spent
+	return n / took.Seconds(), float64(spent.Microseconds()) / n, nil
+}
+
+// processorTime is what the processes of a group have used.
+func processorTime(group int) (sum time.Duration) {
+	const tick = 10 * time.Millisecond // USER_HZ
+	stats, _ := filepath.Glob("/proc/[0-9]*/stat")
+	for _, path := range stats {
+		b, err := os.ReadFile(path)
+		if err != nil {
+			continue
+		}
+		// The fields after the name, which may hold anything: proc(5).
+		fields := strings.Fields(string(b[strings.LastIndexByte(string(b), ')')+1:]))
+		if len(fields) < 13 || fields[2] != strconv.Itoa(group) {
+			continue
+		}
+		for _, field := range fields[11:13] {
+			n, _ := strconv.Atoi(field)
+			sum += time.Duration(n) * tick
+		}
+	}
+	return sum
+}
