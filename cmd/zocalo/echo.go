@@ -14,6 +14,7 @@ import (
 	"zocalo/address"
 	"zocalo/frame"
 	"zocalo/relay"
+	"zocalo/relay/bridge"
 	"zocalo/server"
 	"zocalo/socket"
 )
@@ -26,6 +27,9 @@ type echo struct {
 	*app
 	serving
 	once bool
+
+	pathName string
+	path     bridge.Path
 
 	cancel context.CancelFunc
 	echoer server.Echoer
@@ -56,12 +60,17 @@ second signal ends it at once.`,
 	}
 	e.flags(cmd)
 	cmd.Flags().BoolVar(&e.once, "once", false, "end after one client, as the lecture's server does")
+	cmd.Flags().StringVar(&e.pathName, "path", "auto", "the way through: fast (event loops for streams of the kernel), general, or auto")
 	return cmd
 }
 
 // run serves all addresses until a signal, or until one fails.
 func (e *echo) run(ctx context.Context, args []string) error {
 	e.echoer.Log = e.log
+	var err error
+	if e.path, err = bridge.ParsePath(e.pathName); err != nil {
+		return usagef("--%w", err)
+	}
 	var servers []*server.Server
 	ctx, stop := untilSignal(ctx, func(stopped) {
 		for _, srv := range servers {
@@ -84,6 +93,13 @@ func (e *echo) run(ctx context.Context, args []string) error {
 		}
 	}()
 	var kinds []socket.Kind
+	for _, text := range args { // the option is for all of them
+		if a, err := address.Parse(text); err == nil {
+			if once, given := a.IsOnce(); given {
+				e.once = once
+			}
+		}
+	}
 	for _, text := range args {
 		p, err := e.open(ctx, text)
 		if err != nil {
@@ -98,9 +114,6 @@ func (e *echo) run(ctx context.Context, args []string) error {
 		if err != nil {
 			return err
 		}
-		if once, given := p.address.IsOnce(); given {
-			e.once = once
-		}
 		switch p.Sockets()[0].Type() {
 		case socket.Stream, socket.SeqPacket:
 			srv, err := e.server(e.app, func(ctx context.Context, c *socket.Socket) { e.serve(ctx, c, format) })
@@ -108,8 +121,19 @@ func (e *echo) run(ctx context.Context, args []string) error {
 				return err
 			}
 			servers = append(servers, srv)
-			serving = append(serving, func() error { return srv.Serve(ctx, p) })
+			fast, err := e.fast(p, format)
+			if err != nil {
+				return err
+			}
+			if fast {
+				serving = append(serving, func() error { return e.streams(ctx, srv, p) })
+			} else {
+				serving = append(serving, func() error { return srv.Serve(ctx, p) })
+			}
 		case socket.Datagram:
+			if _, err := e.fast(p, format); err != nil {
+				return err
+			}
 			for _, s := range p.Sockets() {
 				serving = append(serving, func() error { return e.datagrams(ctx, s, lists) })
 			}
@@ -173,10 +197,11 @@ func (e *echo) serve(ctx context.Context, c *socket.Socket, format frame.Format)
 	if !e.quiet {
 		e.sayf("connected by %s", peer)
 	}
-	if err := e.echo(ctx, c, format); err != nil && !canceled(ctx, err) {
-		e.log.Warn("echo ended", "peer", peer, "error", err)
+	err := e.echo(ctx, c, format)
+	if canceled(ctx, err) {
+		err = nil
 	}
-	e.log.Debug("disconnected", "peer", peer)
+	e.ended(peer, err)
 }
 
 // echo sends back what c receives until its end.

@@ -244,6 +244,9 @@ func (c *Conn) Expired(*Timer) {
 		return
 	}
 	g, now := c.w.group, c.w.Now()
+	if c.sides[A].is(throttled) || c.sides[B].is(throttled) {
+		c.moved = now // to wait for a rate is no idleness
+	}
 	switch {
 	case g.Lifetime > 0 && now >= c.began+g.Lifetime:
 		c.finish(Lifetime, A, "", 0)

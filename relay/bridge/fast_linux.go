@@ -11,10 +11,9 @@ import (
 	"syscall"
 	"time"
 
-	"golang.org/x/sys/unix"
-
 	"zocalo"
 	"zocalo/internal/loop"
+	"zocalo/internal/loop/streams"
 	"zocalo/internal/sys"
 	"zocalo/relay"
 	"zocalo/server"
@@ -37,7 +36,7 @@ type fast struct {
 	plain    *plain           // nil where reaching takes a goroutine
 	dials    sync.WaitGroup
 	shortage server.Shortage
-	tell     teller
+	tell     streams.Teller[Pair]
 }
 
 // A fastPair is what the account knows of a connection besides the loop's own
@@ -78,16 +77,19 @@ func (r *run) serveFast(ctx context.Context, l *zocalo.Listener) error {
 	defer stopped()
 	f.group = loop.Group{
 		Service: f, MaxConns: int64(r.maxConns()), Idle: r.Idle, Lifetime: r.Lifetime,
-		Stopped: stopped,
+		Rate: r.Rate, TotalRate: r.TotalRate, Files: loop.RefuseFiles, Stopped: stopped,
+	}
+	if r.PassFiles {
+		f.group.Files = loop.PassFiles
 	}
 	if err := f.group.Listen(lists...); err != nil {
 		return err
 	}
-	f.tell.start(r.OnEnd)
+	f.tell.Start(r.OnEnd)
 	r.account.attach(f)
 	err = f.group.Serve(ctx, r.life)
 	f.dials.Wait()
-	f.tell.stop()
+	f.tell.Stop()
 	r.account.attach(nil)
 	if err != nil {
 		return fmt.Errorf("listener %v failed, and the relay ended: %w", l.Name(), err)
@@ -101,7 +103,7 @@ func (r *run) serveFast(ctx context.Context, l *zocalo.Listener) error {
 // take connections unnoticed.
 func (f *fast) listeners(ctx context.Context) (all [][]loop.Listening, more []*zocalo.Listener, err error) {
 	all = make([][]loop.Listening, f.loops())
-	all[0] = listenings(f.sockets)
+	all[0] = streams.Listenings(f.sockets)
 	if shared, _ := socket.ReusePort.In(f.from.Settings); !shared || f.from.Scheme.Domains[0] == socket.Unix {
 		return all, nil, nil
 	}
@@ -117,34 +119,16 @@ func (f *fast) listeners(ctx context.Context) (all [][]loop.Listening, more []*z
 				return nil, nil, err
 			}
 			more = append(more, l)
-			all[1+i] = append(all[1+i], listenings(l.Sockets())...)
+			all[1+i] = append(all[1+i], streams.Listenings(l.Sockets())...)
 		}
 	}
 	return all, more, nil
 }
 
-func listenings(sockets []*socket.Socket) (all []loop.Listening) {
-	for _, s := range sockets {
-		d, _ := socket.As[socket.Descriptor](s)
-		all = append(all, loop.Listening{FD: d.FD(), Kind: streamKind(s.Kind())})
-	}
-	return all
-}
-
-func streamKind(k socket.Kind) loop.StreamKind {
-	switch {
-	case k.Domain == socket.Unix:
-		return loop.Unix
-	case k.Domain != socket.VSock && k.Protocol == 0:
-		return loop.TCP
-	}
-	return loop.Plain
-}
-
 // Accepted implements loop.Service.
 func (f *fast) Accepted(c *loop.Conn, listener int, a *sys.Sockaddr) {
 	p := &fastPair{began: time.Now().UnixNano()}
-	name, who := nameOf(a), credentials(c.FD(), a)
+	name, who := streams.Name(a), streams.Credentials(c.FD(), a)
 	if why := server.NameTurnedAway(f.Allow, f.Deny, name, who); why != "" {
 		c.End(loop.Cancelled, loop.A, "", 0)
 		f.log.Info("a peer was turned away", "listener", f.sockets[listener].Name(), "peer", name, "reason", why)
@@ -162,18 +146,6 @@ func (f *fast) Accepted(c *loop.Conn, listener int, a *sys.Sockaddr) {
 		}
 	}
 	f.dial(c, p)
-}
-
-// credentials returns the process at the other end of a unix socket.
-func credentials(fd int, a *sys.Sockaddr) *socket.Credentials {
-	if a.Family() != unix.AF_UNIX {
-		return nil
-	}
-	c, err := unix.GetsockoptUcred(fd, unix.SOL_SOCKET, unix.SO_PEERCRED)
-	if err != nil {
-		return nil
-	}
-	return &socket.Credentials{PID: int(c.Pid), UID: int(c.Uid), GID: int(c.Gid)}
 }
 
 // ConnectFailed implements loop.Service.
@@ -198,7 +170,7 @@ func (f *fast) dial(c *loop.Conn, p *fastPair) {
 		s, t, err := f.run.dial(ctx, nil, f.to)
 		fd, kind := -1, loop.Plain
 		if err == nil {
-			kind = streamKind(s.Kind())
+			kind = streams.Kind(s.Kind())
 			fd, err = s.Detach()
 		}
 		if c.Loop().Post(func() {
@@ -245,7 +217,7 @@ func (f *fast) Ended(c *loop.Conn, e loop.Ending) {
 		pair.Err = &relay.EndError{Side: relay.Side(e.Side), Err: f.opError(pair, e)}
 	}
 	f.account.sum(pair.Result)
-	f.tell.add(pair)
+	f.tell.Add(pair)
 }
 
 var hows = map[loop.How]relay.How{
@@ -291,7 +263,7 @@ func (f *fast) pair(c *loop.Conn, p *fastPair) Pair {
 		from := c.From(side)
 		pair.Result.From[side] = relay.Flow{
 			Octets: from.Octets, Urgent: int64(from.Urgent), UrgentInLine: int64(from.UrgentInLine),
-			FilesRefused: int64(from.FilesRefused), EndOfFile: from.EndOfFile, EndOfFileTold: from.EndOfFileTold,
+			Files: int64(from.Files), FilesRefused: int64(from.FilesRefused), EndOfFile: from.EndOfFile, EndOfFileTold: from.EndOfFileTold,
 		}
 	}
 	return pair

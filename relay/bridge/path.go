@@ -90,8 +90,6 @@ func (r *run) fast() (way, string) {
 		return r.serveBatches, ""
 	case !streams:
 		return nil, fmt.Sprintf("is for two streams or two datagram sockets of the kernel's, and not for %s to %s", r.from.Scheme.Name, r.to[0].Scheme.Name)
-	case r.Rate > 0 || r.TotalRate > 0:
-		return nil, "has no rates for streams (--rate, --total-rate)"
 	}
 	return r.serveFast, ""
 }
@@ -109,8 +107,6 @@ func (r *run) notFast() string {
 		return fmt.Sprintf("serves any number of peers, and %v takes one (once)", r.from)
 	case r.OnData != nil:
 		return "does not show what passes (--dump, --dump-hex)"
-	case r.PassFiles:
-		return "passes no descriptors (--pass-fds)"
 	case r.Route != nil:
 		return "reaches the same address for every peer"
 	case socket.Tracing():

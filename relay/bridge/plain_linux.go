@@ -10,11 +10,10 @@ import (
 	"syscall"
 	"time"
 
-	"golang.org/x/sys/unix"
-
 	"zocalo"
 	"zocalo/address"
 	"zocalo/internal/loop"
+	"zocalo/internal/loop/streams"
 	"zocalo/internal/sys"
 	"zocalo/socket"
 )
@@ -48,11 +47,11 @@ func newPlain(ctx context.Context, r *run) (*plain, error) {
 		return nil, nil // which dialling will tell of
 	}
 	p := &plain{end: e, name: names[0], timeout: r.connectTimeout()}
-	if !sockaddrOf(p.name, &p.to) {
+	if !streams.Sockaddr(p.name, &p.to) {
 		return nil, nil
 	}
 	p.socketKind = e.Scheme.KindFor(target, p.name)
-	p.kind = streamKind(p.socketKind)
+	p.kind = streams.Kind(p.socketKind)
 	for _, s := range e.Settings {
 		switch {
 		case s.Spec.Phase == socket.Opened && s.Spec.Apply != nil:
@@ -110,53 +109,4 @@ func (p *plain) timedOut() error {
 	err := &net.OpError{Op: "connect", Net: p.socketKind.String(), Addr: p.name.NetAddr(p.socketKind), Err: os.NewSyscallError("connect", syscall.ETIMEDOUT)}
 	return &zocalo.NamesError{Address: p.Address.String(), Errs: []error{
 		&socket.Advised{Err: err, Advice: "no answer came within " + p.timeout.String() + ": check the address, or allow more time"}}}
-}
-
-// sockaddrOf writes a name as the system lays it out, and reports whether it
-// can.
-func sockaddrOf(n socket.Name, a *sys.Sockaddr) bool {
-	switch n.Domain() {
-	case socket.Inet:
-		ap := n.AddrPort()
-		ip := ap.Addr().As4()
-		a.SetInet4(ap.Port(), ip[:])
-	case socket.Inet6:
-		ap := n.AddrPort()
-		if ap.Addr().Zone() != "" {
-			return false
-		}
-		ip := ap.Addr().As16()
-		a.SetInet6(ap.Port(), 0, ip[:])
-	case socket.Unix:
-		a.SetUnix([]byte(n.Path()))
-	case socket.VSock:
-		a.SetVSock(n.CIDPort())
-	default:
-		return false
-	}
-	return true
-}
-
-// nameOf is the inverse, the zero Name for an address that is none.
-func nameOf(a *sys.Sockaddr) socket.Name {
-	switch a.Family() {
-	case unix.AF_INET:
-		port, ip := a.Inet4()
-		return socket.InetName(netip.AddrPortFrom(netip.AddrFrom4([4]byte(ip)), port))
-	case unix.AF_INET6:
-		port, scope, ip := a.Inet6()
-		addr := netip.AddrFrom16([16]byte(ip))
-		if scope != 0 {
-			addr = addr.WithZone(strconv.FormatUint(uint64(scope), 10))
-		}
-		return socket.InetName(netip.AddrPortFrom(addr, port))
-	case unix.AF_UNIX:
-		if path := a.Unix(nil); len(path) > 0 {
-			n, _ := socket.UnixName(string(path))
-			return n
-		}
-	case unix.AF_VSOCK:
-		return socket.VSockName(a.VSock())
-	}
-	return socket.Name{}
 }
