@@ -42,7 +42,7 @@ type receiver struct {
 }
 
 func newReceiver(ask *greeting, kind socket.Properties) *receiver {
-	r := &receiver{size: ask.size, verify: ask.verify, lossy: !kind.Connected, begin: time.Now()}
+	r := &receiver{size: ask.size, verify: ask.verify, lossy: kind.Bounded && !kind.Connected, begin: time.Now()}
 	if kind.Bounded {
 		r.tracker = newTracker()
 	}

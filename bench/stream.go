@@ -222,7 +222,7 @@ func (f *streamFlow) run(interrupted, failed <-chan struct{}) error {
 			f.giveUp(readErr)
 		}
 	})
-	if f.kind.Connected {
+	if !f.mayLose() {
 		writeErr = f.write(interrupted, read)
 	} else {
 		writeErr = f.writeLossy(interrupted, read)
@@ -291,7 +291,7 @@ func (f *streamFlow) blame(err error) error {
 // read takes all that the server sends, until its report is whole.
 func (f *streamFlow) read() error {
 	var err error
-	if f.kind.Connected {
+	if !f.mayLose() {
 		err = f.receiver.read(f.socket)
 	} else {
 		err = f.readLossy()

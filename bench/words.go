@@ -1,6 +1,8 @@
 package bench
 
 import (
+	"maps"
+	"slices"
 	"strconv"
 	"time"
 )
@@ -70,3 +72,6 @@ func plural(n int, noun string) string {
 	}
 	return grouped(int64(n)) + " " + noun + "s"
 }
+
+// sortedKeys are the keys of a map, in order.
+func sortedKeys(m map[string]string) []string { return slices.Sorted(maps.Keys(m)) }

@@ -131,8 +131,14 @@ func (b *benching) run(cmd *cobra.Command, args []string) error {
 	switch {
 	case len(args) > 1:
 		return usagef("%d addresses: give one, and another with --against", len(args))
+	case b.relay != "":
+		return b.relayCost(ctx, args)
+	case len(args) == 0 && b.against != "":
+		return usagef("--against compares with an address, which is missing")
 	case len(args) == 0:
-		return usagef("an address is needed")
+		return b.local(ctx, cmd)
+	case b.against != "":
+		return b.compare(ctx, args[0], b.against)
 	}
 	if iperf3.IsAddress(args[0]) {
 		return b.measureIperf3(ctx, cmd, args[0])
@@ -181,6 +187,19 @@ func (b *benching) complete(cmd *cobra.Command) error {
 	for _, flag := range []string{"max-conns", "drain", "allow", "deny"} {
 		if cmd.Flags().Changed(flag) {
 			return usagef("--%s is for --serve", flag)
+		}
+	}
+	if b.relay != "" && b.against != "" {
+		return usagef("--relay and --against exclude each other: give one")
+	}
+	if b.relay != "" || b.against != "" {
+		for _, flag := range []string{"histogram", "csv", "plot", "interval"} {
+			if cmd.Flags().Changed(flag) {
+				return usagef("--%s shows one run, and --against and --relay make many", flag)
+			}
+		}
+		if b.maxTime <= 0 {
+			return usagef("--max-time %v: it must be more than 0", b.maxTime)
 		}
 	}
 	if cmd.Flags().Changed("max-time") && b.against == "" && b.relay == "" {

@@ -1,0 +1,313 @@
+package bench
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"zocalo"
+	"zocalo/address"
+	"zocalo/server"
+	"zocalo/socket"
+)
+
+// A LocalRow is what one kind of socket does on this machine, both its ends
+// in this process.
+type LocalRow struct {
+	Kind      string  `json:"kind"`
+	Reason    string  `json:"reason,omitempty"` // why this machine lacks it; then there is nothing else
+	Stream    *Result `json:"stream,omitempty"`
+	RoundTrip *Result `json:"round_trip,omitempty"`
+
+	// Of the copy in memory, which is no socket: octets a second, and the time
+	// to copy a message there and back.
+	CopyRate  float64       `json:"copy_rate,omitempty"`
+	CopyThere time.Duration `json:"copy_there_and_back_ns,omitempty"`
+}
+
+// localKinds are the kinds of socket that Local measures, with where each
+// listens; %s is a folder.
+var localKinds = []struct{ scheme, address string }{
+	{"tcp", "tcp:127.0.0.1:0"}, {"tcp6", "tcp6:[::1]:0"}, {"mptcp", "mptcp:127.0.0.1:0"}, {"udp", "udp:127.0.0.1:0"},
+	{"unix", "unix:%s/stream"}, {"unix-dgram", "unix-dgram:%s/dgram"}, {"unix-seqpacket", "unix-seqpacket:%s/seqpacket"},
+	{"vsock", "vsock:1:any"},
+	{"iso", "iso:127.0.0.1:0"}, {"iso-stream", "iso-stream:127.0.0.1:0"}, {"iso-dgram", "iso-dgram:127.0.0.1:0"},
+	{"spp", "spp:##0,link=memory:bench"}, {"spp-stream", "spp-stream:##0,link=memory:bench"}, {"idp", "idp:##0,link=memory:bench"},
+}
+
+// The last rows: what is no socket of a listener.
+const (
+	socketPair = "socketpair"
+	pipeKind   = "pipe"
+	memoryCopy = "memory copy"
+)
+
+// LocalKinds returns the kinds that Local knows, in the order of its rows:
+// those of the kernel's and of the families that the program imports, a socket
+// pair, a pipe each way, and a copy in memory as the limit.
+func LocalKinds() (all []string) {
+	for _, k := range localKinds {
+		if _, ok := socket.LookupScheme(k.scheme); ok {
+			all = append(all, k.scheme)
+		}
+	}
+	return append(all, socketPair, pipeKind, memoryCopy)
+}
+
+// DefaultLocalTime is how long Local measures each figure.
+const DefaultLocalTime = 300 * time.Millisecond
+
+// Local measures kinds of socket on this machine beside each other: a stream
+// and round trips of each, by the options. each is called with every row as
+// it is there. Kinds that this machine lacks have a Reason.
+func Local(ctx context.Context, kinds []string, o Options, each func(LocalRow)) error {
+	if o.Duration <= 0 && o.Count <= 0 {
+		o.Duration = DefaultLocalTime
+	}
+	dir, err := os.MkdirTemp("", "zocalo-bench-")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(dir)
+	for _, kind := range kinds {
+		if ctx.Err() != nil {
+			return context.Cause(ctx)
+		}
+		row := LocalRow{Kind: kind}
+		if kind == memoryCopy {
+			row.copies(&o)
+		} else if err := row.measure(ctx, dir, o); err != nil {
+			if ctx.Err() != nil {
+				return context.Cause(ctx)
+			}
+			var option *OptionError
+			if errors.As(err, &option) {
+				return err
+			}
+			row.Reason = err.Error()
+		}
+		each(row)
+	}
+	return nil
+}
+
+// measure measures one kind.
+func (r *LocalRow) measure(ctx context.Context, dir string, o Options) error {
+	dial, stop, err := openLocal(ctx, r.Kind, dir)
+	if err != nil {
+		return err
+	}
+	defer stop()
+	o.Address = r.Kind
+	for _, m := range []struct {
+		mode   Mode
+		result **Result
+	}{{RoundTrip, &r.RoundTrip}, {Stream, &r.Stream}} {
+		o.Mode = m.mode
+		if *m.result, err = Run(ctx, dial, o); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// openLocal makes a server of the kind, and returns how to reach it.
+func openLocal(ctx context.Context, kind, dir string) (Dial, func(), error) {
+	switch kind {
+	case socketPair:
+		return pairs(func() (a, b *socket.Socket, err error) { return socket.Pair(socket.Unix, socket.Stream, 0) })
+	case pipeKind:
+		return pairs(duplexPipes)
+	}
+	for _, k := range localKinds {
+		if k.scheme == kind {
+			return ServeLocal(ctx, &Server{}, strings.Replace(k.address, "%s", strings.ReplaceAll(dir, ",", ",,"), 1))
+		}
+	}
+	return nil, nil, refusef("kind %q is none of %s", kind, strings.Join(LocalKinds(), ", "))
+}
+
+// ServeLocal runs a server in this process that listens on an address, until
+// stop is called, and returns how to reach it.
+func ServeLocal(ctx context.Context, s *Server, text string) (dial Dial, stop func(), err error) {
+	a, err := address.Parse(text)
+	if err != nil {
+		return nil, nil, err
+	}
+	l, err := zocalo.ListenAddress(ctx, a)
+	if err != nil {
+		return nil, nil, err
+	}
+	serving, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	var group sync.WaitGroup
+	if t := l.Sockets()[0].Type(); t.Bounded() && !l.Sockets()[0].Properties().Connected {
+		for _, one := range l.Sockets() {
+			group.Go(func() { s.Datagrams(serving, one) })
+		}
+	} else {
+		srv := &server.Server{Handler: s.Handle, MaxConns: -1, Log: s.Log}
+		group.Go(func() { srv.Serve(serving, l) })
+	}
+	a.Endpoint = l.Name().String()
+	return func(ctx context.Context) (*socket.Socket, error) { return zocalo.DialAddress(ctx, a) },
+		func() { cancel(); group.Wait(); l.Close() }, nil
+}
+
+// pairs serves one end of each pair, and dials by making one.
+func pairs(pair func() (a, b *socket.Socket, err error)) (Dial, func(), error) {
+	ctx, cancel := context.WithCancel(context.Background())
+	var group sync.WaitGroup
+	s := &Server{}
+	dial := func(context.Context) (*socket.Socket, error) {
+		a, b, err := pair()
+		if err != nil {
+			return nil, err
+		}
+		group.Go(func() {
+			defer b.Close()
+			s.Handle(ctx, b)
+		})
+		return a, nil
+	}
+	return dial, func() { cancel(); group.Wait() }, nil
+}
+
+// duplexPipes makes two ends of two pipes, one for each direction.
+func duplexPipes() (a, b *socket.Socket, err error) {
+	var ends [4]*socket.Socket
+	defer func() {
+		if err != nil {
+			for _, e := range ends {
+				if e != nil {
+					e.Close()
+				}
+			}
+		}
+	}()
+	for i := 0; i < 4; i += 2 {
+		r, w, err := os.Pipe()
+		if err != nil {
+			return nil, nil, err
+		}
+		defer r.Close()
+		defer w.Close()
+		if ends[i], err = socket.FromFile(r); err != nil {
+			return nil, nil, err
+		}
+		if ends[i+1], err = socket.FromFile(w); err != nil {
+			return nil, nil, err
+		}
+	}
+	kind := socket.Kind{Domain: socket.Unspecified, Type: socket.Stream}
+	return socket.Wrap(&duplex{ends[0], ends[3]}, kind), socket.Wrap(&duplex{ends[2], ends[1]}, kind), nil
+}
+
+// A duplex reads from one socket and writes to another.
+type duplex struct{ in, out *socket.Socket }
+
+func (d *duplex) Read(b []byte) (int, error)         { return d.in.Read(b) }
+func (d *duplex) Write(b []byte) (int, error)        { return d.out.Write(b) }
+func (d *duplex) SetReadDeadline(t time.Time) error  { return d.in.SetReadDeadline(t) }
+func (d *duplex) SetWriteDeadline(t time.Time) error { return d.out.SetWriteDeadline(t) }
+func (d *duplex) Name() socket.Name                  { return socket.Name{} }
+func (d *duplex) Peer() socket.Name                  { return socket.Name{} }
+func (d *duplex) Close() error                       { return errors.Join(d.in.Close(), d.out.Close()) }
+
+// copies measures copying in memory, the limit of all that moves octets: of
+// the same sizes as writes to a stream and as requests.
+func (r *LocalRow) copies(o *Options) {
+	size := DefaultSize
+	if o.Size > 0 {
+		size = o.Size
+	}
+	rate := func(size int, d time.Duration) (copies int64, took time.Duration) {
+		from, to := make([]byte, size), make([]byte, size)
+		fill(from, 0)
+		begin := time.Now()
+		for took < d {
+			for range max(1, (1<<20)/size) {
+				copy(to, from)
+				copies++
+			}
+			took = time.Since(begin)
+		}
+		return copies, took
+	}
+	d := o.Duration
+	if d <= 0 {
+		d = DefaultLocalTime
+	}
+	n, took := rate(size, d/2)
+	r.CopyRate = float64(n) * float64(size) / took.Seconds()
+	small := requestSize
+	if o.Size > 0 {
+		small = o.Size
+	}
+	n, took = rate(small, d/2)
+	r.CopyThere = 2 * took / time.Duration(n)
+}
+
+// WriteLocal writes rows as a table for people.
+func WriteLocal(w io.Writer, rows []LocalRow, machine Machine) error {
+	var b strings.Builder
+	table := [][]string{{"kind", "throughput", "a write of", "lost", "processor per octet", "round trip p50", "p99", "a second"}}
+	var missing []string
+	for _, r := range rows {
+		switch {
+		case r.Reason != "":
+			missing = append(missing, r.Kind+": "+r.Reason)
+		case r.CopyRate > 0:
+			table = append(table, []string{r.Kind, scaled(r.CopyRate, "B/s"), "", "", "", TimeText(r.CopyThere), "", ""})
+		default:
+			table = append(table, r.cells())
+		}
+	}
+	writeTable(&b, table)
+	for _, m := range missing {
+		fmt.Fprintf(&b, "not here, %s\n", m)
+	}
+	b.WriteString("\n")
+	if len(rows) > 0 {
+		for _, r := range rows {
+			if r.Stream != nil {
+				c := r.RoundTrip.Conditions
+				writeRows(&b, []row{
+					{"measured", fmt.Sprintf("%v of each, both ends in one process; requests of %d octets", c.Duration, c.Size)},
+					{"machine", strings.Join(machine.words(), ", ")},
+					{"", strings.Join([]string{c.Started.Format(time.RFC3339), "clock steps of " + machine.ClockStep.String(), machine.Program, machine.Go}, ", ")},
+				})
+				break
+			}
+		}
+	}
+	_, err := io.WriteString(w, b.String())
+	return err
+}
+
+// cells are a row of the table.
+func (r *LocalRow) cells() []string {
+	way := r.Stream.ways()[0]
+	lost := ""
+	if way.arrivals != nil && way.arrivals.Lost > 0 {
+		lost = percentText(way.arrivals.LostShare())
+	}
+	perOctet := ""
+	if n := way.received.Octets; n > 0 {
+		perOctet = strconv.FormatFloat(float64(r.Stream.Near.Processor.Total())/float64(n), 'f', 2, 64) + " ns"
+	}
+	p50, p99 := "-", "-"
+	if v, ok := r.RoundTrip.Latency.Percentile(50); ok {
+		p50 = TimeText(time.Duration(v))
+	}
+	if v, ok := r.RoundTrip.Latency.Percentile(99); ok {
+		p99 = TimeText(time.Duration(v))
+	}
+	return []string{r.Kind, scaled(float64(way.received.Octets)/max(way.received.Elapsed.Seconds(), 1e-9), "B/s"), socket.FormatSize(r.Stream.Conditions.Size), lost, perOctet,
+		p50, p99, digits(r.RoundTrip.Near.Received.MessagesPerSecond())}
+}

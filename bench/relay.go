@@ -1,0 +1,321 @@
+package bench
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"strings"
+	"time"
+
+	"zocalo"
+	"zocalo/address"
+	"zocalo/process"
+	"zocalo/socket"
+)
+
+// A RelayCost is what a relay in the middle of a path costs.
+type RelayCost struct {
+	Command string `json:"command"` // as it was started
+	From    string `json:"from"`    // where it listened
+	To      string `json:"to"`      // where it connected
+
+	// Comparisons have the path without the relay first, and with it second.
+	Comparisons []*Comparison `json:"comparisons"`
+	// Processor is the processor time that the relay and its children used
+	// for each round trip and for each octet of a stream; 0 where it was not
+	// measured, or the system does not tell.
+	ProcessorTrip  time.Duration `json:"processor_round_trip_ns,omitempty"`
+	ProcessorOctet float64       `json:"processor_octet_ns,omitempty"`
+	Interrupted    bool          `json:"interrupted,omitempty"`
+}
+
+// A RelayRun says how to measure a relay.
+type RelayRun struct {
+	// Command is the program and its arguments. In each, {from} stands for
+	// the address where it is to listen and {to} for the one to connect to;
+	// {from.host}, {from.port}, {from.path} and the same of {to} are their
+	// parts. The environment has both as ZOCALO_FROM and ZOCALO_TO.
+	Command []string
+	// To is the address of a Server to measure with; "" makes one, on TCP.
+	To string
+	// Time bounds the whole; 0 or less means [DefaultCompareTime].
+	Time time.Duration
+}
+
+// MeasureRelay starts the relay between this process and a server, and
+// compares the path without and with it: round trips and a stream, or what the
+// options' mode says. The relay is ended with all that it started.
+func MeasureRelay(ctx context.Context, run RelayRun, o Options) (*RelayCost, error) {
+	dir, err := os.MkdirTemp("", "zocalo-bench-")
+	if err != nil {
+		return nil, err
+	}
+	defer os.RemoveAll(dir)
+	to, direct, stop, err := run.server(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer stop()
+	target, err := direct(ctx)
+	if err != nil {
+		return nil, err
+	}
+	toName := target.Peer()
+	target.Close()
+	from, fromName, err := freeAddress(ctx, to.Scheme, dir)
+	if err != nil {
+		return nil, err
+	}
+	r := &relayed{out: filepath.Join(dir, "output"), patience: 5 * time.Second}
+	if o.Patience > 0 {
+		r.patience = o.Patience
+	}
+	cost := &RelayCost{From: from.String(), To: to.Scheme.Name + ":" + toName.String()}
+	args, err := place(run.Command, cost.From, cost.To, fromName, toName)
+	if err != nil {
+		return nil, err
+	}
+	cost.Command = strings.Join(args, " ")
+	if err := r.start(args, cost.From, cost.To); err != nil {
+		return nil, err
+	}
+	defer r.end()
+	relayedDial := func(ctx context.Context) (*socket.Socket, error) { return zocalo.DialAddress(ctx, from) }
+	if err := r.await(ctx, relayedDial, o); err != nil {
+		return nil, err
+	}
+	modes := []Mode{RoundTrip, Stream}
+	if o.Mode != "" {
+		modes = []Mode{o.Mode}
+	}
+	most := run.Time
+	if most <= 0 {
+		most = DefaultCompareTime
+	}
+	for _, mode := range modes {
+		o.Mode = mode
+		before := groupTime(r.process.PID())
+		c, err := Compare(ctx, Contender{"without the relay", direct}, Contender{"with it", relayedDial}, o, most/time.Duration(len(modes)))
+		if ctx.Err() != nil && c == nil {
+			break
+		}
+		if err != nil {
+			return nil, r.explain(err)
+		}
+		cost.spent(mode, c, groupTime(r.process.PID())-before)
+		cost.Comparisons = append(cost.Comparisons, c)
+	}
+	cost.Interrupted = ctx.Err() != nil
+	if len(cost.Comparisons) == 0 {
+		return nil, fmt.Errorf("nothing was compared: %w", context.Cause(ctx))
+	}
+	return cost, nil
+}
+
+// server returns the address of the server, and how to reach it.
+func (r *RelayRun) server(ctx context.Context) (a address.Address, dial Dial, stop func(), err error) {
+	text := r.To
+	stop = func() {}
+	if text == "" {
+		text = "tcp:127.0.0.1:0"
+		if dial, stop, err = ServeLocal(ctx, &Server{}, text); err != nil {
+			return a, nil, nil, err
+		}
+	}
+	if a, err = address.Parse(text); err != nil {
+		stop()
+		return a, nil, nil, err
+	}
+	if dial == nil {
+		dial = func(ctx context.Context) (*socket.Socket, error) { return zocalo.DialAddress(ctx, a) }
+	}
+	return a, dial, stop, nil
+}
+
+// freeAddress finds an address of this machine's for the relay to listen on: a
+// port that the system chose just now, or a path.
+func freeAddress(ctx context.Context, s *socket.Scheme, dir string) (a address.Address, n socket.Name, err error) {
+	for _, k := range localKinds {
+		if k.scheme != s.Name {
+			continue
+		}
+		text := strings.Replace(k.address, "%s", strings.ReplaceAll(dir, ",", ",,"), 1)
+		if a, err = address.Parse(text); err != nil {
+			return a, n, err
+		}
+		l, err := zocalo.ListenAddress(ctx, a)
+		if err != nil {
+			return a, n, err
+		}
+		n = l.Name()
+		a.Endpoint = n.String()
+		return a, n, l.Close()
+	}
+	return a, n, refusef("no address of this machine is known on which a relay of scheme %s could listen", s.Name)
+}
+
+// placeholder matches what place replaces.
+var placeholder = regexp.MustCompile(`\{[a-z.]+\}`)
+
+// place puts the addresses into a command.
+func place(command []string, from, to string, fromName, toName socket.Name) ([]string, error) {
+	values := map[string]string{"{from}": from, "{to}": to}
+	for side, n := range map[string]socket.Name{"from": fromName, "to": toName} {
+		if ap := n.AddrPort(); ap.IsValid() {
+			values["{"+side+".host}"], values["{"+side+".port}"] = ap.Addr().String(), strconv.Itoa(int(ap.Port()))
+		}
+		if path := n.Path(); path != "" {
+			values["{"+side+".path}"] = path
+		}
+	}
+	var wrong error
+	args := make([]string, len(command))
+	for i, word := range command {
+		args[i] = placeholder.ReplaceAllStringFunc(word, func(p string) string {
+			v, ok := values[p]
+			if !ok && wrong == nil {
+				wrong = refusef("%s in the relay's command: its addresses have %s", p, strings.Join(sortedKeys(values), ", "))
+			}
+			return v
+		})
+	}
+	if len(args) == 0 {
+		wrong = refusef("the relay's command is empty")
+	}
+	return args, wrong
+}
+
+// A relayed is a relay that runs.
+type relayed struct {
+	process  *process.Process
+	out      string // the file with what it prints
+	patience time.Duration
+}
+
+func (r *relayed) start(args []string, from, to string) error {
+	out, err := os.OpenFile(r.out, os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o600)
+	if err != nil {
+		return err
+	}
+	defer out.Close()
+	r.process, err = process.Start(process.Command{
+		Args: args, Stdout: out, Stderr: out, Env: append(os.Environ(), "ZOCALO_FROM="+from, "ZOCALO_TO="+to),
+	})
+	return err
+}
+
+// end ends the relay, and all that it started.
+func (r *relayed) end() { r.process.End(r.patience) }
+
+// await waits until the relay answers for the server.
+func (r *relayed) await(ctx context.Context, dial Dial, o Options) error {
+	end := time.Now().Add(r.patience)
+	o.Patience = min(r.patience, 500*time.Millisecond)
+	for {
+		f, err := open(ctx, dial, greeting{service: echoed, size: requestSize, batch: 1, run: randomNumber()}, &o)
+		if err == nil {
+			return f.socket.Close()
+		}
+		select {
+		case <-r.process.Exited():
+			return r.explain(fmt.Errorf("the relay ended before it relayed: %v", r.process.Wait()))
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		case <-time.After(20 * time.Millisecond):
+		}
+		if time.Now().After(end) {
+			return r.explain(fmt.Errorf("the relay did not relay within %v: %w", r.patience, err))
+		}
+	}
+}
+
+// explain adds the last line that the relay printed.
+func (r *relayed) explain(err error) error {
+	text, _ := os.ReadFile(r.out)
+	lines := strings.Split(strings.TrimSpace(string(text)), "\n")
+	if last := printable([]byte(lines[len(lines)-1])); last != "" {
+		return fmt.Errorf("%w; it said: %s", err, last)
+	}
+	return err
+}
+
+// spent notes what the relay's processor time was per unit of work.
+func (c *RelayCost) spent(mode Mode, r *Comparison, used time.Duration) {
+	conditions := &r.Second.Conditions
+	whole := conditions.Duration + conditions.WarmUp
+	if used <= 0 || conditions.Duration <= 0 {
+		return
+	}
+	used = time.Duration(float64(used) * float64(conditions.Duration) / float64(whole))
+	switch mode {
+	case RoundTrip:
+		if n := r.Second.Latency.Count(); n > 0 {
+			c.ProcessorTrip = used / time.Duration(n)
+		}
+	case Stream:
+		octets := 0.0
+		for _, bits := range r.Second.Figures {
+			octets += bits / 8 * conditions.Duration.Seconds()
+		}
+		if octets > 0 {
+			c.ProcessorOctet = float64(used) / octets
+		}
+	}
+}
+
+// WriteText writes what the relay costs for people.
+func (c *RelayCost) WriteText(w io.Writer) error {
+	var b strings.Builder
+	fmt.Fprintf(&b, "%s\n\n", c.Command)
+	var rows []row
+	for _, r := range c.Comparisons {
+		ratio, low, high := r.Ratio, r.Low, r.High // of times: with the relay, divided by without
+		if r.Unit != "ns" {
+			ratio, low, high = 1/r.Ratio, 1/r.High, 1/r.Low
+		}
+		interval := ""
+		if r.High > 0 {
+			interval = fmt.Sprintf("%.3g to %.3g with %.0f%% confidence, ", low, high, 100*(1-r.ErrorRate))
+		}
+		rows = append(rows, row{r.Figure, fmt.Sprintf("%.3g times what it is without the relay (%s%s)", ratio, interval, plural(r.Pairs, "pair"))})
+		if r.Verdict == Undecided && !r.Interrupted {
+			rows = append(rows, row{"", "no difference was found within the time, nor that there is none"})
+		}
+	}
+	for _, r := range c.Comparisons {
+		for _, p := range []float64{50, 99} {
+			before, ok := r.First.Latency.Percentile(p)
+			after, ok2 := r.Second.Latency.Percentile(p)
+			if ok && ok2 {
+				rows = append(rows, row{"it adds", fmt.Sprintf("%s to the %s of a round trip: %s without it, %s with it", signedTime(time.Duration(after-before)), percentileName(p),
+					TimeText(time.Duration(before)), TimeText(time.Duration(after)))})
+			}
+		}
+	}
+	if c.ProcessorTrip > 0 {
+		rows = append(rows, row{"its processor", TimeText(c.ProcessorTrip) + " a round trip"})
+	}
+	if c.ProcessorOctet > 0 {
+		rows = append(rows, row{"its processor", fmt.Sprintf("%.3g ns an octet", c.ProcessorOctet)})
+	}
+	if c.Interrupted {
+		rows = append(rows, row{"note", "the run was interrupted: the figures are of what there was until then"})
+	}
+	writeRows(&b, rows)
+	b.WriteString("\n")
+	writeRows(&b, c.Comparisons[0].Second.Conditions.rows())
+	_, err := io.WriteString(w, b.String())
+	return err
+}
+
+// signedTime is a time that may be negative.
+func signedTime(d time.Duration) string {
+	if d < 0 {
+		return "-" + TimeText(-d)
+	}
+	return TimeText(d)
+}

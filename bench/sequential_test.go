@@ -1,0 +1,84 @@
+package bench
+
+import (
+	"math"
+	"math/rand/v2"
+	"testing"
+)
+
+// TestStudentQuantile compares with the tables that books print.
+func TestStudentQuantile(t *testing.T) {
+	for _, c := range []struct{ p, freedom, want float64 }{
+		{0.975, 1, 12.706}, {0.975, 4, 2.776}, {0.995, 4, 4.604}, {0.95, 10, 1.812}, {0.9995, 20, 3.850}, {0.975, 120, 1.980}, {0.5, 7, 0},
+	} {
+		if got := studentQuantile(c.p, c.freedom); math.Abs(got-c.want) > 0.001 {
+			t.Errorf("the %v quantile with %v degrees of freedom is %.4f, want %.3f", c.p, c.freedom, got, c.want)
+		}
+	}
+}
+
+// noises are what run times do, around 0.
+var noises = map[string]func(*rand.Rand) float64{
+	"normal":     func(r *rand.Rand) float64 { return 0.1 * r.NormFloat64() },
+	"outliers":   func(r *rand.Rand) float64 { return 0.05*r.NormFloat64() + float64(r.IntN(10)/9)*2*(r.Float64()-0.5) },
+	"heavy tail": func(r *rand.Rand) float64 { return 0.02 * math.Tan(math.Pi*(r.Float64()-0.5)) },
+	"order":      func(r *rand.Rand) float64 { return 0.1*float64(2*r.IntN(2)-1) + 0.01*r.NormFloat64() }, // whoever is first is faster
+	"two values": func(r *rand.Rand) float64 { return 0.1 * float64(2*r.IntN(2)-1) * (1 + 0.01*r.Float64()) },
+}
+
+// run makes one test to its end.
+func (q *sequential) run(next func() float64) Verdict {
+	for !q.over() {
+		if v := q.add(next()); v != Undecided {
+			return v
+		}
+	}
+	return Undecided
+}
+
+// TestFalsePositives counts how often a difference is found where there is
+// none: no more often than the error rate says.
+func TestFalsePositives(t *testing.T) {
+	const trials, alpha = 1000, errorRate
+	for name, noise := range noises {
+		r := rand.New(rand.NewPCG(5, 6))
+		wrong := 0
+		for range trials {
+			q := &sequential{alpha: alpha, looks: looks}
+			if q.run(func() float64 { return noise(r) }) == Different {
+				wrong++
+			}
+		}
+		rate := float64(wrong) / trials
+		t.Logf("%s: wrong in %.2f%% of %d", name, 100*rate, trials)
+		// Four standard errors above the rate that is stated.
+		if rate > alpha+4*math.Sqrt(alpha*(1-alpha)/trials) {
+			t.Errorf("%s: a difference was found in %.2f%% of the trials, stated are %v%%", name, 100*rate, 100*alpha)
+		}
+	}
+}
+
+// TestPower sees that true differences are found, and the interval holds
+// the truth.
+func TestPower(t *testing.T) {
+	r := rand.New(rand.NewPCG(7, 8))
+	const trials = 1000
+	truth := math.Log(1.2)
+	found, held := 0, 0
+	for range trials {
+		q := &sequential{alpha: 0.05, looks: looks}
+		if q.run(func() float64 { return truth + 0.1*r.NormFloat64() }) == Different && q.mean() > 0 {
+			found++
+		}
+		if low, high := q.interval(); low <= truth && truth <= high {
+			held++
+		}
+	}
+	if found < trials*99/100 || held < trials*95/100 {
+		t.Errorf("of %d trials, the difference was found in %d and the interval held the truth in %d", trials, found, held)
+	}
+	q := &sequential{alpha: 0.05, looks: looks, margin: 0.05}
+	if v := q.run(func() float64 { return 0.01 * r.NormFloat64() }); v != Alike {
+		t.Errorf("two that are alike are found %s", v)
+	}
+}
