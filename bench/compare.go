@@ -66,7 +66,8 @@ const (
 
 // Compare makes alternating runs of two contenders by the options, until a
 // sequential test can tell them apart or finds them alike, or the time is
-// over: within most, 0 or less meaning [DefaultCompareTime], though a run that has begun is ended.
+// over: within most, 0 or less meaning [DefaultCompareTime], though there is one pair of
+// runs at least, and a pair that has begun is ended.
 // A run lasts Duration, by default [DefaultCompareRun]. The end of ctx ends
 // it early; what was found until then is returned.
 func Compare(ctx context.Context, first, second Contender, o Options, most time.Duration) (*Comparison, error) {
@@ -80,7 +81,7 @@ func Compare(ctx context.Context, first, second Contender, o Options, most time.
 	c := &comparing{options: o, sides: [2]Contender{first, second}, test: &sequential{alpha: errorRate, margin: math.Log1p(compareMargin), looks: looks}}
 	begin := time.Now()
 	result := &Comparison{Verdict: Undecided, ErrorRate: errorRate, Margin: compareMargin}
-	for ctx.Err() == nil && !c.test.over() && time.Since(begin) < most {
+	for ctx.Err() == nil && !c.test.over() && (len(c.test.xs) == 0 || time.Since(begin) < most) {
 		v, err := c.pair(ctx)
 		if err != nil {
 			return nil, err

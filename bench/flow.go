@@ -120,6 +120,9 @@ func (f *flow) greet(patience time.Duration) error {
 		if errors.Is(err, os.ErrDeadlineExceeded) && time.Now().Before(end) {
 			continue
 		}
+		if f.kind.Bounded && (n > 0 && reply[0] == byte(padFrame) || errors.Is(err, socket.ErrTruncated)) {
+			return f.noServer() // what fit sent came back
+		}
 		if err != nil {
 			return f.unanswered(err, patience)
 		}
@@ -144,6 +147,8 @@ func (f *flow) unanswered(err error, patience time.Duration) error {
 	return err
 }
 
+func (f *flow) noServer() error { return fmt.Errorf("%s: %w", f.peer(), ErrNoServer) }
+
 func (f *flow) peer() string {
 	if p := f.socket.Peer().String(); p != "" {
 		return p
@@ -156,7 +161,7 @@ func (f *flow) answered(asked, reply []byte) error {
 	if bytes.Equal(reply, asked) {
 		f.echo = true
 		if f.ask.service != echoed {
-			return fmt.Errorf("%s: %w", f.peer(), ErrNoServer)
+			return f.noServer()
 		}
 		return nil
 	}

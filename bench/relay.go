@@ -36,8 +36,8 @@ type RelayCost struct {
 // A RelayRun says how to measure a relay.
 type RelayRun struct {
 	// Command is the program and its arguments. In each, {from} stands for
-	// the address where it is to listen and {to} for the one to connect to;
-	// {from.host}, {from.port}, {from.path} and the same of {to} are their
+	// the address where it is to listen, as tcp-listen:127.0.0.1:4711, and
+	// {to} for the one to connect to; {from.host}, {from.port}, {from.path} and the same of {to} are their
 	// parts. The environment has both as ZOCALO_FROM and ZOCALO_TO.
 	Command []string
 	// To is the address of a Server to measure with; "" makes one, on TCP.
@@ -74,6 +74,7 @@ func MeasureRelay(ctx context.Context, run RelayRun, o Options) (*RelayCost, err
 	if o.Patience > 0 {
 		r.patience = o.Patience
 	}
+	from.Listen = true
 	cost := &RelayCost{From: from.String(), To: to.Scheme.Name + ":" + toName.String()}
 	args, err := place(run.Command, cost.From, cost.To, fromName, toName)
 	if err != nil {
@@ -84,7 +85,9 @@ func MeasureRelay(ctx context.Context, run RelayRun, o Options) (*RelayCost, err
 		return nil, err
 	}
 	defer r.end()
-	relayedDial := func(ctx context.Context) (*socket.Socket, error) { return zocalo.DialAddress(ctx, from) }
+	entry := from
+	entry.Listen = false
+	relayedDial := func(ctx context.Context) (*socket.Socket, error) { return zocalo.DialAddress(ctx, entry) }
 	if err := r.await(ctx, relayedDial, o); err != nil {
 		return nil, err
 	}

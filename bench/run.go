@@ -174,7 +174,7 @@ func (p *phase) interval(from, to time.Time, warmUp bool) (more bool) {
 		return false
 	}
 	t := p.traffic()
-	i := Interval{Start: from.Sub(p.start), End: now.Sub(p.start), WarmUp: warmUp,
+	i := Interval{Start: began.Sub(p.start), End: now.Sub(p.start), WarmUp: warmUp,
 		Traffic: Traffic{t.Octets - before.Octets, t.Messages - before.Messages, now.Sub(began)}}
 	if p.times != nil {
 		i.Median, i.Max = p.times()
