@@ -26,6 +26,7 @@ import (
 var (
 	rounds   = flag.Int("rounds", 7, "how often each pair runs")
 	duration = flag.Int("duration", 2, "how long each run lasts, in seconds")
+	only     = flag.String("only", "", "run only the tests whose name begins so")
 )
 
 // A test is one kind of test, as each client is told of it.
@@ -76,6 +77,9 @@ func run() error {
 
 	fmt.Printf("%-38s %26s %26s %26s\n", "test", "iperf3 to iperf3, Gbit/s", "zocalo to iperf3", "iperf3 to zocalo")
 	for _, t := range tests {
+		if !strings.HasPrefix(t.name, *only) {
+			continue
+		}
 		var base, client, server []float64
 		for range *rounds {
 			b, err := t.iperf3To(stock.port)
