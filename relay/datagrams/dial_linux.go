@@ -68,9 +68,21 @@ func (e *engine) dialFar(peer socket.Name) (f far, err error) {
 	if !f.unix {
 		socket.JoinDatagrams.Set(c, true) // or they come one by one
 		socket.ReceiveErrors.Set(c, true) // or only some ICMP messages are told, without who sent them
-		f.trains = c.Offloads().Send.On
+		f.trains = sendsTrains(c)
 	}
 	return f, nil
+}
+
+// sendsTrains reports whether the system, as far as is known, sends trains
+// through a udp socket: one that does not know them would send each as one long
+// datagram.
+func sendsTrains(s *socket.Socket) bool {
+	d, ok := socket.As[socket.Descriptor](s)
+	if !ok || !s.Offloads().Send.On {
+		return false
+	}
+	_, errno := sys.GetInt(d.FD(), sys.IPPROTO_UDP, sys.UDP_SEGMENT) // Linux 4.18
+	return errno == 0
 }
 
 // dialed takes what dialFor was to make.

@@ -61,7 +61,8 @@
 // far socket, or when a unix far socket has lost its target, whose next message
 // begins a new one. Errors that the network reports about what a session sent,
 // ICMP messages, are that session's alone ([Relay.OnError]), and do not end it:
-// whoever was unreachable may come back.
+// whoever was unreachable may come back. Of what goes to the peers they are known
+// where the option recverr is set on the near socket.
 //
 // An idle session takes some 240 octets besides what the system needs for a
 // socket: no goroutine, no buffer, no timer.

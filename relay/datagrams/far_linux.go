@@ -6,7 +6,6 @@ import (
 	"syscall"
 
 	"zocalo/internal/loop"
-	"zocalo/internal/sys"
 	"zocalo/relay"
 	"zocalo/socket"
 )
@@ -123,50 +122,4 @@ func (s *session) receiveFailed(errno syscall.Errno) {
 		s.read(false)
 		s.near.e.wait(s)
 	}
-}
-
-// mostErrors is how many entries of the queue of errors are taken at once.
-const mostErrors = 64
-
-// takeErrors takes what came back of messages to the far side: ICMP messages,
-// from the queue of errors that udp has.
-func (s *session) takeErrors() {
-	e := s.near.e
-	var took int
-	for !s.unix && took < mostErrors && !s.over {
-		m := &e.errorMessage
-		m.Control = e.errorControl[:]
-		if _, errno := sys.RawRecvmsg(int(s.fd), m, sys.ErrorQueue|sys.DontWait); errno != 0 {
-			break
-		}
-		took++
-		for c, rest, ok := sys.NextCmsg(m.Control); ok; c, rest, ok = sys.NextCmsg(rest) {
-			if sys.What(c) != sys.ExtendedErrorItem {
-				continue
-			}
-			var offender sys.Sockaddr
-			x, ok := sys.CmsgError(c, &offender)
-			origin := socket.ErrorOrigin(x.Origin)
-			if !ok || origin != socket.FromICMP && origin != socket.FromICMPv6 {
-				continue // what is this machine's the send has told
-			}
-			q := &socket.QueuedError{Origin: origin, Errno: syscall.Errno(x.Errno), Type: x.Type, Code: x.Code,
-				Info: x.Info, Data: x.Data, Offender: socket.SockaddrName(offender.Buf[:offender.Len])}
-			s.report(q, q.Origin.String()+" "+q.Errno.Error())
-		}
-	}
-	if took > 0 || s.over {
-		return
-	}
-	// An error that is in no queue: asking for it takes it away.
-	n, errno := sys.GetInt(int(s.fd), sys.SOL_SOCKET, sys.SO_ERROR)
-	if errno != 0 || n == 0 {
-		return
-	}
-	err := os.NewSyscallError("SO_ERROR", syscall.Errno(n))
-	if s.unix && isGone(syscall.Errno(n)) {
-		s.end(relay.Reset, err)
-		return
-	}
-	s.report(err, err.Error())
 }

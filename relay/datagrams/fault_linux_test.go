@@ -274,3 +274,17 @@ func TestRefusesToBegin(t *testing.T) {
 		t.Error("a stream is taken")
 	}
 }
+
+// fail makes some of the calls of relays fail in ways that pass.
+func fail(t testing.TB) {
+	errnos := []syscall.Errno{syscall.EAGAIN, syscall.ENOBUFS, syscall.ENOMEM, syscall.ECONNREFUSED}
+	var calls atomic.Int64
+	next := func() syscall.Errno {
+		if n := calls.Add(1); n%5 == 0 {
+			return errnos[n/5%int64(len(errnos))]
+		}
+		return 0
+	}
+	datagrams.BeforeSend(t, func(ms []sys.Msg) (int, syscall.Errno) { return 1 + len(ms)/2, next() })
+	datagrams.BeforeReceive(t, func(int) syscall.Errno { return next() })
+}

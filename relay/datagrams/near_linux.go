@@ -58,7 +58,7 @@ func (e *engine) addNear(s *socket.Socket) error {
 	}
 	if s.Domain() != socket.Unix {
 		socket.JoinDatagrams.Set(s, true) // or they come one by one
-		n.back.trains = s.Offloads().Send.On
+		n.back.trains = sendsTrains(s)
 	}
 	socket.ReceiveDropped.Set(s, true) // or what the system drops is not known
 	widen(s)
@@ -101,6 +101,9 @@ func (n *near) Ready(events loop.Events) {
 		n.e.flush()
 		return
 	}
+	if events&loop.Failed != 0 {
+		n.takeErrors()
+	}
 	if events&loop.Writable != 0 {
 		n.unblock()
 	}
@@ -127,10 +130,7 @@ func (n *near) receive() {
 			e.log.Warn("receiving pauses until the system has memory again", "socket", n.name, "error", errno)
 		}
 	case isPassing(errno):
-		e.totals.errors.Add(1)
-		if e.trouble.begins("near "+errno.Error(), e.loop.Now()) {
-			e.log.Warn("the system reported an error of something sent to a peer, and not to which; further ones are counted", "socket", n.name, "error", errno)
-		}
+		e.unattributed(n, errno, errno.Error())
 	default:
 		e.fail(&net.OpError{Op: "receive", Net: n.socket.Kind().String(), Source: n.socket.LocalAddr(), Err: os.NewSyscallError("recvmmsg", errno)})
 		return
@@ -247,11 +247,12 @@ func (n *near) adjust() {
 	if e.over {
 		return
 	}
-	reading := n.full == 0 && e.held <= mostHeld && !n.short && !e.broke()
-	writing := len(n.blocked) > 0
-	if !reading {
+	pauses := n.short || e.broke()
+	if pauses {
 		e.startTick() // which looks whether that is over
 	}
+	reading := n.full == 0 && e.held <= mostHeld && !pauses
+	writing := len(n.blocked) > 0
 	if reading == n.reading && writing == n.writing {
 		return
 	}

@@ -123,7 +123,7 @@ func (s *session) failed(from relay.Side, p *piece, errno syscall.Errno) verdict
 		return untilWritable
 	case isShortage(errno):
 		return untilLater
-	case from == relay.A && !toUnix && !s.tried:
+	case !toUnix && !s.tried:
 		s.tried = true // the system tells at a send what became of those before
 		return tryAgain
 	}
@@ -208,6 +208,7 @@ func (s *session) hold(from relay.Side, p piece) {
 func (s *session) account() {
 	e, m := s.near.e, s.more
 	size := m.held[relay.A].size()
+	less := size < m.accounted
 	if s.fd < 0 && !s.over {
 		e.dial.held += size - m.accounted
 	} else {
@@ -220,6 +221,11 @@ func (s *session) account() {
 			s.near.full++
 		} else {
 			s.near.full--
+		}
+	}
+	for _, n := range e.nears {
+		if less && !n.reading {
+			n.adjust()
 		}
 	}
 }
@@ -312,5 +318,6 @@ func (s *session) block(from relay.Side) {
 		s.change()
 	} else {
 		s.near.blocked = append(s.near.blocked, s)
+		s.near.adjust()
 	}
 }

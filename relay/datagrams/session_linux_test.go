@@ -433,3 +433,45 @@ func TestEndBehindARate(t *testing.T) {
 		t.Errorf("ended: %+v", e)
 	}
 }
+
+// With recverr on the near socket, a peer that is gone is an error of its
+// session, and of no other.
+func TestPeerIsGone(t *testing.T) {
+	target := bound(t, "127.0.0.1:0")
+	front := bound(t, "127.0.0.1:0", func(s *socket.Socket) error { return socket.ReceiveErrors.Set(s, true) })
+	var errs pending[datagrams.Session]
+	r := &datagrams.Relay{Dial: to(target.Name()), OnError: func(s datagrams.Session, err error) {
+		if !errors.Is(err, syscall.ECONNREFUSED) {
+			t.Errorf("error: %v", err)
+		}
+		errs.add(s)
+	}}
+	at := front.Name()
+	start(t, r, front)
+	gone, good := connected(t, at), connected(t, at)
+	answer := func(p *socket.Socket) socket.Message {
+		t.Helper()
+		says(t, p, "hola")
+		var m socket.Message
+		m.SetData(make([]byte, 10))
+		try(t, target.Receive(&m))
+		m.SetData([]byte("answer"))
+		return m
+	}
+	toGone, toGood := answer(gone), answer(good)
+	name := gone.Name()
+	try(t, gone.Close())
+	for i := range 5 {
+		_, err := target.Send(&toGone)
+		try(t, err)
+		if s := errs.wait(t, i+1)[i]; s.Peer != name {
+			t.Errorf("error %d is that of %v, and %v is gone", i, s.Peer, name)
+		}
+		_, err = target.Send(&toGood)
+		try(t, err)
+		hears(t, good, "answer")
+	}
+	if n := r.Totals(); n.Errors != 5 || n.Dropped != [2]int64{} {
+		t.Errorf("totals: %+v", n)
+	}
+}
