@@ -4,13 +4,18 @@ import "sync"
 
 // A buffer holds one packet, with an octet to pad it.
 type buffer struct {
-	n    int // octets used
+	n    int  // octets used
+	more bool // others came with it, which are handled next
 	data [MaxPacket + 36]byte
 }
 
 var buffers = sync.Pool{New: func() any { return new(buffer) }}
 
-func newBuffer() *buffer { return buffers.Get().(*buffer) }
+func newBuffer() *buffer {
+	b := buffers.Get().(*buffer)
+	b.more = false
+	return b
+}
 
 func (b *buffer) free() { buffers.Put(b) }
 

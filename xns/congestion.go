@@ -2,11 +2,19 @@ package xns
 
 import "time"
 
-// The bounds of the time to wait for an acknowledgement.
+// The bounds of the time to wait for an acknowledgement, and for a probe.
 const (
 	firstTimeout = time.Second
 	leastTimeout = 100 * time.Millisecond
 	mostTimeout  = time.Minute
+	leastProbe   = 2 * ackDelay // a probe must not overtake an acknowledgement that is only delayed
+)
+
+// A stream of so few packets is thin, and may repeat them so often before its
+// timeout is doubled.
+const (
+	thinPackets  = 4
+	thinTimeouts = 4
 )
 
 // congestion estimates what the network carries, as TCP does: the round-trip
@@ -20,6 +28,7 @@ type congestion struct {
 	recover           uint16 // what was sent up to here is recovered from together
 
 	srtt, rttvar, rto time.Duration
+	timeouts          int // since something arrived
 	backoff           int // the timeout is doubled so often
 }
 
@@ -49,7 +58,7 @@ func (w *congestion) sample(d time.Duration) {
 // progress takes in that n more packets arrived. It reports whether the oldest
 // that has not is to be sent again.
 func (w *congestion) progress(s *sender, n int) (again bool) {
-	w.duplicates, w.backoff = 0, 0
+	w.duplicates, w.timeouts, w.backoff = 0, 0, 0
 	if !before(s.una, w.recover) {
 		if w.fast {
 			w.fast = false
@@ -90,12 +99,16 @@ func (w *congestion) duplicate(s *sender) (again bool) {
 	return false
 }
 
-// expired takes in that an acknowledgement did not come in time.
+// expired takes in that an acknowledgement did not come in time. A few packets
+// do no harm: where no more are out, the timeout is doubled from the fifth time
+// on, as Linux has it for thin streams of TCP.
 func (w *congestion) expired(s *sender) {
 	w.threshold = max(int(s.max-s.una)/2, 2)
 	w.window, w.credit, w.duplicates, w.fast = 1, 0, 0, false
 	w.recover = s.max
-	w.backoff++
+	if w.timeouts++; w.timeouts > thinTimeouts || w.srtt == 0 || int(s.max-s.una) > thinPackets {
+		w.backoff++
+	}
 }
 
 // quench is what an Error about congestion asks for.

@@ -69,6 +69,7 @@ type conn struct {
 	sentEnd, sentReply, gotEnd, gotReply bool
 
 	send     sender
+	train    [][]byte // packets that leave together; empty while mu is free
 	receive  receiver
 	timers   timers
 	scratch  [sppHeaders]byte // of system packets

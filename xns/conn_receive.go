@@ -18,6 +18,7 @@ type receiver struct {
 	offset      int    // octets read of the first packet
 	ends        int    // of messages, from first to next
 	unacked     int    // packets that came and were not acknowledged
+	owed        bool   // an acknowledgement is sent once the train is taken in
 	datastream  uint8  // of the packet before next
 	urgent      []byte
 	complete    bool   // the end has come: nothing follows last
@@ -70,6 +71,7 @@ func (c *conn) allocation() uint16 {
 // the buffer. The caller holds mu.
 func (c *conn) sequenced(hdr *Header, spp *SPPHeader, data []byte, b *buffer) (kept bool) {
 	r := &c.receive
+	more := b.more // while the buffer is still here
 	attention := spp.Control&ControlAttention != 0
 	limit := r.granted
 	if attention {
@@ -106,12 +108,32 @@ func (c *conn) sequenced(hdr *Header, spp *SPPHeader, data []byte, b *buffer) (k
 	closing := c.advance()
 	switch {
 	case c.state != established, r.unacked == 0: // an answer has said it
+	case !closing && r.owed:
+	case !closing && more:
+		r.owed = true
+		c.host.owing = append(c.host.owing, c)
 	case closing || r.unacked >= 2:
 		c.sendSystem(0)
 	case c.timers.ack == 0:
 		c.timers.ack = c.now() + ackDelay
 	}
 	return kept
+}
+
+// acknowledge sends what is owed for a train, unless another packet has told.
+func (c *conn) acknowledge() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	r := &c.receive
+	r.owed = false
+	switch {
+	case c.state != established || r.unacked == 0:
+	case r.unacked >= 2:
+		c.sendSystem(0)
+	case c.timers.ack == 0:
+		c.timers.ack = c.now() + ackDelay
+	}
+	c.arm()
 }
 
 func (c *conn) takeAttention(octet byte) {

@@ -14,7 +14,8 @@ type sender struct {
 	una, next, max, end uint16
 	alloc               uint16 // the highest number that the peer takes
 	window              congestion
-	attentions          int // of packets from max to end that are not sent yet
+	attentions          int  // of packets from max to end that are not sent yet
+	probed              bool // una was sent once more, without waiting for long
 }
 
 // An outPacket is one that the peer has not acknowledged.
@@ -184,15 +185,18 @@ func (c *conn) push() {
 			if first && p.control&ControlAttention != 0 {
 				s.attentions--
 			}
-			if !c.transmit(s.next, p) {
-				return
-			}
+			c.prepare(s.next, p)
+			c.train = append(c.train, p.bytes())
 		}
 		s.next++
 		if before(s.max, s.next) {
 			s.max = s.next
 		}
+		if len(c.train) == mostTrain {
+			c.depart()
+		}
 	}
+	c.depart()
 	c.pushAttentions()
 	c.armPersist()
 }
@@ -234,18 +238,32 @@ func (c *conn) repeatAttentions() {
 	}
 }
 
-// transmit sends a packet, and reports whether the connection goes on. The
-// caller holds mu.
-func (c *conn) transmit(seq uint16, p *outPacket) bool {
+// transmit sends a packet. The caller holds mu.
+func (c *conn) transmit(seq uint16, p *outPacket) {
+	c.prepare(seq, p)
+	c.sent(c.host.send(c.host.nextHop(c.peer, c.config.gateway), p.bytes()))
+}
+
+// prepare makes a packet ready to be sent now. The caller holds mu.
+func (c *conn) prepare(seq uint16, p *outPacket) {
 	now := c.now()
 	c.header(p.data[:], p.size, SPPHeader{Control: p.control | ControlSendAck, Datastream: p.datastream, Sequence: seq})
 	c.host.finish(p.buffer, sppHeaders+p.size, c.config.checked)
 	p.times++
 	p.at = now
 	if c.timers.resend == 0 {
-		c.timers.resend = now + c.send.window.timeout()
+		c.timers.resend = now + c.send.patience()
 	}
-	return c.sent(c.host.send(c.host.nextHop(c.peer, c.config.gateway), p.bytes()))
+}
+
+// depart sends the train that push has put together, before anything can free
+// its packets. The caller holds mu.
+func (c *conn) depart() {
+	if len(c.train) > 0 {
+		c.sent(c.host.sendTrain(c.host.nextHop(c.peer, c.config.gateway), c.train))
+		clear(c.train)
+		c.train = c.train[:0]
+	}
 }
 
 // header writes both headers of a packet, with what every packet says of the
@@ -264,13 +282,12 @@ func (c *conn) header(b []byte, size int, spp SPPHeader) {
 }
 
 // sent looks at the error of sending: a packet that does not fit the link will
-// never arrive; all else is like a loss. The caller holds mu.
-func (c *conn) sent(err error) bool {
+// never arrive, and ends the connection; all else is like a loss. The caller
+// holds mu.
+func (c *conn) sent(err error) {
 	if errors.Is(err, syscall.EMSGSIZE) {
 		c.die(syscall.EMSGSIZE)
-		return false
 	}
-	return true
 }
 
 // sendSystem sends a packet without data, with those control bits besides. The
@@ -333,21 +350,38 @@ func (c *conn) dequeue(n int) {
 	if before(s.next, s.una) {
 		s.next = s.una
 	}
-	c.timers.resend = 0
+	c.timers.resend, s.probed = 0, false
 	if s.una != s.max {
-		c.timers.resend = now + s.window.timeout()
+		c.timers.resend = now + s.patience()
 	}
 	if s.window.progress(s, n) && s.una != s.max {
 		c.transmit(s.una, s.packets.at(s.una))
 	}
 }
 
-// resend is what happens when an acknowledgement does not come in time: all
-// that is not acknowledged is sent again, as fast as acknowledgements come.
-// The caller holds mu.
+// patience is how long to wait for an acknowledgement: little at first, for a
+// probe.
+func (s *sender) patience() time.Duration {
+	if !s.probed && s.window.srtt > 0 {
+		return min(max(2*s.window.srtt, leastProbe), s.window.timeout())
+	}
+	return s.window.timeout()
+}
+
+// resend is what happens when an acknowledgement does not come in time. First
+// the oldest packet is sent again, as a probe, since it may be all that was
+// lost and nothing follows that could tell (after RFC 8985's tail loss probe).
+// Then it is taken for a sign of congestion: all that is not acknowledged is
+// sent again, as fast as acknowledgements come. The caller holds mu.
 func (c *conn) resend() {
 	s := &c.send
 	c.timers.resend = 0
+	if !s.probed && s.window.srtt > 0 && s.una != s.max {
+		s.probed = true
+		c.timers.resend = c.now() + s.window.timeout()
+		c.transmit(s.una, s.packets.at(s.una))
+		return
+	}
 	s.window.expired(s)
 	if s.una == s.max {
 		c.repeatAttentions()

@@ -9,7 +9,7 @@ const (
 	connectLimit   = 75 * time.Second
 	answerFirst    = time.Second
 	answerLongest  = 16 * time.Second
-	persistFirst   = 5 * time.Second
+	persistFirst   = time.Second
 	persistLongest = time.Minute
 	keepaliveTries = 8
 )

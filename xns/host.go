@@ -33,6 +33,8 @@ type Host struct {
 	fault   error        // why the link ended, if it did
 	loop    chan *buffer // packets to itself; nil until there is one
 
+	owing []*conn // acknowledgements for a train; only the reader's
+
 	done chan struct{} // closed with the host
 	all  sync.WaitGroup
 
@@ -115,27 +117,52 @@ func (h *Host) takePorts() (list []port) {
 // read takes in packets until the link ends. If that is not the host's doing,
 // its sockets end too.
 func (h *Host) read() {
-	b, hdr := newBuffer(), new(Header)
+	read := func(bs []*buffer) (n int, err error) {
+		bs[0].n, err = h.link.ReadFrame(bs[0].data[:])
+		return 1, err
+	}
+	bs := make([]*buffer, 1, mostTrain)
+	if l, ok := h.link.(trainLink); ok {
+		read, bs = l.readTrain, bs[:mostTrain]
+	}
+	for i := range bs {
+		bs[i] = newBuffer()
+	}
+	hdr := new(Header)
 	for {
-		n, err := h.link.ReadFrame(b.data[:])
+		n, err := read(bs)
 		if err != nil {
-			b.free()
-			h.mu.Lock()
-			h.fault = err
-			var ports []port
-			if !h.closed {
-				ports = h.takePorts()
+			for _, b := range bs {
+				b.free()
 			}
-			h.mu.Unlock()
-			for _, p := range ports {
-				p.hostClosed()
-			}
+			h.ended(err)
 			return
 		}
-		b.n = n
-		if h.receive(hdr, b) {
-			b = newBuffer()
+		for i, b := range bs[:n] {
+			b.more = i < n-1
+			if h.receive(hdr, b) {
+				bs[i] = newBuffer()
+			}
 		}
+		for i, c := range h.owing {
+			c.acknowledge()
+			h.owing[i] = nil
+		}
+		h.owing = h.owing[:0]
+	}
+}
+
+// ended ends the sockets of a host whose link did.
+func (h *Host) ended(err error) {
+	h.mu.Lock()
+	h.fault = err
+	var ports []port
+	if !h.closed {
+		ports = h.takePorts()
+	}
+	h.mu.Unlock()
+	for _, p := range ports {
+		p.hostClosed()
 	}
 }
 
@@ -254,6 +281,24 @@ func (h *Host) send(to HostID, packet []byte) error {
 		return os.NewSyscallError("sendto", errno)
 	}
 	return err
+}
+
+// sendTrain sends packets as send does, in one call where the link can.
+func (h *Host) sendTrain(to HostID, packets [][]byte) error {
+	l, ok := h.link.(trainLink)
+	if ok && to != h.id && !to.isGroup() {
+		err := l.writeTrain(to, packets)
+		if errno, ok := err.(syscall.Errno); ok {
+			return os.NewSyscallError("sendto", errno)
+		}
+		return err
+	}
+	for _, p := range packets {
+		if err := h.send(to, p); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func (h *Host) sendToSelf(packet []byte) error {

@@ -434,6 +434,36 @@ func mustAddrOf(n socket.Name) (Addr, error) {
 	return a, nil
 }
 
+// plainChecksum is checksum as the standard has it, word by word.
+func plainChecksum(p []byte) uint16 {
+	var s uint32
+	for i := 2; i+1 < len(p); i += 2 {
+		s += uint32(p[i])<<8 | uint32(p[i+1])
+		s = s&0xffff + s>>16
+		s <<= 1
+		s = s&0xffff + s>>16
+	}
+	if s == noChecksum {
+		return 0
+	}
+	return uint16(s)
+}
+
+func TestChecksum(t *testing.T) {
+	random := rand.New(rand.NewPCG(1, 2))
+	for n := 2; n <= MaxPacket; n += 2 {
+		b := make([]byte, n)
+		for kind := range 3 {
+			for i := range b {
+				b[i] = [...]byte{byte(random.Uint32()), 0xff, 0}[kind]
+			}
+			if got, want := checksum(b), plainChecksum(b); got != want {
+				t.Fatalf("of %d octets, sort %d: %#x, want %#x", n, kind, got, want)
+			}
+		}
+	}
+}
+
 func FuzzPacket(f *testing.F) {
 	for _, g := range goldenFrames() {
 		f.Add(must[[]byte](f)(AppendPacket(nil, g.header, []byte(g.data))))

@@ -30,6 +30,19 @@ type Link interface {
 	Close() error
 }
 
+// mostTrain is how many packets a [trainLink] moves at once.
+const mostTrain = 64
+
+// A trainLink is a Link that moves many packets in one call of the system's.
+type trainLink interface {
+	Link
+	// readTrain is ReadFrame for several packets, each into a buffer of its
+	// own: it waits for the first alone, and returns how many there are.
+	readTrain([]*buffer) (int, error)
+	// writeTrain is WriteFrame for several packets, in order.
+	writeTrain(to HostID, packets [][]byte) error
+}
+
 // LinkVariable is the environment variable that says which link is used where
 // the option link does not; without it that is "local".
 const LinkVariable = "ZOCALO_XNS_LINK"

@@ -122,6 +122,13 @@ func connected(mk sockettest.MakeListener) sockettest.MakePair {
 
 func inMemory() hosts { return onSegment(nil) }
 
+// overUDP makes two hosts that meet on loopback.
+func overUDP(t testing.TB) hosts {
+	far := must[Link](t)(OpenLink(context.Background(), "udp-listen:127.0.0.1:0", idB))
+	near := must[Link](t)(OpenLink(context.Background(), "udp:"+far.(*udp).LocalAddr().String(), idA))
+	return hosts{NewHost(near), NewHost(far)}
+}
+
 func asConns(mk sockettest.MakePair) nettest.MakePipe {
 	return func() (net.Conn, net.Conn, func(), error) {
 		a, b, stop, err := mk()

@@ -80,7 +80,7 @@ var (
 
 	// Window is how many packets may wait for the reader.
 	Window = option(socket.Spec{
-		Name: "window", Phase: socket.Opened, Default: "64",
+		Name: "window", Phase: socket.Opened, Default: "128",
 		Doc: "how many packets may wait for the reader",
 	}, between("PACKETS", 1, maxWindow), func(c *config) *int { return &c.window }, nil)
 

@@ -91,20 +91,48 @@ func (h *Header) put(b []byte) {
 // seal writes the checksum of a padded packet.
 func seal(p []byte) { binary.BigEndian.PutUint16(p, checksum(p)) }
 
-// checksum is that of a padded packet: a sum with end-around carry, rotated
-// left after each word so that the order of words counts.
+// checksum is that of a padded packet: a sum with end-around carry of words of
+// 16 bits, rotated left after each so that their order counts. That is
+// arithmetic modulo 65535, where to rotate is to double, and 16 times are once:
+// so the words are added up by their place in blocks of 16, and each sum is
+// doubled at the end as often as its place needs it.
 func checksum(p []byte) uint16 {
-	var s uint32
-	for i := 2; i+1 < len(p); i += 2 {
-		s += uint32(p[i])<<8 | uint32(p[i+1])
-		s = s&0xffff + s>>16
-		s <<= 1
-		s = s&0xffff + s>>16
+	const block = 32
+	var sums blockSums
+	p = p[min(2, len(p)):]
+	for len(p) >= block {
+		sums.add(p)
+		p = p[block:]
 	}
-	if s == noChecksum {
-		return 0
+	var rest [block]byte
+	filled := copy(rest[:], p) / 2
+	sums.add(rest[:])
+	// The words that fill the last block doubled all before them once each.
+	return uint16(sums.total() % noChecksum << filled % noChecksum)
+}
+
+// blockSums are the sums of the words at each place of 16, two in each number.
+type blockSums [4]struct{ places02, places13 uint64 }
+
+// add adds a block of 32 octets.
+func (s *blockSums) add(p []byte) {
+	const low = 0x0000ffff0000ffff
+	_ = p[31]
+	for i := range s {
+		v := binary.BigEndian.Uint64(p[8*i:])
+		s[i].places02 += v >> 16 & low
+		s[i].places13 += v & low
 	}
-	return uint16(s)
+}
+
+// total is the sum of all, modulo 65535, as after the last place of a block.
+func (s *blockSums) total() (sum uint64) {
+	for i, q := range s {
+		for j, n := range [4]uint64{q.places02 >> 32, q.places13 >> 32, q.places02 & 0xffffffff, q.places13 & 0xffffffff} {
+			sum += (n&0xffff + n>>16) << (16 - 4*i - j)
+		}
+	}
+	return sum
 }
 
 // ParsePacket reads an IDP packet at the start of b, which may be longer. The

@@ -36,7 +36,7 @@ type config struct {
 }
 
 func defaultConfig() config {
-	return config{checked: true, window: 64, tries: 12, keepalive: 75 * time.Second, closeTime: 15 * time.Second, linger: 250 * time.Millisecond}
+	return config{checked: true, window: 128, tries: 12, keepalive: 75 * time.Second, closeTime: 15 * time.Second, linger: 250 * time.Millisecond}
 }
 
 // base is what the endpoints of this package have in common: options, names,

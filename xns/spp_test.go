@@ -353,7 +353,7 @@ func TestTimers(t *testing.T) {
 			s, d := answered(t, socket.Stream, 0xffff) // nothing allowed
 			begun := time.Now()
 			s.Write([]byte("held"))
-			for _, at := range []time.Duration{5, 10, 20} {
+			for _, at := range []time.Duration{1, 2, 4} {
 				spp, _ := d.nextSPP()
 				if spp.Control != ControlSystem|ControlSendAck || time.Since(begun) != at*time.Second {
 					t.Errorf("%+v after %v, want a question after %d s", spp, time.Since(begun), at)
@@ -469,9 +469,36 @@ func TestUrgent(t *testing.T) {
 	})
 }
 
+// TestLostAttention loses one that went ahead, whose turn then comes when
+// nothing else is on its way.
+func TestLostAttention(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		s, d := answered(t, socket.Stream, 0)
+		s.Write([]byte("a"))
+		s.Write([]byte("b"))
+		s.SendUrgent([]byte("!"))
+		d.nextData() // "a"
+		d.nextData() // the attention, which is lost
+		d.sendSPP(SPPHeader{Control: ControlSystem, Ack: 1, Allocation: 1}, "")
+		if spp, data := d.nextData(); spp.Sequence != 1 || data != "b" {
+			t.Errorf("sent %d %q", spp.Sequence, data)
+		}
+		d.sendSPP(SPPHeader{Control: ControlSystem, Ack: 2, Allocation: 9}, "")
+		if spp, data := d.nextData(); spp.Sequence != 2 || data != "!" {
+			t.Errorf("sent %d %q, want the attention again", spp.Sequence, data)
+		}
+		s.Abort()
+	})
+}
+
 func TestBeyondAllocation(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		s, d := answered(t, socket.Stream, 7)
+		h, w := facing(t)
+		s := must[*socket.Socket](t)(h.Socket(socket.Stream))
+		if err := Window.Set(s, 64); err != nil {
+			t.Fatal(err)
+		}
+		_, d := connectTo(t, s, w, 7)
 		d.sendSPP(SPPHeader{Sequence: 64, Allocation: 7}, "too far")
 		if got, data := d.next(); got.Type != TypeError || binary.BigEndian.Uint16(data) != errResourceLimit {
 			t.Errorf("answered with %+v", got)
@@ -546,18 +573,20 @@ func TestAllocatesNothing(t *testing.T) {
 		t.Skip("the race detector makes sync.Pool allocate")
 	}
 	for _, typ := range []socket.Type{socket.Stream, socket.SeqPacket} {
-		a, b, stop, err := connected(listening(inMemory, typ, nil))()
-		if err != nil {
-			t.Fatal(err)
+		for name, mk := range map[string]func() hosts{"memory": inMemory, "udp": func() hosts { return overUDP(t) }} {
+			a, b, stop, err := connected(listening(mk, typ, nil))()
+			if err != nil {
+				t.Fatal(err)
+			}
+			data := make([]byte, 500)
+			exchange := func() { a.Write(data); b.Read(data); b.Write(data); a.Read(data) }
+			for range 100 {
+				exchange()
+			}
+			if n := testing.AllocsPerRun(1000, exchange); n != 0 {
+				t.Errorf("%v over %s: %v allocations for two packets", typ, name, n)
+			}
+			stop()
 		}
-		data := make([]byte, 500)
-		exchange := func() { a.Write(data); b.Read(data); b.Write(data); a.Read(data) }
-		for range 100 {
-			exchange()
-		}
-		if n := testing.AllocsPerRun(1000, exchange); n != 0 {
-			t.Errorf("%v: %v allocations for two packets", typ, n)
-		}
-		stop()
 	}
 }

@@ -8,6 +8,8 @@ import (
 	"sync"
 	"syscall"
 	"time"
+
+	"zocalo/socket"
 )
 
 // udpPeers is how many hosts a listening UDP link remembers; udpForget is how
@@ -22,69 +24,151 @@ const (
 // which host is where. Nothing is authenticated.
 type udp struct {
 	id     HostID
-	conn   *net.UDPConn
+	s      *socket.Socket
 	remote bool // connected
+	in     udpTrains
+	out    struct {
+		sync.Mutex
+		train [mostTrain]socket.Message
+	}
 
 	mu    sync.RWMutex
 	peers map[HostID]*udpPeer
 }
 
 type udpPeer struct {
-	at   netip.AddrPort
+	at   socket.Name
 	last time.Time
 }
 
 func openUDP(ctx context.Context, id HostID, address string) (Link, error) {
-	var d net.Dialer
-	c, err := d.DialContext(ctx, "udp", address)
-	if err != nil {
-		return nil, err
-	}
-	return &udp{id: id, conn: c.(*net.UDPConn), remote: true}, nil
+	return openUDPAt(ctx, id, address, true)
 }
 
 func openUDPListen(ctx context.Context, id HostID, address string) (Link, error) {
-	var l net.ListenConfig
-	c, err := l.ListenPacket(ctx, "udp", address)
+	return openUDPAt(ctx, id, address, false)
+}
+
+// openUDPAt connects or binds to the first of the addresses that lets it.
+func openUDPAt(ctx context.Context, id HostID, address string, remote bool) (Link, error) {
+	names, err := resolveUDP(ctx, address, remote)
 	if err != nil {
 		return nil, err
 	}
-	return &udp{id: id, conn: c.(*net.UDPConn), peers: map[HostID]*udpPeer{}}, nil
+	var last error
+	for _, n := range names {
+		s, err := socket.New(n.Domain(), socket.Datagram, 0)
+		if err == nil {
+			socket.JoinDatagrams.Set(s, true) // where the system can
+			if remote {
+				err = s.Connect(ctx, n)
+			} else {
+				err = s.Bind(n)
+			}
+			if err == nil {
+				return newUDP(id, s, remote), nil
+			}
+			s.Close()
+		}
+		last = err
+	}
+	return nil, last
+}
+
+// resolveUDP returns the names that an address means. Without a host it is
+// every interface of this machine for a listener, and else loopback.
+func resolveUDP(ctx context.Context, address string, remote bool) (names []socket.Name, err error) {
+	host, service, err := net.SplitHostPort(address)
+	if err != nil {
+		return nil, err
+	}
+	port, err := net.DefaultResolver.LookupPort(ctx, "udp", service)
+	if err != nil {
+		return nil, err
+	}
+	switch {
+	case host != "":
+	case remote:
+		host = "127.0.0.1"
+	default:
+		host = "0.0.0.0"
+	}
+	addresses, err := net.DefaultResolver.LookupNetIP(ctx, "ip", host)
+	for _, a := range addresses {
+		names = append(names, socket.InetName(netip.AddrPortFrom(a.Unmap(), uint16(port))))
+	}
+	return names, err
+}
+
+func newUDP(id HostID, s *socket.Socket, remote bool) *udp {
+	u := &udp{id: id, s: s, remote: remote, peers: map[HostID]*udpPeer{}}
+	for i := range u.out.train {
+		u.out.train[i].Buffers = make([][]byte, 1)
+	}
+	return u
 }
 
 // LocalAddr returns the UDP address.
-func (u *udp) LocalAddr() net.Addr { return u.conn.LocalAddr() }
+func (u *udp) LocalAddr() net.Addr { return u.s.LocalAddr() }
 
 func (u *udp) Host() HostID { return u.id }
 
 func (u *udp) ReadFrame(b []byte) (int, error) {
 	for {
-		n, from, err := u.conn.ReadFromUDPAddrPort(b)
-		if errors.Is(err, net.ErrClosed) {
-			return 0, net.ErrClosed
-		}
-		if errors.Is(err, syscall.ECONNREFUSED) { // nobody is there yet, or any more
-			continue
-		}
+		packet, err := u.in.next(u)
 		if err != nil {
 			return 0, err
 		}
-		var h Header
-		if err := h.parse(b[:n]); err != nil {
-			if err == ErrChecksum {
-				return n, nil // the host says so
-			}
-			continue
+		if len(packet) <= len(b) {
+			return copy(b, packet), nil
 		}
-		if !u.remote && !h.From.Host.isGroup() && !u.learn(h.From.Host, from) {
-			continue
-		}
-		return n, nil
 	}
 }
 
+// readTrain implements trainLink.
+func (u *udp) readTrain(bs []*buffer) (n int, err error) {
+	for n < len(bs) && (n == 0 || u.in.more()) {
+		packet, err := u.in.next(u)
+		if err != nil {
+			return n, err
+		}
+		if len(packet) <= MaxPacket {
+			bs[n].set(packet)
+			n++
+		}
+	}
+	return n, nil
+}
+
+// expected reports whether a packet is to be handed over, and learns from it
+// where its sender is. It looks at a packet of a known sender no further: the
+// host does.
+func (u *udp) expected(packet []byte, from socket.Name) bool {
+	if len(packet) < HeaderSize {
+		return false
+	}
+	id := HostID(packet[22:28])
+	if u.remote || id.isGroup() || u.knows(id, from) {
+		return true
+	}
+	var h Header
+	err := h.parse(packet)
+	if err == nil {
+		return u.learn(id, from)
+	}
+	return err == ErrChecksum // the host says so
+}
+
+// knows reports whether a host is known to be there, since not long ago.
+func (u *udp) knows(id HostID, at socket.Name) bool {
+	u.mu.RLock()
+	defer u.mu.RUnlock()
+	p := u.peers[id]
+	return p != nil && p.at == at && time.Since(p.last) < udpForget/4
+}
+
 // learn remembers where a host is. It returns false if there are too many.
-func (u *udp) learn(id HostID, at netip.AddrPort) bool {
+func (u *udp) learn(id HostID, at socket.Name) bool {
 	now := time.Now()
 	u.mu.Lock()
 	defer u.mu.Unlock()
@@ -100,6 +184,7 @@ func (u *udp) learn(id HostID, at netip.AddrPort) bool {
 	return true
 }
 
+// forget makes room. The caller holds mu.
 func (u *udp) forget(now time.Time) (any bool) {
 	for id, p := range u.peers {
 		if now.Sub(p.last) > udpForget {
@@ -111,15 +196,20 @@ func (u *udp) forget(now time.Time) (any bool) {
 }
 
 func (u *udp) WriteFrame(to HostID, packet []byte) error {
+	one := [1][]byte{packet}
+	return u.writeTrain(to, one[:])
+}
+
+// writeTrain implements trainLink.
+func (u *udp) writeTrain(to HostID, packets [][]byte) error {
 	if u.remote {
-		_, err := u.conn.Write(packet)
-		return udpError(err)
+		return u.send(socket.Name{}, packets)
 	}
 	u.mu.RLock()
 	defer u.mu.RUnlock()
 	if to.isGroup() {
 		for _, p := range u.peers {
-			u.conn.WriteToUDPAddrPort(packet, p.at)
+			u.send(p.at, packets)
 		}
 		return nil
 	}
@@ -127,8 +217,28 @@ func (u *udp) WriteFrame(to HostID, packet []byte) error {
 	if p == nil {
 		return syscall.EHOSTUNREACH
 	}
-	_, err := u.conn.WriteToUDPAddrPort(packet, p.at)
-	return udpError(err)
+	return u.send(p.at, packets)
+}
+
+// send sends packets to one place.
+func (u *udp) send(to socket.Name, packets [][]byte) error {
+	u.out.Lock()
+	defer u.out.Unlock()
+	for len(packets) > 0 {
+		n := min(len(packets), mostTrain)
+		for i, p := range packets[:n] {
+			u.out.train[i].Buffers[0], u.out.train[i].Peer = p, to
+		}
+		sent, err := u.s.SendBatch(u.out.train[:n])
+		for i := range n {
+			u.out.train[i].Buffers[0] = nil
+		}
+		if err != nil {
+			return udpError(err)
+		}
+		packets = packets[sent:]
+	}
+	return nil
 }
 
 // udpError turns the system's errors into those of a link. That nobody has the
@@ -136,8 +246,6 @@ func (u *udp) WriteFrame(to HostID, packet []byte) error {
 // there.
 func udpError(err error) error {
 	switch {
-	case err == nil:
-		return nil
 	case errors.Is(err, net.ErrClosed):
 		return net.ErrClosed
 	case errors.Is(err, syscall.EMSGSIZE):
@@ -150,4 +258,4 @@ func udpError(err error) error {
 	return syscall.EHOSTUNREACH
 }
 
-func (u *udp) Close() error { return u.conn.Close() }
+func (u *udp) Close() error { return u.s.Close() }
