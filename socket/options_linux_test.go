@@ -118,8 +118,12 @@ func TestOptionsRefused(t *testing.T) {
 		wantError(t, "an interface that is not there", err, syscall.ENODEV)
 	}
 	wantError(t, "a group of the other version", socket.JoinGroup.Set(s, socket.Group{Group: netip.MustParseAddr("ff02::1"), Interface: "lo"}), syscall.EAFNOSUPPORT)
-	wantError(t, "an unknown algorithm", socket.Congestion.Set(tcp.open(t), "nosuch"), syscall.ENOENT)
-	_, err := socket.OriginalDestination.Get(tcp.open(t))
+	err := socket.Congestion.Set(tcp.open(t), "nosuch")
+	wantError(t, "an unknown algorithm", err, syscall.ENOENT)
+	if !strings.Contains(err.Error(), "no such algorithm") {
+		t.Error(err)
+	}
+	_, err = socket.OriginalDestination.Get(tcp.open(t))
 	if err == nil {
 		t.Error("an unconnected socket has an original destination")
 	}

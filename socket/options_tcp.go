@@ -1,6 +1,7 @@
 package socket
 
 import (
+	"errors"
 	"syscall"
 
 	"zocalo/internal/sys"
@@ -51,7 +52,11 @@ var (
 		Doc:   "algorithm of congestion control, as cubic, reno or bbr",
 		Since: "Linux 2.6.13", Privilege: "CAP_NET_ADMIN for what net.ipv4.tcp_allowed_congestion_control does not list",
 	}, Text.Or("NAME"), func(e Endpoint, name string) error {
-		return setText(e, "TCP_CONGESTION", sys.IPPROTO_TCP, sys.TCP_CONGESTION, name)
+		err := setText(e, "TCP_CONGESTION", sys.IPPROTO_TCP, sys.TCP_CONGESTION, name)
+		if errors.Is(err, syscall.ENOENT) {
+			return &Advised{err, "the kernel has no such algorithm: net.ipv4.tcp_available_congestion_control lists what it has"}
+		}
+		return err
 	}, func(e Endpoint) (string, error) {
 		return getText(e, "TCP_CONGESTION", sys.IPPROTO_TCP, sys.TCP_CONGESTION)
 	})
