@@ -239,11 +239,10 @@ func (k *datagramKernel) Connect(ctx context.Context, peer Name) error {
 	if err := k.kernel.Connect(ctx, peer); err != nil {
 		return err
 	}
-	if err := k.begin(ctx, &k.write); err != nil {
-		return err
+	if k.begin(ctx, &k.write) == nil { // else nothing is sent any more, or it is forgotten in time
+		k.out.paths.set(&Name{}, sys.MostTrainOctets, time.Time{})
+		k.end(&k.write)
 	}
-	k.out.paths.set(&Name{}, sys.MostTrainOctets, time.Time{})
-	k.end(&k.write)
 	return nil
 }
 

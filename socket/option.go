@@ -112,7 +112,6 @@ type Codec[T any] struct {
 // its phase's reader looks up.
 func NewOption[T any](s Spec, c Codec[T], set func(Endpoint, T) error, get func(Endpoint) (T, error)) *Option[T] {
 	o := &Option[T]{Spec: &s, set: set, get: get}
-	define(&s)
 	s.Value = c.Placeholder
 	s.Parse = func(text string) (any, error) { return c.Parse(text) }
 	s.Format = func(v any) string { return c.Format(v.(T)) }
@@ -122,6 +121,7 @@ func NewOption[T any](s Spec, c Codec[T], set func(Endpoint, T) error, get func(
 	if get != nil {
 		s.Current = func(e Endpoint) (any, error) { return get(e) }
 	}
+	define(&s)
 	return o
 }
 

@@ -67,11 +67,18 @@ it needs, and what the system does about it in silence. Those marked * are for p
 		if !inAddress[o] {
 			mark = " *"
 		}
+		doc := o.Doc
+		switch {
+		case o.Apply == nil && o.Current != nil:
+			doc += " (only read)"
+		case o.Apply != nil && o.Current == nil:
+			doc += " (only set)"
+		}
 		value := ""
 		if o.Value != "" {
 			value = "=" + o.Value
 		}
-		fmt.Fprintf(&b, "| `%s%s`%s | %s | %s | %s | %s | %s |\n", o.Name, value, mark, o.Constant, o.Since, o.Doc, o.Privilege, o.Silently)
+		fmt.Fprintf(&b, "| `%s%s`%s | %s | %s | %s | %s | %s |\n", o.Name, value, mark, o.Constant, o.Since, doc, o.Privilege, o.Silently)
 	}
 	if of < 50 {
 		t.Errorf("only %d options of the system were found", of)
