@@ -38,7 +38,11 @@ func (r *run) serveBatches(ctx context.Context, l *zocalo.Listener) error {
 	}
 	b.relay = &datagrams.Relay{
 		Dial: func(ctx context.Context, peer socket.Name) (*socket.Socket, error) {
-			s, _, err := r.dialAny(ctx, nil, r.to)
+			dial := r.dialAny
+			if r.Retry != 0 {
+				dial = r.dial // what the peer sends waits meanwhile
+			}
+			s, _, err := dial(ctx, nil, r.to)
 			return s, err
 		},
 		Idle: idle, Max: r.maxSessions(), MaxMessage: r.MaxMessage, Allow: r.Allow, Deny: r.Deny,

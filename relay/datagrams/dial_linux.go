@@ -46,8 +46,11 @@ func (e *engine) dialFor(s *session) {
 	}
 	e.dial.active++
 	peer := s.name()
+	ctx, cancel := context.WithCancel(e.dial.ctx)
+	s.extra().cancel = cancel
 	e.dial.workers.Go(func() {
-		f, err := e.dialFar(peer)
+		defer cancel()
+		f, err := e.dialFar(ctx, peer)
 		if !e.loop.Post(func() { e.dialed(s, f, err) }) && f.socket != nil {
 			f.socket.Close()
 		}
@@ -55,8 +58,8 @@ func (e *engine) dialFor(s *session) {
 }
 
 // dialFar runs beside the loop.
-func (e *engine) dialFar(peer socket.Name) (f far, err error) {
-	c, err := e.Dial(e.dial.ctx, peer)
+func (e *engine) dialFar(ctx context.Context, peer socket.Name) (f far, err error) {
+	c, err := e.Dial(ctx, peer)
 	if err != nil {
 		return far{}, err
 	}
@@ -88,6 +91,9 @@ func sendsTrains(s *socket.Socket) bool {
 // dialed takes what dialFor was to make.
 func (e *engine) dialed(s *session, f far, err error) {
 	e.dial.active--
+	if s.more != nil {
+		s.more.cancel = nil
+	}
 	for len(e.dial.queue) > 0 && e.dial.active < mostDials {
 		next := e.dial.queue[0]
 		e.dial.queue = e.dial.queue[1:]

@@ -30,7 +30,7 @@ type Relay struct {
 	// Dial makes the far socket of a new session, connected, for the peer of
 	// that name; its kind is one that [TakesFar] takes. It is called in a
 	// goroutine of its own, 32 at once at most, and bounds its own time. ctx
-	// ends when Serve does.
+	// ends when the session does.
 	Dial func(ctx context.Context, peer socket.Name) (*socket.Socket, error)
 
 	// Idle ends a session through which nothing passed for so long, in either

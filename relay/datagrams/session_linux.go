@@ -48,6 +48,7 @@ type more struct {
 	accounted int      // of what is held from the peer, what the engine knows of
 	bucket    [2]bucket
 	far       *socket.Socket // whose closing does more than close(2)
+	cancel    func()         // of a Dial that goes on
 	failure   error          // of Dial
 	again     time.Duration  // when to dial again after it
 	pause     time.Duration  // before that
@@ -62,7 +63,7 @@ func (s *session) extra() *more {
 
 // trim lets go of what is not needed any more.
 func (s *session) trim() {
-	if m := s.more; m != nil && m.held[0].empty() && m.held[1].empty() && m.far == nil && m.failure == nil && s.near.e.Rate <= 0 {
+	if m := s.more; m != nil && m.held[0].empty() && m.held[1].empty() && m.far == nil && m.failure == nil && m.cancel == nil && s.near.e.Rate <= 0 {
 		s.more = nil
 	}
 }
@@ -96,6 +97,9 @@ func (s *session) end(how relay.How, err error) {
 	e.recent.remove(s)
 	e.totals.open.Add(-1)
 	if m := s.more; m != nil {
+		if m.cancel != nil {
+			m.cancel()
+		}
 		for side := range m.held {
 			s.drop(relay.Side(side), m.held[side].count(), "the session ended before they could leave")
 			m.held[side] = queue{}

@@ -156,6 +156,25 @@ func TestDialFails(t *testing.T) {
 	}
 }
 
+// A Dial that waits ends with its session.
+func TestDialWaits(t *testing.T) {
+	front := bound(t, "127.0.0.1:0")
+	var ended pending[datagrams.Session]
+	r := &datagrams.Relay{Idle: 20 * time.Millisecond, OnEnd: ended.add}
+	r.Dial = func(ctx context.Context, _ socket.Name) (*socket.Socket, error) {
+		<-ctx.Done()
+		return nil, ctx.Err()
+	}
+	name := front.Name()
+	start(t, r, front)
+	for i := range 40 { // more than are dialed at once
+		says(t, connected(t, name), "hola")
+		if e := ended.wait(t, i+1)[i]; e.Dropped[relay.A] != 1 || e.Result.How != relay.Idle || !e.Local.IsZero() || !e.Target.IsZero() {
+			t.Errorf("ended: %+v", e)
+		}
+	}
+}
+
 // A far socket of another kind is refused by name.
 func TestDialsWhatItDoesNotTake(t *testing.T) {
 	front := bound(t, "127.0.0.1:0")
