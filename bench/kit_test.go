@@ -81,3 +81,12 @@ func measure(t testing.TB, dial Dial, o Options) *Result {
 	}
 	return r
 }
+
+// dialText reaches an address.
+func dialText(t testing.TB, text string) Dial {
+	a, err := address.Parse(text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return func(ctx context.Context) (*socket.Socket, error) { return zocalo.DialAddress(ctx, a) }
+}

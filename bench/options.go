@@ -65,7 +65,8 @@ type Options struct {
 	// Address and Program are for the conditions of the result.
 	Address, Program string
 
-	coarse bool // see pacer
+	coarse     bool // see pacer
+	goroutines bool // no event loops, to compare with
 }
 
 // DefaultSize is that of writes to a stream, and DefaultDuration how long is

@@ -97,7 +97,12 @@ func (t *trips) run(ctx context.Context, d time.Duration) error {
 	}
 	t.phase.options, t.phase.traffic, t.phase.times = t.options, func() Traffic { return t.answered.traffic(0) }, t.watch.interval
 	t.phase.run(t.mark)
-	err := t.all()
+	var err error
+	if t.onLoops() && !t.options.goroutines {
+		err = t.allOnLoops()
+	} else {
+		err = t.all()
+	}
 	t.phase.end()
 	return err
 }

@@ -271,9 +271,9 @@ func TestCompare(t *testing.T) {
 }
 
 // A slowWriter waits before each write.
-type slowWriter struct{ *socket.Socket }
+type slowWriter struct{ socket.Endpoint }
 
 func (s slowWriter) Write(b []byte) (int, error) {
 	time.Sleep(2 * time.Millisecond)
-	return s.Socket.Write(b)
+	return s.Endpoint.Write(b)
 }

@@ -37,8 +37,9 @@ type Server struct {
 
 	coarse bool // see pacer
 
-	mu   sync.Mutex
-	runs map[uint64]int // flows by run
+	mu     sync.Mutex
+	runs   map[uint64]int // flows by run
+	echoes *echoLoop      // nil while there is nothing to echo by it
 }
 
 const (
@@ -154,17 +155,17 @@ func (m *meter) spent() Processor {
 	return p
 }
 
-// Handle serves one connection until its client is done, or ctx ends. It does
-// not close the socket.
+// Handle serves one connection until its client is done, or ctx ends. It may
+// have closed the socket then, or not.
 func (s *Server) Handle(ctx context.Context, c *socket.Socket) {
 	stop := context.AfterFunc(ctx, func() { c.SetDeadline(past) })
 	defer stop()
-	if err := s.serve(c); err != nil && ctx.Err() == nil {
+	if err := s.serve(ctx, c); err != nil && ctx.Err() == nil {
 		s.log().Warn("bench ended", "peer", c.Peer().String(), "error", err)
 	}
 }
 
-func (s *Server) serve(c *socket.Socket) error {
+func (s *Server) serve(ctx context.Context, c *socket.Socket) error {
 	c.SetDeadline(time.Now().Add(s.patience()))
 	text, err := readGreeting(c)
 	if err == io.EOF {
@@ -184,6 +185,9 @@ func (s *Server) serve(c *socket.Socket) error {
 	alone, leave := s.enter(g.run)
 	defer leave()
 	if g.service == echoed {
+		if handled, err := s.echoOnLoop(ctx, c); handled {
+			return err
+		}
 		return s.echo(c, &g)
 	}
 	f := &servedFlow{server: s, socket: c, ask: &g, token: a.token, meter: meter{alone: alone}, ended: make(chan struct{})}

@@ -1,0 +1,16 @@
+//go:build !linux
+
+package bench
+
+import (
+	"context"
+
+	"zocalo/socket"
+)
+
+// An echoLoop is Linux's.
+type echoLoop struct{}
+
+func (s *Server) echoOnLoop(context.Context, *socket.Socket) (handled bool, err error) {
+	return false, nil
+}
