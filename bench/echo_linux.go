@@ -2,7 +2,10 @@ package bench
 
 import (
 	"context"
+	"io"
 	"os"
+	"runtime"
+	"sync"
 	"syscall"
 	"time"
 
@@ -20,13 +23,18 @@ type echoLoop struct {
 	over  chan struct{} // closed when the loop is gone
 }
 
-// echoOnLoop echoes a stream of the kernel's until its end, and reports
+// echoFast echoes a stream of the kernel's until its end, and reports
 // whether it did: what it does not is left as it was. It takes the socket's
 // descriptor, and closes it.
-func (s *Server) echoOnLoop(ctx context.Context, c *socket.Socket) (handled bool, err error) {
+func (s *Server) echoFast(ctx context.Context, c *socket.Socket) (handled bool, err error) {
 	if _, ok := socket.As[socket.Descriptor](c); !ok || c.Type().Bounded() || c.Domain() == socket.Unspecified {
 		return false, nil
 	}
+	if s.threads.Add(1) <= int64(runtime.GOMAXPROCS(0)) {
+		defer s.threads.Add(-1)
+		return true, s.echoWaiting(ctx, c)
+	}
+	s.threads.Add(-1)
 	l, err := s.enterLoop()
 	if err != nil {
 		return false, nil // the other way needs no loop
@@ -44,6 +52,48 @@ func (s *Server) echoOnLoop(ctx context.Context, c *socket.Socket) (handled bool
 	stop := context.AfterFunc(ctx, func() { l.loop.Post(func() { e.end(context.Cause(ctx)) }) })
 	defer stop()
 	return true, <-e.done
+}
+
+// echoWaiting echoes by calls that wait in the system, on a thread of their
+// own, which is woken sooner than a loop: for the first few streams.
+func (s *Server) echoWaiting(ctx context.Context, c *socket.Socket) error {
+	fd, err := c.Detach()
+	if err != nil {
+		return err
+	}
+	defer sys.Close(fd)
+	errno := sys.SetTimeouts(fd, s.patience())
+	if errno == 0 {
+		errno = sys.SetNonblock(fd, false)
+	}
+	if errno != 0 {
+		return os.NewSyscallError("setsockopt", errno)
+	}
+	var shut sync.WaitGroup
+	shut.Add(1)
+	stop := context.AfterFunc(ctx, func() {
+		defer shut.Done()
+		sys.Shutdown(fd, int(socket.Both)) // which ends what waits
+	})
+	defer func() {
+		if !stop() {
+			shut.Wait() // the number may be another's once it is closed
+		}
+	}()
+	stream := &blockingConn{fd: fd, stream: true}
+	b := make([]byte, loop.ScratchSize)
+	for {
+		n, err := stream.Read(b)
+		if err == io.EOF {
+			return nil
+		}
+		if err == nil {
+			_, err = stream.Write(b[:n])
+		}
+		if err != nil {
+			return err
+		}
+	}
 }
 
 // enterLoop returns the loop, which it starts if there is none.

@@ -11,6 +11,6 @@ import (
 // An echoLoop is Linux's.
 type echoLoop struct{}
 
-func (s *Server) echoOnLoop(context.Context, *socket.Socket) (handled bool, err error) {
+func (s *Server) echoFast(context.Context, *socket.Socket) (handled bool, err error) {
 	return false, nil
 }

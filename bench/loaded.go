@@ -14,7 +14,7 @@ func (r *run) loaded(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	defer f.socket.Close()
+	defer func() { f.socket.Close() }() // the one that it has by then
 	b, err := r.openBulk(ctx)
 	if err != nil {
 		return err

@@ -19,11 +19,12 @@ import (
 // onLoops reports whether the requests are made by event loops rather than a
 // goroutine for each flow, which costs less and is woken sooner: a generator's
 // own part is what a measurement wants least of. It is so over streams of the
-// kernel's, with requests that fit a loop's buffer.
+// kernel's, with requests that fit a loop's buffer, and more of them than
+// threads that may wait for an answer each.
 func (t *trips) onLoops() bool {
 	o := t.options
 	f := t.flows[0]
-	if o.Mode == AtRate || o.Verify || f.kind.Bounded || f.socket.Domain() == socket.Unspecified || f.ask.size*o.Depth > loop.ScratchSize {
+	if len(t.flows) <= runtime.GOMAXPROCS(0) && o.Depth == 1 || o.Mode == AtRate || o.Verify || f.kind.Bounded || f.socket.Domain() == socket.Unspecified || f.ask.size*o.Depth > loop.ScratchSize {
 		return false
 	}
 	_, ok := socket.As[socket.Descriptor](f.socket)

@@ -26,15 +26,35 @@ type requester struct {
 
 	request  []byte
 	expected []byte // where content is checked
+	conn     conn
+}
+
+// A conn is what requests go over: a socket or, where a thread may wait for
+// it, its descriptor alone.
+type conn interface {
+	Read([]byte) (int, error)
+	Write([]byte) (int, error)
+	// renew makes calls from now on fail after the patience.
+	renew(patience time.Duration)
+}
+
+// A plainConn is a socket.
+type plainConn struct {
+	*socket.Socket
 	deadline coarseDeadline
 }
+
+func (c *plainConn) renew(patience time.Duration) { c.deadline.renew(c.Socket, patience) }
 
 func (x *requester) run() error {
 	x.request = make([]byte, x.flow.ask.size)
 	fill(x.request, 0)
+	x.conn = &plainConn{Socket: x.flow.socket}
 	var err error
 	if x.options.Mode == AtRate || x.options.Depth > 1 {
 		err = x.pipelined()
+	} else if give, ok := x.block(); ok {
+		err = errors.Join(x.closed(), give())
 	} else {
 		err = x.closed()
 	}
@@ -98,7 +118,7 @@ func (x *requester) closed() error {
 	buffer := make([]byte, len(x.request)+1)
 	for n := uint64(0); !x.stop.Load() && (x.flow.ask.count == 0 || n < uint64(x.flow.ask.count)); n++ {
 		x.prepare(n)
-		x.deadline.renew(x.flow.socket, 2*x.patience())
+		x.conn.renew(x.patience())
 		start := time.Now()
 		x.asked(start)
 		if err := x.send(); err != nil {
@@ -110,7 +130,7 @@ func (x *requester) closed() error {
 			x.answer(x.shard, start, time.Now(), len(answer))
 			x.check(answer, n)
 		case errors.Is(err, os.ErrDeadlineExceeded) && x.flow.mayLose():
-			x.deadline = coarseDeadline{}
+			x.conn.renew(0)
 		default:
 			return err
 		}
@@ -120,7 +140,7 @@ func (x *requester) closed() error {
 
 // send sends the request. A system without room for it loses it.
 func (x *requester) send() error {
-	_, err := x.flow.socket.Write(x.request)
+	_, err := x.conn.Write(x.request)
 	if errors.Is(err, syscall.ENOBUFS) && x.flow.mayLose() {
 		return nil
 	}
@@ -132,17 +152,17 @@ func (x *requester) receive(buffer []byte, number uint64) ([]byte, error) {
 	size := len(x.request)
 	switch {
 	case !x.flow.kind.Bounded:
-		_, err := io.ReadFull(x.flow.socket, buffer[:size])
+		_, err := io.ReadFull(x.conn, buffer[:size])
 		return buffer[:size], err
 	case !x.flow.mayLose():
-		n, err := x.flow.socket.Read(buffer)
+		n, err := x.conn.Read(buffer)
 		if err == nil && n != size {
 			err = fmt.Errorf("an answer of %d octets to %d", n, size)
 		}
 		return buffer[:n], err
 	}
 	for {
-		n, err := x.flow.socket.Read(buffer)
+		n, err := x.conn.Read(buffer)
 		if err != nil && !errors.Is(err, socket.ErrTruncated) {
 			return nil, err
 		}

@@ -37,6 +37,8 @@ type Server struct {
 
 	coarse bool // see pacer
 
+	threads atomic.Int64 // streams that are echoed by a thread each
+
 	mu     sync.Mutex
 	runs   map[uint64]int // flows by run
 	echoes *echoLoop      // nil while there is nothing to echo by it
@@ -185,7 +187,7 @@ func (s *Server) serve(ctx context.Context, c *socket.Socket) error {
 	alone, leave := s.enter(g.run)
 	defer leave()
 	if g.service == echoed {
-		if handled, err := s.echoOnLoop(ctx, c); handled {
+		if handled, err := s.echoFast(ctx, c); handled {
 			return err
 		}
 		return s.echo(c, &g)
@@ -236,13 +238,19 @@ func (s *Server) echo(c *socket.Socket, g *greeting) error {
 }
 
 // A coarseDeadline is a socket's deadline, renewed before each of many calls
-// without the cost of setting it each time.
+// without the cost of setting it each time: it is up to a quarter later.
 type coarseDeadline struct{ set time.Time }
 
+// renew lets calls take for the patience from now on. A patience of 0 makes
+// the next one count anew.
 func (d *coarseDeadline) renew(c *socket.Socket, patience time.Duration) {
+	if patience == 0 {
+		d.set = time.Time{}
+		return
+	}
 	if now := time.Now(); d.set.IsZero() || now.Sub(d.set) > patience/4 {
 		d.set = now
-		c.SetDeadline(now.Add(patience))
+		c.SetDeadline(now.Add(patience + patience/4))
 	}
 }
 

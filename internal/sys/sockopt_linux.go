@@ -3,6 +3,7 @@ package sys
 import (
 	"encoding/binary"
 	"syscall"
+	"time"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
@@ -146,4 +147,16 @@ func SetPromiscuous(fd, index int, on bool) syscall.Errno {
 		name = unix.PACKET_DROP_MEMBERSHIP
 	}
 	return Setsockopt(fd, unix.SOL_PACKET, name, b)
+}
+
+// SetTimeouts bounds how long a call on a blocking descriptor waits to send
+// or to receive, after which it answers EAGAIN: SO_SNDTIMEO and SO_RCVTIMEO. 0
+// is no bound.
+func SetTimeouts(fd int, d time.Duration) syscall.Errno {
+	t := unix.NsecToTimeval(int64(d))
+	errno := errnoOf(unix.SetsockoptTimeval(fd, unix.SOL_SOCKET, unix.SO_SNDTIMEO, &t))
+	if errno == 0 {
+		errno = errnoOf(unix.SetsockoptTimeval(fd, unix.SOL_SOCKET, unix.SO_RCVTIMEO, &t))
+	}
+	return errno
 }
