@@ -182,6 +182,7 @@ func TestMulticast(t *testing.T) {
 	inNamespace(t, veth, func() {
 		only := func(s *socket.Socket) error { return socket.MulticastAll.Set(s, false) }
 		member := bindTo(t, socket.Inet, "0.0.0.0:7000", only, join("239.1.1.1"))
+		twin := bindTo(t, socket.Inet, "239.1.1.1:7000", only, join("239.1.1.1%ve0")) // of the same group, each gets a copy
 		other := bindTo(t, socket.Inet, "0.0.0.0:7000", only, join("239.1.1.2%ve0"))
 		sourced := bindTo(t, socket.Inet, "0.0.0.0:7000", only, join("10.9.0.1@232.1.1.1%ve0"))
 		wrong := bindTo(t, socket.Inet, "0.0.0.0:7000", only, join("10.9.0.7@232.1.1.1%ve0"))
@@ -195,6 +196,7 @@ func TestMulticast(t *testing.T) {
 		send("239.1.1.2:7000", "group 2")
 		send("232.1.1.1:7000", "of a source")
 		receives(t, member, "group 1")
+		receives(t, twin, "group 1")
 		receives(t, other, "group 2")
 		receives(t, sourced, "of a source")
 		g, err := socket.ParseGroup("239.1.1.1")
