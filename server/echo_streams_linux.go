@@ -36,7 +36,7 @@ func (s *Server) EchoStreams(ctx context.Context, o EchoStreams, listeners ...*s
 		loops = runtime.GOMAXPROCS(0)
 	}
 	lists := make([][]loop.Listening, loops)
-	lists[0] = streams.Listenings(listeners)
+	lists[0] = streams.Listenings(listeners, false)
 	if err := e.group.Listen(lists...); err != nil {
 		return err
 	}

@@ -156,7 +156,7 @@ func (r *relayRun) prepare(args []string) error {
 	r.OnListening = func(l *zocalo.Listener, a address.Address) error {
 		return r.sayListening(&passive{l, a})
 	}
-	r.OnEnd = r.sayPair
+	r.OnEnd, r.OnlyFailures = r.sayPair, !r.json && !r.verbose
 	switch {
 	case r.dump:
 		r.dumped = r.newDump(quotedDump)

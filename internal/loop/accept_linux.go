@@ -11,10 +11,9 @@ import (
 
 // A listener accepts for a worker.
 type listener struct {
+	Listening
 	w      *worker
-	fd     int
-	n      int // its place in the list
-	kind   StreamKind
+	n      int           // its place in the list
 	timer  Timer         // while accepting pauses for want of something
 	pause  time.Duration // the last
 	failed int           // errors in a row that pass by themselves
@@ -38,8 +37,8 @@ const (
 // listen makes the worker accept.
 func (w *worker) listen(list []Listening) error {
 	for n, from := range list {
-		l := &listener{w: w, fd: from.FD, n: n, kind: from.Kind}
-		if err := w.Add(l.fd, Readable, l); err != nil {
+		l := &listener{Listening: from, w: w, n: n}
+		if err := w.Add(l.FD, Readable, l); err != nil {
 			return err
 		}
 		w.listeners = append(w.listeners, l)
@@ -48,7 +47,7 @@ func (w *worker) listen(list []Listening) error {
 }
 
 func (l *listener) close() {
-	l.w.Remove(l.fd)
+	l.w.Remove(l.FD)
 	l.w.Disarm(&l.timer)
 	l.paused = false
 }
@@ -70,7 +69,7 @@ func (l *listener) Ready(Events) {
 			l.w.giveBack()
 			continue
 		}
-		fd, errno := sys.RawAccept(l.fd, &l.w.name)
+		fd, errno := sys.RawAccept(l.FD, &l.w.name)
 		if errno != 0 {
 			l.w.giveBack()
 			if l.refused(errno) {
@@ -97,11 +96,11 @@ func (l *listener) hand(fd int) {
 	}
 	to.count.Add(1)
 	if to == l.w {
-		to.add(fd, l.kind, l.n, &l.w.name)
+		to.add(fd, l, &l.w.name)
 		return
 	}
 	peer := l.w.name
-	if !to.Post(func() { to.add(fd, l.kind, l.n, &peer) }) {
+	if !to.Post(func() { to.add(fd, l, &peer) }) {
 		to.count.Add(-1) // it has ended meanwhile
 		l.w.giveBack()
 		sys.Close(fd)
@@ -140,14 +139,14 @@ func (l *listener) refused(errno syscall.Errno) bool {
 func (l *listener) wait() {
 	if !l.paused {
 		l.paused = true
-		l.w.Change(l.fd, 0)
+		l.w.Change(l.FD, 0)
 	}
 }
 
 func (l *listener) resume() {
 	if l.paused && !l.timer.Armed() {
 		l.paused = false
-		l.w.Change(l.fd, Readable)
+		l.w.Change(l.FD, Readable)
 	}
 }
 

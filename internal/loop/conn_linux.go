@@ -208,7 +208,9 @@ func (c *Conn) finish(how How, side int, call string, errno syscall.Errno) {
 	c.w.Disarm(&c.timer)
 	c.try = nil
 	for i := range c.sides {
-		c.sides[i].close(how == Reset || how >= Cancelled)
+		// Of a side that was reset there is nothing left to reset.
+		gone := how == Reset && i == side && errno == syscall.ECONNRESET
+		c.sides[i].close(!gone && (how == Reset || how >= Cancelled))
 	}
 	c.w.ended(c, Ending{how, side, call, errno, c.Age()})
 }

@@ -88,6 +88,10 @@ type worker struct {
 type Listening struct {
 	FD   int // nonblocking, and nobody else's to accept from
 	Kind StreamKind
+
+	// Inline says that SO_OOBINLINE was set before it listened, and that its
+	// connections have it from there. It saves a system call for each.
+	Inline bool
 }
 
 // Listen makes a loop for each of the lists, which accepts from the listeners
@@ -167,30 +171,28 @@ func (g *Group) each(f func(*worker)) {
 }
 
 // add makes a Conn of an accepted descriptor.
-func (w *worker) add(fd int, k StreamKind, n int, peer *sys.Sockaddr) {
+func (w *worker) add(fd int, from *listener, peer *sys.Sockaddr) {
 	if w.cut { // it was on its way from another loop
 		sys.Close(fd)
 		w.gone()
 		return
 	}
 	c := &Conn{w: w, began: w.Time()}
-	c.sides[A].init(c, fd, k)
+	c.sides[A].init(c, fd, from.Kind)
 	c.sides[B].fd = -1
 	c.next = w.conns
 	if c.next != nil {
 		c.next.prev = c
 	}
 	w.conns = c
-	if k != Plain {
-		// Not all take it over from their listener, and those of TCP only if
-		// they came after it was set there.
+	if from.Kind != Plain && !from.Inline {
 		w.inline(fd)
 	}
 	if err := w.Add(fd, streamEvents, &c.sides[A]); err != nil {
 		c.finish(Broken, A, "epoll_ctl", errnoOf(err))
 		return
 	}
-	w.group.Service.Accepted(c, n, peer)
+	w.group.Service.Accepted(c, from.n, peer)
 }
 
 // ended forgets a Conn that is over.

@@ -104,6 +104,10 @@ type Bridge struct {
 	// could be reached. It may be called from several goroutines at once.
 	OnEnd func(Pair)
 
+	// OnlyFailures makes OnEnd hear of pairs that failed alone (relay.Failed).
+	// The others then cost less.
+	OnlyFailures bool
+
 	// OnData sees what passes, as relay.Options.OnData does, with the number
 	// of the pair. It needs the general path.
 	OnData func(pair int64, from relay.Side, what relay.What, data []byte)

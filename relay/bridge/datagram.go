@@ -50,8 +50,8 @@ func (r *run) serveBatches(ctx context.Context, l *zocalo.Listener) error {
 		OnEnd: func(s datagrams.Session) {
 			p := b.pair(s)
 			r.account.sum(p.Result)
-			if tell := r.OnEnd; tell != nil {
-				tell(p)
+			if r.tells(p.Result.How) {
+				r.OnEnd(p)
 			}
 		},
 	}

@@ -103,7 +103,7 @@ func (r *run) serveFast(ctx context.Context, l *zocalo.Listener) error {
 // take connections unnoticed.
 func (f *fast) listeners(ctx context.Context) (all [][]loop.Listening, more []*zocalo.Listener, err error) {
 	all = make([][]loop.Listening, f.loops())
-	all[0] = streams.Listenings(f.sockets)
+	all[0] = streams.Listenings(f.sockets, true)
 	if shared, _ := socket.ReusePort.In(f.from.Settings); !shared || f.from.Scheme.Domains[0] == socket.Unix {
 		return all, nil, nil
 	}
@@ -119,7 +119,7 @@ func (f *fast) listeners(ctx context.Context) (all [][]loop.Listening, more []*z
 				return nil, nil, err
 			}
 			more = append(more, l)
-			all[1+i] = append(all[1+i], streams.Listenings(l.Sockets())...)
+			all[1+i] = append(all[1+i], streams.Listenings(l.Sockets(), true)...)
 		}
 	}
 	return all, more, nil
@@ -194,29 +194,35 @@ func (f *fast) Ended(c *loop.Conn, e loop.Ending) {
 	if !ok {
 		return // it was turned away
 	}
-	pair := f.pair(c, p)
-	pair.Open = false
-	pair.Result.How, pair.Result.Side, pair.Result.Duration = hows[e.How], relay.Side(e.Side), e.Duration
-	var unreached error
+	result := f.result(c)
+	result.How, result.Side, result.Duration = hows[e.How], relay.Side(e.Side), e.Duration
+	var err error // but for that of a system call
 	if d := p.dialed; d != nil {
 		if d.cancel != nil {
 			d.cancel()
 		}
-		unreached = d.err
+		if err = d.err; err != nil && f.life.Err() != nil {
+			e.How = loop.Cancelled
+		}
 	}
 	switch {
-	case e.How == loop.Cancelled || unreached != nil && f.life.Err() != nil:
-		pair.Result.How, pair.Err = relay.Cancelled, ErrStopped
-	case unreached != nil:
-		pair.Err = unreached
+	case e.How == loop.Cancelled:
+		result.How, err = relay.Cancelled, ErrStopped
+	case err != nil:
 	case !c.Reached() && e.How == loop.Reset:
-		pair.Result.How, pair.Err = relay.Failed, errGone
+		result.How, err = relay.Failed, errGone
 	case e.How == loop.FilesCame:
-		pair.Err = errFiles
-	case e.How == loop.Reset || e.How == loop.Broken:
-		pair.Err = &relay.EndError{Side: relay.Side(e.Side), Err: f.opError(pair, e)}
+		err = errFiles
 	}
-	f.account.sum(pair.Result)
+	f.account.sum(result)
+	if !f.tells(result.How) {
+		return
+	}
+	pair := f.pair(c, p)
+	pair.Open, pair.Result, pair.Err = false, result, err
+	if err == nil && (result.How == relay.Reset || result.How == relay.Failed) {
+		pair.Err = &relay.EndError{Side: result.Side, Err: f.opError(pair, e)}
+	}
 	f.tell.Add(pair)
 }
 
@@ -258,15 +264,21 @@ func (f *fast) pair(c *loop.Conn, p *fastPair) Pair {
 	default:
 		pair.Target = f.plain.text
 	}
-	pair.Result.Duration = c.Age()
-	for side := range pair.Result.From {
+	pair.Result = f.result(c)
+	return pair
+}
+
+// result is what a connection has passed on.
+func (f *fast) result(c *loop.Conn) (r relay.Result) {
+	r.Duration = c.Age()
+	for side := range r.From {
 		from := c.From(side)
-		pair.Result.From[side] = relay.Flow{
+		r.From[side] = relay.Flow{
 			Octets: from.Octets, Urgent: int64(from.Urgent), UrgentInLine: int64(from.UrgentInLine),
 			Files: int64(from.Files), FilesRefused: int64(from.FilesRefused), EndOfFile: from.EndOfFile, EndOfFileTold: from.EndOfFileTold,
 		}
 	}
-	return pair
+	return r
 }
 
 // pairs returns those that are open.

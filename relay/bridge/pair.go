@@ -103,8 +103,13 @@ func (r *run) options(e *entry) relay.Options {
 // in order.
 func (r *run) ended(e *entry, result relay.Result, err error) error {
 	p := r.account.end(e, result, err)
-	if tell := r.OnEnd; tell != nil {
-		tell(p)
+	if r.tells(result.How) {
+		r.OnEnd(p)
 	}
 	return err
+}
+
+// tells reports whether OnEnd is to hear of a pair that ended so.
+func (b *Bridge) tells(how relay.How) bool {
+	return b.OnEnd != nil && (how == relay.Failed || !b.OnlyFailures)
 }

@@ -3,6 +3,7 @@ package bridge
 import (
 	"context"
 	"errors"
+	"slices"
 	"sync/atomic"
 
 	"zocalo"
@@ -33,6 +34,11 @@ func (r *run) serve(ctx context.Context) error {
 	fast, err := r.choose()
 	if err != nil {
 		return err
+	}
+	if fast != nil && slices.Contains(r.from.Scheme.Options, socket.OOBInline.Spec) {
+		// The connections have it from the listener, so that it need not be
+		// set on each.
+		r.from.Settings = append(slices.Clone(r.from.Settings), socket.Setting{Spec: socket.OOBInline.Spec, Value: true})
 	}
 	l, err := r.listen(ctx, r.from)
 	if err != nil {

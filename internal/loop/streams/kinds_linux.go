@@ -16,12 +16,15 @@ func Kind(k socket.Kind) loop.StreamKind {
 	return loop.Plain
 }
 
-// Listenings returns sockets that listen as a loop accepts from them. They stay
-// their owner's, who must not accept.
-func Listenings(sockets []*socket.Socket) (all []loop.Listening) {
+// Listenings returns sockets that listen as a loop accepts from them; inline
+// says that OOBInline was set on them before they listened. They stay their
+// owner's, who must not accept.
+func Listenings(sockets []*socket.Socket, inline bool) (all []loop.Listening) {
 	for _, s := range sockets {
 		d, _ := socket.As[socket.Descriptor](s)
-		all = append(all, loop.Listening{FD: d.FD(), Kind: Kind(s.Kind())})
+		l := loop.Listening{FD: d.FD(), Kind: Kind(s.Kind())}
+		l.Inline = inline && l.Kind == loop.TCP // a unix socket gives it to none
+		all = append(all, l)
 	}
 	return all
 }
