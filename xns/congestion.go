@@ -7,6 +7,7 @@ const (
 	firstTimeout = time.Second
 	leastTimeout = 100 * time.Millisecond
 	mostTimeout  = time.Minute
+	mostBackoff  = 7            // doublings (4.3BSD: 6, of at least a second)
 	leastProbe   = 2 * ackDelay // a probe must not overtake an acknowledgement that is only delayed
 )
 
@@ -41,7 +42,7 @@ func (w *congestion) size() int { return w.window }
 
 // timeout is how long to wait for an acknowledgement.
 func (w *congestion) timeout() time.Duration {
-	return min(w.rto<<min(w.backoff, 10), mostTimeout)
+	return min(w.rto<<min(w.backoff, mostBackoff), mostTimeout)
 }
 
 // sample takes in a round-trip time.

@@ -2,6 +2,7 @@ package xns
 
 import (
 	"context"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"net"
@@ -31,8 +32,8 @@ func openEthernet(_ context.Context, id HostID, name string) (Link, error) {
 	if !id.IsZero() && id != own {
 		return nil, fmt.Errorf("host %v is not interface %s, whose number is %v: leave the host away: %w", id, name, own, syscall.EADDRNOTAVAIL)
 	}
-	const protocol = EtherType<<8&0xff00 | EtherType>>8 // in network order
-	fd, err := unix.Socket(unix.AF_PACKET, unix.SOCK_RAW|unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, protocol)
+	protocol := binary.NativeEndian.Uint16([]byte{EtherType >> 8, EtherType & 0xff}) // in network order
+	fd, err := unix.Socket(unix.AF_PACKET, unix.SOCK_RAW|unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, int(protocol))
 	if err != nil {
 		err = os.NewSyscallError("socket", err)
 		if errors.Is(err, unix.EPERM) {

@@ -413,6 +413,9 @@ func TestGateway(t *testing.T) {
 		if got, _ := w.next(); got.To != far || got.From.Net != 5 {
 			t.Errorf("the gateway got %+v", got)
 		}
+		if _, err := s.Send(&socket.Message{Peer: far.Name(), Flags: socket.DontRoute}); !errors.Is(err, syscall.EHOSTUNREACH) {
+			t.Errorf("past the gateway: %v", err)
+		}
 		near := Addr{5, HostID{2, 8}, 4000}
 		if _, err := s.Send(&socket.Message{Peer: near.Name()}); !errors.Is(err, syscall.EHOSTUNREACH) {
 			t.Errorf("to a host of this network that is not there: %v", err)
@@ -525,8 +528,18 @@ func FuzzHost(f *testing.F) {
 					to.Host, quiet = Broadcast, true
 				}
 				before := len(w.l.(*station).frames)
-				w.send(Header{Type: kind, To: to, From: from}, p)
+				if random.IntN(4) == 0 { // no packet at all, or one by chance
+					quiet = len(data) > 5 && data[5] == TypeError || len(data) > 11 && data[6]&1 != 0
+					w.raw(data[:min(len(data), MaxPacket)])
+				} else {
+					w.send(Header{Type: kind, To: to, From: from}, p)
+				}
 				synctest.Wait()
+				h.mu.RLock()
+				if len(h.ports) > 3+1 || len(h.passive) > 1 { // the sockets, and one connection in the queue
+					t.Errorf("%d sockets, %d connections", len(h.ports), len(h.passive))
+				}
+				h.mu.RUnlock()
 				for range len(w.l.(*station).frames) - before {
 					if got, _ := w.next(); got.Type == TypeError && quiet {
 						t.Fatalf("an Error in answer to a packet of type %d for %v", kind, to)

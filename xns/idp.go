@@ -195,11 +195,11 @@ func (e *datagram) Receive(m *socket.Message) error {
 
 func (e *datagram) Write(b []byte) (int, error) {
 	buffers := [1][]byte{b}
-	return e.transmit(buffers[:], socket.Name{}, -1)
+	return e.transmit(buffers[:], socket.Name{}, -1, false)
 }
 
 func (e *datagram) Writev(buffers [][]byte) (int64, error) {
-	n, err := e.transmit(buffers, socket.Name{}, -1)
+	n, err := e.transmit(buffers, socket.Name{}, -1, false)
 	return int64(n), err
 }
 
@@ -211,11 +211,12 @@ func (e *datagram) Send(m *socket.Message) (int, error) {
 	if err != nil {
 		return 0, err
 	}
-	return e.transmit(m.Buffers, m.Peer, kind)
+	return e.transmit(m.Buffers, m.Peer, kind, m.Flags&socket.DontRoute != 0)
 }
 
-// transmit sends a packet, of the socket's own type if kind is negative.
-func (e *datagram) transmit(buffers [][]byte, n socket.Name, kind int) (int, error) {
+// transmit sends a packet, of the socket's own type if kind is negative, and
+// to no gateway if direct.
+func (e *datagram) transmit(buffers [][]byte, n socket.Name, kind int, direct bool) (int, error) {
 	l := e.writeLimits(context.Background())
 	if err := l.Over(); err != nil {
 		return 0, err
@@ -230,6 +231,9 @@ func (e *datagram) transmit(buffers [][]byte, n socket.Name, kind int) (int, err
 	}
 	if kind >= 0 {
 		h.Type = uint8(kind)
+	}
+	if direct {
+		gateway = HostID{}
 	}
 	if err := host.sendData(h, buffers, gateway); err != nil {
 		return 0, err
