@@ -6,6 +6,7 @@ import "time"
 const (
 	ackDelay       = 20 * time.Millisecond
 	connectFirst   = 2 * time.Second // repeated slowly: each may make a connection there
+	connectLongest = 8 * time.Second
 	connectLimit   = 75 * time.Second
 	answerFirst    = time.Second
 	answerLongest  = 16 * time.Second
@@ -124,7 +125,7 @@ func (c *conn) repeatHandshake(now time.Duration) {
 	case c.state == connecting && now > connectLimit:
 		c.timedOut()
 	case c.state == connecting:
-		t.handshake = min(now+connectFirst<<min(t.handshakes, 4), connectLimit+1) // the epoch is 1 ns ago
+		t.handshake = min(now+min(connectFirst<<min(t.handshakes, 8), connectLongest), connectLimit+1) // the epoch is 1 ns ago
 		c.sendSystem(ControlSendAck)
 	case c.state == responding && t.handshakes > c.config.tries/2: // half-open ones must not last
 		c.die(nil)

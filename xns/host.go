@@ -30,8 +30,8 @@ type Host struct {
 	ports   map[uint16]port
 	passive map[connectKey]*conn // connections that were made to this host
 	closed  bool
-	fault   error        // why the link ended, if it did
-	loop    chan *buffer // packets to itself; nil until there is one
+	fault   error     // why the link ended, if it did
+	loop    *selfLoop // packets to itself; nil until there is one
 
 	owing []*conn // acknowledgements for a train; only the reader's
 
@@ -311,38 +311,49 @@ func (h *Host) sendToSelf(packet []byte) error {
 	if loop == nil {
 		return net.ErrClosed
 	}
+	queue := loop.others
+	if len(packet) >= HeaderSize && packet[5] == TypeSPP {
+		queue = loop.spp
+	}
 	b := newBuffer()
 	b.set(packet)
 	select {
-	case loop <- b:
+	case queue <- b:
 	default:
 		b.free()
 	}
 	return nil
 }
 
+// A selfLoop has what a host sends to itself. Connections have a queue of
+// their own, so that a flood of datagrams does not lose their packets.
+type selfLoop struct{ spp, others chan *buffer }
+
 // startLoop starts what delivers packets of the host to itself.
-func (h *Host) startLoop() chan *buffer {
+func (h *Host) startLoop() *selfLoop {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if h.loop != nil || h.closed {
 		return h.loop
 	}
-	h.loop = make(chan *buffer, loopFrames)
+	loop := &selfLoop{make(chan *buffer, loopFrames), make(chan *buffer, loopFrames)}
+	h.loop = loop
 	h.all.Go(func() {
 		hdr := new(Header)
 		for {
+			var b *buffer
 			select {
-			case b := <-h.loop:
-				if !h.receive(hdr, b) {
-					b.free()
-				}
+			case b = <-loop.spp:
+			case b = <-loop.others:
 			case <-h.done:
 				return
 			}
+			if !h.receive(hdr, b) {
+				b.free()
+			}
 		}
 	})
-	return h.loop
+	return loop
 }
 
 // sendData makes a packet of a header and data, and sends it. A zero gateway

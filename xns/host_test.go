@@ -254,6 +254,22 @@ func TestEcho(t *testing.T) {
 	})
 }
 
+// TestFlood sends to the own host, whose datagrams have filled what is theirs.
+func TestFlood(t *testing.T) {
+	h, w := facing(t)
+	loop := &selfLoop{make(chan *buffer, 1), make(chan *buffer, 1)} // which nobody empties
+	h.mu.Lock()
+	h.loop = loop
+	h.mu.Unlock()
+	for range 3 {
+		h.send(idB, must[[]byte](t)(AppendPacket(nil, Header{}, nil)))
+	}
+	h.send(idB, must[[]byte](t)(AppendPacket(nil, Header{Type: TypeSPP}, nil)))
+	if len(loop.spp) != 1 || len(loop.others) != 1 || len(w.l.(*station).frames) != 0 {
+		t.Errorf("%d packets of connections wait, and %d others", len(loop.spp), len(loop.others))
+	}
+}
+
 func TestExchange(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		h := onSegment(nil)
