@@ -3,12 +3,14 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
+	"math/rand/v2"
 	"net"
 	"net/netip"
+	"slices"
 	"strconv"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"time"
 
 	"zocalo/socket"
@@ -103,26 +105,26 @@ func (s *source) close() {
 func (s *source) greet(k *sink) error {
 	hello := make([]byte, 1)
 	end := time.Now().Add(30 * time.Second)
-	for _, c := range s.sockets {
-		for before := k.count.Load(); k.count.Load() == before; {
+	for peers := range slices.Chunk(s.sockets, 20) {
+		before := k.count.Load()
+		for try := 0; k.count.Load() < before+int64(len(peers)); try++ {
 			if time.Now().After(end) {
-				return fmt.Errorf("nothing comes through")
+				return errors.New("nothing comes through")
 			}
-			c.Write(hello) // refused until the relay is there
-			for range 50 {
-				if k.count.Load() > before {
-					break
+			if try%100 == 0 {
+				for _, c := range peers {
+					c.Write(hello) // refused until the relay is there
 				}
-				time.Sleep(100 * time.Microsecond)
 			}
+			time.Sleep(time.Millisecond)
 		}
 	}
 	return nil
 }
 
 // run sends until ctx ends: one train or a batch of datagrams of each peer in
-// turn.
-func (s *source) run(ctx context.Context) {
+// turn. It returns how many datagrams left.
+func (s *source) run(ctx context.Context) (sent int) {
 	ms := make([]socket.Message, s.batch)
 	for i := range ms {
 		ms[i].SetData(make([]byte, s.train**size))
@@ -133,16 +135,23 @@ func (s *source) run(ctx context.Context) {
 		}
 	}
 	for i := 0; ctx.Err() == nil; i++ {
-		s.sockets[i%len(s.sockets)].SendBatch(ms)
+		n, _ := s.sockets[i%len(s.sockets)].SendBatch(ms)
+		sent += n * s.train
 	}
+	return sent
 }
 
+// freePort returns one that the system gives to nobody by itself.
 func freePort() (string, error) {
-	c, err := net.ListenPacket("udp4", "127.0.0.1:0")
-	if err != nil {
-		return "", err
+	for {
+		port := strconv.Itoa(10_000 + rand.IntN(20_000))
+		c, err := net.ListenPacket("udp4", "127.0.0.1:"+port)
+		if errors.Is(err, syscall.EADDRINUSE) {
+			continue
+		}
+		if err != nil {
+			return "", err
+		}
+		return port, c.Close()
 	}
-	defer c.Close()
-	_, port, err := net.SplitHostPort(c.LocalAddr().String())
-	return port, err
 }
