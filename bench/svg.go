@@ -113,8 +113,8 @@ func (p *panel) draw(b *strings.Builder, top int) {
 	width := float64(svgWidth - panelLeft - panelRight)
 	x := func(v float64) float64 { return panelLeft + width*min(max(p.x.place(v), 0), 1) }
 	y := func(v float64) float64 { return float64(top) + panelHeight*(1-min(max(p.y.place(v), 0), 1)) }
-	text := func(x, y float64, anchor, s string) {
-		fmt.Fprintf(b, `<text x="%.1f" y="%.1f" text-anchor="%s">%s</text>`+"\n", x, y, anchor, html.EscapeString(s))
+	text := func(x, y float64, anchor, s string) { // with a white edge, over whatever is there
+		fmt.Fprintf(b, `<text x="%.1f" y="%.1f" text-anchor="%s" paint-order="stroke" stroke="white" stroke-width="3">%s</text>`+"\n", x, y, anchor, html.EscapeString(s))
 	}
 	line := func(x1, y1, x2, y2 float64, style string) {
 		fmt.Fprintf(b, `<line x1="%.1f" y1="%.1f" x2="%.1f" y2="%.1f" %s/>`+"\n", x1, y1, x2, y2, style)
@@ -129,10 +129,6 @@ func (p *panel) draw(b *strings.Builder, top int) {
 	for _, t := range p.x.ticks {
 		line(x(t.at), float64(top), x(t.at), bottom, grid)
 		text(x(t.at), bottom+18, "middle", t.text)
-	}
-	for _, t := range p.marks {
-		line(x(t.at), float64(top), x(t.at), bottom, `stroke="#888" stroke-dasharray="4 3"`)
-		text(x(t.at)+4, float64(top)+14, "start", t.text)
 	}
 	line(panelLeft, float64(top), panelLeft, bottom, `stroke="black"`)
 	line(panelLeft, bottom, panelLeft+width, bottom, `stroke="black"`)
@@ -153,6 +149,10 @@ func (p *panel) draw(b *strings.Builder, top int) {
 		line(at, float64(top)-14, at+18, float64(top)-14, fmt.Sprintf(`stroke="%s" stroke-width="3"`, colour))
 		text(at+24, float64(top)-10, "start", c.name)
 		at += 24 + 8*float64(len(c.name)) + 24
+	}
+	for _, t := range p.marks {
+		line(x(t.at), float64(top), x(t.at), bottom, `stroke="#888" stroke-dasharray="4 3"`)
+		text(x(t.at)+4, float64(top)+14, "start", t.text)
 	}
 }
 
@@ -308,7 +308,11 @@ func (a *axis) scale(values []float64) {
 		suffix = ""
 	}
 	for _, t := range niceTicks(0, a.high/factor) {
-		a.ticks = append(a.ticks, tick{t * factor, fmt.Sprintf("%g%s", t, suffix)})
+		text := "0"
+		if t != 0 {
+			text = fmt.Sprintf("%g%s", t, suffix)
+		}
+		a.ticks = append(a.ticks, tick{t * factor, text})
 	}
 }
 
@@ -354,7 +358,7 @@ func niceTicks(low, high float64) (ticks []float64) {
 		}
 	}
 	for n := math.Ceil(low/step - 1e-9); n*step <= high*(1+1e-9); n++ {
-		ticks = append(ticks, math.Round(n*step*1e9)/1e9)
+		ticks = append(ticks, math.Round(n*step*1e9)/1e9+0) // + 0 makes -0 0
 	}
 	return ticks
 }
