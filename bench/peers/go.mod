@@ -2,11 +2,11 @@ module zocalo/bench/peers
 
 go 1.26.0
 
-require zocalo v0.0.0
-
 require (
-	github.com/coreos/go-systemd/v22 v22.7.0 // indirect
-	golang.org/x/sys v0.49.0 // indirect
+	golang.org/x/sys v0.49.0
+	zocalo v0.0.0
 )
+
+require github.com/coreos/go-systemd/v22 v22.7.0 // indirect
 
 replace zocalo => ../..

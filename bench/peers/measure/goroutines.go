@@ -7,6 +7,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // greeting asks a zocalo bench server for an echo of messages of 64 octets:
@@ -36,6 +38,10 @@ func goroutines(server string, flows int, d time.Duration) error {
 		}
 		conns[i] = c
 	}
+	before, err := used()
+	if err != nil {
+		return err
+	}
 	var trips atomic.Int64
 	var group sync.WaitGroup
 	end := time.Now().Add(d)
@@ -64,6 +70,14 @@ func goroutines(server string, flows int, d time.Duration) error {
 		return err
 	default:
 	}
-	fmt.Printf("{\"latency\":{\"count\":%d}}\n", trips.Load())
-	return nil
+	after, err := used()
+	fmt.Printf(`{"near":{"processor":{"user_ns":%d,"system_ns":0}},"latency":{"count":%d}}`+"\n", after-before, trips.Load())
+	return err
+}
+
+// used is the processor time of this process.
+func used() (time.Duration, error) {
+	var u unix.Rusage
+	err := unix.Getrusage(unix.RUSAGE_SELF, &u)
+	return time.Duration(u.Utime.Nano() + u.Stime.Nano()), err
 }

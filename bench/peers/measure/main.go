@@ -29,13 +29,23 @@ var (
 	rounds   = flag.Int("rounds", 7, "how often each program runs")
 	duration = flag.Duration("duration", 2*time.Second, "how long each run lasts")
 	flows    = flag.Int("flows", 1000, "connections of the last comparison")
+	only     = flag.String("only", "", "make only the comparisons whose name holds this")
+	echoOn   = flag.Int("echo", 0, "be the echo server of the comparison with sockperf on this port, over TCP, and over UDP on the next")
 	client   = flag.String("client", "", "be a client with a goroutine for each connection to this server, for that comparison")
 )
 
 func main() {
 	flag.Parse()
 	run := compareAll
-	if *client != "" {
+	switch {
+	case *echoOn != 0:
+		go func() {
+			if err := echo("udp", uint16(*echoOn+1)); err != nil {
+				fmt.Fprintln(os.Stderr, "measure:", err)
+			}
+		}()
+		run = func() error { return echo("tcp", uint16(*echoOn)) }
+	case *client != "":
 		run = func() error { return goroutines(*client, *flows, *duration) }
 	}
 	if err := run(); err != nil {
@@ -64,12 +74,13 @@ func compareAll() error {
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
-	const ours, iperf, perfTCP, perfUDP = "29171", "29172", "29173", "29174"
+	const ours, iperf, perfTCP, perfUDP, echoTCP, echoUDP = "29171", "29172", "29173", "29174", "29175", "29176"
 	for _, server := range [][]string{
 		{zocalo, "bench", "-q", "--serve", "tcp:127.0.0.1:" + ours, "udp:127.0.0.1:" + ours},
 		{"iperf3", "-s", "-B", "127.0.0.1", "-p", iperf},
 		{"sockperf", "sr", "--tcp", "-i", "127.0.0.1", "-p", perfTCP},
 		{"sockperf", "sr", "-i", "127.0.0.1", "-p", perfUDP},
+		{os.Args[0], "-echo", echoTCP},
 	} {
 		c := exec.CommandContext(ctx, server[0], server[1:]...)
 		c.Stderr = os.Stderr
@@ -123,12 +134,13 @@ func compareAll() error {
 			return r.End.SumReceived.Bits / 1e9, err
 		}
 	}
+	// Each with its own server, and both with the same.
 	trip := func(address string) func() (float64, error) {
 		return func() (float64, error) {
 			var r struct {
 				Latency struct{ Percentiles map[string]float64 }
 			}
-			err := bench(&r, address+ours, "--round-trip", "-s", "64")
+			err := bench(&r, address, "--round-trip", "-s", "64")
 			return r.Latency.Percentiles["p50"] / 1e3, err
 		}
 	}
@@ -136,14 +148,19 @@ func compareAll() error {
 		{what: "throughput, Gbit/s", peer: "iperf3", format: "%.1f", ours: throughput(), theirs: iperf3()},
 		{what: "the same from the server", peer: "iperf3 -R", format: "%.1f", ours: throughput("--reverse"), theirs: iperf3("-R")},
 		{what: "the same, 4 flows", peer: "iperf3 -P 4", format: "%.1f", ours: throughput("--flows", "4"), theirs: iperf3("-P", "4")},
-		{what: "median round trip, tcp, us", peer: "sockperf", format: "%.2f", ours: trip("tcp:127.0.0.1:"), theirs: sockperf(seconds, perfTCP, "--tcp")},
-		{what: "median round trip, udp, us", peer: "sockperf", format: "%.2f", ours: trip("udp:127.0.0.1:"), theirs: sockperf(seconds, perfUDP)},
+		{what: "median round trip, tcp, one server for both, us", peer: "sockperf", format: "%.2f", ours: trip("tcp:127.0.0.1:" + echoTCP), theirs: sockperf(seconds, echoTCP, "--tcp")},
+		{what: "median round trip, udp, one server for both, us", peer: "sockperf", format: "%.2f", ours: trip("udp:127.0.0.1:" + echoUDP), theirs: sockperf(seconds, echoUDP)},
+		{what: "median round trip, tcp, its own server for each, us", peer: "sockperf", format: "%.2f", ours: trip("tcp:127.0.0.1:" + ours), theirs: sockperf(seconds, perfTCP, "--tcp")},
+		{what: "median round trip, udp, its own server for each, us", peer: "sockperf", format: "%.2f", ours: trip("udp:127.0.0.1:" + ours), theirs: sockperf(seconds, perfUDP)},
 		{what: fmt.Sprintf("processor time a round trip, %d connections, us", *flows), peer: "goroutines over package net", format: "%.2f",
 			ours:   processor(zocalo, "bench", "-q", "--json", "-t", duration.String(), "--warm-up", "0s", "tcp:127.0.0.1:"+ours, "--round-trip", "--flows", strconv.Itoa(*flows)),
 			theirs: processor(os.Args[0], "-client", "127.0.0.1:"+ours, "-flows", strconv.Itoa(*flows), "-duration", duration.String())},
 	}
 	fmt.Printf("%-52s %-28s %26s %26s %22s\n", "", "beside", "zocalo bench", "the peer", "ratio")
 	for _, c := range all {
+		if !strings.Contains(c.what, *only) {
+			continue
+		}
 		if err := c.run(); err != nil {
 			return fmt.Errorf("%s: %w", c.what, err)
 		}
@@ -229,20 +246,20 @@ func sockperf(seconds, port string, args ...string) func() (float64, error) {
 	}
 }
 
-// processor returns the processor time of a whole client by the round trips
-// that it says it made, in microseconds.
+// processor returns the processor time of a client in the measured time, by
+// the round trips that it made, in microseconds. It tells both itself.
 func processor(program string, args ...string) func() (float64, error) {
 	return func() (float64, error) {
-		c := exec.Command(program, args...)
-		out, err := c.Output()
-		if err != nil {
-			return 0, fmt.Errorf("%s: %w: %s", program, err, out)
+		var r struct {
+			Near struct {
+				Processor struct {
+					User   float64 `json:"user_ns"`
+					System float64 `json:"system_ns"`
+				}
+			}
+			Latency struct{ Count float64 }
 		}
-		var r struct{ Latency struct{ Count float64 } }
-		if err := json.Unmarshal(out, &r); err != nil {
-			return 0, err
-		}
-		used := c.ProcessState.UserTime() + c.ProcessState.SystemTime()
-		return float64(used.Nanoseconds()) / 1e3 / r.Latency.Count, nil
+		err := outputJSON(&r, program, args...)
+		return (r.Near.Processor.User + r.Near.Processor.System) / 1e3 / r.Latency.Count, err
 	}
 }
