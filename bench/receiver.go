@@ -151,7 +151,7 @@ func (r *receiver) message(b []byte, at time.Time) error {
 	if len(b) < headerSize {
 		return fmt.Errorf("a message of %d octets", len(b))
 	}
-	var h header
+	h := &r.frame // not on the stack, from where control would move it for every message
 	if err := h.parse(b); err != nil {
 		return err
 	}
@@ -159,12 +159,12 @@ func (r *receiver) message(b []byte, at time.Time) error {
 		if h.length != len(b) {
 			return fmt.Errorf("a message of %d octets that says it has %d", len(b), h.length)
 		}
-		return r.controlled(&h, b[headerSize:])
+		return r.controlled(h, b[headerSize:])
 	}
 	if r.done {
 		return nil // late, or repeated: too late to count
 	}
-	if h.length != len(b) || r.verify && !r.intact(&h, b[headerSize:]) {
+	if h.length != len(b) || r.verify && !r.intact(h, b[headerSize:]) {
 		r.corrupt++
 	}
 	r.all.add(len(b), 1)
