@@ -17,6 +17,7 @@ type report struct {
 	// Total counts the warm-up too.
 	TotalSent     Traffic `json:"total_sent"`
 	TotalReceived Traffic `json:"total_received"`
+	TCP           *TCP    `json:"tcp,omitempty"` // of the flow's socket at the server
 	Offloads      string  `json:"offloads,omitempty"`
 	Error         string  `json:"error,omitempty"` // what ended the flow before its time
 }

@@ -62,7 +62,8 @@ type Result struct {
 	FailedFor string `json:"failed_for,omitempty"`
 
 	Intervals []Interval `json:"intervals,omitempty"`
-	TCP       *TCP       `json:"tcp,omitempty"` // what the kernel says of the flows at this end
+	TCP       *TCP       `json:"tcp,omitempty"`     // what the kernel says of the flows at this end
+	FarTCP    *TCP       `json:"far_tcp,omitempty"` // the same at the server, of streams
 
 	// Remarks are what a reader must know to trust the figures, or not to:
 	// that both ends disagree, that the generator was the bottleneck. Each
@@ -136,7 +137,7 @@ type Interval struct {
 	Max    time.Duration `json:"max_ns,omitempty"`
 }
 
-// TCP is what the kernel says of the flows of a run at this end (TCP_INFO).
+// TCP is what the kernel says of the flows of a run at one end (TCP_INFO).
 // Counters and times are sums over the flows; the others are of the first.
 type TCP struct {
 	Retransmits         int           `json:"retransmits"` // segments sent again
@@ -157,15 +158,21 @@ func (t *TCP) Add(s *socket.Socket) (ok bool) {
 	if err != nil {
 		return false
 	}
-	if t.Busy == 0 && t.RTT == 0 {
-		t.RTT, t.MinRTT, t.CongestionWindow = info.RTT, info.MinRTT, info.CongestionWindow
-	}
-	t.Retransmits += info.TotalRetransmits
-	t.OctetsRetransmitted += info.OctetsRetransmitted
-	t.Busy += info.Busy
-	t.WindowLimited += info.WindowLimited
-	t.SendBufferLimited += info.SendBufferLimited
+	t.merge(&TCP{info.TotalRetransmits, info.OctetsRetransmitted, info.RTT, info.MinRTT, info.CongestionWindow,
+		info.Busy, info.WindowLimited, info.SendBufferLimited})
 	return true
+}
+
+// merge adds what the kernel says of other flows.
+func (t *TCP) merge(u *TCP) {
+	if t.Busy == 0 && t.RTT == 0 {
+		t.RTT, t.MinRTT, t.CongestionWindow = u.RTT, u.MinRTT, u.CongestionWindow
+	}
+	t.Retransmits += u.Retransmits
+	t.OctetsRetransmitted += u.OctetsRetransmitted
+	t.Busy += u.Busy
+	t.WindowLimited += u.WindowLimited
+	t.SendBufferLimited += u.SendBufferLimited
 }
 
 // Corrupt is how many messages either end received with a content that was

@@ -148,6 +148,9 @@ func (p *phase) sample(measured func()) {
 	}
 	for at := p.start; ; {
 		next := at.Add(p.options.Interval)
+		for time.Since(next) > 0 { // a busy machine came late: no intervals of nothing
+			next = next.Add(p.options.Interval)
+		}
 		if !p.interval(at, next, false) {
 			return
 		}
@@ -211,6 +214,12 @@ func (r *run) far(reports []*report) {
 				side.Arrivals = &Arrivals{}
 			}
 			side.Arrivals.Merge(p.Side.Arrivals)
+		}
+		if p.TCP != nil && r.options.Mode != RoundTrip && r.options.Mode != AtRate {
+			if r.result.FarTCP == nil {
+				r.result.FarTCP = &TCP{}
+			}
+			r.result.FarTCP.merge(p.TCP)
 		}
 		if p.Process == thisProcess() {
 			shared = true

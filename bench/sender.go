@@ -2,6 +2,7 @@ package bench
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"sync/atomic"
 	"syscall"
@@ -66,13 +67,19 @@ func (x *sender) run() error {
 	}
 	x.began = begin
 	defer func() { x.ended = time.Now() }()
+	var err error
 	switch {
 	case !x.socket.Type().Bounded():
-		return x.stream(begin)
+		err = x.stream(begin)
 	case x.socket.Properties().Connected:
-		return x.messages(begin)
+		err = x.messages(begin)
+	default:
+		err = x.batches(begin)
 	}
-	return x.batches(begin)
+	if errors.Is(err, syscall.EMSGSIZE) {
+		err = fmt.Errorf("%w: %d octets are more than it takes in one message: choose a smaller size", err, x.ask.size)
+	}
+	return err
 }
 
 // over reports whether there is nothing more to send after n messages.

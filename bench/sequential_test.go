@@ -39,7 +39,7 @@ func (q *sequential) run(next func() float64) Verdict {
 // TestFalsePositives counts how often a difference is found where there is
 // none: no more often than the error rate says.
 func TestFalsePositives(t *testing.T) {
-	const trials, alpha = 1000, errorRate
+	const trials, alpha = 600, errorRate
 	for name, noise := range noises {
 		r := rand.New(rand.NewPCG(5, 6))
 		wrong := 0

@@ -342,7 +342,12 @@ func (f *servedFlow) write() {
 }
 
 func (f *servedFlow) report() error {
-	frames, err := f.server.report(f.receiver, f.sender, &f.meter, -1).encode()
+	r := f.server.report(f.receiver, f.sender, &f.meter, -1)
+	var t TCP
+	if t.Add(f.socket) {
+		r.TCP = &t
+	}
+	frames, err := r.encode()
 	for _, frame := range frames {
 		if err == nil {
 			_, err = f.socket.Write(frame)

@@ -121,8 +121,11 @@ func (r *Result) rows() []row {
 			percentText(float64(r.Unanswered)/float64(r.Unanswered+r.Latency.Count())))
 	}
 	rows = append(rows, r.processorRows()...)
-	if t := r.TCP; t != nil && c.Mode != Connect {
+	if t := r.TCP; t != nil && c.Direction != Reverse {
 		add("tcp", "%s", t.text())
+	}
+	if t := r.FarTCP; t != nil && c.Direction != Forward {
+		add("tcp at the server", "%s", t.text())
 	}
 	return rows
 }
