@@ -2,7 +2,6 @@ package sockstat
 
 import (
 	"bytes"
-	"cmp"
 	"slices"
 	"strconv"
 	"time"
@@ -35,10 +34,10 @@ type Column struct {
 	number func(s *Socket) (uint64, bool)
 	flag   func(s *Socket) bool
 
-	words   []string                           // all its values, where they are few
-	json    func(dst []byte, s *Socket) []byte // where JSON is not simply the text or the number
-	noJSON  bool                               // the JSON of all columns has it in another one; alone it is an array
-	compare func(a, b *Socket) int             // where the order is not that of the text or the number
+	words  []string                           // all its values, where they are few
+	json   func(dst []byte, s *Socket) []byte // where JSON is not simply the text or the number
+	noJSON bool                               // the JSON of all columns has it in another one; alone it is an array
+	key    func(dst []byte, s *Socket) []byte // where the order is not that of the text or the number
 }
 
 // Columns lists all columns, in the order in which JSON has them. The caller must not
@@ -100,35 +99,13 @@ func (c *Column) Text(s *Socket) string { return string(c.AppendText(nil, s)) }
 // Compare orders two sockets by the column: numbers by size, names by
 // address and port, all else by its text. What is not known comes first.
 func (c *Column) Compare(a, b *Socket) int {
-	switch {
-	case c.compare != nil:
-		return c.compare(a, b)
-	case c.number != nil:
-		va, okA := c.number(a)
-		vb, okB := c.number(b)
-		if okA != okB {
-			return compareBool(okA, okB)
-		}
-		return cmp.Compare(va, vb)
-	case c.flag != nil:
-		return compareBool(c.flag(a), c.flag(b))
-	}
-	var ba, bb [64]byte
-	return bytes.Compare(c.text(ba[:0], a), c.text(bb[:0], b))
+	var ka, kb [64]byte
+	return bytes.Compare(c.AppendKey(ka[:0], a), c.AppendKey(kb[:0], b))
 }
 
-func compareBool(a, b bool) int {
-	switch {
-	case a == b:
-		return 0
-	case b:
-		return -1
-	}
-	return 1
-}
-
-// appendJSON appends the column's value as JSON, nothing where there is none.
-func (c *Column) appendJSON(dst []byte, s *Socket) []byte {
+// AppendJSON appends the column's value as JSON, nothing where there is none. "pid", "fd" and "peer_pid", which
+// [Socket.AppendJSON] has inside "process" and "peer_process", are arrays of numbers.
+func (c *Column) AppendJSON(dst []byte, s *Socket) []byte {
 	switch {
 	case c.noJSON: // numbers with commas between
 		n := len(dst)
@@ -173,34 +150,17 @@ func (s *Socket) MarshalJSON() ([]byte, error) { return s.AppendJSON(nil), nil }
 func (s *Socket) AppendJSON(dst []byte) []byte {
 	start := len(dst)
 	dst = appendMembers(dst, jsonColumns, s)
-	if s.Memory != nil {
-		dst = appendMembers(dst, memoryColumns, s)
-	}
-	if s.TCPInfo != nil || s.MPTCPInfo != nil {
-		dst = appendMembers(dst, tcpColumns, s)
-	}
-	return braces(dst, start)
-}
-
-// AppendJSONColumns appends a JSON object like AppendJSON's with these columns alone. "pid", "fd" and "peer_pid", which
-// AppendJSON has inside "process" and "peer_process", are arrays of numbers here.
-func (s *Socket) AppendJSONColumns(dst []byte, columns []*Column) []byte {
-	start := len(dst)
-	return braces(appendMembers(dst, columns, s), start)
-}
-
-// braces makes an object of the members from start on. Each begins with a comma; the first
-// one's place is the brace's.
-func braces(dst []byte, start int) []byte {
 	if len(dst) == start {
 		return append(dst, "{}"...)
 	}
-	dst[start] = '{'
+	dst[start] = '{' // in place of the first member's comma
 	return append(dst, '}')
 }
 
-// jsonColumns are the socketColumns that AppendJSON has.
-var jsonColumns = slices.DeleteFunc(slices.Clone(socketColumns), func(c *Column) bool { return c.noJSON })
+// JSONColumns lists the columns that [Socket.AppendJSON] has, in their order. The caller must not change them.
+func JSONColumns() []*Column { return jsonColumns }
+
+var jsonColumns = slices.DeleteFunc(slices.Clone(columns), func(c *Column) bool { return c.noJSON })
 
 // appendMembers appends ,"name":value for each column that has a value.
 func appendMembers(dst []byte, columns []*Column, s *Socket) []byte {
@@ -208,7 +168,7 @@ func appendMembers(dst []byte, columns []*Column, s *Socket) []byte {
 		before := len(dst)
 		dst = append(append(append(dst, ',', '"'), c.Name...), '"', ':')
 		value := len(dst)
-		if dst = c.appendJSON(dst, s); len(dst) == value {
+		if dst = c.AppendJSON(dst, s); len(dst) == value {
 			dst = dst[:before]
 		}
 	}

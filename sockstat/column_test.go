@@ -227,25 +227,19 @@ func ExampleParseFilter() {
 	// filter kind=tpc: unknown kind "tpc": did you mean tcp?
 }
 
-func TestAppendJSONColumns(t *testing.T) {
+func TestColumnJSON(t *testing.T) {
 	s := &Socket{Kind: TCP, State: Listen, Holders: []Holder{{PID: 7, Name: "a", FD: 3}, {PID: 7, Name: "a", FD: 4}}}
-	for names, want := range map[string]string{
-		"state,kind":   `x{"state":"listen","kind":"tcp"}`,
-		"pid,fd":       `x{"pid":[7],"fd":[3,4]}`,
-		"process":      `x{"process":[{"name":"a","pid":7,"fd":3},{"name":"a","pid":7,"fd":4}]}`,
-		"rtt,kind":     `x{"kind":"tcp"}`,
-		"peer_pid,ulp": `x{}`,
+	for name, want := range map[string]string{
+		"state": `x"listen"`, "pid": `x[7]`, "fd": `x[3,4]`, "sendq": `x0`,
+		"process": `x[{"name":"a","pid":7,"fd":3},{"name":"a","pid":7,"fd":4}]`,
+		"rtt":     `x`, "peer_pid": `x`, "ulp": `x`,
 	} {
-		var columns []*Column
-		for name := range strings.SplitSeq(names, ",") {
-			c, err := FindColumn(name)
-			if err != nil {
-				t.Fatal(err)
-			}
-			columns = append(columns, c)
+		c, err := FindColumn(name)
+		if err != nil {
+			t.Fatal(err)
 		}
-		if got := string(s.AppendJSONColumns([]byte("x"), columns)); got != want {
-			t.Errorf("%s: %s; want %s", names, got, want)
+		if got := string(c.AppendJSON([]byte("x"), s)); got != want {
+			t.Errorf("%s: %s; want %s", name, got, want)
 		}
 	}
 }

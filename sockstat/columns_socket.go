@@ -2,7 +2,6 @@ package sockstat
 
 import (
 	"bytes"
-	"cmp"
 	"net/netip"
 	"slices"
 	"strconv"
@@ -10,27 +9,27 @@ import (
 
 var socketColumns = []*Column{
 	{Name: "kind", Header: "KIND", Doc: "kind of socket: tcp, mptcp, udp, raw, packet, unix or vsock",
-		text:    func(dst []byte, s *Socket) []byte { return append(dst, s.Kind.String()...) },
-		compare: func(a, b *Socket) int { return cmp.Compare(a.Kind, b.Kind) }},
+		text: func(dst []byte, s *Socket) []byte { return append(dst, s.Kind.String()...) },
+		key:  func(dst []byte, s *Socket) []byte { return append(dst, byte(s.Kind)) }},
 	{Name: "type", Header: "TYPE", Doc: "type of socket: stream, datagram, seqpacket or raw",
 		words: []string{"stream", "datagram", "seqpacket", "raw"},
 		text:  func(dst []byte, s *Socket) []byte { return append(dst, s.Type.String()...) }},
 	{Name: "state", Header: "STATE", Doc: "state: listen, established, time-wait, unconnected and others",
-		text:    func(dst []byte, s *Socket) []byte { return append(dst, s.State.String()...) },
-		compare: func(a, b *Socket) int { return cmp.Compare(a.State, b.State) }},
+		text: func(dst []byte, s *Socket) []byte { return append(dst, s.State.String()...) },
+		key:  func(dst []byte, s *Socket) []byte { return append(dst, byte(s.State)) }},
 	{Name: "recvq", Header: "RECV-Q", Unit: Octets, Doc: "octets the program has not read yet; of a listener, connections not accepted yet",
 		number: func(s *Socket) (uint64, bool) { return uint64(s.RecvQ), true }},
 	{Name: "sendq", Header: "SEND-Q", Unit: Octets, Doc: "octets not sent or not acknowledged yet; of a listener, the backlog",
 		number: func(s *Socket) (uint64, bool) { return uint64(s.SendQ), true }},
 	{Name: "local", Header: "LOCAL", Doc: "name of this end",
-		text:    func(dst []byte, s *Socket) []byte { return appendName(dst, s, &s.Local) },
-		compare: func(a, b *Socket) int { return compareNames(&a.Local, &b.Local) }},
+		text: func(dst []byte, s *Socket) []byte { return appendName(dst, s, &s.Local) },
+		key:  func(dst []byte, s *Socket) []byte { return appendNameKey(dst, &s.Local) }},
 	{Name: "peer", Header: "PEER", Needs: PeerNames, Doc: "name of the other end",
-		text:    func(dst []byte, s *Socket) []byte { return appendName(dst, s, &s.Peer) },
-		compare: func(a, b *Socket) int { return compareNames(&a.Peer, &b.Peer) }},
+		text: func(dst []byte, s *Socket) []byte { return appendName(dst, s, &s.Peer) },
+		key:  func(dst []byte, s *Socket) []byte { return appendNameKey(dst, &s.Peer) }},
 	{Name: "laddr", Header: "LOCAL-ADDRESS", Doc: "internet address of this end",
-		text:    func(dst []byte, s *Socket) []byte { return appendAddr(dst, s.Local.Addr) },
-		compare: func(a, b *Socket) int { return a.Local.Addr.Addr().Compare(b.Local.Addr.Addr()) }},
+		text: func(dst []byte, s *Socket) []byte { return appendAddr(dst, s.Local.Addr) },
+		key:  func(dst []byte, s *Socket) []byte { return appendAddrKey(dst, s.Local.Addr.Addr()) }},
 	{Name: "lport", Header: "LOCAL-PORT", Unit: Count, Doc: "port of this end",
 		number: func(s *Socket) (uint64, bool) { return s.port(&s.Local) }},
 	{Name: "raddr", Header: "PEER-ADDRESS", Doc: "internet address of the other end",
@@ -40,7 +39,7 @@ var socketColumns = []*Column{
 			}
 			return appendAddr(dst, s.Peer.Addr)
 		},
-		compare: func(a, b *Socket) int { return a.Peer.Addr.Addr().Compare(b.Peer.Addr.Addr()) }},
+		key: func(dst []byte, s *Socket) []byte { return appendAddrKey(dst, s.Peer.Addr.Addr()) }},
 	{Name: "rport", Header: "PEER-PORT", Unit: Count, Doc: "port of the other end",
 		number: func(s *Socket) (uint64, bool) { return s.port(&s.Peer) }},
 	{Name: "protocol", Header: "PROTOCOL", Unit: Count, Doc: "IP protocol of a raw socket, EtherType of a packet socket (3: all)",
@@ -53,8 +52,8 @@ var socketColumns = []*Column{
 		text: func(dst []byte, s *Socket) []byte { return appendHolderNames(dst, s.Holders) },
 		json: func(dst []byte, s *Socket) []byte { return appendHoldersJSON(dst, s.Holders) }},
 	{Name: "pid", Header: "PID", Needs: Processes, Doc: "numbers of the processes that hold the socket", noJSON: true,
-		text:    func(dst []byte, s *Socket) []byte { return appendPIDs(dst, s.Holders) },
-		compare: func(a, b *Socket) int { return cmp.Compare(firstPID(a.Holders), firstPID(b.Holders)) }},
+		text: func(dst []byte, s *Socket) []byte { return appendPIDs(dst, s.Holders) },
+		key:  func(dst []byte, s *Socket) []byte { return appendNumberKey(dst, uint64(firstPID(s.Holders))) }},
 	{Name: "fd", Header: "FD", Needs: Processes, Doc: "descriptors through which they hold it", noJSON: true,
 		text: func(dst []byte, s *Socket) []byte {
 			for i, h := range s.Holders {
@@ -65,13 +64,13 @@ var socketColumns = []*Column{
 			}
 			return dst
 		},
-		compare: func(a, b *Socket) int { return cmp.Compare(firstFD(a.Holders), firstFD(b.Holders)) }},
+		key: func(dst []byte, s *Socket) []byte { return appendNumberKey(dst, uint64(firstFD(s.Holders)+1)) }},
 	{Name: "peer_process", Header: "PEER-PROCESS", Needs: Processes | Peers, Doc: "processes at the other end of a connection inside this host",
 		text: func(dst []byte, s *Socket) []byte { return appendHolderNames(dst, s.PeerHolders) },
 		json: func(dst []byte, s *Socket) []byte { return appendHoldersJSON(dst, s.PeerHolders) }},
 	{Name: "peer_pid", Header: "PEER-PID", Needs: Processes | Peers, Doc: "numbers of the processes at the other end", noJSON: true,
-		text:    func(dst []byte, s *Socket) []byte { return appendPIDs(dst, s.PeerHolders) },
-		compare: func(a, b *Socket) int { return cmp.Compare(firstPID(a.PeerHolders), firstPID(b.PeerHolders)) }},
+		text: func(dst []byte, s *Socket) []byte { return appendPIDs(dst, s.PeerHolders) },
+		key:  func(dst []byte, s *Socket) []byte { return appendNumberKey(dst, uint64(firstPID(s.PeerHolders))) }},
 	{Name: "user", Header: "USER", Needs: Users, Doc: "name of the user who made the socket",
 		text: func(dst []byte, s *Socket) []byte { return append(dst, s.User...) }},
 	{Name: "uid", Header: "UID", Unit: Count, Doc: "number of the user who made the socket",
@@ -172,13 +171,6 @@ func appendAddr(dst []byte, a netip.AddrPort) []byte {
 		return dst
 	}
 	return a.Addr().AppendTo(dst)
-}
-
-func compareNames(a, b *Name) int {
-	return cmp.Or(
-		a.Addr.Compare(b.Addr),
-		cmp.Compare(a.CID, b.CID), cmp.Compare(a.Port, b.Port),
-		compareBool(a.Abstract, b.Abstract), cmp.Compare(a.Path, b.Path))
 }
 
 // appendHolderNames appends the distinct names of processes.

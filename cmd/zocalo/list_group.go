@@ -3,6 +3,7 @@ package main
 import (
 	"bufio"
 	"cmp"
+	"context"
 	"fmt"
 	"slices"
 	"strconv"
@@ -84,8 +85,8 @@ type groupCount struct {
 	recvq, sendq                  uint64 // octets in the queues of those that do not listen
 }
 
-// groupSink counts sockets. Its memory grows with the number of groups alone.
-type groupSink struct {
+// groupCounter counts sockets. Its memory grows with the number of groups alone.
+type groupCounter struct {
 	*list
 	out   *bufio.Writer
 	group *grouping
@@ -94,13 +95,20 @@ type groupSink struct {
 	keys   []string
 }
 
-func (g *groupSink) put(batch []*sockstat.Socket, last bool) error {
-	for _, s := range batch {
+// run counts what q finds, and returns how many sockets that were.
+func (g *groupCounter) run(ctx context.Context, q sockstat.Query) (n int, err error) {
+	for s, err := range sockstat.Sockets(ctx, q) {
+		if err != nil {
+			return n, err
+		}
+		n++
 		g.count(s)
 	}
-	if !last {
-		return nil
-	}
+	return n, g.print()
+}
+
+// print prints the groups, the largest first.
+func (g *groupCounter) print() error {
 	var groups []*groupCount
 	for _, c := range g.counts {
 		groups = append(groups, c)
@@ -115,7 +123,7 @@ func (g *groupSink) put(batch []*sockstat.Socket, last bool) error {
 }
 
 // count adds a socket to its groups, or to the one of those that have none.
-func (g *groupSink) count(s *sockstat.Socket) {
+func (g *groupCounter) count(s *sockstat.Socket) {
 	if g.keys = g.group.keys(g.keys[:0], s); len(g.keys) == 0 {
 		g.keys = append(g.keys, "")
 	}
@@ -145,7 +153,7 @@ func (g *groupSink) count(s *sockstat.Socket) {
 	}
 }
 
-func (g *groupSink) printTable(groups []*groupCount) error {
+func (g *groupCounter) printTable(groups []*groupCount) error {
 	t := g.newTable(g.out)
 	t.columns = []tableColumn{
 		{heading: g.group.heading, least: 12, fair: 12, middle: g.group.name == "peer"},
@@ -181,7 +189,7 @@ func (g *groupSink) printTable(groups []*groupCount) error {
 
 // printJSON prints objects whose first key is the name of the grouping, with
 // null for the sockets that are in no group.
-func (g *groupSink) printJSON(groups []*groupCount) error {
+func (g *groupCounter) printJSON(groups []*groupCount) error {
 	var b []byte
 	if g.json {
 		b = append(b, '[')

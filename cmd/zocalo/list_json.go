@@ -2,55 +2,88 @@ package main
 
 import (
 	"bufio"
+	"iter"
 
 	"zocalo/sockstat"
 )
 
-// everything is all that a listing can gather.
-const everything = sockstat.Memories | sockstat.TCPInfos | sockstat.Processes | sockstat.PeerNames | sockstat.Peers |
-	sockstat.Users | sockstat.Cgroups
-
-// jsonSink prints sockets as JSON: one array on a line, or an object a line.
+// jsonSink prints sockets as JSON: one array on a line, or an object a line. Its
+// cells are the values of the columns, then the names that --resolve finds.
 type jsonSink struct {
 	out      *bufio.Writer
 	lines    bool
-	columns  []*sockstat.Column // nil for all
-	resolver *resolver          // nil without --resolve
+	columns  []*sockstat.Column
+	resolver *resolver // nil without --resolve
 
-	line  []byte
-	begun bool
+	keys   [][]byte // of the cells, as they stand in an object
+	values [][]byte
+	line   []byte
+	begun  bool
 }
 
-func (j *jsonSink) put(batch []*sockstat.Socket, last bool) error {
-	for _, s := range batch {
-		j.line = j.line[:0]
-		if !j.lines {
-			j.line = append(j.line, j.separator())
-		}
-		if j.columns == nil {
-			j.line = s.AppendJSON(j.line)
-		} else {
-			j.line = s.AppendJSONColumns(j.line, j.columns)
-		}
-		if j.resolver != nil {
-			j.appendNames(s)
-		}
-		if j.lines {
-			j.line = append(j.line, '\n')
-		}
-		if _, err := j.out.Write(j.line); err != nil {
-			return err
+func (j *jsonSink) cells(s *sockstat.Socket) [][]byte {
+	if j.values == nil {
+		j.values = make([][]byte, len(j.columns)+len(foundNames{}))
+	}
+	for i, c := range j.columns {
+		j.values[i] = c.AppendJSON(j.values[i][:0], s)
+	}
+	if j.resolver != nil {
+		for i, found := range j.resolver.names(s) {
+			value := &j.values[len(j.columns)+i]
+			if *value = (*value)[:0]; found.name != "" {
+				*value = sockstat.AppendJSONString(*value, found.name)
+			}
 		}
 	}
-	if last && !j.lines {
-		end := "]\n"
-		if !j.begun {
-			end = "[]\n"
-		}
-		_, err := j.out.WriteString(end)
-		return err
+	return j.values
+}
+
+func (j *jsonSink) begin(iter.Seq[[][]byte], bool) error {
+	add := func(name string) { j.keys = append(j.keys, []byte(`,"`+name+`":`)) }
+	for _, c := range j.columns {
+		add(c.Name)
+	}
+	for _, found := range (&resolver{}).names(&sockstat.Socket{}) {
+		add(found.key)
 	}
 	return nil
+}
+
+// row prints an object with a member for each cell that is not empty.
+func (j *jsonSink) row(cells [][]byte) error {
+	j.line = j.line[:0]
+	if !j.lines {
+		j.line = append(j.line, j.separator())
+	}
+	start := len(j.line)
+	for i, value := range cells {
+		if len(value) > 0 {
+			j.line = append(append(j.line, j.keys[i]...), value...)
+		}
+	}
+	if len(j.line) == start {
+		j.line = append(j.line, '{')
+	}
+	j.line[start] = '{' // in place of the first member's comma
+	j.line = append(j.line, '}')
+	if j.lines {
+		j.line = append(j.line, '\n')
+	}
+	_, err := j.out.Write(j.line)
+	return err
+}
+
+func (j *jsonSink) end() error {
+	if j.lines {
+		return nil
+	}
+	end := "]\n"
+	if !j.begun {
+		end = "[]\n"
+	}
+	_, err := j.out.WriteString(end)
+	return err
 }
 
 // separator is what precedes the next element of the array.
@@ -60,20 +93,4 @@ func (j *jsonSink) separator() byte {
 	}
 	j.begun = true
 	return '['
-}
-
-// appendNames adds what --resolve found to the object that was just made.
-func (j *jsonSink) appendNames(s *sockstat.Socket) {
-	j.line = j.line[:len(j.line)-1]
-	for _, m := range j.resolver.names(s) {
-		if m.name == "" {
-			continue
-		}
-		if j.line[len(j.line)-1] != '{' {
-			j.line = append(j.line, ',')
-		}
-		j.line = append(append(append(j.line, '"'), m.key...), '"', ':')
-		j.line = sockstat.AppendJSONString(j.line, m.name)
-	}
-	j.line = append(j.line, '}')
 }

@@ -2,16 +2,20 @@ package main
 
 import (
 	"context"
-	"slices"
+	"iter"
 
 	"zocalo/sockstat"
 )
 
-// A sink prints sockets, or counts them.
+// A sink lays sockets out as rows of cells, and prints rows.
 type sink interface {
-	// put takes sockets, which it must not keep. last says that no more come; the
-	// first batch is as long as heldSockets where there are as many.
-	put(batch []*sockstat.Socket, last bool) error
+	// cells makes the row of a socket, in memory that the next call uses again. All rows have as many cells.
+	cells(s *sockstat.Socket) [][]byte
+	// begin is called once, before the first row, with the rows that are there by then, which are
+	// all there will be or heldSockets at least.
+	begin(sample iter.Seq[[][]byte], all bool) error
+	row(cells [][]byte) error
+	end() error
 }
 
 // heldSockets are how many sockets are held before the first is printed: a list
@@ -36,17 +40,17 @@ func mustColumn(name string) *sockstat.Column {
 	return c
 }
 
-// ordering puts sockets in order, which holds all of them only where the user
+// ordering puts rows in order, which holds all of them only where the user
 // asked for an order, and hands them on.
 type ordering struct {
-	sink      sink
-	order     []orderKey // of --sort
-	unordered bool       // the sink does not care: nothing is held
-	resolver  *resolver  // nil without --resolve
+	sink     sink
+	order    []orderKey // of --sort
+	resolver *resolver  // nil without --resolve
 
-	held  []*sockstat.Socket
-	flows bool // a first batch was handed on
-	one   [1]*sockstat.Socket
+	unnamed []*sockstat.Socket // with a resolver: those whose names are still to be found
+	held    heldRows
+	key     []byte
+	flows   bool // too many were held: rows are handed on as they come
 }
 
 // list runs q, and returns how many sockets there were.
@@ -63,53 +67,96 @@ func (o *ordering) list(ctx context.Context, q sockstat.Query) (n int, err error
 	return n, o.end(ctx)
 }
 
-// end hands on what is still held, in order.
-func (o *ordering) end(ctx context.Context) error {
-	order := o.order
-	if order == nil && !o.flows {
-		order = usualOrder
+// take holds a socket or hands it on. Names are found for many at once.
+func (o *ordering) take(ctx context.Context, s *sockstat.Socket) error {
+	if o.resolver == nil {
+		return o.put(s)
 	}
-	slices.SortStableFunc(o.held, func(a, b *sockstat.Socket) int { return compareBy(order, a, b) })
-	return o.handOn(ctx, true)
+	if o.unnamed = append(o.unnamed, s.Clone()); len(o.unnamed) < heldSockets {
+		return nil
+	}
+	return o.name(ctx)
 }
 
-// take holds a socket or hands it on. A list that grows too long to be held is
-// handed on as it comes; with names to be found, batch by batch.
-func (o *ordering) take(ctx context.Context, s *sockstat.Socket) error {
-	if o.order == nil && len(o.held) == heldSockets {
-		if err := o.handOn(ctx, false); err != nil {
+// name finds names, and goes on with the sockets that waited for them.
+func (o *ordering) name(ctx context.Context) error {
+	o.resolver.find(ctx, o.unnamed)
+	for _, s := range o.unnamed {
+		if err := o.put(s); err != nil {
+			return err
+		}
+	}
+	clear(o.unnamed)
+	o.unnamed = o.unnamed[:0]
+	return nil
+}
+
+// put holds the row of a socket, or prints it. A list that grows too long to be held is
+// printed as it comes.
+func (o *ordering) put(s *sockstat.Socket) error {
+	if o.order == nil && o.held.count == heldSockets {
+		if err := o.handOn(false); err != nil {
 			return err
 		}
 		o.flows = true
 	}
-	if o.unordered || o.flows && o.resolver == nil {
-		o.one[0] = s
-		return o.sink.put(o.one[:], false)
+	cells := o.sink.cells(s)
+	if o.flows {
+		return o.sink.row(cells)
 	}
-	o.held = append(o.held, s.Clone())
+	order := o.order
+	if order == nil {
+		order = usualOrder
+	}
+	o.key = appendOrderKey(o.key[:0], order, s)
+	o.held.add(o.key, cells)
 	return nil
 }
 
-// handOn gives the sink what is held.
-func (o *ordering) handOn(ctx context.Context, last bool) error {
+// end prints what is still held, in order.
+func (o *ordering) end(ctx context.Context) error {
 	if o.resolver != nil {
-		o.resolver.find(ctx, o.held)
+		if err := o.name(ctx); err != nil {
+			return err
+		}
 	}
-	err := o.sink.put(o.held, last)
-	clear(o.held)
-	o.held = o.held[:0]
-	return err
+	if !o.flows {
+		if err := o.handOn(true); err != nil {
+			return err
+		}
+	}
+	return o.sink.end()
 }
 
-func compareBy(order []orderKey, a, b *sockstat.Socket) int {
-	for _, o := range order {
-		c := o.column.Compare(a, b)
-		if o.down {
-			c = -c
-		}
-		if c != 0 {
-			return c
+// handOn prints what is held, in order if it is all there is.
+func (o *ordering) handOn(all bool) error {
+	rows := o.held.rows()
+	if all {
+		sortRows(rows)
+	}
+	held := o.held.cells(rows)
+	if err := o.sink.begin(held, all); err != nil {
+		return err
+	}
+	for cells := range held {
+		if err := o.sink.row(cells); err != nil {
+			return err
 		}
 	}
-	return 0
+	o.held = heldRows{} // whose memory may go
+	return nil
+}
+
+// appendOrderKey appends the key of a socket in an order: those of two sockets compare as they do.
+func appendOrderKey(dst []byte, order []orderKey, s *sockstat.Socket) []byte {
+	for _, o := range order {
+		n := len(dst)
+		dst = o.column.AppendKey(dst, s)
+		if o.down {
+			for i := range dst[n:] {
+				dst[n+i] ^= 0xff
+			}
+		}
+	}
+	return dst
 }

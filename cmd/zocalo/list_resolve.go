@@ -121,11 +121,11 @@ func (r *resolver) service(s *sockstat.Socket, n *sockstat.Name) string {
 	return r.services[strconv.Itoa(int(n.Addr.Port()))+"/"+protocol]
 }
 
-// A foundName is what --resolve adds to a socket's JSON.
-type foundName struct{ key, name string }
+// foundNames are what --resolve adds to a socket's JSON.
+type foundNames [4]struct{ key, name string }
 
-func (r *resolver) names(s *sockstat.Socket) [4]foundName {
-	return [...]foundName{
+func (r *resolver) names(s *sockstat.Socket) foundNames {
+	return foundNames{
 		{"local_host", r.host(&s.Local)}, {"local_service", r.service(s, &s.Local)},
 		{"peer_host", r.host(&s.Peer)}, {"peer_service", r.service(s, &s.Peer)},
 	}

@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"iter"
 	"slices"
 	"strings"
 
@@ -45,39 +46,33 @@ type tableSink struct {
 	table    *table
 	resolver *resolver // nil without --resolve
 
-	cells [][]byte // of one row
-	begun bool
+	all   []shownColumn // the columns of a row's cells
+	made  [][]byte      // the cells of one row
+	shown []int         // which of all are in columns, those that were not left out
+	kept  [][]byte      // the cells of those
 }
 
-// put prints sockets. The first of them decide how wide the columns are.
-func (t *tableSink) put(batch []*sockstat.Socket, last bool) error {
-	if !t.begun {
-		t.begun = true
-		t.begin(batch, last)
-		if err := t.table.header(); err != nil {
-			return err
-		}
-	}
-	for _, s := range batch {
-		if err := t.table.row(t.render(s)); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// begin lays the table out for the sockets that will be shown, of which sample
-// are the first, or all.
-func (t *tableSink) begin(sample []*sockstat.Socket, all bool) {
-	t.cells = make([][]byte, len(t.columns))
-	for _, c := range t.columns {
+// begin lays the table out, for the rows that are there, and prints its head.
+func (t *tableSink) begin(sample iter.Seq[[][]byte], all bool) error {
+	for i, c := range t.columns {
 		t.table.columns = append(t.table.columns, layout(c.Column))
+		t.shown = append(t.shown, i)
 	}
 	t.table.begin()
-	for _, s := range sample {
-		t.table.measure(t.render(s))
+	some := false
+	for cells := range sample {
+		t.table.measure(cells)
+		some = true
 	}
-	if all && len(sample) > 0 {
+	t.leaveOutSome(some && all)
+	t.table.shrink()
+	return t.table.header()
+}
+
+// leaveOutSome leaves columns out: of the usual ones those that are empty, if
+// that is known, and on a terminal those that there is no room for.
+func (t *tableSink) leaveOutSome(known bool) {
+	if known {
 		for i := len(t.columns) - 1; i >= 0; i-- {
 			if t.columns[i].leave > 0 && t.table.columns[i].empty {
 				t.leaveOut(i)
@@ -106,7 +101,6 @@ func (t *tableSink) begin(sample []*sockstat.Socket, all bool) {
 		slices.Reverse(without)
 		t.note(fmt.Sprintf("no room for %s: a wider terminal shows more, a pipe everything", strings.Join(without, ", ")))
 	}
-	t.table.shrink()
 }
 
 // layout says how a column may be made narrower.
@@ -126,20 +120,33 @@ func layout(c *sockstat.Column) tableColumn {
 func (t *tableSink) leaveOut(i int) {
 	t.columns = slices.Delete(t.columns, i, i+1)
 	t.table.columns = slices.Delete(t.table.columns, i, i+1)
-	t.cells = t.cells[:len(t.columns)]
+	t.shown = slices.Delete(t.shown, i, i+1)
 }
 
-// render makes the cells of a row, whose memory the next call uses again.
-func (t *tableSink) render(s *sockstat.Socket) [][]byte {
-	for i, c := range t.columns {
-		cell := t.cells[i][:0]
+func (t *tableSink) cells(s *sockstat.Socket) [][]byte {
+	if t.all == nil {
+		t.all = slices.Clone(t.columns)
+		t.made = make([][]byte, len(t.all))
+	}
+	for i, c := range t.all {
+		cell := t.made[i][:0]
 		if t.resolver != nil {
 			cell = t.resolver.appendCell(cell, c.Name, s)
 		}
 		if len(cell) == 0 {
 			cell = c.AppendText(cell, s)
 		}
-		t.cells[i] = cell
+		t.made[i] = cell
 	}
-	return t.cells
+	return t.made
 }
+
+func (t *tableSink) row(cells [][]byte) error {
+	t.kept = t.kept[:0]
+	for _, i := range t.shown {
+		t.kept = append(t.kept, cells[i])
+	}
+	return t.table.row(t.kept)
+}
+
+func (t *tableSink) end() error { return nil }

@@ -4,7 +4,6 @@ import (
 	"bufio"
 	"bytes"
 	"flag"
-	"fmt"
 	"net/netip"
 	"os"
 	"path/filepath"
@@ -65,7 +64,13 @@ func fixedTable(t *testing.T, width int, columns string, noHeader bool) (table, 
 	w := bufio.NewWriter(&out)
 	s := &tableSink{list: l, columns: chosen, table: l.newTable(w)}
 	s.table.width = width
-	if err := s.put(fixedSockets(), true); err != nil {
+	o := &ordering{sink: s, order: []orderKey{}} // as they come
+	for _, socket := range fixedSockets() {
+		if err := o.take(t.Context(), socket); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := o.end(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	w.Flush()
@@ -167,18 +172,4 @@ func FuzzCut(f *testing.F) {
 			t.Errorf("cut to %d: %q takes %d", size, got, n)
 		}
 	})
-}
-
-// lastSink remembers what it was given.
-type lastSink struct {
-	batches []string // length and whether it was the last
-	ports   []uint16
-}
-
-func (s *lastSink) put(batch []*sockstat.Socket, last bool) error {
-	s.batches = append(s.batches, fmt.Sprint(len(batch), last))
-	for _, socket := range batch {
-		s.ports = append(s.ports, socket.Local.Addr.Port())
-	}
-	return nil
 }

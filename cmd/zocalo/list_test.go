@@ -5,10 +5,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"iter"
 	"net"
 	"net/netip"
 	"os"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -30,19 +32,20 @@ func TestListHolds(t *testing.T) {
 		name    string
 		o       ordering
 		sockets int
-		batches []string
+		begins  string // how many rows decide the layout, and whether they are all
 		ordered bool
 	}{
-		{"short", ordering{}, 10, []string{"10 true"}, true},
-		{"as long as is held", ordering{}, heldSockets, []string{"1000 true"}, true},
-		{"long", ordering{}, heldSockets + 2, []string{"1000 false", "1 false", "1 false", "0 true"}, false},
-		{"sorted", ordering{order: usualOrder}, heldSockets + 2, []string{"1002 true"}, true},
-		{"names are found batch by batch", ordering{resolver: newResolver(noHost, nil)}, 2*heldSockets + 1,
-			[]string{"1000 false", "1000 false", "1 true"}, false},
-		{"counted", ordering{unordered: true}, 2, []string{"1 false", "1 false", "0 true"}, false},
+		{"short", ordering{}, 10, "10 true", true},
+		{"as long as is held", ordering{}, heldSockets, "1000 true", true},
+		{"long", ordering{}, heldSockets + 2, "1000 false", false},
+		{"sorted", ordering{order: usualOrder}, 3 * heldSockets, "3000 true", true},
+		{"names are found batch by batch", ordering{resolver: newResolver(noHost, nil)}, 2*heldSockets + 1, "1000 false", false},
+		{"names of a short list", ordering{resolver: newResolver(noHost, nil)}, 3, "3 true", true},
+		{"names, sorted", ordering{order: usualOrder, resolver: newResolver(noHost, nil)}, 2*heldSockets + 1, "2001 true", true},
+		{"none", ordering{}, 0, "0 true", true},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			sink := &lastSink{}
+			sink := &portSink{}
 			o := test.o
 			o.sink = sink
 			for n := range test.sockets {
@@ -53,14 +56,90 @@ func TestListHolds(t *testing.T) {
 			if err := o.end(t.Context()); err != nil {
 				t.Fatal(err)
 			}
-			if !slices.Equal(sink.batches, test.batches) {
-				t.Errorf("batches %q; want %q", sink.batches, test.batches)
+			if sink.begins != test.begins || sink.ends != 1 {
+				t.Errorf("began with %q; want %q; %d ends", sink.begins, test.begins, sink.ends)
 			}
 			if len(sink.ports) != test.sockets || slices.IsSorted(sink.ports) != test.ordered {
 				t.Errorf("%d sockets, in order %v", len(sink.ports), slices.IsSorted(sink.ports))
 			}
 		})
 	}
+}
+
+// A portSink takes rows of one cell, the local port, and an empty one.
+type portSink struct {
+	begins string
+	ends   int
+	ports  []int
+	made   [2][]byte
+}
+
+func (p *portSink) cells(s *sockstat.Socket) [][]byte {
+	p.made[0] = localPort.AppendText(p.made[0][:0], s)
+	return p.made[:]
+}
+
+func (p *portSink) begin(sample iter.Seq[[][]byte], all bool) error {
+	n := 0
+	for range sample {
+		n++
+	}
+	p.begins += fmt.Sprint(n, " ", all)
+	return nil
+}
+
+func (p *portSink) row(cells [][]byte) error {
+	port, err := strconv.Atoi(string(cells[0]))
+	if err == nil && (len(cells) != 2 || len(cells[1]) != 0) {
+		err = fmt.Errorf("cells %q", cells)
+	}
+	p.ports = append(p.ports, port)
+	return err
+}
+
+func (p *portSink) end() error { p.ends++; return nil }
+
+// TestListHeldRows keeps rows of every size, and sees that they come back.
+func TestListHeldRows(t *testing.T) {
+	var h heldRows
+	var want [][]string
+	for n := range 2000 {
+		cells := []string{"", strings.Repeat("x", n*n/7), "", fmt.Sprint(n), "", ""}
+		want = append(want, cells)
+		var octets [][]byte
+		for _, c := range cells {
+			octets = append(octets, []byte(c))
+		}
+		h.add(fmt.Appendf(nil, "%d", n%2), octets)
+		if n*n/7 > 2*rowPiece {
+			break
+		}
+	}
+	rows := h.rows()
+	check := func(want [][]string) {
+		t.Helper()
+		n := 0
+		for cells := range h.cells(rows) {
+			for i, cell := range cells {
+				if string(cell) != want[n][i] {
+					t.Fatalf("row %d has %.20q in cell %d; want %.20q", n, cell, i, want[n][i])
+				}
+			}
+			n++
+		}
+		if n != len(want) {
+			t.Errorf("%d rows; want %d", n, len(want))
+		}
+	}
+	check(want)
+	sortRows(rows)
+	var sorted [][]string
+	for _, odd := range []int{0, 1} {
+		for n := odd; n < len(want); n += 2 {
+			sorted = append(sorted, want[n])
+		}
+	}
+	check(sorted)
 }
 
 func noHost(context.Context, string) ([]string, error) { return nil, errors.New("no such host") }
@@ -146,13 +225,11 @@ func TestListGroups(t *testing.T) {
 			var out bytes.Buffer
 			l := &list{app: &app{streams: streams{out: &out}}, jsonl: true}
 			w := bufferedOutput(l.app)
-			g := &groupSink{list: l, out: w, group: group}
+			g := &groupCounter{list: l, out: w, group: group}
 			for _, s := range fixedSockets() {
-				if err := g.put([]*sockstat.Socket{s}, false); err != nil {
-					t.Fatal(err)
-				}
+				g.count(s)
 			}
-			if err := g.put(nil, true); err != nil {
+			if err := g.print(); err != nil {
 				t.Fatal(err)
 			}
 			w.Flush()
