@@ -109,17 +109,20 @@ func (c *Command) path() (string, error) {
 		path, err = filepath.Abs(path)
 	}
 	if err != nil {
-		return "", startError(c.Args[0], err)
+		return "", c.startError(err)
 	}
 	return path, nil
 }
 
-func startError(program string, err error) error {
-	text := fmt.Errorf("start %q: %w", program, err)
+func (c *Command) startError(err error) error {
+	text := fmt.Errorf("start %q: %w", c.Args[0], err)
 	var missing *exec.Error
 	switch {
 	case errors.As(err, &missing) && errors.Is(err, exec.ErrNotFound), errors.Is(err, fs.ErrNotExist):
 		return &socket.Advised{Err: text, Advice: "give its path, or put it in PATH"}
+	case errors.Is(err, fs.ErrPermission) && c.Dir != "" && c.User != nil:
+		// The system tells no more than that either was refused.
+		return &socket.Advised{Err: text, Advice: fmt.Sprintf("%v must be allowed to enter %s and to execute the program", c.User, c.Dir)}
 	case errors.Is(err, fs.ErrPermission):
 		return &socket.Advised{Err: text, Advice: "it must be executable"}
 	case errors.Is(err, syscall.ENOEXEC):

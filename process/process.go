@@ -34,7 +34,7 @@ func Start(c Command) (*Process, error) {
 	p := &Process{began: time.Now(), exited: make(chan struct{}), gone: make(chan struct{})}
 	fd, err := c.start(path, &p.pid)
 	if err != nil {
-		return nil, startError(c.Args[0], err)
+		return nil, c.startError(err)
 	}
 	go p.reap(fd)
 	return p, nil

@@ -353,3 +353,19 @@ func TestDevice(t *testing.T) {
 		t.Error("the link is still there")
 	}
 }
+
+// A user who may not enter the directory is not told that the program is at fault alone.
+func TestUserMayNotEnter(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("only root may become another user")
+	}
+	dir := t.TempDir()
+	if err := os.Chmod(dir, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	c := process.Command{Args: []string{"/bin/true"}, Dir: dir, User: &process.User{UID: 65534, GID: 65534}}
+	_, err := process.Start(c)
+	if !errors.Is(err, fs.ErrPermission) || !strings.Contains(err.Error(), "must be allowed to enter "+dir) {
+		t.Errorf("error %v", err)
+	}
+}

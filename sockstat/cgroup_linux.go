@@ -31,9 +31,14 @@ func walkCgroups() (*cgroups, error) {
 		return nil, errNoCgroups
 	}
 	c := &cgroups{paths: make(map[uint64]string)}
-	return c, filepath.WalkDir(root, func(path string, entry fs.DirEntry, err error) error {
+	return c, c.walk(root)
+}
+
+// walk reads the groups below a mount point.
+func (c *cgroups) walk(root string) error {
+	return filepath.WalkDir(root, func(path string, entry fs.DirEntry, err error) error {
 		switch {
-		case path == root && err != nil:
+		case err != nil && (path == root || shortage(err) != nil):
 			return err
 		case err != nil || !entry.IsDir():
 			return nil // a group that is gone, or that may not be read

@@ -48,6 +48,9 @@ const direntBuffer = 32 << 10
 func walkHolders(ctx context.Context, proc string) (*holders, error) {
 	fd, err := unix.Open(proc, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
 	if err != nil {
+		if short := shortage(err); short != nil {
+			err = short
+		}
 		return nil, fmt.Errorf("look for processes: %w", &fs.PathError{Op: "open", Path: proc, Err: err})
 	}
 	defer unix.Close(fd)
@@ -57,7 +60,9 @@ func walkHolders(ctx context.Context, proc string) (*holders, error) {
 		return nil, fmt.Errorf("look for processes: read %s: %w", proc, err)
 	}
 	for _, pid := range pids {
-		h.walk(ctx, pid)
+		if err := h.walk(ctx, pid); err != nil {
+			return nil, fmt.Errorf("look into process %d: %w", pid, err)
+		}
 		if err := ctx.Err(); err != nil {
 			return nil, err
 		}
@@ -95,12 +100,13 @@ func (h *holders) pids() ([]int, error) {
 	}
 }
 
-// walk adds the sockets of one process. One that is gone by now has none.
-func (h *holders) walk(ctx context.Context, pid int) {
+// walk adds the sockets of one process. One that is gone by now has none. The error is of
+// this process: without it sockets would be said to have no holder.
+func (h *holders) walk(ctx context.Context, pid int) error {
 	fd, err := unix.Openat(h.procFD, strconv.Itoa(pid)+"/fd", unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
 	if err != nil {
 		h.denied(err)
-		return
+		return shortage(err)
 	}
 	defer unix.Close(fd)
 	index := -1
@@ -111,7 +117,7 @@ func (h *holders) walk(ctx context.Context, pid int) {
 		}
 		if err != nil || n == 0 {
 			h.denied(err)
-			return
+			return shortage(err)
 		}
 		for rest := h.dir[:n]; ; {
 			name, next, ok := nextDirent(rest)
@@ -126,7 +132,7 @@ func (h *holders) walk(ctx context.Context, pid int) {
 			n, errno := sys.Readlinkat(fd, name, h.link[:])
 			if errno != 0 {
 				if h.denied(errno) {
-					return
+					return nil
 				}
 				continue
 			}
@@ -141,6 +147,18 @@ func (h *holders) walk(ctx context.Context, pid int) {
 			h.entries = append(h.entries, holderEntry{inode, number, uint32(index)})
 		}
 	}
+	return nil
+}
+
+// shortage is err where it says that descriptors or memory are out, with what to do, else nil.
+func shortage(err error) error {
+	switch {
+	case errors.Is(err, unix.EMFILE):
+		return fmt.Errorf("%w: raise the limit (ulimit -n)", err)
+	case errors.Is(err, unix.ENFILE), errors.Is(err, unix.ENOMEM):
+		return fmt.Errorf("%w: the system is short of it for all: try again later", err)
+	}
+	return nil
 }
 
 // denied notes whether err means that this user may not look.

@@ -1,6 +1,7 @@
 package sockstat
 
 import (
+	"bytes"
 	"encoding/binary"
 	"net/netip"
 )
@@ -24,8 +25,11 @@ func (c *Column) AppendKey(dst []byte, s *Socket) []byte {
 	case c.flag != nil:
 		return appendBoolKey(dst, c.flag(s))
 	}
-	var text [64]byte
-	return appendTextKey(dst, c.text(text[:0], s))
+	n := len(dst)
+	if dst = c.text(dst, s); bytes.IndexByte(dst[n:], 0) >= 0 {
+		return appendTextKey(dst[:n], string(dst[n:]))
+	}
+	return append(dst, 0, 0)
 }
 
 func appendNumberKey(dst []byte, v uint64) []byte { return binary.BigEndian.AppendUint64(dst, v) }
@@ -39,7 +43,7 @@ func appendBoolKey(dst []byte, v bool) []byte {
 
 // appendTextKey appends a text of any octets, and its end: two zeros. A zero
 // inside, as abstract names have, is followed by a one.
-func appendTextKey[T string | []byte](dst []byte, text T) []byte {
+func appendTextKey(dst []byte, text string) []byte {
 	for i := range len(text) {
 		if dst = append(dst, text[i]); text[i] == 0 {
 			dst = append(dst, 1)

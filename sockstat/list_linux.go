@@ -101,6 +101,9 @@ func (l *lister) open(ctx context.Context, kinds uint32) (err error) {
 	case errors.As(err, &call) && call.Syscall == "setns":
 		return enterError(err)
 	case !refused(err):
+		if short := shortage(err); short != nil {
+			err = short
+		}
 		return fmt.Errorf("open netlink: %w", err)
 	}
 	var fromProc []Kind

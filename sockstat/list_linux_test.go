@@ -334,6 +334,7 @@ func TestNetnsNames(t *testing.T) {
 		"/dev/null":      "not a network namespace",
 		"/proc/self/ns/": "not a network namespace",
 		"0":              "network namespace",
+		"4194305":        "neither a process 4194305 nor", // above the largest number that there is
 	} {
 		for _, err := range Sockets(t.Context(), Query{Netns: netns}) {
 			if err == nil || !strings.Contains(err.Error(), says) {
@@ -344,6 +345,7 @@ func TestNetnsNames(t *testing.T) {
 }
 
 func init() {
+	childJobs["short"] = listShort
 	childJobs["wait"] = func() error { return ready("") }
 	childJobs["many"] = holdMany
 	childJobs["nobody"] = listAsNobody
@@ -565,5 +567,28 @@ func TestCgroupMount(t *testing.T) {
 	}
 	if root, ok := cgroupMount("x\n - cgroup2 \n"); ok {
 		t.Errorf("found a mount %q in a malformed file", root)
+	}
+}
+
+// listShort looks for processes with one descriptor left, for /proc itself.
+func listShort() error {
+	f, err := os.Open(os.DevNull)
+	if err != nil {
+		return err
+	}
+	next := uint64(f.Fd())
+	f.Close()
+	if err := syscall.Setrlimit(syscall.RLIMIT_NOFILE, &syscall.Rlimit{Cur: next + 1, Max: next + 1}); err != nil {
+		return err
+	}
+	_, err = walkHolders(context.Background(), "/proc")
+	return ready(fmt.Sprint(err))
+}
+
+// Without descriptors to look into processes, sockets are not said to have none.
+func TestShortOfDescriptors(t *testing.T) {
+	_, line := child(t, "short")
+	if !strings.Contains(line, "look into process") || !strings.Contains(line, "too many open files: raise the limit") {
+		t.Errorf("error %q", line)
 	}
 }

@@ -23,7 +23,7 @@ func openNetns(name string) (*os.File, error) {
 	if name == "" {
 		return nil, nil
 	}
-	path := name
+	path, process := name, 0
 	if !strings.Contains(name, "/") {
 		path = filepath.Join(netnsDir, name)
 		if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
@@ -31,12 +31,18 @@ func openNetns(name string) (*os.File, error) {
 			if err != nil || pid <= 0 {
 				return nil, unknownNetns(name)
 			}
-			path = fmt.Sprintf("/proc/%d/ns/net", pid)
+			path, process = fmt.Sprintf("/proc/%d/ns/net", pid), pid
 		}
 	}
 	// O_NONBLOCK, since anything could be behind a path, a FIFO too.
 	f, err := os.OpenFile(path, os.O_RDONLY|unix.O_NONBLOCK, 0)
-	if err != nil {
+	switch {
+	case err == nil:
+	case process != 0 && errors.Is(err, fs.ErrNotExist):
+		return nil, fmt.Errorf("network namespace %s: there is neither a process %d nor a namespace of that name in %s", name, process, netnsDir)
+	case process != 0 && errors.Is(err, fs.ErrPermission):
+		return nil, fmt.Errorf("network namespace %s: %w: it takes CAP_SYS_PTRACE for another user's process: run it as root", name, err)
+	default:
 		return nil, fmt.Errorf("network namespace %s: %w", Quote(name), err)
 	}
 	// Anything could be behind a path: what it is must be known before setns's EINVAL.

@@ -249,8 +249,14 @@ func (a *app) printJSON(v any) error {
 
 // print prints a result on standard output.
 func (a *app) print(text string) error {
-	if _, err := io.WriteString(a.out, text); err != nil {
-		return brokenOutput{fmt.Errorf("standard output: %w", err)}
+	_, err := io.WriteString(a.out, text)
+	return outputError(err)
+}
+
+// outputError is the error for results that cannot be printed, nil for nil.
+func outputError(err error) error {
+	if err == nil {
+		return nil
 	}
-	return nil
+	return brokenOutput{fmt.Errorf("standard output: %w", err)}
 }

@@ -305,8 +305,6 @@ func bufferedOutput(a *app) *bufio.Writer { return bufio.NewWriterSize(resultWri
 type resultWriter struct{ a *app }
 
 func (w resultWriter) Write(b []byte) (int, error) {
-	if err := w.a.print(string(b)); err != nil {
-		return 0, err
-	}
-	return len(b), nil
+	n, err := w.a.out.Write(b)
+	return n, outputError(err)
 }

@@ -13,6 +13,9 @@ import (
 	"zocalo/sockstat"
 )
 
+// unnamed stands for a process without a name, which no name can be.
+const unnamed = "\x00"
+
 // A grouping is one way to count sockets.
 type grouping struct {
 	name    string
@@ -24,8 +27,12 @@ type grouping struct {
 var groupings = []*grouping{
 	{"process", "PROCESS", sockstat.Processes, func(dst []string, s *sockstat.Socket) []string {
 		for _, h := range s.Holders {
-			if !slices.Contains(dst, h.Name) {
-				dst = append(dst, h.Name)
+			name := h.Name
+			if name == "" { // a process may call itself so, and is not none
+				name = unnamed
+			}
+			if !slices.Contains(dst, name) {
+				dst = append(dst, name)
 			}
 		}
 		return dst
@@ -83,6 +90,14 @@ type groupCount struct {
 	key                           string
 	sockets, listening, connected uint64
 	recvq, sendq                  uint64 // octets in the queues of those that do not listen
+}
+
+// name is the group's name, for people.
+func (c *groupCount) name() string {
+	if c.key == unnamed {
+		return ""
+	}
+	return c.key
 }
 
 // groupCounter counts sockets. Its memory grows with the number of groups alone.
@@ -165,7 +180,7 @@ func (g *groupCounter) printTable(groups []*groupCount) error {
 	render := func(c *groupCount) [][]byte {
 		cells[0] = cells[0][:0]
 		if c.key != "" {
-			cells[0] = append(cells[0], sockstat.Quote(c.key)...)
+			cells[0] = append(cells[0], sockstat.Quote(c.name())...)
 		}
 		for i, n := range [...]uint64{c.sockets, c.listening, c.connected, c.recvq, c.sendq} {
 			cells[i+1] = strconv.AppendUint(cells[i+1][:0], n, 10)
@@ -205,7 +220,7 @@ func (g *groupCounter) printJSON(groups []*groupCount) error {
 		case g.group.name == "port":
 			b = append(b, c.key...) // a number
 		default:
-			b = sockstat.AppendJSONString(b, c.key)
+			b = sockstat.AppendJSONString(b, c.name())
 		}
 		b = fmt.Appendf(b, `,"sockets":%d,"listening":%d,"connected":%d,"recvq":%d,"sendq":%d}`,
 			c.sockets, c.listening, c.connected, c.recvq, c.sendq)

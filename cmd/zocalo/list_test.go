@@ -142,6 +142,27 @@ func TestListHeldRows(t *testing.T) {
 	check(sorted)
 }
 
+// TestListGroupUnnamed sees that a process without a name is told from no process.
+func TestListGroupUnnamed(t *testing.T) {
+	group, err := findGroup("process")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var out bytes.Buffer
+	l := &list{app: &app{streams: streams{out: &out}}, jsonl: true}
+	g := &groupCounter{list: l, out: bufferedOutput(l.app), group: group}
+	g.count(&sockstat.Socket{})
+	g.count(&sockstat.Socket{Holders: []sockstat.Holder{{PID: 1}}})
+	if err := errors.Join(g.print(), g.out.Flush()); err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{`{"process":null,"sockets":1,`, `{"process":"","sockets":1,`} {
+		if !strings.Contains(out.String(), want) {
+			t.Errorf("%s lacks %s", out.String(), want)
+		}
+	}
+}
+
 func noHost(context.Context, string) ([]string, error) { return nil, errors.New("no such host") }
 
 func TestListResolve(t *testing.T) {
