@@ -157,9 +157,9 @@ func (b *Bridge) Run(ctx context.Context) error {
 	var cut context.CancelCauseFunc
 	r.life, cut = context.WithCancelCause(context.WithoutCancel(ctx))
 	defer cut(nil)
+	defer context.AfterFunc(ctx, func() { r.drain(cut) })()
 	ctx, r.stop = context.WithCancel(ctx)
 	defer r.stop()
-	defer context.AfterFunc(ctx, func() { r.drain(cut) })()
 
 	switch {
 	case r.from.passive:

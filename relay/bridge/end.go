@@ -96,6 +96,9 @@ func checkPair(from, to end) error {
 	refuse := func(format string, args ...any) error {
 		return &PairError{from.Address, to.Address, fmt.Sprintf(format, args...)}
 	}
+	if from.single() && to.single() && from.Scheme == to.Scheme && from.Endpoint == to.Endpoint {
+		return refuse("they are one and the same: give another on one side")
+	}
 	for _, e := range []end{from, to} {
 		bounded, known := e.bounded()
 		switch k, _ := e.kind(); {

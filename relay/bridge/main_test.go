@@ -28,6 +28,7 @@ import (
 
 func TestMain(m *testing.M) {
 	process.Shim()
+	child()
 	before, _ := os.ReadDir("/proc/self/fd")
 	goleak.VerifyTestMain(noDescriptorLeaks{m, len(before)})
 }

@@ -11,9 +11,12 @@ import (
 	"zocalo/socket"
 )
 
-// datagramIdle is how long a pair goes on in silence once one end has finished
-// and the other, which has datagrams, cannot be told.
+// How long a pair goes on in silence once one end has finished and the other
+// cannot be told: that is so for datagrams, which know no end, and for
+// connections that cannot be closed one way only, as those of iso and spp.
 const datagramIdle = 2 * time.Second
+
+var untoldIdle = 5 * time.Second // a variable for tests
 
 // errSessionOver is why a pair ends of which one is a session that is over.
 var errSessionOver = errors.New("the session of datagrams is over")
@@ -47,8 +50,11 @@ func (r *run) pair(ctx context.Context, from *socket.Socket, to reacher) error {
 			end(errSessionOver)
 		}
 	}
-	if isSession(from) || isSession(other) {
+	switch {
+	case isSession(from) || isSession(other):
 		o.IdleAfterEOF = datagramIdle
+	case r.from.passive || other.Domain() != socket.Unspecified:
+		o.IdleAfterEOF = untoldIdle
 	}
 	result, err := relay.Join(joining, relay.End{Socket: from, Format: r.from.format}, relay.End{Socket: other, Format: t.format}, o)
 	var needs *relay.NeedsFormatError
