@@ -49,7 +49,8 @@ type Bridge struct {
 
 	// MaxConns bounds the pairs that are open at once where peers of From
 	// connect; 0 means DefaultMaxConns, negative no bound. Beyond it clients
-	// wait in the system's queue.
+	// wait in the system's queue. It is lowered to what the limit of
+	// descriptors allows.
 	MaxConns int
 
 	// MaxSessions bounds them where peers of From send datagrams; 0 or less
@@ -214,11 +215,17 @@ func (b *Bridge) loops() int {
 	return b.Loops
 }
 
-func (b *Bridge) maxConns() int {
-	if b.MaxConns == 0 {
-		return DefaultMaxConns
+// maxConns is MaxConns, or less where descriptors would not do.
+func (r *run) maxConns() int {
+	most := r.MaxConns
+	if most == 0 {
+		most = DefaultMaxConns
 	}
-	return b.MaxConns
+	if n := affordable(); most < 0 || most > n {
+		r.log.Info("connections are bounded by the limit of descriptors: raise it for more (ulimit -n)", "connections", n)
+		most = n
+	}
+	return most
 }
 
 func (b *Bridge) maxSessions() int {
