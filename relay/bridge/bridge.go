@@ -221,11 +221,14 @@ func (r *run) maxConns() int {
 	if most == 0 {
 		most = DefaultMaxConns
 	}
-	if n := affordable(); most < 0 || most > n {
+	n := affordable()
+	if most < 0 || n < most/2 {
 		r.log.Info("connections are bounded by the limit of descriptors: raise it for more (ulimit -n)", "connections", n)
-		most = n
 	}
-	return most
+	if most < 0 {
+		return n
+	}
+	return min(most, n)
 }
 
 func (b *Bridge) maxSessions() int {

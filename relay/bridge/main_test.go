@@ -19,6 +19,7 @@ import (
 
 	"zocalo"
 	"zocalo/address"
+	"zocalo/internal/loop"
 	_ "zocalo/iso"
 	"zocalo/process"
 	"zocalo/relay/bridge"
@@ -55,6 +56,7 @@ func (n noDescriptorLeaks) Run() int {
 			return code
 		}
 	}
+	loop.ClosePipes()
 	after, err := os.ReadDir("/proc/self/fd")
 	if err == nil && code == 0 && len(after) > n.before+runtimeDescriptors {
 		os.Stderr.WriteString("descriptors were left open\n")
