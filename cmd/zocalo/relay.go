@@ -29,8 +29,9 @@ type relayRun struct {
 	progress *progress
 }
 
-func (a *app) relayVerb() *cobra.Command {
-	r := &relayRun{app: a}
+func (a *app) relayVerb() *cobra.Command { return (&relayRun{app: a}).command() }
+
+func (r *relayRun) command() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "relay FROM TO...",
 		Short: "Bridge any two addresses: what comes to one goes to the other",

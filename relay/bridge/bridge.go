@@ -139,6 +139,13 @@ func (a *abort) now() { a.done.Do(func() { close(a.channel()) }) }
 // wait for Run to return.
 func (b *Bridge) Abort() { b.abort.now() }
 
+// Check says why the addresses can never be joined, as far as they tell by
+// themselves; Run does so too.
+func (b *Bridge) Check() error {
+	_, err := b.prepare()
+	return err
+}
+
 // Run listens and reaches as the addresses say, and returns when all is over.
 // With a listener that takes any number of peers that is when ctx ends, and the
 // error is nil unless the listener failed. With one pair it is when that ends,
