@@ -1,6 +1,8 @@
 package bridge_test
 
 import (
+	"fmt"
+	"net/netip"
 	"testing"
 
 	"zocalo/relay"
@@ -167,4 +169,22 @@ func TestRefusedPairs(t *testing.T) {
 	if err := b.Run(t.Context()); !mentions(err, "must be alone") {
 		t.Errorf("with two TO of which one listens: %v", err)
 	}
+}
+
+// A socket that listens already, and was inherited.
+func TestInheritedListener(t *testing.T) {
+	s, err := socket.New(socket.Inet, socket.Stream, 0)
+	try(t, err)
+	try(t, s.Bind(socket.InetName(netip.MustParseAddrPort("127.0.0.1:0"))))
+	try(t, s.Listen(0))
+	name := s.Name().String()
+	fd, err := s.Detach()
+	try(t, err)
+	l := listen(t, "tcp:127.0.0.1:0")
+	r := relays(t, nil, fmt.Sprintf("fd-listen:%d", fd), addressOf(t, "tcp:127.0.0.1:0", l))
+	r.address()
+	x := dial(t, "tcp:"+name)
+	y := accept(t, l)
+	writes(t, x, "hola")
+	wants(t, y, "hola")
 }
