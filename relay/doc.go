@@ -71,7 +71,7 @@
 // A slow reader stops the fast writer: each direction holds one read, or one
 // message. A join has one goroutine besides the caller's (one more for each end
 // whose urgent data comes beside its stream), and, while something passes, a
-// buffer for each end that it comes from: 32 KiB for a stream, and the longest
+// buffer for each end that it comes from: 64 KiB for a stream, and the longest
 // message where the end keeps boundaries by itself. An end that waits has none
 // where its kind can wait without ([socket.ReadWaiter], as the kernel's do); a
 // stream that is cut into messages keeps its own. Reads, writes and messages

@@ -85,7 +85,7 @@ func (p *plain) read(b []byte) (int, bool, error) {
 }
 
 const (
-	bufferSize    = 32 << 10
+	bufferSize    = 64 << 10
 	maxEmptyReads = 100 // reads in a row that bring neither octets nor an error
 )
 
