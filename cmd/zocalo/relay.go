@@ -96,6 +96,9 @@ func (r *relayRun) run(cmd *cobra.Command, args []string) error {
 	if err := r.prepare(args); err != nil {
 		return err
 	}
+	if err := r.idleFlags(cmd); err != nil {
+		return err
+	}
 	ctx, stop := untilSignal(cmd.Context(), func(stopped) { r.Abort() })
 	defer stop()
 	defer onSIGUSR1(r.sayTotals)()
@@ -185,6 +188,32 @@ func (r *relayRun) exclusions() error {
 	}
 	if r.carryTSAP && !r.From.Passive(false) {
 		return usagef("--carry-tsap: %v does not listen, so nobody calls a selector of it", r.From)
+	}
+	return nil
+}
+
+// idleFlags refuses flags for what these addresses do not have.
+func (r *relayRun) idleFlags(cmd *cobra.Command) error {
+	listens, sessions := false, false
+	for _, a := range append([]address.Address{r.From}, r.To...) {
+		if a.Passive(false) {
+			listens = true
+			sessions = sessions || a.Scheme.Type == socket.Datagram
+		}
+	}
+	for _, f := range []struct {
+		names []string
+		has   bool
+		why   string
+	}{
+		{[]string{"session-idle", "max-sessions"}, sessions, "is for peers that send datagrams to a listener"},
+		{[]string{"max-conns", "allow", "deny"}, listens, "is for peers of a listener, and no address here listens"},
+	} {
+		for _, name := range f.names {
+			if cmd.Flags().Changed(name) && !f.has {
+				return usagef("--%s %s", name, f.why)
+			}
+		}
 	}
 	return nil
 }
