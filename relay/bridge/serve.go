@@ -35,7 +35,7 @@ func (r *run) serve(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if fast != nil && slices.Contains(r.from.Scheme.Options, socket.OOBInline.Spec) {
+	if k, _ := r.from.kind(); fast != nil && k.Type == socket.Stream && k.Properties().Urgent > 0 {
 		// The connections have it from the listener, so that it need not be
 		// set on each.
 		r.from.Settings = append(slices.Clone(r.from.Settings), socket.Setting{Spec: socket.OOBInline.Spec, Value: true})
