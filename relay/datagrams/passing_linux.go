@@ -209,7 +209,7 @@ func (s *session) account() {
 	e, m := s.near.e, s.more
 	size := m.held[relay.A].size()
 	less := size < m.accounted
-	if s.fd < 0 && !s.over {
+	if s.fd < 0 {
 		e.dial.held += size - m.accounted
 	} else {
 		e.held += size - m.accounted

@@ -175,6 +175,40 @@ func TestDialWaits(t *testing.T) {
 	}
 }
 
+// What was held for a session that ended before it had its far socket takes no
+// room from those that come after it.
+func TestDialingSessionsGiveBack(t *testing.T) {
+	const long = 60_000
+	front, target := bound(t, "127.0.0.1:0"), bound(t, "127.0.0.1:0")
+	echo(t, target)
+	r := &datagrams.Relay{Max: 1}
+	last := connected(t, front.Name())
+	name := last.Name()
+	r.Dial = func(ctx context.Context, peer socket.Name) (*socket.Socket, error) {
+		if peer != name {
+			<-ctx.Done()
+			return nil, ctx.Err()
+		}
+		return dial(ctx, target.Name())
+	}
+	at := front.Name()
+	start(t, r, front)
+	for i := range 16<<20/long + 2 { // more than may be held at once
+		p := connected(t, at)
+		says(t, p, repeated(long))
+		until(t, "it has a session", func() bool { return r.Totals().Sessions == int64(i+1) })
+		try(t, p.Close())
+	}
+	says(t, last, repeated(long))
+	until(t, "it is answered", func() bool {
+		n := r.Totals()
+		if dropped := n.Dropped[relay.A]; dropped > n.MadeRoom {
+			t.Fatalf("%d messages were lost with %d sessions", dropped, n.MadeRoom)
+		}
+		return n.From[relay.B].Messages == 1
+	})
+}
+
 // A far socket of another kind is refused by name.
 func TestDialsWhatItDoesNotTake(t *testing.T) {
 	front := bound(t, "127.0.0.1:0")
