@@ -66,12 +66,12 @@ func (l *listener) Ready(Events) {
 		}
 		// The place is taken first, so that two loops do not take the same.
 		if g.open.Add(1) > g.MaxConns && g.MaxConns > 0 {
-			l.w.giveBack()
+			g.giveBack()
 			continue
 		}
 		fd, errno := sys.RawAccept(l.FD, &l.w.name)
 		if errno != 0 {
-			l.w.giveBack()
+			g.giveBack()
 			if l.refused(errno) {
 				continue
 			}
@@ -81,9 +81,6 @@ func (l *listener) Ready(Events) {
 		l.hand(fd)
 	}
 }
-
-// giveBack gives back a place that was taken for nothing.
-func (w *worker) giveBack() { w.group.open.Add(-1) }
 
 // hand gives a connection to the loop that is to have it: one that accepts
 // for itself, or the one that has the fewest.
@@ -102,7 +99,7 @@ func (l *listener) hand(fd int) {
 	peer := l.w.name
 	if !to.Post(func() { to.add(fd, l, &peer) }) {
 		to.count.Add(-1) // it has ended meanwhile
-		l.w.giveBack()
+		l.w.group.giveBack()
 		sys.Close(fd)
 	}
 }

@@ -1,0 +1,53 @@
+package loop
+
+import (
+	"errors"
+	"syscall"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"zocalo/internal/sys"
+)
+
+// nobody is a Service that leaves what is accepted alone.
+type nobody struct{}
+
+func (nobody) Accepted(*Conn, int, *sys.Sockaddr)         {}
+func (nobody) ConnectFailed(*Conn, string, syscall.Errno) {}
+func (nobody) Ended(*Conn, Ending)                        {}
+func (nobody) Paused(int, syscall.Errno)                  {}
+
+// A place that one loop takes and gives back, since nobody was there to accept,
+// wakes one that found no place meanwhile.
+func TestPlaceGivenBack(t *testing.T) {
+	fd, errno := sys.Socket(unix.AF_INET, unix.SOCK_STREAM, 0)
+	if errno != 0 {
+		t.Fatal(errno)
+	}
+	defer sys.Close(fd)
+	if err := errors.Join(unix.Bind(fd, &unix.SockaddrInet4{Addr: [4]byte{127, 0, 0, 1}}), unix.Listen(fd, 1)); err != nil {
+		t.Fatal(err)
+	}
+	g := &Group{Service: nobody{}, MaxConns: 1}
+	if err := g.Listen([]Listening{{FD: fd, Kind: TCP}}, nil); err != nil {
+		t.Fatal(err)
+	}
+	w, other := g.workers[0], g.workers[1]
+	defer w.Close()
+	defer other.Close()
+	l := w.listeners[0]
+	g.open.Add(1) // by the other loop, which is about to accept
+	l.Ready(Readable)
+	if !l.paused {
+		t.Fatal("it goes on beyond the bound")
+	}
+	g.giveBack()
+	for end := time.Now().Add(10 * time.Second); l.paused && time.Now().Before(end); {
+		w.turn(false)
+	}
+	if l.paused {
+		t.Error("it accepts no more")
+	}
+}
