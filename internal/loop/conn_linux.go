@@ -246,7 +246,7 @@ func (c *Conn) Expired(*Timer) {
 		return
 	}
 	g, now := c.w.group, c.w.Now()
-	if c.sides[A].is(throttled) || c.sides[B].is(throttled) {
+	if (c.sides[A].flags|c.sides[B].flags)&(throttled|inLine) != 0 {
 		c.moved = now // to wait for a rate is no idleness
 	}
 	switch {

@@ -28,7 +28,7 @@ func (s *side) pump() {
 		// It was reset, and what it sent before may never be taken.
 		s.conn.fail(s, "read", s.pending(syscall.ECONNRESET))
 		return
-	case s.flags&(blocked|throttled) != 0:
+	case s.flags&(blocked|throttled|inLine) != 0:
 		return
 	}
 	work := 0

@@ -74,6 +74,7 @@ type worker struct {
 	draining  bool
 	cut       bool // what was open has been reset
 	spareHeld []*held
+	line      line // for the total rate
 
 	// For system calls.
 	name      sys.Sockaddr
@@ -105,6 +106,7 @@ func (g *Group) Listen(lists ...[]Listening) error {
 		l, err := New()
 		if err == nil {
 			w := &worker{Loop: l, group: g}
+			w.line.w = w
 			g.workers = append(g.workers, w)
 			err = w.listen(list)
 		}
@@ -213,14 +215,19 @@ func (w *worker) ended(c *Conn, how Ending) {
 // gone gives back the place of a Conn.
 func (w *worker) gone() {
 	w.count.Add(-1)
-	g := w.group
+	w.group.giveBack()
+	w.stopIfDone()
+}
+
+// giveBack gives back a place, also one that was taken for nothing: a loop that
+// found none meanwhile accepts again.
+func (g *Group) giveBack() {
 	g.open.Add(-1)
 	if g.full.Load() && g.full.CompareAndSwap(true, false) {
 		for _, w := range g.workers {
 			w.Post(w.resume)
 		}
 	}
-	w.stopIfDone()
 }
 
 // drain stops accepting; the loop ends with its last Conn.

@@ -130,6 +130,35 @@ func TestRate(t *testing.T) {
 	}
 }
 
+// All that wait for the total rate have their turn.
+func TestTotalRateIsShared(t *testing.T) {
+	const flows, part = 8, 8 << 10 // what one reads at once
+	r := relaying(t, tcp, tcp, 1, func(s *service) { s.group.TotalRate = 20 * part })
+	var targets []*socket.Socket
+	for range flows {
+		a, b := r.pair()
+		go a.Write(make([]byte, 1<<20)) // until it is closed
+		targets = append(targets, b)
+	}
+	octets := func(c *loop.Conn) int64 { return c.From(loop.A).Octets }
+	await(t, "as much has passed as four turns of each are", func() bool {
+		total := int64(0)
+		r.group.Each(func(c *loop.Conn) { total += octets(c) })
+		return total >= 4*flows*part
+	})
+	r.group.Each(func(c *loop.Conn) {
+		if n := octets(c); n < part {
+			t.Errorf("one has passed %d octets", n)
+		}
+	})
+	for _, b := range targets {
+		b.Abort()
+	}
+	for range flows {
+		r.wantsEnding(loop.Reset)
+	}
+}
+
 // When the group stops nothing more is accepted, and what is open finishes.
 func TestDrain(t *testing.T) {
 	for _, loops := range []int{1, 2} {

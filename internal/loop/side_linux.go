@@ -51,7 +51,8 @@ const (
 	finished                    // nothing more passes from this side
 	blocked                     // the far side takes nothing now
 	splicing                    // reads fill the buffer
-	throttled                   // by a rate
+	throttled                   // by its rate
+	inLine                      // waits for the total rate
 	queued                      // has asked for another turn
 )
 
@@ -79,6 +80,9 @@ func (s *side) init(c *Conn, fd int, k StreamKind) {
 // closed in its stead.
 func (s *side) close(abort bool) {
 	s.release()
+	if s.is(inLine) {
+		s.conn.w.line.leave(s)
+	}
 	if s.conn == nil || s.fd < 0 {
 		return
 	}
