@@ -308,6 +308,10 @@ func (r *LocalRow) cells() []string {
 	if v, ok := r.RoundTrip.Latency.Percentile(99); ok {
 		p99 = TimeText(time.Duration(v))
 	}
-	return []string{r.Kind, scaled(float64(way.received.Octets)/max(way.received.Elapsed.Seconds(), 1e-9), "B/s"), socket.FormatSize(r.Stream.Conditions.Size), lost, perOctet,
+	throughput := "nothing came"
+	if way.received.Octets > 0 {
+		throughput = scaled(perSecond(float64(way.received.Octets), way.received.Elapsed), "B/s")
+	}
+	return []string{r.Kind, throughput, socket.FormatSize(r.Stream.Conditions.Size), lost, perOctet,
 		p50, p99, digits(r.RoundTrip.Near.Received.MessagesPerSecond())}
 }

@@ -22,7 +22,12 @@ func (r *Result) remark() {
 	if r.Interrupted {
 		r.remarkf("the run was interrupted: the figures are of what there was until then")
 	}
-	if r.Elapsed <= 0 {
+	switch {
+	case r.Elapsed > 0:
+	case r.Idle.Count() > 0:
+		r.remarkf("the run ended before the stream began")
+		return
+	default:
 		r.remarkf("nothing was measured: the run ended within the warm-up of %v", r.Conditions.WarmUp)
 		return
 	}

@@ -220,7 +220,10 @@ func readGreeting(c *socket.Socket) ([]byte, error) {
 
 // echo sends back what comes, until its end.
 func (s *Server) echo(c *socket.Socket, g *greeting) error {
-	b := make([]byte, max(g.size, 64<<10))
+	b := make([]byte, 64<<10)
+	if c.Type().Bounded() {
+		b = make([]byte, g.size)
+	}
 	var deadline coarseDeadline
 	for {
 		deadline.renew(c, s.patience())
