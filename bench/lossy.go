@@ -124,6 +124,7 @@ func (f *streamFlow) readLossy() error {
 type inbox struct {
 	socket   *socket.Socket
 	messages []socket.Message
+	want     int   // how many to ask for at once
 	cut      int64 // messages that were too long
 }
 
@@ -134,7 +135,7 @@ const trainSize = 64 << 10
 // datagrams to trains where the system can, unless the address said
 // otherwise.
 func newInbox(s *socket.Socket, size int) *inbox {
-	in := &inbox{socket: s}
+	in := &inbox{socket: s, want: 1}
 	size = max(size, greetingSize, headerSize+reportPart) + 1
 	if on, err := socket.JoinDatagrams.Get(s); err == nil && on {
 		size = max(size, trainSize)
@@ -148,9 +149,17 @@ func newInbox(s *socket.Socket, size int) *inbox {
 	return in
 }
 
-// receive waits for messages. They are the inbox's until the next call.
+// receive waits for messages. They are the inbox's until the next call. It asks
+// for as many as came lately, since each that is asked for costs some time
+// whether it comes or not: a single one would wait for the preparation of all.
 func (in *inbox) receive() ([]socket.Message, error) {
-	n, err := in.socket.ReceiveBatch(in.messages)
+	n, err := in.socket.ReceiveBatch(in.messages[:in.want])
+	switch {
+	case n == in.want:
+		in.want = min(2*in.want, len(in.messages))
+	case n < in.want/4:
+		in.want /= 2
+	}
 	switch {
 	case err == nil:
 	case errors.Is(err, socket.ErrTruncated):
