@@ -7,11 +7,17 @@ import (
 	"zocalo/internal/sys"
 )
 
-// BeforeSend calls f before each sendmmsg of relays that start from now on,
+// BeforeSend calls f before each sendmmsg and sendto of relays that start from now on,
 // with the headers to send: f says how many of them the call is to take, or why
 // none leaves.
 func BeforeSend(t testing.TB, f func(ms []sys.Msg) (most int, errno syscall.Errno)) {
-	t.Cleanup(func() { sendmmsg = sys.RawSendmmsg })
+	t.Cleanup(func() { sendmmsg, sendto = sys.RawSendmmsg, sys.RawSend })
+	sendto = func(fd int, b []byte, flags int) (int, syscall.Errno) {
+		if _, errno := f(make([]sys.Msg, 1)); errno != 0 {
+			return 0, errno
+		}
+		return sys.RawSend(fd, b, flags)
+	}
 	sendmmsg = func(fd int, b *sys.Batch, first, end, flags int) (int, syscall.Errno) {
 		most, errno := f(b.Msgs[first:end])
 		if errno != 0 {

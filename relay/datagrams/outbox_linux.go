@@ -59,8 +59,11 @@ func newOutbox() *outbox {
 	return o
 }
 
-// sendmmsg is a variable for the tests of failures.
-var sendmmsg = sys.RawSendmmsg
+// sendmmsg and sendto are variables for the tests of failures.
+var (
+	sendmmsg = sys.RawSendmmsg
+	sendto   = sys.RawSend
+)
 
 // send sends the pieces in order through fd, each to its session's peer or, if
 // they come from there, to the peer that fd is connected to. It stops at the
@@ -72,6 +75,16 @@ var sendmmsg = sys.RawSendmmsg
 func (o *outbox) send(fd int, ps []piece, d *direction) (place, syscall.Errno) {
 	var at, cutTo place // trains before cutTo are cut
 	for at.piece < len(ps) {
+		if last := &ps[at.piece]; d.from == relay.A && at.piece == len(ps)-1 && !last.isTrain() {
+			// A message alone to who is connected, as most are where many peers
+			// send: a header would cost a tenth more.
+			_, errno := sendto(fd, last.data, sys.DontWait)
+			if errno != 0 {
+				return at, errno
+			}
+			last.of.passed(d.from, 1, len(last.data))
+			return place{len(ps), 0}, 0
+		}
 		o.fill(ps, at, cutTo, d)
 		errno, left := syscall.Errno(0), 0
 		for errno == 0 && left < o.n {

@@ -162,40 +162,70 @@ func certificate(t testing.TB) tls.Certificate {
 
 // Names are asked of dnsmasq through the relay, each from another port.
 func TestDNS(t *testing.T) {
-	dnsmasq := testenv.Program(t, "dnsmasq")
-	at := bound(t, "127.0.0.1:0")
-	server := at.Name()
-	try(t, at.Close())
-	port := server.AddrPort().Port()
-	c := exec.Command(dnsmasq, "--keep-in-foreground", "--conf-file=/dev/null", "--no-resolv", "--no-hosts", "--bind-interfaces",
-		"--listen-address=127.0.0.1", fmt.Sprintf("--port=%d", port), "--pid-file=", "--user="+userName(), "--address=/zocalo.test/192.0.2.7")
-	try(t, c.Start())
-	defer c.Wait()
-	defer c.Process.Kill()
-
+	server := dnsmasq(t)
 	front := bound(t, "127.0.0.1:0")
 	r := &datagrams.Relay{Dial: to(server)}
 	name := front.Name()
 	start(t, r, front)
-	resolver := &net.Resolver{PreferGo: true, Dial: func(ctx context.Context, network, _ string) (net.Conn, error) {
-		var d net.Dialer
-		return d.DialContext(ctx, "udp4", name.String())
-	}}
-	ctx, cancel := context.WithTimeout(t.Context(), patience)
-	defer cancel()
-	for asked := 0; asked < 20; {
-		ips, err := resolver.LookupNetIP(ctx, "ip4", fmt.Sprintf("n%d.zocalo.test.", asked))
-		if err != nil && asked == 0 && ctx.Err() == nil {
-			continue // it does not listen yet
+	for i := range 20 {
+		if err := ask(t, name, patience, fmt.Sprintf("n%d", i)); err != nil {
+			t.Fatalf("answer %d: %v", i, err)
 		}
-		if err != nil || len(ips) != 1 || ips[0].String() != "192.0.2.7" {
-			t.Fatalf("answer %d: %v, %v", asked, ips, err)
-		}
-		asked++
 	}
 	if n := r.Totals(); n.Sessions < 20 {
 		t.Errorf("totals: %+v", n)
 	}
+}
+
+// dnsmasq starts a server that knows every name in zocalo.test.
+func dnsmasq(t *testing.T) socket.Name {
+	t.Helper()
+	program := testenv.Program(t, "dnsmasq")
+	for range 10 {
+		free := bound(t, "127.0.0.1:0")
+		name := free.Name()
+		try(t, free.Close())
+		c := exec.Command(program, "--keep-in-foreground", "--conf-file=/dev/null", "--no-resolv", "--no-hosts", "--bind-interfaces",
+			"--listen-address=127.0.0.1", fmt.Sprintf("--port=%d", name.AddrPort().Port()), "--pid-file=", "--user="+userName(),
+			"--address=/zocalo.test/192.0.2.7")
+		try(t, c.Start())
+		over := make(chan struct{})
+		go func() {
+			defer close(over)
+			c.Wait()
+		}()
+		t.Cleanup(func() {
+			c.Process.Kill()
+			<-over
+		})
+		for ended := false; !ended; {
+			if ask(t, name, time.Second, "begun") == nil {
+				return name
+			}
+			select {
+			case <-over: // somebody took the port
+				ended = true
+			default:
+			}
+		}
+	}
+	t.Fatal("dnsmasq never served")
+	return socket.Name{}
+}
+
+// ask asks a server for the address of a host in zocalo.test.
+func ask(t *testing.T, server socket.Name, wait time.Duration, host string) error {
+	ctx, cancel := context.WithTimeout(t.Context(), wait)
+	defer cancel()
+	resolver := &net.Resolver{PreferGo: true, Dial: func(ctx context.Context, _, _ string) (net.Conn, error) {
+		var d net.Dialer
+		return d.DialContext(ctx, "udp4", server.String())
+	}}
+	ips, err := resolver.LookupNetIP(ctx, "ip4", host+".zocalo.test.")
+	if err == nil && (len(ips) != 1 || ips[0].String() != "192.0.2.7") {
+		err = fmt.Errorf("%s has the addresses %v", host, ips)
+	}
+	return err
 }
 
 func userName() string {
