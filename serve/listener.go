@@ -31,7 +31,8 @@ const (
 // sockets, a connection or a datagram, while no such program runs. Then it is
 // the program's to take: what ServeListener does not see, as peers, it cannot
 // bound, allow or tell the program. A program that leaves what waits is started
-// again after a pause, from 5 ms up to 1 s.
+// again after a pause, from 5 ms up to 1 s. So it is tried again where descriptors,
+// processes or memory are out, which is logged.
 //
 // After the end of ctx no program is started any more, and ServeListener
 // returns nil when those that run have ended; the end of handling ends them as
@@ -87,10 +88,16 @@ func (p *Program) handOver(ctx, handling context.Context, how Handover, sockets 
 			continue // another program that shares the socket was faster
 		}
 		began := time.Now()
-		if err := p.runOn(ctx, handling, how, sockets); err != nil {
+		err := p.runOn(ctx, handling, how, sockets)
+		switch {
+		case short(err):
+			// What waits goes on waiting, and there may be a program for it later.
+			if pause == 0 {
+				p.log().Error("what waits has no program yet", "listener", sockets[0].Name(), "error", err)
+			}
+		case err != nil:
 			return ignoreEnd(ctx, err)
-		}
-		if time.Since(began) >= lastPause || !anyReady(sockets) {
+		case time.Since(began) >= lastPause || !anyReady(sockets):
 			pause = 0
 			continue
 		}

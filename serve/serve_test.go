@@ -425,6 +425,54 @@ func TestWaitLeaves(t *testing.T) {
 	}
 }
 
+// A server that is out of descriptors goes on when there are some again.
+func TestWaitShort(t *testing.T) {
+	var j journal
+	l := bound(t, tcp)
+	dial(t, l)
+	var limit syscall.Rlimit
+	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit); err != nil {
+		t.Fatal(err)
+	}
+	low := limit
+	low.Cur = 100
+	if err := syscall.Setrlimit(syscall.RLIMIT_NOFILE, &low); err != nil {
+		t.Fatal(err)
+	}
+	defer syscall.Setrlimit(syscall.RLIMIT_NOFILE, &limit)
+	var taken []*os.File
+	release := func() {
+		for _, f := range taken {
+			f.Close()
+		}
+		taken = nil
+	}
+	defer release()
+	for {
+		f, err := os.Open(os.DevNull)
+		if errors.Is(err, syscall.EMFILE) {
+			break
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		taken = append(taken, f)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan error, 1)
+	go func() {
+		p := &serve.Program{Command: sh("exit 0"), Log: j.logger()}
+		done <- p.ServeListener(ctx, ctx, serve.Wait, l)
+	}()
+	j.await(t, "what waits has no program yet", "too many open files")
+	release()
+	j.await(t, "program ended", `"exit status 0"`)
+	cancel()
+	if err := <-done; err != nil {
+		t.Error(err)
+	}
+}
+
 func TestHandoverErrors(t *testing.T) {
 	l := bound(t, socket.Kind{Domain: sockettest.Memory, Type: socket.Stream})
 	p := &serve.Program{Command: sh("exit 0")}
