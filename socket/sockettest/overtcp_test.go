@@ -151,7 +151,8 @@ func fillUp(t *testing.T, s *socket.Socket) (sent int) {
 	e := s.Unwrap().(*toy)
 	for full := false; !full; {
 		owed, message := e.owed, content(uint64(sent), LargestToy)
-		s.SetWriteDeadline(time.Now().Add(10 * time.Millisecond))
+		// Long enough for a busy machine to get to the write at all.
+		s.SetWriteDeadline(time.Now().Add(250 * time.Millisecond))
 		n, err := s.Write(message)
 		switch {
 		case err == nil:
