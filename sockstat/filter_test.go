@@ -264,3 +264,19 @@ func FuzzParseFilter(f *testing.F) {
 		filter.Match(sockets[4])
 	})
 }
+
+// A relative path that begins with @ is found as it is shown.
+func TestFilterRelativePath(t *testing.T) {
+	f, err := ParseFilter([]string{"local=./@x"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, n := range []struct {
+		name Name
+		want bool
+	}{{Name{Path: "@x"}, true}, {Name{Path: "./@x"}, true}, {Name{Path: "x", Abstract: true}, false}, {Name{Path: "@x", Abstract: true}, false}} {
+		if got := f.Match(&Socket{Kind: Unix, Local: n.name}); got != n.want {
+			t.Errorf("%+v: %v", n.name, got)
+		}
+	}
+}

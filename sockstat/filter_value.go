@@ -241,6 +241,9 @@ func addrPort(e end, ap netip.AddrPort) alternative {
 // ones, all else with paths.
 func unixPattern(e end, pattern string) alternative {
 	rest, abstract := strings.CutPrefix(pattern, "@")
+	// As it is shown: ./ tells a relative path that begins with @ from an abstract name.
+	relative, isRelative := strings.CutPrefix(pattern, "./")
+	isRelative = isRelative && strings.HasPrefix(relative, "@")
 	anything := strings.Trim(pattern[:1], "*%") == ""
 	a := never(func(s *Socket) bool {
 		return s.Kind == Unix && e.any(s, func(n *Name) bool {
@@ -250,7 +253,7 @@ func unixPattern(e end, pattern string) alternative {
 			case abstract:
 				return n.Abstract && wild(rest, n.Path)
 			}
-			return (!n.Abstract || anything) && wild(pattern, n.Path)
+			return (!n.Abstract || anything) && wild(pattern, n.Path) || isRelative && !n.Abstract && wild(relative, n.Path)
 		})
 	})
 	if e&peerEnd != 0 {
