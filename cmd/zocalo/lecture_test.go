@@ -12,6 +12,7 @@ import (
 	"testing"
 
 	"zocalo/address"
+	"zocalo/bench/iperf3"
 )
 
 // topics is how many topics the lecture's two texts have.
@@ -37,7 +38,7 @@ func TestLectureTable(t *testing.T) {
 			t.Fatalf("row %d is %q", topic, line)
 		}
 		for _, command := range regexp.MustCompile("`([^`]+)`").FindAllStringSubmatch(cells[2], -1) {
-			checkCommand(t, topic, command[1])
+			checkCommand(t, "topic "+strconv.Itoa(topic), command[1])
 		}
 		for _, test := range strings.Split(cells[3], ",") {
 			checkTest(t, root, topic, strings.TrimSpace(test))
@@ -60,30 +61,38 @@ func TestLectureTable(t *testing.T) {
 }
 
 // checkCommand tells whether the verb exists, takes the flags, and whether the
-// words with a colon are addresses.
-func checkCommand(t *testing.T, topic int, command string) {
+// words with a colon are addresses. Where says on what row the command stands.
+func checkCommand(t *testing.T, where, command string) {
 	t.Helper()
 	words := strings.Fields(command)
 	if len(words) < 2 || words[0] != "zocalo" {
-		t.Errorf("topic %d: %q is no command of zocalo", topic, command)
+		t.Errorf("%s: %q is no command of zocalo", where, command)
 		return
 	}
 	a := &app{}
 	verb, rest, err := a.root().Find(words[1:])
-	if err != nil || verb.Name() != words[1] {
-		t.Errorf("topic %d: %q: no such verb (%v)", topic, command, err)
+	if err != nil || !verb.HasParent() {
+		t.Errorf("%s: %q: no such verb (%v)", where, command, err)
 		return
 	}
 	if err := verb.ParseFlags(rest); err != nil {
-		t.Errorf("topic %d: %q: %v", topic, command, err)
+		t.Errorf("%s: %q: %v", where, command, err)
 		return
 	}
 	for _, word := range verb.Flags().Args() {
 		if !strings.Contains(word, ":") {
 			continue
 		}
-		if _, err := address.Parse(word); err != nil {
-			t.Errorf("topic %d: %q: %v", topic, command, err)
+		var err error
+		if iperf3.IsAddress(word) {
+			serve, _ := verb.Flags().GetBool("serve")
+			word, _, err = iperf3.ParseAddress(word, serve)
+		}
+		if err == nil {
+			_, err = address.Parse(word)
+		}
+		if err != nil {
+			t.Errorf("%s: %q: %v", where, command, err)
 		}
 	}
 }
