@@ -336,15 +336,20 @@ func (c *conn) acknowledged(spp *SPPHeader) {
 // mu.
 func (c *conn) dequeue(n int) {
 	s, now := &c.send, c.now()
-	once, took := true, time.Duration(0)
+	once, last, took := true, true, time.Duration(0)
 	for range n {
 		p := s.packets.at(s.una)
-		once, took = once && p.times == 1 && p.control&ControlAttention == 0, now-p.at
+		last, took = p.times == 1 && p.control&ControlAttention == 0, now-p.at
+		once = once && last
 		p.buffer.free()
 		*p = outPacket{}
 		s.una++
 	}
-	if once { // Karn: what was sent twice or ahead, and what had to wait for it, tells nothing
+	// What was sent twice or ahead, and what had to wait for it, tells nothing
+	// (Karn's rule). But where nothing is known yet, a time that is too long and
+	// still shortens the timeout is better than none: else a bad link would be
+	// waited for by the second.
+	if once || last && s.window.srtt == 0 && 3*took < s.window.rto {
 		s.window.sample(took)
 	}
 	if before(s.next, s.una) {

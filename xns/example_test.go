@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log"
+	"time"
 
 	"zocalo"
 	"zocalo/socket"
@@ -53,4 +54,38 @@ func ExampleParseAddr() {
 	// 8E1#AA005EE6#5 <nil>
 	// 41A#2608C123456#5346 <nil>
 	// 0#0#5346 <nil>
+}
+
+// Round trips to another host on a network in memory, and what it serves.
+func ExamplePing() {
+	ctx := context.Background()
+	var network xns.Segment
+	near, _ := network.Attach(xns.HostID{2, 0, 0, 0, 0, 1})
+	far, _ := network.Attach(xns.HostID{2, 0, 0, 0, 0, 2})
+	one, two := xns.NewHost(near), xns.NewHost(far)
+	defer one.Close()
+	defer two.Close()
+	two.Respond(xns.SocketTime, xns.AnswerTime)
+
+	s, err := one.Socket(socket.Datagram)
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer s.Close()
+	if err := s.Connect(ctx, xns.Addr{Host: two.ID(), Socket: xns.SocketEcho}.Name()); err != nil {
+		log.Fatal(err)
+	}
+	err = xns.Ping{Count: 2, Interval: time.Millisecond}.Run(ctx, s, func(e xns.PingEvent) { fmt.Println(e.Number, e.From, e.Lost) })
+	fmt.Println(err)
+	stations, err := one.Survey(ctx, 100*time.Millisecond)
+	for _, s := range stations {
+		fmt.Println(s.Host, "answers Echo:", s.Echo > 0, "serves the time:", s.Time)
+	}
+	fmt.Println(err)
+	// Output:
+	// 1 0#20000000002H#2 false
+	// 2 0#20000000002H#2 false
+	// <nil>
+	// 20000000002H answers Echo: true serves the time: true
+	// <nil>
 }

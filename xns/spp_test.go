@@ -310,6 +310,26 @@ func TestTimers(t *testing.T) {
 			s.Close()
 		})
 	})
+	t.Run("first estimate", func(t *testing.T) {
+		bubble(t, func(t *testing.T) {
+			s, d := answered(t, socket.Stream, 20)
+			s.Write([]byte("lost"))
+			d.nextData()
+			s.Write([]byte("second"))
+			d.nextData()
+			time.Sleep(30 * time.Millisecond)
+			d.sendSPP(SPPHeader{Control: ControlSystem, Ack: 0, Allocation: 20}, "")
+			if spp, _ := d.nextData(); spp.Sequence != 0 { // one is enough to tell, of two
+				t.Errorf("sent %d again", spp.Sequence)
+			}
+			d.sendSPP(SPPHeader{Control: ControlSystem, Ack: 2, Allocation: 20}, "")
+			synctest.Wait()
+			if srtt := engine(s).send.window.srtt; srtt != 30*time.Millisecond {
+				t.Errorf("the estimate is %v: the second packet was sent once", srtt)
+			}
+			s.Abort()
+		})
+	})
 	t.Run("fast retransmission", func(t *testing.T) {
 		bubble(t, func(t *testing.T) {
 			s, d := answered(t, socket.Stream, 20)
