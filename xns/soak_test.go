@@ -11,6 +11,7 @@ import (
 	"math/rand/v2"
 	"net"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -47,26 +48,44 @@ func TestFaults(t *testing.T) {
 	default:
 		n = 1000
 	}
+	d := &deadline{of: 2 * n}
+	t.Cleanup(func() { d.check(t) }) // once the subtests have ended
 	for seed := range uint64(n) {
 		t.Run(fmt.Sprintf("messages/seed %d", seed), func(t *testing.T) {
 			t.Parallel()
-			synctest.Test(t, func(t *testing.T) { inTime(t, func() { soakMessages(t, seed) }) })
+			synctest.Test(t, func(t *testing.T) { d.within(t, func() { soakMessages(t, seed) }) })
 		})
 		t.Run(fmt.Sprintf("stream/seed %d", seed), func(t *testing.T) {
 			t.Parallel()
-			synctest.Test(t, func(t *testing.T) { inTime(t, func() { soakStream(t, seed, bad(seed), stubborn, soakOctets) }) })
+			synctest.Test(t, func(t *testing.T) { d.within(t, func() { soakStream(t, seed, bad(seed), stubborn, soakOctets) }) })
 		})
 	}
 }
 
-// inTime bounds what a transfer takes, in the time that the timers see: on a
-// link so bad it is mostly spent waiting for what was lost.
-func inTime(t *testing.T, transfer func()) {
+// A deadline bounds what transfers take, in the time that the timers see: two
+// minutes, of which a link so bad leaves most to waiting. Chance makes one in a
+// thousand unlucky, so one in 500 may take longer.
+type deadline struct {
+	of   int
+	late atomic.Int32
+}
+
+func (d *deadline) within(t *testing.T, transfer func()) {
 	t.Helper()
 	begun := time.Now()
 	transfer()
-	if took := time.Since(begun); took > 2*time.Minute {
+	switch took := time.Since(begun); {
+	case took > 10*time.Minute:
 		t.Errorf("it took %v", took)
+	case took > 2*time.Minute:
+		t.Logf("it took %v", took)
+		d.late.Add(1)
+	}
+}
+
+func (d *deadline) check(t *testing.T) {
+	if n := int(d.late.Load()); n > d.of/500 {
+		t.Errorf("%d of %d transfers took more than two minutes", n, d.of)
 	}
 }
 
