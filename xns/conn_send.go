@@ -282,11 +282,15 @@ func (c *conn) header(b []byte, size int, spp SPPHeader) {
 }
 
 // sent looks at the error of sending: a packet that does not fit the link will
-// never arrive, and ends the connection; all else is like a loss. The caller
-// holds mu.
+// never arrive, and ends the connection. A host that is not there any more,
+// once both sides have ended, has heard all that it wanted. All else is like a
+// loss. The caller holds mu.
 func (c *conn) sent(err error) {
-	if errors.Is(err, syscall.EMSGSIZE) {
+	switch {
+	case errors.Is(err, syscall.EMSGSIZE):
 		c.die(syscall.EMSGSIZE)
+	case errors.Is(err, syscall.EHOSTUNREACH) && c.abandoned && (c.gotEnd || c.gotReply):
+		c.die(nil)
 	}
 }
 

@@ -230,6 +230,22 @@ func TestEnds(t *testing.T) {
 			}
 		})
 	})
+	t.Run("peer's process gone", func(t *testing.T) {
+		bubble(t, func(t *testing.T) {
+			s, d := answered(t, socket.Stream, 7)
+			c := engine(s)
+			d.sendSPP(SPPHeader{Sequence: 0, Datastream: datastreamEnd, Allocation: 7}, "")
+			d.nextData() // the 255
+			synctest.Wait()
+			d.l.Close() // its host leaves the link, and its own 255 never comes
+			begun := time.Now()
+			s.Close()
+			<-c.gone
+			if took := time.Since(begun); c.err != nil || took > 5*time.Second {
+				t.Errorf("the connection ended after %v: %v", took, c.err)
+			}
+		})
+	})
 	t.Run("abort", func(t *testing.T) {
 		bubble(t, func(t *testing.T) {
 			a, b, stop, err := connected(listening(inMemory, socket.Stream, nil))()
