@@ -65,12 +65,27 @@ func (s *session) takeErrors() {
 func (n *near) takeErrors() {
 	e := n.e
 	e.queuedErrors(n.fd, func(about []byte, q *socket.QueuedError) {
-		if s := n.sessions[string(about)]; s != nil {
+		if s := n.sessionWith(about); s != nil {
 			s.report(q, reason(q))
 			return
 		}
 		e.unattributed(n, q, reason(q))
 	})
+}
+
+// sessionWith returns a session with the peer of that name, or nil. Where the
+// socket has several addresses there may be one for each that the peer asked,
+// and the error does not say which: it is told to one of them.
+func (n *near) sessionWith(peer []byte) *session {
+	if n.local == 0 {
+		return n.sessions[string(peer)]
+	}
+	for key, s := range n.sessions {
+		if len(key) == len(peer)+n.local && key[:len(peer)] == string(peer) {
+			return s
+		}
+	}
+	return nil
 }
 
 // unattributed counts an error that belongs to no session that is known.
