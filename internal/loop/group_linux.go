@@ -174,7 +174,7 @@ func (g *Group) each(f func(*worker)) {
 
 // add makes a Conn of an accepted descriptor.
 func (w *worker) add(fd int, from *listener, peer *sys.Sockaddr) {
-	if w.cut { // it was on its way from another loop
+	if w.cut || w.over { // it was on its way from another loop
 		sys.Close(fd)
 		w.gone()
 		return

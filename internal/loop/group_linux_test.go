@@ -1,6 +1,7 @@
 package loop
 
 import (
+	"context"
 	"errors"
 	"syscall"
 	"testing"
@@ -18,6 +19,35 @@ func (nobody) Accepted(*Conn, int, *sys.Sockaddr)         {}
 func (nobody) ConnectFailed(*Conn, string, syscall.Errno) {}
 func (nobody) Ended(*Conn, Ending)                        {}
 func (nobody) Paused(int, syscall.Errno)                  {}
+
+// A connection that another loop hands over while this one ends is closed.
+func TestHandedOverAtTheEnd(t *testing.T) {
+	g := &Group{Service: nobody{}}
+	if err := g.Listen(nil); err != nil {
+		t.Fatal(err)
+	}
+	a, b, errno := sys.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM, 0)
+	if errno != 0 {
+		t.Fatal(errno)
+	}
+	defer sys.Close(b)
+	w := g.workers[0]
+	w.Post(func() {
+		w.drain() // which ends it, since there is nothing
+		g.open.Add(1)
+		w.count.Add(1)
+		w.Post(func() { w.add(a, &listener{Listening: Listening{Kind: Unix}}, nil) })
+	})
+	w.Run(context.Background())
+	if n := g.Open(); n != 0 {
+		t.Errorf("%d are open", n)
+		sys.Close(a)
+	}
+	var one [1]byte
+	if n, errno := sys.Recv(b, one[:], 0); n != 0 || errno != 0 {
+		t.Errorf("recv = %d, %v, want the end", n, errno)
+	}
+}
 
 // A place that one loop takes and gives back, since nobody was there to accept,
 // wakes one that found no place meanwhile.
