@@ -1,6 +1,7 @@
 package bridge_test
 
 import (
+	"errors"
 	"fmt"
 	"net/netip"
 	"testing"
@@ -166,7 +167,8 @@ func TestRefusedPairs(t *testing.T) {
 		t.Errorf("without TO: %v", err)
 	}
 	b.To = append(b.To, parse(t, "tcp-listen:127.0.0.1:0"), parse(t, "tcp:127.0.0.1:1"))
-	if err := b.Run(t.Context()); !mentions(err, "must be alone") {
+	var refused *bridge.PairError // wrong usage, to the command
+	if err := b.Run(t.Context()); !mentions(err, "must be alone") || !errors.As(err, &refused) {
 		t.Errorf("with two TO of which one listens: %v", err)
 	}
 }

@@ -37,7 +37,7 @@ func (b *Bridge) prepare() ([]end, error) {
 	}
 	for _, to := range ends[1:] {
 		if to.passive && len(b.To) > 1 {
-			return nil, fmt.Errorf("relay: %v listens, and is one of several addresses to reach: one that listens must be alone", to)
+			return nil, &PairError{b.From, to.Address, "TO listens, and is one of several addresses to reach: one that listens must be alone"}
 		}
 		if err := checkPair(ends[0], to); err != nil {
 			return nil, err
