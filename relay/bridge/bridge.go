@@ -164,8 +164,8 @@ func (b *Bridge) Run(ctx context.Context) error {
 	}
 	var cut context.CancelCauseFunc
 	r.life, cut = context.WithCancelCause(context.WithoutCancel(ctx))
+	defer onEnd(ctx, func() { r.drain(cut) })()
 	defer cut(nil)
-	defer context.AfterFunc(ctx, func() { r.drain(cut) })()
 	ctx, r.stop = context.WithCancel(ctx)
 	defer r.stop()
 
@@ -193,6 +193,21 @@ type run struct {
 
 	life context.Context // of the pairs: ends when the time to drain is over
 	stop func()          // begins nothing new any more
+}
+
+// onEnd calls f when ctx ends. The func that it returns calls that off, or waits
+// for f where it has begun.
+func onEnd(ctx context.Context, f func()) (off func()) {
+	done := make(chan struct{})
+	stop := context.AfterFunc(ctx, func() {
+		defer close(done)
+		f()
+	})
+	return func() {
+		if !stop() {
+			<-done
+		}
+	}
 }
 
 // drain gives what is open its time, then cuts it off.

@@ -38,7 +38,7 @@ func (r *run) pair(ctx context.Context, from *socket.Socket, to reacher) error {
 
 	// At the end of the time to drain both are reset, so that nobody takes a
 	// stream cut short for one that is complete.
-	defer context.AfterFunc(r.life, func() {
+	defer onEnd(r.life, func() {
 		from.Abort()
 		other.Abort()
 	})()
