@@ -3,8 +3,10 @@ package bridge
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"sync/atomic"
+	"syscall"
 
 	"zocalo"
 	"zocalo/server"
@@ -120,6 +122,9 @@ func (e end) single() bool {
 // single joins one FROM with one TO, where neither listens.
 func (r *run) single(ctx context.Context) error {
 	from, _, err := r.dial(ctx, nil, []end{r.from})
+	if err != nil && !r.from.Scheme.NoListen && isAny(err, syscall.ECONNREFUSED, syscall.ENOENT) {
+		err = fmt.Errorf("%w; to listen there, write %s-listen:%s", err, r.from.Scheme.Name, r.from.Endpoint)
+	}
 	if err != nil {
 		return err
 	}
