@@ -42,7 +42,7 @@ type work struct {
 	from     string // the network of FROM
 	programs []program
 	figures  []string // what is measured, with its unit
-	// processors is what Go programs may use.
+	// processors is what Go programs may use: GOMAXPROCS.
 	processors int
 	measure    func(w *world, p *place, r *running) ([]float64, error)
 }
@@ -55,9 +55,9 @@ type world struct {
 }
 
 var works = []work{
-	{"bulk, tcp, 1 flow", "tcp", relays, []string{"Gbit/s", "processor ms a GB"}, 2, bulkOf(1)},
-	{"bulk, tcp, 8 flows", "tcp", relays, []string{"Gbit/s", "processor ms a GB"}, 2, bulkOf(8)},
-	{"bulk, unix to tcp, 1 flow", "unix", relays, []string{"Gbit/s", "processor ms a GB"}, 2, bulkOf(1)},
+	{"bulk, tcp, 1 flow", "tcp", relays, []string{"Gbit/s", "processor ms a GB"}, 1, bulkOf(1)},
+	{"bulk, tcp, 8 flows", "tcp", relays, []string{"Gbit/s", "processor ms a GB"}, 1, bulkOf(8)},
+	{"bulk, unix to tcp, 1 flow", "unix", relays, []string{"Gbit/s", "processor ms a GB"}, 1, bulkOf(1)},
 	{"ping-pong of 64 octets", "tcp", relays, []string{"p50 us", "p99 us", "processor us a message"}, 2,
 		func(w *world, p *place, r *running) ([]float64, error) {
 			before := r.cpu()
