@@ -14,6 +14,7 @@ type listener struct {
 	Listening
 	w      *worker
 	n      int           // its place in the list
+	events Events        // what the loop is asked for
 	timer  Timer         // while accepting pauses for want of something
 	pause  time.Duration // the last
 	failed int           // errors in a row that pass by themselves
@@ -34,17 +35,25 @@ const (
 	maxPassing = 100
 )
 
-// listen makes the worker accept.
-func (w *worker) listen(list []Listening) error {
+// listen makes the worker accept, from what others accept from as well if
+// shared: the kernel then wakes one of them for a connection.
+func (w *worker) listen(list []Listening, shared bool) error {
+	events := Readable
+	if shared {
+		events |= exclusive
+	}
 	for n, from := range list {
-		l := &listener{Listening: from, w: w, n: n}
-		if err := w.Add(l.FD, Readable, l); err != nil {
+		l := &listener{Listening: from, w: w, n: n, events: events}
+		if err := w.Add(l.FD, events, l); err != nil {
 			return err
 		}
 		w.listeners = append(w.listeners, l)
 	}
 	return nil
 }
+
+// exclusive is for a descriptor that is in several loops (Linux 4.5).
+const exclusive Events = sys.EPOLLEXCLUSIVE
 
 func (l *listener) close() {
 	l.w.Remove(l.FD)
@@ -82,14 +91,21 @@ func (l *listener) Ready(Events) {
 	}
 }
 
-// hand gives a connection to the loop that is to have it: one that accepts
-// for itself, or the one that has the fewest.
+// uneven is by how many Conns a loop may have more than another one before it
+// hands over what it accepts.
+const uneven = 4
+
+// hand gives a connection to this loop, or to the one that has the fewest if
+// that is far behind.
 func (l *listener) hand(fd int) {
 	to := l.w
 	for _, w := range l.w.group.workers {
-		if len(w.listeners) == 0 && w.count.Load() < to.count.Load() {
+		if w.count.Load() < to.count.Load() {
 			to = w
 		}
+	}
+	if l.w.count.Load()-to.count.Load() <= uneven {
+		to = l.w
 	}
 	to.count.Add(1)
 	if to == l.w {
@@ -136,14 +152,17 @@ func (l *listener) refused(errno syscall.Errno) bool {
 func (l *listener) wait() {
 	if !l.paused {
 		l.paused = true
-		l.w.Change(l.FD, 0)
+		l.w.Remove(l.FD)
 	}
 }
 
 func (l *listener) resume() {
 	if l.paused && !l.timer.Armed() {
+		if err := l.w.Add(l.FD, l.events, l); err != nil {
+			l.w.Arm(&l.timer, lastShortage, l) // for want of memory
+			return
+		}
 		l.paused = false
-		l.w.Change(l.FD, Readable)
 	}
 }
 

@@ -42,8 +42,8 @@
 //     which what was read is paid for (rate_linux.go), bounds and shortages
 //     pauses of the listeners (accept_linux.go).
 //
-// One loop accepts for all that have no listener of their own, and gives each
-// connection to the loop that has the fewest.
+// Loops that share a listener are woken one at a time (EPOLLEXCLUSIVE), and one
+// that has many more connections than another hands over what it accepts.
 //
 // Package streams, in the folder below, speaks of all this in the words of
 // package socket, which is above this one.

@@ -96,19 +96,23 @@ type Listening struct {
 }
 
 // Listen makes a loop for each of the lists, which accepts from the listeners
-// in it once Serve runs; the lists have the same listeners in the same order, or
-// are empty. A loop without any is handed connections by those that have some.
-// The listeners stay the caller's, see Stopped.
+// in it once Serve runs. Either each list has sockets of its own, for the same
+// names in the same order, or all but the first are empty, and the loops share
+// those. The listeners stay the caller's, see Stopped.
 func (g *Group) Listen(lists ...[]Listening) error {
 	g.total.start = time.Now()
 	g.failed = make(chan error, 1)
 	for _, list := range lists {
+		shared := len(lists) > 1 && len(lists[len(lists)-1]) == 0
+		if len(list) == 0 {
+			list = lists[0]
+		}
 		l, err := New()
 		if err == nil {
 			w := &worker{Loop: l, group: g}
 			w.line.w = w
 			g.workers = append(g.workers, w)
-			err = w.listen(list)
+			err = w.listen(list, shared)
 		}
 		if err != nil {
 			for _, w := range g.workers {

@@ -20,6 +20,8 @@ const (
 	EPOLLHUP   = unix.EPOLLHUP
 	EPOLLRDHUP = unix.EPOLLRDHUP
 	EPOLLET    = unix.EPOLLET
+
+	EPOLLEXCLUSIVE = unix.EPOLLEXCLUSIVE
 )
 
 // Operations of EpollCtl.

@@ -98,9 +98,9 @@ func (r *run) serveFast(ctx context.Context, l *zocalo.Listener) error {
 }
 
 // listeners gives each loop what it accepts from. Where the address says that
-// several sockets may share the name, each loop has its own; else the first
-// accepts for all, since SO_REUSEPORT would let other programs of this user
-// take connections unnoticed.
+// several sockets may have the name, each loop has its own; else they share
+// one, since SO_REUSEPORT would let other programs of this user take connections
+// unnoticed.
 func (f *fast) listeners(ctx context.Context) (all [][]loop.Listening, more []*zocalo.Listener, err error) {
 	all = make([][]loop.Listening, f.loops())
 	all[0] = streams.Listenings(f.sockets, true)
