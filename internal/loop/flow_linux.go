@@ -8,9 +8,11 @@ import (
 	"zocalo/internal/sys"
 )
 
-// The bounds of what one flow does before others have their turn.
+// The bounds of what one flow does before others have their turn. To go from
+// flow to flow costs what was in the processor's cache: with 1 MiB a turn, 8
+// flows of bulk took 1.4 times the processor time that they do with 4.
 const (
-	maxWork   = 1 << 20 // octets
+	maxWork   = 4 << 20 // octets
 	maxRounds = 32      // reads
 )
 
