@@ -27,8 +27,11 @@
 //     options that every scheme takes.
 //   - package zocalo/server serves what a Listener accepts: bounds, allow
 //     lists, an end in good order, the echo handler.
-//   - package zocalo/relay joins two sockets, and passes on what each sends.
+//   - package zocalo/relay joins two sockets, and passes on what each sends;
+//     zocalo/relay/bridge does so for all that come to an address.
 //   - package zocalo/frame makes messages of a stream.
+//   - package zocalo/bench measures, zocalo/check tries what a kind of socket
+//     promises, and zocalo/sockstat lists the sockets of this host.
 //
 // This package knows no domain. It asks the scheme, which the domain's family
 // has registered with package socket; so a program that imports another family,

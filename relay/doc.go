@@ -5,8 +5,9 @@
 //
 // It is the general way: goroutines and copies through this program, for any
 // two ends, whatever their domains. It does not accept, connect, retry, limit
-// or log: who calls does. Moving the octets of two kernel streams without
-// copying them is another engine's job, with the same rules.
+// or log: who calls does, as package relay/bridge. Moving the octets of two
+// kernel streams without copying them is the job of internal/loop, by the same
+// rules, and many datagram peers are that of package relay/datagrams.
 //
 // An [End] is a socket and how its octets are cut into messages. [FirstPeer]
 // makes one of a datagram socket that waits for whoever sends first. Inside,

@@ -107,9 +107,13 @@ func Wrap(e Endpoint, k Kind) *Socket {
 // Unwrap returns the endpoint beneath.
 func (s *Socket) Unwrap() Endpoint { return s.endpoint }
 
-// Domain, Type and Protocol return what the socket was made of.
-func (s *Socket) Domain() Domain     { return s.kind.Domain }
-func (s *Socket) Type() Type         { return s.kind.Type }
+// Domain returns the first of what the socket was made of, as [Inet].
+func (s *Socket) Domain() Domain { return s.kind.Domain }
+
+// Type returns the second, as [Stream].
+func (s *Socket) Type() Type { return s.kind.Type }
+
+// Protocol returns the third, as [TCP]; 0 is the default of the two others.
 func (s *Socket) Protocol() Protocol { return s.kind.Protocol }
 
 // Kind returns the three together.

@@ -171,9 +171,11 @@ func percent(f float64) float64 {
 	return f
 }
 
-// Sent and Received are the sums of the end's flows each way. A stream has no
-// messages; those of Received are the datagrams that arrived.
-func (e *End) Sent() bench.Traffic     { return e.sum(true) }
+// Sent is the sum of the flows on which the end sent. A stream has no messages.
+func (e *End) Sent() bench.Traffic { return e.sum(true) }
+
+// Received is the sum of those on which it received; its messages are the
+// datagrams that arrived.
 func (e *End) Received() bench.Traffic { return e.sum(false) }
 
 func (e *End) sum(sends bool) (t bench.Traffic) {

@@ -21,10 +21,10 @@
 // # Paths
 //
 // There are two ways through, under one contract. The general [Path] is
-// package relay's Join, for any two ends. The fast one moves the octets of two
-// kernel streams by an event loop. path.go chooses; both give their pairs to the
-// one account (account.go), and keep the same limits.
-//
-// Peers of a datagram socket are sessions of package server, each a socket to
-// join like any other.
+// package relay's Join, for any two ends; there the peers of a datagram socket
+// are sessions of package server, each a socket to join like any other. The fast
+// one moves the octets of two kernel streams by event loops (fast_linux.go), and
+// the datagrams of the kernel's in batches, by package relay/datagrams
+// (datagram.go). path.go chooses; all give their pairs to the one account
+// (account.go), and keep the same limits.
 package bridge

@@ -1,6 +1,7 @@
 package hub_test
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"log"
@@ -42,4 +43,25 @@ func Example() {
 	<-served
 	// Output:
 	// hello! <nil>
+}
+
+// Frames as a NetHub's client sends them: the length in two octets, then the
+// frame.
+func ExampleReader() {
+	frame := append(bytes.Repeat([]byte{0xff}, 12), 0x06, 0x00) // to everybody, XNS
+	stream := bytes.NewReader(append([]byte{0, byte(len(frame))}, frame...))
+
+	r := hub.NewReader(stream, hub.NetHub)
+	b := make([]byte, hub.Longest)
+	for {
+		n, err := r.Next(b)
+		if err != nil {
+			fmt.Println(err)
+			break
+		}
+		fmt.Printf("%d octets of type %x\n", n, b[12:14])
+	}
+	// Output:
+	// 14 octets of type 0600
+	// EOF
 }
