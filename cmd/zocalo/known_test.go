@@ -6,17 +6,15 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+
+	"zocalo/process"
 )
 
-// TestKnownCommands keeps docs/from-nc-socat-ss.md true: each of our commands
-// there is one that zocalo takes.
+// TestKnownCommands keeps the documentation true: each command of zocalo that
+// docs/from-nc-socat-ss.md puts beside another's is one that zocalo takes.
 func TestKnownCommands(t *testing.T) {
-	text, err := os.ReadFile(filepath.Join("..", "..", "docs", "from-nc-socat-ss.md"))
-	if err != nil {
-		t.Fatal(err)
-	}
 	commands := 0
-	for line := range strings.Lines(string(text)) {
+	for line := range strings.Lines(readPage(t, "docs/from-nc-socat-ss.md")) {
 		if !strings.HasPrefix(line, "|") {
 			continue
 		}
@@ -28,4 +26,67 @@ func TestKnownCommands(t *testing.T) {
 	if commands < 60 {
 		t.Errorf("only %d commands were found", commands)
 	}
+}
+
+// TestShownCommands does the same for what the pages show as typed: the lines
+// of their code.
+func TestShownCommands(t *testing.T) {
+	pages, err := filepath.Glob(filepath.Join("..", "..", "docs", "*.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	commands := 0
+	for _, page := range append(pages, "../../README.md", "../../README.es.md") {
+		page = strings.TrimPrefix(filepath.ToSlash(page), "../../")
+		for line := range strings.Lines(readPage(t, page)) {
+			for _, command := range typed(line) {
+				commands++
+				checkCommand(t, page, command)
+			}
+		}
+	}
+	if commands < 150 {
+		t.Errorf("only %d commands were found", commands)
+	}
+}
+
+// typed returns the commands of zocalo in a line of code: one that is indented,
+// or has a prompt, without its redirections and remarks.
+func typed(line string) (commands []string) {
+	code, isCode := strings.CutPrefix(line, "    ")
+	if prompted, ok := strings.CutPrefix(line, "$ "); ok {
+		code, isCode = prompted, true
+	}
+	if !isCode {
+		return nil
+	}
+	code, _, _ = strings.Cut(code, " #")
+	for _, part := range regexp.MustCompile(` \| |[$%] `).Split(code, -1) {
+		part = strings.TrimSpace(part)
+		if !regexp.MustCompile(`^zocalo [a-z]`).MatchString(part) {
+			continue
+		}
+		part = regexp.MustCompile(` +(&|[0-9]?[<>]|   ).*`).ReplaceAllString(part, "")
+		commands = append(commands, strings.TrimSpace(part))
+	}
+	return commands
+}
+
+func readPage(t *testing.T, name string) string {
+	t.Helper()
+	text, err := os.ReadFile(filepath.Join("..", "..", filepath.FromSlash(name)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text)
+}
+
+// wordsOf parts a command as a shell does.
+func wordsOf(t *testing.T, command string) []string {
+	t.Helper()
+	words, err := process.Words(command)
+	if err != nil {
+		t.Errorf("%s: %v", command, err)
+	}
+	return words
 }

@@ -64,7 +64,7 @@ func TestLectureTable(t *testing.T) {
 // words with a colon are addresses. Where says on what row the command stands.
 func checkCommand(t *testing.T, where, command string) {
 	t.Helper()
-	words := strings.Fields(command)
+	words := wordsOf(t, command)
 	if len(words) < 2 || words[0] != "zocalo" {
 		t.Errorf("%s: %q is no command of zocalo", where, command)
 		return
