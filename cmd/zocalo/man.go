@@ -1,11 +1,21 @@
 package main
 
 import (
-	"bytes"
+	"embed"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
 
 	"github.com/spf13/cobra"
-	"github.com/spf13/cobra/doc"
 )
+
+// manPages are the manual pages, made of the verbs' own help by TestManPages
+// (with -update): what makes them would else be a third of a megabyte of every
+// run's memory.
+//
+//go:embed man/*.1
+var manPages embed.FS
 
 // manVerb prints the manual pages, which are made of the same text as --help.
 func (a *app) manVerb() *cobra.Command {
@@ -37,18 +47,34 @@ it writes the pages of all verbs to a folder: those of a manual path, as
 }
 
 func (a *app) man(root *cobra.Command, args []string, folder string) error {
-	header := &doc.GenManHeader{Section: "1", Source: "zocalo " + version, Manual: "Zócalo"}
-	root.DisableAutoGenTag = true
 	if folder != "" {
-		return doc.GenManTree(root, header, folder)
+		return writeManPages(folder)
 	}
 	cmd, err := verbOf(root, args)
 	if err != nil {
 		return err
 	}
-	var page bytes.Buffer
-	if err := doc.GenMan(cmd, header, &page); err != nil {
+	page, err := manPages.ReadFile("man/" + strings.ReplaceAll(cmd.CommandPath(), " ", "-") + ".1")
+	if err != nil {
+		return usagef("%s has no manual page of its own", cmd.CommandPath())
+	}
+	return a.print(string(page))
+}
+
+// writeManPages writes all pages to a folder that is there.
+func writeManPages(folder string) error {
+	pages, err := fs.Sub(manPages, "man")
+	if err != nil {
 		return err
 	}
-	return a.print(page.String())
+	return fs.WalkDir(pages, ".", func(name string, entry fs.DirEntry, err error) error {
+		if err != nil || entry.IsDir() {
+			return err
+		}
+		page, err := fs.ReadFile(pages, name)
+		if err != nil {
+			return err
+		}
+		return os.WriteFile(filepath.Join(folder, name), page, 0o644)
+	})
 }
