@@ -65,8 +65,7 @@ second signal ends it at once. SIGUSR1 prints totals and what is open.`,
 	f.IntVar(&r.MaxSessions, "max-sessions", bridge.DefaultMaxSessions, "sessions of datagram peers at once; one more takes the place of the one idle longest")
 	f.DurationVar(&r.SessionIdle, "session-idle", bridge.DefaultSessionIdle, "end the session of a datagram peer when nothing passed for so long")
 	f.DurationVar(&r.ConnectTimeout, "connect-timeout", bridge.DefaultConnectTimeout, "give up an address of TO after so long; 0 is as long as the system tries")
-	f.Var((*patience)(&r.Retry), "retry", "go on trying to reach TO for `TIME`, with pauses from 100ms to 10s")
-	f.Lookup("retry").NoOptDefVal = "forever"
+	f.Var((*patience)(&r.Retry), "retry", "go on trying to reach TO for `TIME`, or forever, with pauses from 100ms to 10s")
 	f.DurationVar(&r.Idle, "idle", 0, "end a pair when nothing passed for so long; 0 never")
 	f.Var((*rate)(&r.Rate), "rate", "let so many octets pass a second in each direction of a pair, as 1MB; data waits, none is dropped")
 	f.Var((*rate)(&r.TotalRate), "total-rate", "the same for all pairs in both directions together")

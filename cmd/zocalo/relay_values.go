@@ -8,8 +8,7 @@ import (
 	"zocalo/socket"
 )
 
-// patience is the value of --retry: for how long, or forever where no time is
-// given.
+// patience is the value of --retry: for how long, or "forever".
 type patience time.Duration
 
 // Set implements pflag.Value.
@@ -20,7 +19,7 @@ func (p *patience) Set(text string) error {
 	}
 	d, err := time.ParseDuration(text)
 	if err != nil || d < 0 {
-		return errors.New("it must be a time, as 30s, or nothing")
+		return errors.New("it must be a time, as 30s, or forever")
 	}
 	*p = patience(d)
 	return nil

@@ -169,24 +169,39 @@ func (b *Bridge) Open() []Pair {
 }
 
 func (a *account) pairs() []Pair {
+	elsewhere := a.elsewhere()
 	a.mu.Lock()
+	defer a.mu.Unlock()
+	return append(a.pairsLocked(), elsewhere...)
+}
+
+// elsewhere are the open pairs that others account for, who have locks of their
+// own.
+func (a *account) elsewhere() []Pair {
+	a.mu.Lock()
+	others := a.others
+	a.mu.Unlock()
+	if others == nil {
+		return nil
+	}
+	return others.pairs()
+}
+
+func (a *account) pairsLocked() []Pair {
 	pairs := make([]Pair, 0, len(a.open))
 	for _, e := range a.open {
 		pairs = append(pairs, e.now())
 	}
-	others := a.others
-	a.mu.Unlock()
-	if others != nil {
-		pairs = append(pairs, others.pairs()...)
-	}
 	return pairs
 }
 
-// Totals returns the sums so far.
+// Totals returns the sums so far. A pair of the fast path or of datagrams that
+// ends at the very moment may be counted twice, as open and as ended.
 func (b *Bridge) Totals() Totals {
-	open := b.account.pairs()
+	elsewhere := b.account.elsewhere()
 	b.account.mu.Lock()
 	defer b.account.mu.Unlock()
+	open := append(b.account.pairsLocked(), elsewhere...)
 	t := b.account.totals
 	t.Open = len(open)
 	if drops := b.account.drops; drops != nil {
