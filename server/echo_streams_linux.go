@@ -98,7 +98,9 @@ func (e *echoing) Accepted(c *loop.Conn, listener int, a *sys.Sockaddr) {
 	name, who := streams.Name(a), streams.Credentials(c.FD(), a)
 	if why := NameTurnedAway(e.Allow, e.Deny, name, who); why != "" {
 		c.End(loop.Cancelled, loop.A, "", 0)
-		e.log.Info("a peer was turned away", "listener", e.listeners[listener].Name(), "peer", name, "reason", why)
+		e.tell.Add(func() {
+			e.log.Info("a peer was turned away", "listener", e.listeners[listener].Name(), "peer", name, "reason", why)
+		})
 		return
 	}
 	p := &echoPeer{text: NameText(name, who), listener: listener}
@@ -145,5 +147,7 @@ func (e *echoing) ConnectFailed(*loop.Conn, string, syscall.Errno) {}
 
 // Paused implements loop.Service.
 func (e *echoing) Paused(listener int, errno syscall.Errno) {
-	e.shortage.Tell(e.log, e.listeners[listener].Name(), os.NewSyscallError("accept", errno))
+	e.tell.Add(func() {
+		e.shortage.Tell(e.log, e.listeners[listener].Name(), os.NewSyscallError("accept", errno))
+	})
 }

@@ -215,6 +215,9 @@ func (c *Conn) finish(how How, side int, call string, errno syscall.Errno) {
 	c.w.ended(c, Ending{how, side, call, errno, c.Age()})
 }
 
+// longest is as long as a timer is armed for, lest a sum overflow: decades.
+const longest = time.Duration(1) << 61
+
 // schedule arms the timer for what comes next.
 func (c *Conn) schedule() {
 	g, next := c.w.group, time.Duration(-1)
@@ -224,10 +227,10 @@ func (c *Conn) schedule() {
 		}
 	}
 	if g.Lifetime > 0 {
-		sooner(c.began + g.Lifetime)
+		sooner(c.began + min(g.Lifetime, longest))
 	}
 	if g.Idle > 0 {
-		sooner(c.moved + g.Idle)
+		sooner(c.moved + min(g.Idle, longest))
 	}
 	for i := range c.sides {
 		if s := &c.sides[i]; s.is(throttled) {
@@ -250,10 +253,10 @@ func (c *Conn) Expired(*Timer) {
 		c.moved = now // to wait for a rate is no idleness
 	}
 	switch {
-	case g.Lifetime > 0 && now >= c.began+g.Lifetime:
+	case g.Lifetime > 0 && now-c.began >= g.Lifetime:
 		c.finish(Lifetime, A, "", 0)
 		return
-	case g.Idle > 0 && now >= c.moved+g.Idle:
+	case g.Idle > 0 && now-c.moved >= g.Idle:
 		c.finish(Idle, A, "", 0)
 		return
 	}

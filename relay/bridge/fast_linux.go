@@ -36,7 +36,7 @@ type fast struct {
 	plain    *plain           // nil where reaching takes a goroutine
 	dials    sync.WaitGroup
 	shortage server.Shortage
-	tell     streams.Teller[Pair]
+	tell     streams.Teller[func()] // what may wait for who reads it, and a loop must not
 }
 
 // A fastPair is what the account knows of a connection besides the loop's own
@@ -85,7 +85,7 @@ func (r *run) serveFast(ctx context.Context, l *zocalo.Listener) error {
 	if err := f.group.Listen(lists...); err != nil {
 		return err
 	}
-	f.tell.Start(r.OnEnd)
+	f.tell.Start(func(told func()) { told() })
 	r.account.attach(f)
 	err = f.group.Serve(ctx, r.life)
 	f.dials.Wait()
@@ -131,7 +131,9 @@ func (f *fast) Accepted(c *loop.Conn, listener int, a *sys.Sockaddr) {
 	name, who := streams.Name(a), streams.Credentials(c.FD(), a)
 	if why := server.NameTurnedAway(f.Allow, f.Deny, name, who); why != "" {
 		c.End(loop.Cancelled, loop.A, "", 0)
-		f.log.Info("a peer was turned away", "listener", f.sockets[listener].Name(), "peer", name, "reason", why)
+		f.tell.Add(func() {
+			f.log.Info("a peer was turned away", "listener", f.sockets[listener].Name(), "peer", name, "reason", why)
+		})
 		return
 	}
 	if p.inet = name.AddrPort(); !p.inet.IsValid() {
@@ -223,7 +225,9 @@ func (f *fast) Ended(c *loop.Conn, e loop.Ending) {
 	if err == nil && (result.How == relay.Reset || result.How == relay.Failed) {
 		pair.Err = &relay.EndError{Side: result.Side, Err: f.opError(pair, e)}
 	}
-	f.tell.Add(pair)
+	if f.OnEnd != nil {
+		f.tell.Add(func() { f.OnEnd(pair) })
+	}
 }
 
 var hows = map[loop.How]relay.How{
@@ -248,7 +252,9 @@ func (a nameAddr) String() string  { return a.text }
 
 // Paused implements loop.Service.
 func (f *fast) Paused(listener int, errno syscall.Errno) {
-	f.shortage.Tell(f.log, f.sockets[listener].Name(), os.NewSyscallError("accept", errno))
+	f.tell.Add(func() {
+		f.shortage.Tell(f.log, f.sockets[listener].Name(), os.NewSyscallError("accept", errno))
+	})
 }
 
 // pair is a connection as it stands.
