@@ -77,8 +77,8 @@ second signal ends it at once. -v prints what passed on each line.`,
 
 // run is a hub until a signal, or until a part of it fails.
 func (h *hubVerb) run(ctx context.Context) error {
-	if h.queue < 1 {
-		return usagef("--queue %d: it must be at least 1", h.queue)
+	if h.queue < 1 || h.queue > hub.MaxQueue {
+		return usagef("--queue %d: it must be at least 1, and at most %d", h.queue, hub.MaxQueue)
 	}
 	if h.json && h.record == "-" {
 		return usagef("--json and --record - both print on standard output: record to a file")
@@ -97,13 +97,16 @@ func (h *hubVerb) run(ctx context.Context) error {
 	if bridge != nil {
 		defer bridge.Close()
 	}
-	recording, err := h.openRecording()
+	listeners, err := h.open(ctx)
 	if err != nil {
 		return err
 	}
-	listeners, err := h.open(ctx)
+	// Only now, since it makes the file anew: that of a hub which has the
+	// address already must stay.
+	recording, err := h.openRecording()
 	if err != nil {
-		return errors.Join(err, recording.close())
+		closeListeners(listeners)
+		return err
 	}
 
 	// The parts end by Finish, and a part that fails finishes the rest.
@@ -141,14 +144,18 @@ func (h *hubVerb) open(ctx context.Context) (list []server.Listener, err error) 
 	for _, text := range h.listen {
 		var p *passive
 		if p, err = h.openOne(ctx, text); err != nil {
-			for _, l := range list {
-				l.Close()
-			}
+			closeListeners(list)
 			return nil, err
 		}
 		list = append(list, p)
 	}
 	return list, nil
+}
+
+func closeListeners(list []server.Listener) {
+	for _, l := range list {
+		l.Close()
+	}
 }
 
 // openOne listens on an address, which has to be one of streams.

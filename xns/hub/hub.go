@@ -17,6 +17,9 @@ const (
 	// DefaultQueue is how many frames wait for a port where [Hub.Queue] does
 	// not say.
 	DefaultQueue = 256
+	// MaxQueue is the most that may wait: some 100 MiB where a port takes
+	// nothing at all.
+	MaxQueue = 1 << 16
 
 	flushTime     = time.Second // for what is queued for a client that ended its side
 	keepaliveIdle = time.Minute // after so long a silent client is asked whether it is there
@@ -26,7 +29,8 @@ const (
 // must not change once it has a port.
 type Hub struct {
 	// Queue is how many frames wait for a port that is slow; more are lost to
-	// it, and counted. 0 or less means DefaultQueue.
+	// it, and counted. 0 or less means DefaultQueue, and more than MaxQueue is
+	// that.
 	Queue int
 
 	// Log is told which ports lose frames, once for each time that they begin

@@ -26,7 +26,7 @@ func (h *Hub) newPort(name string) *port {
 	if n <= 0 {
 		n = DefaultQueue
 	}
-	return &port{name: name, queue: make(chan *frame, n)}
+	return &port{name: name, queue: make(chan *frame, min(n, MaxQueue))}
 }
 
 // Counts are what passed. A frame has no more octets than Ethernet's, without
