@@ -3,6 +3,7 @@ package bench
 import (
 	"context"
 	"errors"
+	"os"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -29,6 +30,14 @@ func (s *Server) Datagrams(ctx context.Context, c *socket.Socket) error {
 	in := newInbox(c, size)
 	reliable := c.Properties().Reliable
 	for {
+		// Silent sessions end also when nobody says anything any more.
+		if !time.Now().Before(d.wake) {
+			d.wake = time.Now().Add(d.server.sessionPatience() / 4)
+			c.SetReadDeadline(d.wake)
+			if ctx.Err() != nil { // perhaps before that
+				return nil
+			}
+		}
 		messages, err := in.receive()
 		d.now = time.Now()
 		if reliable { // a peer that does not read must not stop all others
@@ -42,11 +51,20 @@ func (s *Server) Datagrams(ctx context.Context, c *socket.Socket) error {
 		switch {
 		case ctx.Err() != nil:
 			return nil
-		case err != nil:
+		case err != nil && !errors.Is(err, os.ErrDeadlineExceeded):
 			return err
 		}
 	}
 }
+
+// A client over a kind without connections says its start this often, so that
+// the server knows that it is still there.
+var attendance = time.Second
+
+// leastPatience is that with a client that does so, some of which may be lost.
+var leastPatience = 5 * time.Second
+
+func (s *Server) sessionPatience() time.Duration { return max(s.patience(), leastPatience) }
 
 // maxDatagram is the longest message that a server receives without a
 // connection: more than any datagram of the Internet.
@@ -61,6 +79,7 @@ type desk struct {
 	last     *session // that of the message before
 	lastPeer socket.Name
 	looked   time.Time // for sessions to expire
+	wake     time.Time // when to look though nothing came
 
 	echoes  []socket.Message // to be sent back: those of the batch at hand
 	senders sync.WaitGroup
@@ -100,15 +119,17 @@ func (d *desk) take(m *socket.Message) {
 	}
 	if n != nil && n.ask.service == echoed && !isGreeting(m.Buffers[0][:m.N]) {
 		d.last, d.lastPeer = n, m.Peer
-		n.active = d.now
-		d.echo(m)
+		if n.confirmed(m) {
+			n.active = d.now
+			d.echo(m)
+		}
 		return
 	}
 	for b := range m.Segments() {
 		if isGreeting(b) {
 			n = d.greet(m.Peer, b)
 		}
-		if n == nil {
+		if n == nil || n.ask.service == echoed {
 			return
 		}
 		d.last, d.lastPeer = n, m.Peer
@@ -117,6 +138,18 @@ func (d *desk) take(m *socket.Message) {
 			d.server.log().Debug("message refused", "peer", m.Peer.String(), "error", err)
 		}
 	}
+}
+
+// confirmed reports whether a client whose messages come back is where it says.
+// Its start, which shows that, comes back as the first. Else a forged greeting
+// could make this server and another echo server answer each other for ever.
+func (n *session) confirmed(m *socket.Message) bool {
+	if !n.started {
+		for b := range m.Segments() {
+			n.started = n.started || isStart(b, n.answer.token)
+		}
+	}
+	return n.started
 }
 
 // echo notes a message, or a train, to be sent back.
@@ -153,7 +186,7 @@ func (d *desk) greet(peer socket.Name, text []byte) *session {
 	if n == nil || g.parse(text) != nil || g != n.ask {
 		var a answer
 		g, a = d.server.accept(text, d.socket.Properties())
-		if most := d.mostSessions(); a.token != 0 && n == nil && len(d.sessions) >= most {
+		if most := d.mostSessions(); a.token != 0 && n == nil && len(d.sessions) >= most && !d.makeRoom() {
 			a = answer{reason: "too many clients"}
 		}
 		if a.token == 0 {
@@ -174,6 +207,21 @@ func (d *desk) mostSessions() int {
 		return d.server.MaxSessions
 	}
 	return defaultMaxSessions
+}
+
+// makeRoom drops the session that is silent for longest of those that have not
+// shown that their peer exists, if there is one.
+func (d *desk) makeRoom() bool {
+	var oldest *session
+	for _, n := range d.sessions {
+		if !n.started && (oldest == nil || n.active.Before(oldest.active)) {
+			oldest = n
+		}
+	}
+	if oldest != nil {
+		d.drop(oldest)
+	}
+	return oldest != nil
 }
 
 func (d *desk) open(peer socket.Name, g greeting, a answer) *session {
@@ -275,15 +323,18 @@ func (d *desk) tell(n *session, h *header) error {
 
 // expire forgets the sessions that nothing came from for long.
 func (d *desk) expire() {
-	patience := d.server.patience()
+	patience := d.server.sessionPatience()
 	if d.now.Sub(d.looked) < patience/4 {
 		return
 	}
 	d.looked = d.now
 	for _, n := range d.sessions {
 		limit := patience
-		if n.report == nil {
+		switch {
+		case !n.started: // it may wait for something else first
 			limit += n.ask.duration + n.ask.gap
+		case n.ask.service == echoed:
+			limit += n.ask.gap
 		}
 		if d.now.Sub(n.active) > limit {
 			d.drop(n)

@@ -126,8 +126,35 @@ func (f *flow) greet(patience time.Duration) error {
 		if err != nil {
 			return f.unanswered(err, patience)
 		}
-		return f.answered(text, reply[:n])
+		if err = f.answered(text, reply[:n]); err == nil && f.mayLose() && f.ask.service == echoed && !f.echo {
+			err = f.confirm(end, patience)
+		}
+		return err
 	}
+}
+
+// confirm says the start until it comes back, before requests that may be lost.
+func (f *flow) confirm(end time.Time, patience time.Duration) error {
+	reply := make([]byte, greetingSize)
+	for time.Now().Before(end) {
+		if err := writeFrame(f.socket, startFrame, f.token, 0); err != nil {
+			return err
+		}
+		f.socket.SetReadDeadline(time.Now().Add(patience / 20))
+		for {
+			n, err := f.socket.Read(reply)
+			if err == nil && isStart(reply[:n], f.token) {
+				return nil
+			}
+			if errors.Is(err, os.ErrDeadlineExceeded) {
+				break
+			}
+			if err != nil && !errors.Is(err, socket.ErrTruncated) {
+				return err
+			}
+		}
+	}
+	return f.unanswered(os.ErrDeadlineExceeded, patience)
 }
 
 func (f *flow) readReply(b []byte) (int, error) {

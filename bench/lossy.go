@@ -69,6 +69,21 @@ func (f *streamFlow) writeLossy(interrupted, read <-chan struct{}) error {
 	}
 }
 
+// attend says the start again and again, by which the server knows that its
+// client has not gone.
+func (f *streamFlow) attend(done <-chan struct{}) {
+	again := time.NewTicker(attendance)
+	defer again.Stop()
+	for {
+		writeFrame(f.socket, startFrame, f.token, 0) // what is wrong shows elsewhere too
+		select {
+		case <-again.C:
+		case <-done:
+			return
+		}
+	}
+}
+
 // begin says the start, until the server's data comes where there is any.
 func (f *streamFlow) begin(interrupted, read <-chan struct{}) error {
 	for {

@@ -43,7 +43,7 @@ type receiver struct {
 
 func newReceiver(ask *greeting, kind socket.Properties) *receiver {
 	r := &receiver{size: ask.size, verify: ask.verify, lossy: kind.Bounded && !kind.Connected, begin: time.Now()}
-	if kind.Bounded {
+	if kind.Bounded && ask.service == framed {
 		r.tracker = newTracker()
 	}
 	return r

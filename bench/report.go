@@ -104,6 +104,12 @@ func writeFrame(s *socket.Socket, kind frameType, number uint64, stamp int64) er
 	return err
 }
 
+// isStart reports whether a message is the start of who knows the token.
+func isStart(b []byte, token uint64) bool {
+	var h header
+	return len(b) == headerSize && h.parse(b) == nil && h.kind == startFrame && h.number == token
+}
+
 // isGreeting reports whether a message begins as a greeting does.
 func isGreeting(b []byte) bool {
 	return len(b) == greetingSize && binary.BigEndian.Uint64(b) == binary.BigEndian.Uint64([]byte(greetingWord))

@@ -214,6 +214,9 @@ func (f *streamFlow) run(interrupted, failed <-chan struct{}) error {
 	group.Go(func() {
 		watchdog(done, f.limit, func() int64 { return moved(&f.sender.all, &f.receiver.all) }, func() { f.giveUp(errStalled) })
 	})
+	if f.mayLose() {
+		group.Go(func() { f.attend(done) })
+	}
 	var readErr, writeErr error
 	read := make(chan struct{})
 	group.Go(func() {

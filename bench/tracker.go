@@ -16,9 +16,9 @@ type tracker struct {
 	next   uint64              // one more than the greatest that arrived
 
 	repeated, reordered, tooLate, distinct int64
-	lost                                   int64  // of those below base
-	run                                    uint64 // how many in a row were lost up to base
-	bursts, extents, jitter                *Histogram
+	lost                                   int64      // of those below base
+	run                                    uint64     // how many in a row were lost up to base
+	bursts, extents, jitter                *Histogram // nil until there is a value
 
 	transit  time.Duration // of the last arrival, by two clocks that need not agree
 	arrivals int64
@@ -30,8 +30,15 @@ const (
 	windowSize  = windowWords * 64
 )
 
-func newTracker() *tracker {
-	return &tracker{bursts: NewHistogram(Messages), extents: NewHistogram(Messages), jitter: NewHistogram(Nanoseconds)}
+func newTracker() *tracker { return new(tracker) }
+
+// record records a value. Whoever merely says that it will send costs no
+// histogram.
+func record(h **Histogram, unit Unit, v int64) {
+	if *h == nil {
+		*h = NewHistogram(unit)
+	}
+	(*h).Record(v)
 }
 
 // arrived notes one arrival. at and stamp are when it came and was sent, each
@@ -51,7 +58,7 @@ func (t *tracker) arrived(number uint64, at, stamp time.Duration) {
 		t.distinct++
 		if number < t.next {
 			t.reordered++
-			t.extents.Record(t.later(number))
+			record(&t.extents, Messages, t.later(number))
 		} else {
 			t.next = number + 1
 		}
@@ -62,7 +69,7 @@ func (t *tracker) arrived(number uint64, at, stamp time.Duration) {
 func (t *tracker) timed(transit time.Duration) {
 	if t.arrivals++; t.arrivals > 1 {
 		change := (transit - t.transit).Abs()
-		t.jitter.RecordTime(change)
+		record(&t.jitter, Nanoseconds, int64(change))
 		t.smoothed += (float64(change) - t.smoothed) / 16
 	}
 	t.transit = transit
@@ -114,7 +121,7 @@ func (t *tracker) miss(n uint64) {
 
 func (t *tracker) burst() {
 	if t.run > 0 {
-		t.bursts.Record(int64(min(t.run, math.MaxInt64)))
+		record(&t.bursts, Messages, int64(min(t.run, math.MaxInt64)))
 		t.run = 0
 	}
 }
@@ -135,14 +142,6 @@ func (t *tracker) finish(expected int64) *Arrivals {
 	t.burst()
 	return &Arrivals{
 		Expected: int64(min(end, math.MaxInt64)), Lost: t.lost, Repeated: t.repeated, Reordered: t.reordered, TooLate: t.tooLate,
-		Bursts: some(t.bursts), Extents: some(t.extents), Jitter: some(t.jitter), SmoothedJitter: time.Duration(t.smoothed),
+		Bursts: t.bursts, Extents: t.extents, Jitter: t.jitter, SmoothedJitter: time.Duration(t.smoothed),
 	}
-}
-
-// some returns a histogram that has values, or nil.
-func some(h *Histogram) *Histogram {
-	if h.Count() == 0 {
-		return nil
-	}
-	return h
 }

@@ -13,7 +13,10 @@ import (
 // wants; on a kind with message boundaries it is one message. The answer has 64
 // octets too, and another first word, so that whoever sends the greeting itself
 // back is known for an echo server. What follows is either echoed as it comes,
-// or frames.
+// or frames. Where there are no connections, a frame that starts the flow with
+// the answer's token comes before the server sends anything of its own accord or
+// back: it shows that the client is where it says. It is said again each second,
+// so that one which vanished is known.
 //
 // A frame begins with a header of 24 octets, which its length includes. On a
 // kind with message boundaries each message is one frame; on a stream they
