@@ -61,10 +61,13 @@ func (a *app) man(root *cobra.Command, args []string, folder string) error {
 	return a.print(string(page))
 }
 
-// writeManPages writes all pages to a folder that is there.
+// writeManPages writes all pages to a folder, which it makes if need be.
 func writeManPages(folder string) error {
 	pages, err := fs.Sub(manPages, "man")
 	if err != nil {
+		return err
+	}
+	if err := os.MkdirAll(folder, 0o755); err != nil {
 		return err
 	}
 	return fs.WalkDir(pages, ".", func(name string, entry fs.DirEntry, err error) error {

@@ -2,6 +2,7 @@ package main
 
 import (
 	"errors"
+	"fmt"
 	"math"
 	"time"
 
@@ -10,6 +11,7 @@ import (
 	"zocalo"
 	"zocalo/address"
 	"zocalo/iso"
+	"zocalo/relay"
 	"zocalo/relay/bridge"
 	"zocalo/socket"
 )
@@ -110,7 +112,20 @@ func (r *relayRun) run(cmd *cobra.Command, args []string) error {
 	case err != nil && canceled(ctx, err):
 		return nil
 	}
-	return relayUsage(err)
+	return relayUsage(sideNamed(err))
+}
+
+// sideNamed names the end that failed as the command line does.
+func sideNamed(err error) error {
+	var end *relay.EndError
+	if !errors.As(err, &end) {
+		return err
+	}
+	name := "FROM"
+	if end.Side == relay.B {
+		name = "TO"
+	}
+	return fmt.Errorf("%s: %w", name, peerAdvice(end.Err))
 }
 
 // prepare makes the bridge that the arguments ask for.

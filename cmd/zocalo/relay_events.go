@@ -32,7 +32,7 @@ func newPairEvent(event string, p bridge.Pair) pairEvent {
 		e.How = ""
 	}
 	if p.Err != nil {
-		e.Error = oneLine(p.Err)
+		e.Error = oneLine(sideNamed(p.Err))
 	}
 	return e
 }
@@ -49,7 +49,7 @@ func (r *relayRun) sayPair(p bridge.Pair) {
 		r.sayf("%s", pairText(p))
 	}
 	if p.Err != nil && p.Result.How == relay.Failed && r.many() {
-		r.log.Warn("a pair failed", "pair", p.Number, "peer", p.Peer, "target", p.Target, "error", oneLine(p.Err))
+		r.log.Warn("a pair failed", "pair", p.Number, "peer", p.Peer, "target", p.Target, "error", oneLine(sideNamed(p.Err)))
 	}
 }
 
@@ -108,7 +108,7 @@ func pairText(p bridge.Pair) string {
 	text := fmt.Sprintf("#%d %s to %s: %s %v: sent %v, received %v", p.Number, p.Peer, target,
 		how, r.Duration.Round(time.Microsecond), newPassed(r.From[relay.A]), newPassed(r.From[relay.B]))
 	if p.Err != nil {
-		text += ": " + oneLine(p.Err)
+		text += ": " + oneLine(sideNamed(p.Err))
 	}
 	return text
 }

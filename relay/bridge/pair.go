@@ -58,6 +58,7 @@ func (r *run) pair(ctx context.Context, from *socket.Socket, to reacher) error {
 	}
 	result, err := relay.Join(joining, relay.End{Socket: from, Format: r.from.format}, relay.End{Socket: other, Format: t.format}, o)
 	var needs *relay.NeedsFormatError
+	var failed *relay.EndError
 	switch {
 	case errors.Is(err, errSessionOver):
 		result.How, err = relay.Idle, nil
@@ -65,8 +66,8 @@ func (r *run) pair(ctx context.Context, from *socket.Socket, to reacher) error {
 		result.How, err = relay.Cancelled, ErrStopped
 	case errors.Is(err, socket.ErrDescriptorsRefused):
 		err = errFiles
-	case errors.Is(err, syscall.EBADF):
-		err = &socket.Advised{Err: err, Advice: "it is open to be read only, and something came for it"}
+	case errors.As(err, &failed) && errors.Is(failed.Err, syscall.EBADF):
+		failed.Err = &socket.Advised{Err: failed.Err, Advice: "it is open to be read only, and something came for it"}
 	case errors.As(err, &needs):
 		octets, messages := r.from.Address, t.Address
 		if needs.Side == relay.B {
