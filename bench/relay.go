@@ -285,7 +285,11 @@ func (c *RelayCost) WriteText(w io.Writer) error {
 			interval = fmt.Sprintf("%.3g to %.3g with %.0f%% confidence, ", low, high, 100*(1-r.ErrorRate))
 		}
 		rows = append(rows, row{r.Figure, fmt.Sprintf("%.3g times what it is without the relay (%s%s)", ratio, interval, plural(r.Pairs, "pair"))})
-		if r.Verdict == Undecided && !r.Interrupted {
+		switch {
+		case r.Verdict != Undecided || r.Interrupted:
+		case r.Pairs < looks[0]:
+			rows = append(rows, row{"", fmt.Sprintf("too few pairs to be sure of it: %d are the least", looks[0])})
+		default:
 			rows = append(rows, row{"", "no difference was found within the time, nor that there is none"})
 		}
 	}
