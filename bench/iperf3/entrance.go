@@ -18,6 +18,9 @@ import (
 
 // gatherDatagrams gathers flows of datagrams.
 func (n *session) gatherDatagrams(r *run, taking, sending int) error {
+	if err := n.reserve(taking + sending); err != nil {
+		return err
+	}
 	leave, err := n.enter()
 	if err != nil {
 		return err
@@ -52,6 +55,20 @@ func (n *session) gatherDatagrams(r *run, taking, sending int) error {
 		}
 		s.SetReadDeadline(time.Time{})
 	}
+	return nil
+}
+
+// reserve counts the session's flows until it is removed: no listener bounds
+// them, as it does connections.
+func (n *session) reserve(flows int) error {
+	v := n.serving
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if v.mostDatagrams > 0 && v.datagrams+flows > v.mostDatagrams {
+		return refuse(codeFlows, "%d flows of datagrams beside %d that are there: at most %d at once", flows, v.datagrams, v.mostDatagrams)
+	}
+	v.datagrams += flows
+	n.datagrams = flows
 	return nil
 }
 

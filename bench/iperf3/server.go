@@ -26,7 +26,8 @@ type Server struct {
 	MaxTests int
 
 	// MaxConns bounds the connections, control and flows, of all tests
-	// together; see [server.Server]. 0 is 16 for each test.
+	// together; see [server.Server]. 0 is 16 for each test. As many flows of
+	// datagrams may be there beside them.
 	MaxConns int
 
 	// Allow and Deny are lists of peers, as [server.Server] has them.
@@ -59,6 +60,7 @@ func (s *Server) Serve(ctx context.Context, listeners ...server.Listener) error 
 	if most == 0 && s.maxTests() > 0 {
 		most = 16 * s.maxTests()
 	}
+	v.mostDatagrams = most
 	a := &s.accepting
 	a.Handler, a.MaxConns, a.Allow, a.Deny, a.Log = v.handle, most, s.Allow, s.Deny, s.Log
 	a.Drain = farewell // in which the sessions say that it ends
@@ -118,6 +120,9 @@ type serving struct {
 	accepted uint64
 	order    map[*socket.Socket]uint64 // of the connections that are open
 	sessions map[cookie]*session
+	// Flows of datagrams that are there or waited for, and the most of them; 0
+	// or less is no bound.
+	datagrams, mostDatagrams int
 	// One test at a time is at the entrance for datagrams of an address. The
 	// channel holds one while it is taken.
 	entrances map[socket.Name]chan struct{}
@@ -179,6 +184,7 @@ func (v *serving) sort(flows []*socket.Socket) {
 func (v *serving) remove(n *session) {
 	v.mu.Lock()
 	delete(v.sessions, n.cookie)
+	v.datagrams -= n.datagrams
 	v.mu.Unlock()
 	n.end()
 }

@@ -65,6 +65,33 @@ func TestBusy(t *testing.T) {
 	}
 }
 
+// The flows of datagrams of all tests are bounded, which no listener does.
+func TestTooManyDatagramFlows(t *testing.T) {
+	n, told := serveOn(t, &Server{MaxConns: 4}, "tcp:127.0.0.1:0")
+	ask := func() stranger {
+		p := strangerOn(t, n)
+		c := newCookie()
+		p.write(t, c[:])
+		p.state(t, ParamExchange)
+		p.json(t, `{"udp":true,"parallel":3,"len":1000,"time":1,"bandwidth":100000}`)
+		return p
+	}
+	first := ask()
+	first.state(t, CreateStreams)
+	if second := ask(); second.refused(t) != codeFlows {
+		t.Error("the second was refused for something else")
+	} else {
+		second.s.Close()
+	}
+	first.s.Close()
+	next(t, told)
+	next(t, told)
+	third := ask() // those of the first are given back
+	third.state(t, CreateStreams)
+	third.s.Close()
+	next(t, told)
+}
+
 // A stranger is a client that speaks for itself.
 type stranger struct{ s *socket.Socket }
 

@@ -18,6 +18,8 @@ type session struct {
 	ctx     context.Context // ends with the server, or with the session
 	end     context.CancelFunc
 
+	datagrams int // flows of datagrams; guarded by serving.mu
+
 	mu      sync.Mutex
 	wanted  int // flows that are waited for
 	arrived chan *socket.Socket
