@@ -11,7 +11,7 @@ func TestStreamKinds(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			dial := serve(t, &Server{}, text)
 			for _, d := range []Direction{Forward, Reverse, Both} {
-				r := measure(t, dial, Options{Mode: Stream, Direction: d, Flows: 2, Verify: true, Count: 200})
+				r := measure(t, dial, Options{Mode: Stream, Direction: d, Flows: 2, Verify: true, Count: 60})
 				if d != Reverse {
 					sameEnds(t, name, r.Near.Sent, r.Far.Received, r.Far.Arrivals)
 				}

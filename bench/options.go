@@ -51,7 +51,8 @@ type Options struct {
 	// negative means none, 0 a twentieth of Duration, at most 500 ms.
 	WarmUp time.Duration
 	// Interval is how long the parts are of which Result.Intervals tells; 0
-	// or less means a twentieth of Duration, between 10 ms and 1 s.
+	// or less means a twentieth of Duration, between 10 ms and 1 s. It is
+	// [MinInterval] at least.
 	Interval time.Duration
 	// Patience is how long to wait for a peer that says nothing; 0 or less
 	// means 5 s. For a kind that may lose messages, a request counts as
@@ -81,6 +82,8 @@ const (
 	MaxFlows = 10_000
 	MaxDepth = 1024
 	maxRate  = 1e8
+	// MinInterval is the shortest that Interval may be.
+	MinInterval = time.Millisecond
 )
 
 // The sizes that are tried where none is given.
@@ -133,6 +136,8 @@ func (o Options) complete() (Options, error) {
 		return o, refusef("a rate is for requests at fixed times, or for a stream")
 	case o.Duration > maxDuration || o.WarmUp > maxDuration/2:
 		return o, refusef("a run of more than %v", maxDuration)
+	case o.Interval > 0 && o.Interval < MinInterval:
+		return o, refusef("intervals of %v: at least %v", o.Interval, MinInterval)
 	case o.Verify && o.Mode == Connect:
 		return o, refusef("connections have no content to verify")
 	}

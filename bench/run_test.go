@@ -6,6 +6,7 @@ import (
 	"encoding/xml"
 	"errors"
 	"io"
+	"log/slog"
 	"strings"
 	"sync"
 	"testing"
@@ -55,6 +56,28 @@ func TestEchoServer(t *testing.T) {
 		}
 	}
 }
+
+// TestConnectIsNoError sees that a server has nothing to say of clients that
+// only connect.
+func TestConnectIsNoError(t *testing.T) {
+	var log strings.Builder // written by the server's goroutines, of which one is there at a time
+	var mu sync.Mutex
+	to := slog.New(slog.NewTextHandler(writerFunc(func(b []byte) (int, error) {
+		mu.Lock()
+		defer mu.Unlock()
+		return log.Write(b)
+	}), nil))
+	t.Run("connections", func(t *testing.T) {
+		measure(t, serve(t, &Server{Log: to}, "tcp:127.0.0.1:0"), Options{Mode: Connect, Count: 50})
+	})
+	if log.Len() > 0 {
+		t.Errorf("the server logged\n%s", log.String())
+	}
+}
+
+type writerFunc func([]byte) (int, error)
+
+func (f writerFunc) Write(b []byte) (int, error) { return f(b) }
 
 func TestConnect(t *testing.T) {
 	dial := serve(t, &Server{}, "tcp:127.0.0.1:0")
@@ -131,7 +154,7 @@ func TestRefused(t *testing.T) {
 	}
 	for _, o := range []Options{
 		{}, {Mode: "x"}, {Mode: RoundTrip, Direction: Reverse}, {Mode: Stream, Depth: 2}, {Mode: AtRate}, {Mode: RoundTrip, Rate: 5}, {Mode: Stream, Size: -1},
-		{Mode: Stream, Size: maxFrame + 1}, {Mode: Stream, Flows: MaxFlows + 1}, {Mode: Connect, Verify: true}, {Mode: Stream, Direction: "up"}, {Mode: Stream, Duration: 25 * time.Hour},
+		{Mode: Stream, Size: maxFrame + 1}, {Mode: Stream, Flows: MaxFlows + 1}, {Mode: Connect, Verify: true}, {Mode: Stream, Direction: "up"}, {Mode: Stream, Interval: time.Nanosecond}, {Mode: Stream, Duration: 25 * time.Hour},
 	} {
 		var option *OptionError
 		if _, err := Run(t.Context(), dial, o); !errors.As(err, &option) {

@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"time"
 
 	"zocalo/socket"
@@ -170,8 +171,8 @@ func (s *Server) Handle(ctx context.Context, c *socket.Socket) {
 func (s *Server) serve(ctx context.Context, c *socket.Socket) error {
 	c.SetDeadline(time.Now().Add(s.patience()))
 	text, err := readGreeting(c)
-	if err == io.EOF {
-		return nil // a client that only connects
+	if err == io.EOF || errors.Is(err, syscall.ECONNRESET) && len(text) == 0 {
+		return nil // a client that only connects, and may then reset
 	}
 	if err != nil {
 		return err
@@ -201,8 +202,8 @@ func (s *Server) serve(ctx context.Context, c *socket.Socket) error {
 func readGreeting(c *socket.Socket) ([]byte, error) {
 	if !c.Type().Bounded() {
 		b := make([]byte, greetingSize)
-		_, err := io.ReadFull(c, b)
-		return b, err
+		n, err := io.ReadFull(c, b)
+		return b[:n], err
 	}
 	const tries = 32
 	b := make([]byte, 2*greetingSize)

@@ -41,6 +41,9 @@ func (b *benching) measureIperf3(ctx context.Context, cmd *cobra.Command, text s
 		}
 		test.Rate = int64(o.Rate * float64(test.Size) * 8 / float64(test.Flows))
 	}
+	if test.Interval > 0 && test.Interval < bench.MinInterval {
+		return usagef("intervals of %v: at least %v", test.Interval, bench.MinInterval)
+	}
 	if err := test.Check(); err != nil {
 		return usageError{err}
 	}
