@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"net"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -163,7 +164,8 @@ func (m *meter) spent() Processor {
 func (s *Server) Handle(ctx context.Context, c *socket.Socket) {
 	stop := context.AfterFunc(ctx, func() { c.SetDeadline(past) })
 	defer stop()
-	if err := s.serve(ctx, c); err != nil && ctx.Err() == nil {
+	// Whoever closed the socket at this end knows why.
+	if err := s.serve(ctx, c); err != nil && ctx.Err() == nil && !errors.Is(err, net.ErrClosed) {
 		s.log().Warn("bench ended", "peer", c.Peer().String(), "error", err)
 	}
 }
