@@ -3,8 +3,8 @@ package zocalo_test
 import (
 	"testing"
 
-	"go.uber.org/goleak"
-
+	"zocalo/internal/loop"
+	"zocalo/internal/testenv"
 	"zocalo/socket/sockettest"
 )
 
@@ -12,5 +12,5 @@ func TestMain(m *testing.M) {
 	sockettest.RegisterMemory()
 	registerScripted()
 	registerListed()
-	goleak.VerifyTestMain(m)
+	testenv.Main(m, loop.ClosePipes)
 }

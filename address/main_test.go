@@ -5,8 +5,7 @@ import (
 	"os"
 	"testing"
 
-	"go.uber.org/goleak"
-
+	"zocalo/internal/testenv"
 	"zocalo/socket"
 )
 
@@ -60,5 +59,5 @@ func TestMain(m *testing.M) {
 				Options: []*socket.Spec{toyWait.Spec}, Resolve: resolve, Source: source},
 		},
 	})
-	goleak.VerifyTestMain(m)
+	testenv.Main(m)
 }

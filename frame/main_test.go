@@ -6,12 +6,11 @@ import (
 	"os"
 	"testing"
 
-	"go.uber.org/goleak"
-
 	"zocalo/frame"
+	"zocalo/internal/testenv"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) { testenv.Main(m) }
 
 // everyFormat is one format of each kind, for messages of up to 600 octets.
 var everyFormat = []string{"lines", "len16", "len32", "varint", "netstring", "fixed:5", "chunk:600"}

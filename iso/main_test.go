@@ -7,14 +7,14 @@ import (
 	"testing"
 	"time"
 
-	"go.uber.org/goleak"
 	"golang.org/x/net/nettest"
 
+	"zocalo/internal/testenv"
 	"zocalo/socket"
 	"zocalo/socket/sockettest"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) { testenv.Main(m) }
 
 var loopback = netip.MustParseAddrPort("127.0.0.1:0")
 

@@ -16,15 +16,14 @@ import (
 	"testing"
 	"time"
 
-	"go.uber.org/goleak"
-
+	"zocalo/internal/testenv"
 	"zocalo/process"
 	"zocalo/socket"
 )
 
 func TestMain(m *testing.M) {
 	process.Shim()
-	goleak.VerifyTestMain(m)
+	testenv.Main(m)
 }
 
 func open(t *testing.T, scheme, command string) (*socket.Socket, error) {

@@ -5,13 +5,11 @@ import (
 	"errors"
 	"io"
 	"net/netip"
-	"os"
 	"path/filepath"
 	"testing"
 
-	"go.uber.org/goleak"
-
 	"zocalo/frame"
+	"zocalo/internal/testenv"
 	"zocalo/relay"
 	"zocalo/socket"
 	"zocalo/socket/sockettest"
@@ -19,27 +17,7 @@ import (
 
 func TestMain(m *testing.M) {
 	sockettest.RegisterMemory()
-	before, _ := os.ReadDir("/proc/self/fd")
-	goleak.VerifyTestMain(noDescriptorLeaks{m, len(before)})
-}
-
-// noDescriptorLeaks fails a run that leaves descriptors open.
-type noDescriptorLeaks struct {
-	m      *testing.M
-	before int
-}
-
-// The runtime's poller has two of its own from the first wait on.
-const runtimeDescriptors = 2
-
-func (n noDescriptorLeaks) Run() int {
-	code := n.m.Run()
-	after, err := os.ReadDir("/proc/self/fd")
-	if err == nil && code == 0 && len(after) > n.before+runtimeDescriptors {
-		os.Stderr.WriteString("descriptors were left open\n")
-		return 1
-	}
-	return code
+	testenv.Main(m)
 }
 
 // A maker makes two connected sockets of one kind.

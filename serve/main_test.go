@@ -13,8 +13,6 @@ import (
 	"testing"
 	"time"
 
-	"go.uber.org/goleak"
-
 	"zocalo/internal/testenv"
 	"zocalo/process"
 	"zocalo/serve"
@@ -26,7 +24,7 @@ import (
 func TestMain(m *testing.M) {
 	process.Shim()
 	sockettest.RegisterMemory()
-	goleak.VerifyTestMain(m)
+	testenv.Main(m)
 }
 
 // A journal is a log that tests look at.

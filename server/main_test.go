@@ -8,15 +8,14 @@ import (
 	"path/filepath"
 	"testing"
 
-	"go.uber.org/goleak"
-
+	"zocalo/internal/testenv"
 	"zocalo/socket"
 	"zocalo/socket/sockettest"
 )
 
 func TestMain(m *testing.M) {
 	sockettest.RegisterMemory()
-	goleak.VerifyTestMain(m)
+	testenv.Main(m)
 }
 
 var (

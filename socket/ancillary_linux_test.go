@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"zocalo/internal/testenv"
 	"zocalo/socket"
 )
 
@@ -130,7 +131,7 @@ func TestCredentialsReceived(t *testing.T) {
 		a, b := k.pair(t)
 		check(t, socket.PassCredentials.Set(b, true))
 		check(t, socket.PassPIDFD.Set(b, true))
-		before := len(descriptors())
+		before := len(testenv.Descriptors())
 		send := func(with socket.AncillarySet) {
 			m := message(1)
 			m.Ancillary.Present = with
@@ -146,7 +147,7 @@ func TestCredentialsReceived(t *testing.T) {
 				t.Errorf("present %b, %v", m.Ancillary.Present, m.Ancillary.Credentials)
 			}
 		}
-		if after := len(descriptors()); after != before+1 {
+		if after := len(testenv.Descriptors()); after != before+1 {
 			t.Errorf("%d descriptors, want the last message's alone beside %d", after, before)
 		}
 		fd := m.Ancillary.TakePIDFD()
@@ -162,7 +163,7 @@ func TestCredentialsReceived(t *testing.T) {
 		_, _, err = b.PacketConn().ReadFrom(make([]byte, 1))
 		check(t, err)
 		m.Ancillary.CloseFiles()
-		if after := len(descriptors()); after != before {
+		if after := len(testenv.Descriptors()); after != before {
 			t.Errorf("%d descriptors, were %d", after, before)
 		}
 	})
@@ -176,7 +177,7 @@ func TestUntakenFiles(t *testing.T) {
 	check(t, err)
 	defer r.Close()
 	defer w.Close()
-	before := len(descriptors())
+	before := len(testenv.Descriptors())
 	out := message(1)
 	out.Ancillary.Present = socket.HasFiles
 	out.Ancillary.Files = []int{int(w.Fd()), int(r.Fd())}
@@ -187,14 +188,14 @@ func TestUntakenFiles(t *testing.T) {
 		check(t, err)
 		check(t, b.Receive(in))
 	}
-	if n := len(descriptors()); n != before+2 {
+	if n := len(testenv.Descriptors()); n != before+2 {
 		t.Errorf("%d descriptors, want %d", n, before+2)
 	}
 	taken := append([]int(nil), in.Ancillary.TakeFiles()...)
 	_, err = a.Write([]byte("x"))
 	check(t, err)
 	check(t, b.Receive(in))
-	if n := len(descriptors()); n != before+2 || len(in.Ancillary.Files) != 0 {
+	if n := len(testenv.Descriptors()); n != before+2 || len(in.Ancillary.Files) != 0 {
 		t.Errorf("%d descriptors, want %d", n, before+2)
 	}
 	for _, fd := range taken {

@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"zocalo/internal/testenv"
 	"zocalo/socket"
 )
 
@@ -334,7 +335,7 @@ func TestPassedFiles(t *testing.T) {
 			_, err := a.Send(m)
 			check(t, err)
 		}
-		before := len(descriptors())
+		before := len(testenv.Descriptors())
 		m := message(10)
 		send(3)
 		wantError(t, "Receive without WantFiles", b.Receive(m), socket.ErrDescriptorsRefused)
@@ -359,7 +360,7 @@ func TestPassedFiles(t *testing.T) {
 		for _, fd := range m.Ancillary.TakeFiles() {
 			os.NewFile(uintptr(fd), "").Close()
 		}
-		if after := len(descriptors()); after != before {
+		if after := len(testenv.Descriptors()); after != before {
 			t.Errorf("%d descriptors, were %d", after, before)
 		}
 	})

@@ -7,9 +7,9 @@ import (
 	"os"
 	"testing"
 
-	"go.uber.org/goleak"
 	"golang.org/x/net/nettest"
 
+	"zocalo/internal/testenv"
 	"zocalo/socket"
 	"zocalo/socket/sockettest"
 )
@@ -22,7 +22,7 @@ func TestMain(m *testing.M) {
 		}
 		return
 	}
-	goleak.VerifyTestMain(m)
+	testenv.Main(m)
 }
 
 // A hosts is two hosts that can reach each other.

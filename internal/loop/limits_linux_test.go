@@ -51,18 +51,18 @@ func TestSlowReader(t *testing.T) {
 }
 
 func TestIdle(t *testing.T) {
-	r := relaying(t, tcp, tcp, 1, func(s *service) { s.group.Idle = 50 * time.Millisecond })
+	r := relaying(t, tcp, tcp, 1, func(s *service) { s.group.Idle = time.Second })
 	a, b := r.pair()
 	start := time.Now()
-	for range 8 { // for longer than the time, though never idle for so long
+	for range 12 { // for longer than the time, though never idle for so long
 		writes(t, a, "x")
 		wants(t, b, "x")
-		time.Sleep(10 * time.Millisecond)
+		time.Sleep(100 * time.Millisecond)
 	}
 	wantsEOF(t, a)
 	wantsEOF(t, b)
 	r.wantsEnding(loop.Idle)
-	if d := time.Since(start); d < 50*time.Millisecond {
+	if d := time.Since(start); d < time.Second {
 		t.Errorf("it ended after %v", d)
 	}
 }

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -15,11 +14,10 @@ import (
 	"testing"
 	"time"
 
-	"go.uber.org/goleak"
-
 	"zocalo"
 	"zocalo/address"
 	"zocalo/internal/loop"
+	"zocalo/internal/testenv"
 	_ "zocalo/iso"
 	"zocalo/process"
 	"zocalo/relay/bridge"
@@ -30,47 +28,24 @@ import (
 func TestMain(m *testing.M) {
 	process.Shim()
 	child()
-	before, _ := os.ReadDir("/proc/self/fd")
-	goleak.VerifyTestMain(noDescriptorLeaks{m, len(before)})
+	testenv.Main(bothPaths{m}, loop.ClosePipes)
 }
-
-// noDescriptorLeaks fails a run that leaves descriptors open.
-type noDescriptorLeaks struct {
-	m      *testing.M
-	before int
-}
-
-// The runtime's poller has two of its own from the first wait on, and the
-// reaper of programs has one.
-const runtimeDescriptors = 3
 
 // testPath is the way through that bridges take which say nothing of it.
 var testPath bridge.Path
 
-// Run runs every test on both paths: Auto takes the fast one where it can.
-func (n noDescriptorLeaks) Run() int {
-	code := 0
+// bothPaths runs every test on both paths: Auto takes the fast one where it
+// can.
+type bothPaths struct{ *testing.M }
+
+func (b bothPaths) Run() int {
 	for _, testPath = range []bridge.Path{bridge.Auto, bridge.General} {
 		fmt.Println("path", testPath)
-		if code = n.m.Run(); code != 0 {
+		if code := b.M.Run(); code != 0 {
 			return code
 		}
 	}
-	loop.ClosePipes()
-	after, err := os.ReadDir("/proc/self/fd")
-	// Programs that lost their socket may take their time to end.
-	for end := time.Now().Add(patience); err == nil && len(after) > n.before+runtimeDescriptors && time.Now().Before(end); time.Sleep(10 * time.Millisecond) {
-		after, err = os.ReadDir("/proc/self/fd")
-	}
-	if err == nil && code == 0 && len(after) > n.before+runtimeDescriptors {
-		os.Stderr.WriteString("descriptors were left open:\n")
-		for _, fd := range after {
-			is, _ := os.Readlink("/proc/self/fd/" + fd.Name())
-			fmt.Fprintln(os.Stderr, fd.Name(), is)
-		}
-		return 1
-	}
-	return code
+	return 0
 }
 
 // patience is how long anything may take.

@@ -8,9 +8,9 @@ import (
 	"sync/atomic"
 	"testing"
 
-	"go.uber.org/goleak"
 	"golang.org/x/net/nettest"
 
+	"zocalo/internal/testenv"
 	"zocalo/socket"
 )
 
@@ -20,7 +20,7 @@ func TestMain(m *testing.M) {
 	if os.Getenv(faultsVariable) != "" { // its tests end in the middle
 		os.Exit(m.Run())
 	}
-	goleak.VerifyTestMain(m)
+	testenv.Main(m)
 }
 
 var lastName atomic.Int64

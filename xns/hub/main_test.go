@@ -3,7 +3,7 @@ package hub
 import (
 	"testing"
 
-	"go.uber.org/goleak"
+	"zocalo/internal/testenv"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) { testenv.Main(m) }

@@ -5,15 +5,14 @@ import (
 	"slices"
 	"testing"
 
-	"go.uber.org/goleak"
-
 	"zocalo/internal/loop"
 	"zocalo/internal/loop/streams"
 	"zocalo/internal/sys"
+	"zocalo/internal/testenv"
 	"zocalo/socket"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) { testenv.Main(m) }
 
 // What is written as a system's address reads as the same name.
 func TestNames(t *testing.T) {
