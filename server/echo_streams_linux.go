@@ -12,7 +12,7 @@ import (
 	"time"
 
 	"zocalo/internal/loop"
-	"zocalo/internal/loop/streams"
+	"zocalo/internal/streams"
 	"zocalo/internal/sys"
 	"zocalo/socket"
 )

@@ -13,7 +13,7 @@ import (
 
 	"zocalo"
 	"zocalo/internal/loop"
-	"zocalo/internal/loop/streams"
+	"zocalo/internal/streams"
 	"zocalo/internal/sys"
 	"zocalo/relay"
 	"zocalo/server"

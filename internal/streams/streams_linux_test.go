@@ -6,7 +6,7 @@ import (
 	"testing"
 
 	"zocalo/internal/loop"
-	"zocalo/internal/loop/streams"
+	"zocalo/internal/streams"
 	"zocalo/internal/sys"
 	"zocalo/internal/testenv"
 	"zocalo/socket"
