@@ -44,6 +44,9 @@ func (x *requester) pipelined() error {
 	}
 	if x.flow.mayLose() {
 		p.seen = make([]uint64, seenPlaces)
+		if p.room != nil { // one that is held up is overtaken by any number of others
+			p.started = make([]atomic.Int64, seenPlaces)
+		}
 	}
 	sent := make(chan error, 1)
 	go func() { sent <- p.sendAll() }()
