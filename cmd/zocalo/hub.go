@@ -132,7 +132,9 @@ func (h *hubVerb) run(ctx context.Context) error {
 	h.hub.Finish()
 	finish()
 	parts.Wait()
-	errs[3] = recording.close()
+	if err := recording.close(); errs[1] == nil { // else it says the same
+		errs[3] = err
+	}
 	if err := errors.Join(errs...); err != nil {
 		return err
 	}
