@@ -184,13 +184,19 @@ func (c *comparing) fill(r *Comparison) {
 		sorted := slices.Sorted(slices.Values(c.figures[side]))
 		*to = Contestant{
 			Name: c.sides[side].Name, Conditions: c.results[side][0].Conditions, Figures: c.figures[side], Latency: c.latency[side],
-			Median: sorted[len(sorted)/2], Least: sorted[0], Most: sorted[len(sorted)-1],
+			Median: middle(sorted), Least: sorted[0], Most: sorted[len(sorted)-1],
 		}
 	}
 	r.Pairs, r.Ratio = len(c.test.xs), math.Exp(c.test.mean())
 	if low, high := c.test.interval(); !math.IsInf(low, 0) {
 		r.Low, r.High = math.Exp(low), math.Exp(high)
 	}
+}
+
+// middle is the median of figures that are sorted, of which there is one.
+func middle(sorted []float64) float64 {
+	n := len(sorted)
+	return (sorted[(n-1)/2] + sorted[n/2]) / 2
 }
 
 // Words says in a sentence what was found.

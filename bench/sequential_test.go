@@ -85,3 +85,11 @@ func TestPower(t *testing.T) {
 		t.Errorf("two that are alike are found %s", v)
 	}
 }
+
+func TestMiddle(t *testing.T) {
+	for want, of := range map[float64][]float64{7: {7}, 2: {1, 3}, 5: {1, 5, 100}, 6: {1, 5, 7, 100}} {
+		if got := middle(of); got != want {
+			t.Errorf("the median of %v is %v, want %v", of, got, want)
+		}
+	}
+}
