@@ -16,11 +16,11 @@ import (
 	"net"
 	"os"
 	"os/exec"
-	"path/filepath"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
+
+	"zocalo/bench/peers/compare"
 )
 
 var (
@@ -48,22 +48,13 @@ var tests = []test{
 
 func main() {
 	flag.Parse()
-	if err := run(); err != nil {
+	if err := compare.WithZocalo(run); err != nil {
 		fmt.Fprintln(os.Stderr, "iperf3:", err)
 		os.Exit(1)
 	}
 }
 
-func run() error {
-	dir, err := os.MkdirTemp("", "peers")
-	if err != nil {
-		return err
-	}
-	defer os.RemoveAll(dir)
-	zocalo := filepath.Join(dir, "zocalo")
-	if out, err := exec.Command("go", "build", "-C", "../..", "-o", zocalo, "./cmd/zocalo").CombinedOutput(); err != nil {
-		return fmt.Errorf("build: %w\n%s", err, out)
-	}
+func run(dir, zocalo string) error {
 	stock, err := serve("iperf3", "-s", "-B", "127.0.0.1", "-p")
 	if err != nil {
 		return err
@@ -96,15 +87,9 @@ func run() error {
 			}
 			base, client, server = append(base, b/1e9), append(client, c/b), append(server, s/b)
 		}
-		fmt.Printf("%-38s %26s %26s %26s\n", t.name, spread(base, "%.2f"), spread(client, "%.2f"), spread(server, "%.2f"))
+		fmt.Printf("%-38s %26s %26s %26s\n", t.name, compare.Spread(base, "%.2f"), compare.Spread(client, "%.2f"), compare.Spread(server, "%.2f"))
 	}
 	return nil
-}
-
-// spread is the median of values, with the least and the greatest.
-func spread(values []float64, format string) string {
-	v := slices.Sorted(slices.Values(values))
-	return fmt.Sprintf(format+" ("+format+" to "+format+")", v[len(v)/2], v[0], v[len(v)-1])
 }
 
 // A server runs until end.

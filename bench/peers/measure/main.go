@@ -17,12 +17,13 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"regexp"
 	"slices"
 	"strconv"
 	"strings"
 	"time"
+
+	"zocalo/bench/peers/compare"
 )
 
 var (
@@ -36,7 +37,7 @@ var (
 
 func main() {
 	flag.Parse()
-	run := compareAll
+	run := func() error { return compare.WithZocalo(compareAll) }
 	switch {
 	case *echoOn != 0:
 		go func() {
@@ -62,16 +63,7 @@ type comparison struct {
 	a, b         []float64
 }
 
-func compareAll() error {
-	dir, err := os.MkdirTemp("", "peers")
-	if err != nil {
-		return err
-	}
-	defer os.RemoveAll(dir)
-	zocalo := filepath.Join(dir, "zocalo")
-	if out, err := exec.Command("go", "build", "-C", "../..", "-o", zocalo, "./cmd/zocalo").CombinedOutput(); err != nil {
-		return fmt.Errorf("building zocalo: %w\n%s", err, out)
-	}
+func compareAll(dir, zocalo string) error {
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
 	const ours, iperf, perfTCP, perfUDP, echoTCP, echoUDP = "29171", "29172", "29173", "29174", "29175", "29176"
@@ -198,13 +190,7 @@ func (c *comparison) String() string {
 	for i := range ratios {
 		ratios[i] = c.a[i] / c.b[i]
 	}
-	return fmt.Sprintf("%-52s %-28s %26s %26s %22s", c.what, c.peer, spread(c.a, c.format), spread(c.b, c.format), spread(ratios, "%.2f"))
-}
-
-// spread is the median of values, with the least and the greatest.
-func spread(values []float64, format string) string {
-	v := slices.Sorted(slices.Values(values))
-	return fmt.Sprintf(format+" ("+format+" to "+format+")", v[len(v)/2], v[0], v[len(v)-1])
+	return fmt.Sprintf("%-52s %-28s %26s %26s %22s", c.what, c.peer, compare.Spread(c.a, c.format), compare.Spread(c.b, c.format), compare.Spread(ratios, "%.2f"))
 }
 
 // output runs a program and returns what it prints.

@@ -17,12 +17,13 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"slices"
 	"strconv"
 	"sync"
 	"sync/atomic"
 	"syscall"
 	"time"
+
+	"zocalo/bench/peers/compare"
 )
 
 var (
@@ -47,29 +48,19 @@ type peer struct {
 
 func main() {
 	flag.Parse()
-	if err := run(); err != nil {
+	if err := compare.WithZocalo(run); err != nil {
 		fmt.Fprintln(os.Stderr, "serve:", err)
 		os.Exit(1)
 	}
 }
 
-func run() error {
-	dir, err := os.MkdirTemp("", "peers")
-	if err != nil {
-		return err
-	}
-	defer os.RemoveAll(dir)
-	program, zocalo := filepath.Join(dir, "hello"), filepath.Join(dir, "zocalo")
+func run(dir, zocalo string) error {
+	program := filepath.Join(dir, "hello")
 	if err := os.WriteFile(program+".c", []byte(source), 0o600); err != nil {
 		return err
 	}
-	for _, build := range [][]string{
-		{"gcc", "-O2", "-static", "-o", program, program + ".c"},
-		{"go", "build", "-C", "../..", "-o", zocalo, "./cmd/zocalo"},
-	} {
-		if out, err := exec.Command(build[0], build[1:]...).CombinedOutput(); err != nil {
-			return fmt.Errorf("%v: %w\n%s", build, err, out)
-		}
+	if err := compare.Build("gcc", "-O2", "-static", "-o", program, program+".c"); err != nil {
+		return err
 	}
 	peers := []*peer{
 		{name: "zocalo serve", command: func(port, program string) []string {
@@ -100,23 +91,17 @@ func run() error {
 	}
 	fmt.Println()
 	for _, p := range peers {
-		fmt.Printf("%-34s %28s", p.name, spread(p.rates, "%.0f"))
+		fmt.Printf("%-34s %28s", p.name, compare.Spread(p.rates, "%.0f"))
 		for _, other := range peers[2:] {
 			ratios := make([]float64, len(p.rates))
 			for i := range ratios {
 				ratios[i] = p.rates[i] / other.rates[i]
 			}
-			fmt.Printf("%28s", spread(ratios, "%.2f"))
+			fmt.Printf("%28s", compare.Spread(ratios, "%.2f"))
 		}
 		fmt.Println()
 	}
 	return nil
-}
-
-// spread is the median of values, with the least and the greatest.
-func spread(values []float64, format string) string {
-	v := slices.Sorted(slices.Values(values))
-	return fmt.Sprintf(format+" ("+format+" to "+format+")", v[len(v)/2], v[0], v[len(v)-1])
 }
 
 // measure starts the server, and counts what clients get of it.

@@ -16,11 +16,12 @@ import (
 	"fmt"
 	"net"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
 	"time"
+
+	"zocalo/bench/peers/compare"
 )
 
 var (
@@ -137,7 +138,7 @@ func main() {
 	if *as != "" {
 		err = be(*as, flag.Args())
 	} else {
-		err = run()
+		err = compare.WithZocalo(run)
 	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "streams:", err)
@@ -145,25 +146,16 @@ func main() {
 	}
 }
 
-func run() error {
-	dir, err := os.MkdirTemp("", "peers")
-	if err != nil {
-		return err
-	}
-	defer os.RemoveAll(dir)
+func run(dir, _ string) error {
 	source := filepath.Join(dir, "echo.c")
 	if err := os.WriteFile(source, []byte(echoSource), 0o600); err != nil {
 		return err
 	}
-	for _, build := range [][]string{
-		{"gcc", "-O2", "-o", filepath.Join(dir, "echo"), source},
-		{"go", "build", "-C", "../..", "-o", filepath.Join(dir, "zocalo"), "./cmd/zocalo"},
-	} {
-		if out, err := exec.Command(build[0], build[1:]...).CombinedOutput(); err != nil {
-			return fmt.Errorf("%v: %w\n%s", build, err, out)
-		}
+	if err := compare.Build("gcc", "-O2", "-o", filepath.Join(dir, "echo"), source); err != nil {
+		return err
 	}
 	w := &world{dir: dir}
+	var err error
 	if w.sink, err = newSink(); err != nil {
 		return err
 	}
@@ -216,13 +208,13 @@ func (k *work) run(w *world) error {
 	for f, figure := range k.figures {
 		fmt.Printf("%s: %s\n", k.name, figure)
 		for i, p := range programs {
-			fmt.Printf("  %-32s %34s", p.name, spread(all[i][f]))
+			fmt.Printf("  %-32s %34s", p.name, compare.Spread(all[i][f], "%.4g"))
 			if i > 0 {
 				ratios := make([]float64, *rounds)
 				for r := range ratios {
 					ratios[r] = all[0][f][r] / all[i][f][r]
 				}
-				fmt.Printf("   zocalo by it %s", spread(ratios))
+				fmt.Printf("   zocalo by it %s", compare.Spread(ratios, "%.4g"))
 			}
 			fmt.Println()
 		}
@@ -250,12 +242,6 @@ func (k *work) once(w *world, pr *program) ([]float64, error) {
 	}
 	defer r.stop()
 	return k.measure(w, p, r)
-}
-
-// spread is the median of values, with the least and the greatest.
-func spread(values []float64) string {
-	v := slices.Sorted(slices.Values(values))
-	return fmt.Sprintf("%.4g (%.4g to %.4g)", v[len(v)/2], v[0], v[len(v)-1])
 }
 
 func freePort() (string, error) {

@@ -25,6 +25,8 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"zocalo/bench/peers/compare"
 )
 
 var (
@@ -62,22 +64,13 @@ type relay struct {
 
 func main() {
 	flag.Parse()
-	if err := run(); err != nil {
+	if err := compare.WithZocalo(run); err != nil {
 		fmt.Fprintln(os.Stderr, "udp:", err)
 		os.Exit(1)
 	}
 }
 
-func run() error {
-	dir, err := os.MkdirTemp("", "peers")
-	if err != nil {
-		return err
-	}
-	defer os.RemoveAll(dir)
-	zocalo := filepath.Join(dir, "zocalo")
-	if out, err := exec.Command("go", "build", "-C", "../..", "-o", zocalo, "./cmd/zocalo").CombinedOutput(); err != nil {
-		return fmt.Errorf("building zocalo: %w\n%s", err, out)
-	}
+func run(dir, zocalo string) error {
 	for _, w := range works {
 		if !strings.Contains(w.name, *only) {
 			continue
@@ -128,19 +121,13 @@ func (w work) compare(dir string, relays []*relay) error {
 			rates[i] = relays[0].rates[i] / r.rates[i]
 			costs[i] = r.costs[i] / relays[0].costs[i]
 		}
-		cost, costAdvantage := spread(r.costs, "%.2f"), spread(costs, "%.2f")
+		cost, costAdvantage := compare.Spread(r.costs, "%.2f"), compare.Spread(costs, "%.2f")
 		if slices.ContainsFunc(r.costs, func(c float64) bool { return !(c > 0) }) {
 			cost, costAdvantage = "unknown", "unknown"
 		}
-		fmt.Printf("%-32s %31s %22s %16s %22s %22s\n", "  "+r.name, spread(r.rates, "%.0f"), spread(rates, "%.2f"), spread(r.shares, "%.0f"), cost, costAdvantage)
+		fmt.Printf("%-32s %31s %22s %16s %22s %22s\n", "  "+r.name, compare.Spread(r.rates, "%.0f"), compare.Spread(rates, "%.2f"), compare.Spread(r.shares, "%.0f"), cost, costAdvantage)
 	}
 	return nil
-}
-
-// spread is the median of values, with the least and the greatest.
-func spread(values []float64, format string) string {
-	v := slices.Sorted(slices.Values(values))
-	return fmt.Sprintf(format+" ("+format+" to "+format+")", v[len(v)/2], v[0], v[len(v)-1])
 }
 
 // measure starts the relay, and counts what comes out of it.
