@@ -106,8 +106,18 @@ func TestRecord(t *testing.T) {
 	if err := c.Err(); err != nil {
 		t.Fatal(err)
 	}
+	want := []string{
+		"47 5 80 0",   // send-ack and end of message
+		"43 5 96 0",   // send-ack and attention
+		"42 5 64 254", // and the end
+		"42 5 64 255",
+		"42 5 64 255",
+	}
 	var data []string
 	for _, line := range dissect(t, file.Bytes(), "eth.type", "idp.len", "idp.packet_type", "spp.ctl", "spp.type", "_ws.malformed") {
+		if len(data) == len(want) {
+			break // an acknowledgement that comes after the end may draw an Error
+		}
 		f := strings.Split(numbers(line), ",")
 		if f[0] != "1536" || f[2] != "5" || f[5] != "" {
 			t.Errorf("tshark sees %s", line)
@@ -115,13 +125,6 @@ func TestRecord(t *testing.T) {
 		if f[3] != "128" && f[3] != "192" { // not a system packet
 			data = append(data, strings.Join(f[1:5], " "))
 		}
-	}
-	want := []string{
-		"47 5 80 0",   // send-ack and end of message
-		"43 5 96 0",   // send-ack and attention
-		"42 5 64 254", // and the end
-		"42 5 64 255",
-		"42 5 64 255",
 	}
 	if strings.Join(data, "\n") != strings.Join(want, "\n") {
 		t.Errorf("tshark sees\n%s\nwant\n%s", strings.Join(data, "\n"), strings.Join(want, "\n"))
