@@ -14,7 +14,8 @@ type recorded struct {
 }
 
 // Record returns a link that is l and writes its packets, in both directions,
-// to a capture. Closing it closes l, and leaves the capture open for others.
+// to a capture: those that leave as they are handed to l, which may still refuse
+// them. Closing it closes l, and leaves the capture open for others.
 func Record(l Link, c *Capture) Link { return &recorded{l, c} }
 
 func (l *recorded) ReadFrame(b []byte) (int, error) {
@@ -30,11 +31,8 @@ func (l *recorded) ReadFrame(b []byte) (int, error) {
 }
 
 func (l *recorded) WriteFrame(to HostID, packet []byte) error {
-	err := l.Link.WriteFrame(to, packet)
-	if err == nil {
-		l.c.packet(to, l.Host(), packet)
-	}
-	return err
+	l.c.packet(to, l.Host(), packet) // before it leaves, or its answer could come first in the capture
+	return l.Link.WriteFrame(to, packet)
 }
 
 // A Capture is a file of frames in the pcapng format
