@@ -290,7 +290,7 @@ func TestErrorQueueICMP(t *testing.T) {
 
 // A datagram that is longer than the path is refused, with the MTU.
 func TestErrorQueueMTU(t *testing.T) {
-	inNamespace(t, []string{"link set lo mtu 1500"}, func() {
+	testenv.InNamespace(t, []string{"link set lo mtu 1500"}, func() {
 		s, err := socket.New(socket.Inet, socket.Datagram, 0)
 		check(t, err)
 		defer s.Close()
@@ -312,7 +312,7 @@ func TestErrorQueueMTU(t *testing.T) {
 
 // Segments longer than the path's packets leave one by one, in fragments.
 func TestTrainLongerThanPath(t *testing.T) {
-	inNamespace(t, []string{"link set lo mtu 1500"}, func() {
+	testenv.InNamespace(t, []string{"link set lo mtu 1500"}, func() {
 		a, b := udp.pair(t)
 		for range 2 {
 			n, err := a.SendBatch(batch(2000, 2000, 2000, 500, 1000, 1000))
@@ -335,7 +335,7 @@ func TestTrainLongerThanPath(t *testing.T) {
 // A destination whose packets are short gets its datagrams one by one, and
 // others their trains as before, of the same socket.
 func TestTrainToShortPath(t *testing.T) {
-	inNamespace(t, []string{"route add local 127.7.0.0/16 dev lo table local mtu 800"}, func() {
+	testenv.InNamespace(t, []string{"route add local 127.7.0.0/16 dev lo table local mtu 800"}, func() {
 		from := bindTo(t, socket.Inet, "0.0.0.0:0")
 		short, other := bindTo(t, socket.Inet, "127.7.0.1:0"), udp.bound(t)
 		for _, s := range []*socket.Socket{short, other} {

@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"zocalo/internal/testenv"
 	"zocalo/socket"
 )
 
@@ -13,7 +14,7 @@ import (
 // IPv4, and a sender to them of UDP datagrams in as many flows as there are
 // numbers: nobody else is at the far end.
 func inFanout(t *testing.T, group string, f func(pair [2]*socket.Socket, send func(from, n int))) {
-	inNamespace(t, append(slices.Clone(veth), "neigh add 10.9.0.2 lladdr 02:00:00:00:00:02 dev ve0 nud permanent"), func() {
+	testenv.InNamespace(t, append(slices.Clone(veth), "neigh add 10.9.0.2 lladdr 02:00:00:00:00:02 dev ve0 nud permanent"), func() {
 		pair, send := fanoutPair(t, group)
 		f(pair, send)
 	})

@@ -58,7 +58,7 @@ func accepted(t *testing.T, l *socket.Socket) *socket.Socket {
 
 // A connection that netfilter redirected tells where it was made to.
 func TestOriginalDestination(t *testing.T) {
-	inNamespace(t, []string{"addr add fd00::7/128 dev lo nodad"}, func() {
+	testenv.InNamespace(t, []string{"addr add fd00::7/128 dev lo nodad"}, func() {
 		for _, c := range []struct {
 			kind           testKind
 			family, to, by string
@@ -92,7 +92,7 @@ func TestTransparentProxy(t *testing.T) {
 		return s.Bind(loopback(0))
 	}
 	routes := []string{"rule add fwmark 7 lookup 100", "route add local 192.0.2.0/24 dev lo table 100"}
-	inNamespace(t, routes, func() {
+	testenv.InNamespace(t, routes, func() {
 		proxy := bindTo(t, socket.Inet, "127.0.0.1:0", transparent, func(s *socket.Socket) error { return socket.ReceiveOriginalDestination.Set(s, true) })
 		l := tcp.bound(t)
 		check(t, transparent(l))
@@ -130,7 +130,7 @@ func TestTransparentProxy(t *testing.T) {
 
 // Packets leave with the priority, the mark and the class that were set.
 func TestPacketFields(t *testing.T) {
-	inNamespace(t, nil, func() {
+	testenv.InNamespace(t, nil, func() {
 		nft(t, `table ip t {
 			counter queueing {}
 			counter marked {}
@@ -169,7 +169,7 @@ func TestPacketFields(t *testing.T) {
 // A connection whose packets get lost ends when the options say, and not after
 // the system's quarter of an hour, or two hours if it is idle.
 func TestConnectionTimeouts(t *testing.T) {
-	inNamespace(t, nil, func() {
+	testenv.InNamespace(t, nil, func() {
 		l := tcp.listener(t)
 		writer := connected(t, tcp, l.Name(), func(s *socket.Socket) error { return socket.UserTimeout.Set(s, 300*time.Millisecond) })
 		idle := connected(t, tcp, l.Name(), func(s *socket.Socket) error { return socket.KeepAlive.Set(s, true) },

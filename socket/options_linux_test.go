@@ -179,7 +179,7 @@ func join(text string) func(*socket.Socket) error {
 // Members of a group receive, those of a source from it alone, and others and
 // those who left do not.
 func TestMulticast(t *testing.T) {
-	inNamespace(t, veth, func() {
+	testenv.InNamespace(t, veth, func() {
 		only := func(s *socket.Socket) error { return socket.MulticastAll.Set(s, false) }
 		member := bindTo(t, socket.Inet, "0.0.0.0:7000", only, join("239.1.1.1"))
 		twin := bindTo(t, socket.Inet, "239.1.1.1:7000", only, join("239.1.1.1%ve0")) // of the same group, each gets a copy
@@ -225,7 +225,7 @@ func TestMulticast(t *testing.T) {
 // A socket on a device receives what comes from it alone; broadcast needs its
 // option.
 func TestDeviceAndBroadcast(t *testing.T) {
-	inNamespace(t, veth, func() {
+	testenv.InNamespace(t, veth, func() {
 		device := func(name string) func(*socket.Socket) error {
 			return func(s *socket.Socket) error { return socket.Device.Set(s, name) }
 		}
@@ -328,7 +328,7 @@ func TestIncomingCPU(t *testing.T) {
 // With a connection's cookie at hand, the data goes with the first packet:
 // the connection stands only once something is written.
 func TestFastOpen(t *testing.T) {
-	inNamespace(t, nil, func() {
+	testenv.InNamespace(t, nil, func() {
 		check(t, os.WriteFile("/proc/sys/net/ipv4/tcp_fastopen", []byte("519"), 0)) // both sides, and without cookies
 		l := tcp.bound(t)
 		check(t, socket.FastOpen.Set(l, 10))
@@ -354,7 +354,7 @@ func TestFastOpen(t *testing.T) {
 // A connection is made to an address that is not the machine's, and arrives
 // with it, by a rule that routes the marked packets here.
 func TestMarkAndTransparent(t *testing.T) {
-	inNamespace(t, []string{"rule add fwmark 7 lookup 100", "route add local 192.0.2.0/24 dev lo table 100"}, func() {
+	testenv.InNamespace(t, []string{"rule add fwmark 7 lookup 100", "route add local 192.0.2.0/24 dev lo table 100"}, func() {
 		l := bindTo(t, socket.Inet, "0.0.0.0:7000", func(s *socket.Socket) error { return socket.ReceivePacketInfo.Set(s, true) })
 		c := bindTo(t, socket.Inet, "0.0.0.0:0")
 		m := &socket.Message{Buffers: [][]byte{[]byte("x")}, Peer: socket.InetName(netip.MustParseAddrPort("192.0.2.5:7000"))}

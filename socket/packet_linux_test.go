@@ -8,6 +8,7 @@ import (
 	"syscall"
 	"testing"
 
+	"zocalo/internal/testenv"
 	"zocalo/socket"
 )
 
@@ -36,7 +37,7 @@ func device(t *testing.T, name string) *net.Interface {
 // Frames and packets pass over a pair of interfaces, with what is known of
 // them.
 func TestPackets(t *testing.T) {
-	inNamespace(t, veth, func() {
+	testenv.InNamespace(t, veth, func() {
 		ve0, ve1 := device(t, "ve0"), device(t, "ve1")
 		quiet := func(s *socket.Socket) error { return socket.IgnoreOutgoing.Set(s, true) }
 		a := packetSocket(t, socket.Datagram, socket.PacketName(ve0.Index, experimental, nil), quiet)
@@ -105,7 +106,7 @@ func TestPackets(t *testing.T) {
 
 // The sockets of a group take turns.
 func TestFanout(t *testing.T) {
-	inNamespace(t, veth, func() {
+	testenv.InNamespace(t, veth, func() {
 		ve0, ve1 := device(t, "ve0"), device(t, "ve1")
 		name := socket.PacketName(ve1.Index, experimental, nil)
 		group, err := socket.ParseFanoutGroup("7:lb")

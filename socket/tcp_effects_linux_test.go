@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"zocalo/internal/testenv"
 	"zocalo/socket"
 )
 
@@ -70,7 +71,7 @@ func tcpCounter(t *testing.T, name string) int {
 // Data goes with the first packet both ways of having a cookie: without any,
 // and with that of an earlier connection. The kernel's own counters say so.
 func TestFastOpenData(t *testing.T) {
-	inNamespace(t, nil, func() {
+	testenv.InNamespace(t, nil, func() {
 		check(t, os.WriteFile("/proc/sys/net/ipv4/tcp_fastopen", []byte("3"), 0)) // both sides, with cookies
 		l := tcp.bound(t)
 		check(t, socket.FastOpen.Set(l, 10))

@@ -13,50 +13,22 @@ import (
 	"net"
 	"os"
 	"os/exec"
-	"runtime"
 	"strings"
 	"sync"
 	"testing"
 	"time"
 
 	"github.com/quic-go/quic-go"
-	"golang.org/x/sys/unix"
 
 	"zocalo/internal/testenv"
 	"zocalo/relay/datagrams"
 	"zocalo/socket"
 )
 
-// inNamespace runs f in a network namespace of its own, after the commands of
-// ip(8) that prepare it. Sockets that f opens belong to it; goroutines that it
-// starts do not.
-func inNamespace(t *testing.T, commands []string, f func()) {
-	t.Helper()
-	testenv.Root(t)
-	ip := testenv.Program(t, "ip")
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		runtime.LockOSThread() // and never unlocked: the thread ends with the goroutine
-		if err := unix.Unshare(unix.CLONE_NEWNET); err != nil {
-			t.Errorf("unshare: %v", err)
-			return
-		}
-		for _, command := range append([]string{"link set lo up"}, commands...) {
-			if out, err := exec.Command(ip, strings.Fields(command)...).CombinedOutput(); err != nil {
-				t.Errorf("ip %s: %v: %s", command, err, out)
-				return
-			}
-		}
-		f()
-	}()
-	<-done
-}
-
 // What is sent to a group, or to all of a network, is a peer's message like
 // any other, and its answer comes from an address of the machine.
 func TestGroupsAndBroadcast(t *testing.T) {
-	inNamespace(t, []string{
+	testenv.InNamespace(t, []string{
 		"link add ve0 type veth peer name ve1", "addr add 10.9.0.1/24 dev ve0", "link set ve0 up", "link set ve1 up",
 	}, func() {
 		group, err := socket.ParseGroup("239.1.2.3%ve0")
