@@ -2,6 +2,7 @@ package xns
 
 import (
 	"errors"
+	"net"
 	"syscall"
 	"time"
 )
@@ -148,6 +149,8 @@ func (c *conn) written() {
 // mayWrite says why nothing can be written, if so. The caller holds mu.
 func (c *conn) mayWrite() error {
 	switch {
+	case c.abandoned: // by its own end, whatever the peer says since
+		return net.ErrClosed
 	case c.state == dead && c.err != nil:
 		return c.err
 	case c.state == dead, c.ending(), c.sentEnd, c.sentReply:
