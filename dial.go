@@ -2,6 +2,7 @@ package zocalo
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"slices"
@@ -30,7 +31,28 @@ type Dialer struct {
 	// name is tried beside it (RFC 8305, section 5). Zero or less is
 	// [DefaultAttemptDelay]; less than [LeastAttemptDelay] is that.
 	AttemptDelay time.Duration
+
+	// Except are names not to connect to, as those that have refused. Where no
+	// other is left, dialling fails with [ErrNoOther].
+	Except []socket.Name
+
+	// Schemes are the words of schemes and layers that addresses may have, as "tcp"
+	// and "tls": for addresses that somebody else has written. All that an address
+	// is made of must be among them: tls:db:5432 is tls over tcp. nil allows all that
+	// the program has.
+	Schemes []string
+
+	// Resolver looks up the names of hosts; nil is net.DefaultResolver.
+	Resolver *net.Resolver
+
+	// Permit, if not nil, says why a name must not be connected to. Where no other
+	// is left, dialling fails with what it said of the first.
+	Permit func(socket.Name) error
 }
+
+// ErrNoOther says that an address means no names but those that a [Dialer] is to
+// leave out.
+var ErrNoOther = errors.New("no other name is left to try")
 
 // Dial connects to the address with a zero [Dialer].
 func Dial(ctx context.Context, text string) (*socket.Socket, error) {
@@ -72,11 +94,40 @@ func (d *Dialer) Dial(ctx context.Context, text string) (*socket.Socket, error) 
 // An address that means no name, as fd:3 or exec:date, is opened by its
 // scheme.
 //
+// The layers of the address, as TLS, begin over what was connected; Timeout and
+// the option handshake-timeout bound that.
+//
 // The end of ctx ends the call with ctx's error, and has no effect on a socket
 // that was returned. If no name could be connected to the error is a
 // [*NamesError]. Errors of the address itself are those of package address.
+//
+// The option retry= tries again; where it is given ctx ends the pauses too.
 func (d *Dialer) DialAddress(ctx context.Context, a address.Address) (*socket.Socket, error) {
-	o, err := newOpening(a, false)
+	return retried(ctx, a, func() (*socket.Socket, error) { return d.dialOnce(ctx, a) })
+}
+
+// retried opens an address as often as its option retry= says, until it can be.
+func retried[T any](ctx context.Context, a address.Address, open func() (T, error)) (T, error) {
+	retries, _ := address.Retry.In(a.Settings)
+	pause, given := address.RetryInterval.In(a.Settings)
+	if !given {
+		pause = address.DefaultRetryInterval
+	}
+	for ; ; retries-- {
+		opened, err := open()
+		if err == nil || retries <= 0 {
+			return opened, err
+		}
+		select {
+		case <-ctx.Done():
+			return opened, err
+		case <-time.After(pause):
+		}
+	}
+}
+
+func (d *Dialer) dialOnce(ctx context.Context, a address.Address) (*socket.Socket, error) {
+	o, err := newOpening(a, false, d.Schemes, d.Resolver)
 	if err != nil {
 		return nil, err
 	}
@@ -92,11 +143,23 @@ func (d *Dialer) DialAddress(ctx context.Context, a address.Address) (*socket.So
 	}
 
 	if s, ok, err := o.direct(bounded); ok {
+		if err == nil {
+			s, err = o.overLayers(bounded, s)
+		}
 		return s, explain(err, nil)
 	}
 	names, err := o.names(bounded)
 	if err != nil {
 		return nil, explain(err, nil)
+	}
+	if d.Except != nil {
+		names = slices.DeleteFunc(names, func(n socket.Name) bool { return slices.Contains(d.Except, n) })
+		if len(names) == 0 {
+			return nil, o.failed(ErrNoOther)
+		}
+	}
+	if names, err = d.permitted(names); err != nil {
+		return nil, o.failed(err)
 	}
 	r, err := newRoute(bounded, o, names)
 	if err != nil {
@@ -104,12 +167,32 @@ func (d *Dialer) DialAddress(ctx context.Context, a address.Address) (*socket.So
 	}
 	s, errs := r.connect(bounded, d.delay())
 	if s != nil {
-		return s, nil
+		s, err := o.overLayers(bounded, s)
+		return s, explain(err, nil)
 	}
 	for i, err := range errs {
 		errs[i] = explain(err, dialAdvice)
 	}
 	return nil, &NamesError{Address: o.text, Errs: errs}
+}
+
+// permitted returns the names that Permit has nothing against.
+func (d *Dialer) permitted(names []socket.Name) (permitted []socket.Name, first error) {
+	if d.Permit == nil {
+		return names, nil
+	}
+	for _, n := range names {
+		err := d.Permit(n)
+		if err == nil {
+			permitted = append(permitted, n)
+		} else if first == nil {
+			first = err
+		}
+	}
+	if permitted != nil {
+		first = nil
+	}
+	return permitted, first
 }
 
 func (d *Dialer) timeout(a address.Address) time.Duration {
@@ -148,7 +231,7 @@ func newRoute(ctx context.Context, o *opening, names []socket.Name) (*route, err
 	}
 	sources, err := o.scheme.Source(ctx, o.target, text)
 	if err != nil {
-		return nil, o.failed(err)
+		return nil, o.failed(fmt.Errorf("%s=%s: %w", address.Bind.Name, text, err))
 	}
 	r.sources = make(map[socket.Domain]socket.Name)
 	for _, n := range slices.Backward(sources) { // so that the first of each domain stays
@@ -196,6 +279,9 @@ func (r *route) attempt(ctx context.Context, n socket.Name) (*socket.Socket, err
 		err = r.bind(ctx, s, source)
 	}
 	if err == nil {
+		if to, several := r.answerers(n); several {
+			return unconnected(s, to)
+		}
 		err = s.Connect(ctx, n)
 	}
 	if err == nil && connects(s.Type()) && !s.Peer().IsZero() && s.Name() == s.Peer() {

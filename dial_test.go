@@ -125,7 +125,7 @@ func TestDialRealErrors(t *testing.T) {
 		err     error
 		advice  string
 	}{
-		{"tcp:" + refused, syscall.ECONNREFUSED, "nobody listens there"},
+		{"tcp:" + refused, syscall.ECONNREFUSED, "nothing is listening there"},
 		{"unix:" + missing, syscall.ENOENT, "there is no such socket"},
 		{strings.Replace(dgram, "-dgram", "", 1), syscall.EPROTOTYPE, "another type"},
 		{"fd:12345", syscall.EBADF, "nothing was inherited"},
@@ -231,5 +231,23 @@ func TestDialFile(t *testing.T) {
 	b := make([]byte, 16)
 	if n, err := s.Read(b); err != nil || string(b[:n]) != "hola" {
 		t.Errorf("read %q, %v", b[:n], err)
+	}
+}
+
+// A source port that somebody has is no port of a listener that is taken.
+func TestSourcePortInUse(t *testing.T) {
+	l, err := zocalo.Listen(t.Context(), "tcp:127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	own := l.Name().String()
+	s, err := zocalo.Dial(t.Context(), "tcp:"+own+",bind="+own)
+	if err == nil {
+		s.Close()
+		t.Fatal("the name of a listener was had a second time")
+	}
+	if !strings.Contains(err.Error(), "source port") || !errors.Is(err, syscall.EADDRINUSE) {
+		t.Errorf("%v", err)
 	}
 }

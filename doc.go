@@ -17,6 +17,19 @@
 // of time. The errors of both say in one line what was tried, what came back
 // and what to do.
 //
+// # Addresses from outside
+//
+// An address can do what the user who runs the program can: connect to a host behind
+// a firewall, open a file, take an inherited descriptor, read a key from a path in an
+// option and, where the program has called process.Register of zocalo/process, run a
+// command. So one that somebody else has written, as in a request or a database, is
+// not to be trusted more than a command of theirs. Where only a part of it is theirs,
+// as the host, [address.Escape] keeps it in its place. Where all of it is, give a
+// [Dialer] or [ListenConfig] the Schemes that it may have, and a Dialer a Permit for
+// the names that it may reach; and look at the Settings of the parsed [address.Address]
+// before it is used: options can name files. Passwords and keys are read from files
+// (password-file=, key=), so that no address has them and no error prints them.
+//
 // # What is where
 //
 //   - package [zocalo/socket] is the socket itself, with the calls of the
@@ -27,8 +40,8 @@
 //     options that every scheme takes.
 //   - package zocalo/server serves what a Listener accepts: bounds, allow
 //     lists, an end in good order, the echo handler.
-//   - package zocalo/relay joins two sockets, and passes on what each sends;
-//     zocalo/relay/bridge does so for all that come to an address.
+//   - package zocalo/relay joins what comes to one address with another, and
+//     zocalo/relay/join two sockets that are there already.
 //   - package zocalo/frame makes messages of a stream.
 //   - package zocalo/bench measures, zocalo/check tries what a kind of socket
 //     promises, and zocalo/sockstat lists the sockets of this host.

@@ -3,10 +3,10 @@ package zocalo
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net"
 	"slices"
 	"strings"
-	"syscall"
 
 	"zocalo/socket"
 )
@@ -21,22 +21,68 @@ type NamesError struct {
 
 var _ net.Error = (*NamesError)(nil)
 
-// Error returns all of it in one line. Where every error has the same advice,
-// it is given once, at the end.
+// A SchemeError says that a [Dialer] or a [ListenConfig] does not allow a scheme or
+// layer of an address.
+type SchemeError struct {
+	Scheme  string
+	Allowed []string
+}
+
+func (e *SchemeError) Error() string {
+	if len(e.Allowed) == 0 {
+		return "scheme " + e.Scheme + " is not allowed here: none is"
+	}
+	return "scheme " + e.Scheme + " is not allowed here: use " + strings.Join(e.Allowed, ", ")
+}
+
+// Error returns all of it in one line. What happened to several names alike, and what
+// to do about it, is said once.
 func (e *NamesError) Error() string {
-	texts := make([]string, len(e.Errs))
-	advice := sharedAdvice(e.Errs)
-	for i, err := range e.Errs {
-		texts[i] = err.Error()
-		if advice != "" {
-			texts[i] = strings.TrimSuffix(texts[i], ": "+advice)
+	type outcome struct{ cause, advice string }
+	var outcomes []outcome
+	names := map[outcome][]string{}
+	for _, err := range e.Errs {
+		o := outcome{cause: socket.ErrorText(err)}
+		if a, ok := err.(*socket.Advised); ok {
+			o = outcome{socket.ErrorText(a.Err), a.Advice}
+			err = a.Err
+		}
+		name := ""
+		if op, ok := err.(*net.OpError); ok && op.Addr != nil {
+			name, o.cause = op.Addr.String(), socket.Cause(op)
+		}
+		if names[o] == nil {
+			outcomes = append(outcomes, o)
+		}
+		names[o] = append(names[o], name)
+	}
+	shared := !slices.ContainsFunc(outcomes, func(o outcome) bool { return o.advice != outcomes[0].advice })
+	texts := make([]string, len(outcomes))
+	for i, o := range outcomes {
+		texts[i] = e.of(names[o]) + o.cause
+		if o.advice != "" && (!shared || i == len(outcomes)-1) {
+			texts[i] += ": " + o.advice
 		}
 	}
-	text := strings.Join(texts, "; ")
-	if advice != "" {
-		text += ": " + advice
+	return e.Address + ": " + strings.Join(texts, "; ")
+}
+
+// mostNames is how many names are listed to which the same happened.
+const mostNames = 3
+
+// of says of which names something is told, "" where the address says so itself.
+func (e *NamesError) of(names []string) string {
+	whole, _, _ := strings.Cut(e.Address, ",")
+	names = slices.DeleteFunc(names, func(n string) bool { return n == "" || strings.HasSuffix(whole, ":"+n) })
+	switch n := len(names); {
+	case n == 0:
+		return ""
+	case n > mostNames:
+		return fmt.Sprintf("%s and %d others: ", strings.Join(names[:mostNames-1], ", "), n-mostNames+1)
+	case n > 1:
+		return strings.Join(names[:n-1], ", ") + " and " + names[n-1] + ": "
 	}
-	return e.Address + ": " + text
+	return names[0] + ": "
 }
 
 // Unwrap returns the errors.
@@ -47,70 +93,6 @@ func (e *NamesError) Timeout() bool { return slices.ContainsFunc(e.Errs, isTimeo
 
 // Temporary is there for net.Error, which deprecates it; it is Timeout.
 func (e *NamesError) Temporary() bool { return e.Timeout() }
-
-// sharedAdvice returns the advice that all errors end with, "" if they do not
-// agree.
-func sharedAdvice(errs []error) string {
-	advice := ""
-	for _, err := range errs {
-		a, ok := err.(*socket.Advised)
-		if !ok || advice != "" && a.Advice != advice {
-			return ""
-		}
-		advice = a.Advice
-	}
-	return advice
-}
-
-// An advice says what to do about an error.
-type advice struct {
-	err  error
-	text string
-}
-
-var dialAdvice = []advice{
-	{syscall.ECONNREFUSED, "nobody listens there: start the server, or check the address"},
-	{syscall.ENOENT, "there is no such socket: start the server, or check the path"},
-	{syscall.ETIMEDOUT, "nobody answered: check the address, and whether a firewall is in the way"},
-	{syscall.EHOSTUNREACH, "no way leads there: check the address and the network"},
-	{syscall.ENETUNREACH, "no way leads there: check the address and the network"},
-	{syscall.EPROTOTYPE, "what listens there is a socket of another type: try the scheme's other forms"},
-	{syscall.EADDRINUSE, "another socket has that name: choose another, or leave bind= away"},
-	{syscall.EADDRNOTAVAIL, "no name of this machine can be had for it: check bind=, or wait until old connections fade away"},
-	{syscall.EACCES, "this user may not connect to it: check the permissions there, or give the option broadcast for a broadcast address"},
-}
-
-var listenAdvice = []advice{
-	{syscall.EADDRINUSE, "the name is taken: choose another, or end the program that has it"},
-	{syscall.EADDRNOTAVAIL, "no interface of this machine has the address"},
-	{syscall.EACCES, "this user may not take that name: choose another"},
-}
-
-// anyAdvice is for what goes wrong whatever was tried.
-var anyAdvice = []advice{
-	{syscall.EMFILE, "this process has too many open descriptors: raise the limit (ulimit -n)"},
-	{syscall.ENFILE, "this machine has too many open descriptors: raise fs.file-max"},
-	{syscall.EAFNOSUPPORT, "this system does not have the domain"},
-	{syscall.EPROTONOSUPPORT, "this system does not have the protocol"},
-	{syscall.EPERM, "it needs a privilege that this process does not have"},
-}
-
-// advised returns err with what to do about it, as the list or anyAdvice has
-// it, unless err says so already or there is nothing to say.
-func advised(err error, list []advice) error {
-	var already *socket.Advised
-	if err == nil || errors.As(err, &already) {
-		return err
-	}
-	for _, l := range [][]advice{list, anyAdvice} {
-		for _, a := range l {
-			if errors.Is(err, a.err) {
-				return &socket.Advised{Err: err, Advice: a.text}
-			}
-		}
-	}
-	return err
-}
 
 // gaveUp returns err with the bound that was reached, if the end of own and
 // not that of the caller's context made it.

@@ -61,5 +61,5 @@ func Example() {
 func ExampleNamesError() {
 	_, err := zocalo.Dial(context.Background(), "unix:/nonexistent/echo.sock")
 	fmt.Println(err)
-	// Output: unix:/nonexistent/echo.sock: connect unix /nonexistent/echo.sock: connect: no such file or directory: there is no such socket: start the server, or check the path
+	// Output: unix:/nonexistent/echo.sock: no such file or directory: there is no such socket: start the server, or check the path
 }

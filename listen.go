@@ -3,6 +3,7 @@ package zocalo
 import (
 	"context"
 	"errors"
+	"net"
 	"slices"
 	"syscall"
 
@@ -14,13 +15,34 @@ import (
 // system chose for the first name was taken for another.
 const mostRounds = 16
 
-// Listen parses the address and listens on it; see [ListenAddress].
+// A ListenConfig listens on addresses. Its zero value is ready to use, and any number
+// of goroutines may use one at once.
+type ListenConfig struct {
+	// Schemes are the words of schemes and layers that addresses may have, as those
+	// of a [Dialer]; nil allows all that the program has.
+	Schemes []string
+
+	// Resolver looks up the names of hosts; nil is net.DefaultResolver.
+	Resolver *net.Resolver
+}
+
+// Listen listens on the address with a zero [ListenConfig].
 func Listen(ctx context.Context, text string) (*Listener, error) {
+	return new(ListenConfig).Listen(ctx, text)
+}
+
+// ListenAddress listens on a parsed address with a zero [ListenConfig].
+func ListenAddress(ctx context.Context, a address.Address) (*Listener, error) {
+	return new(ListenConfig).ListenAddress(ctx, a)
+}
+
+// Listen parses the address and listens on it; see ListenAddress.
+func (c *ListenConfig) Listen(ctx context.Context, text string) (*Listener, error) {
 	a, err := address.Parse(text)
 	if err != nil {
 		return nil, err
 	}
-	return ListenAddress(ctx, a)
+	return c.ListenAddress(ctx, a)
 }
 
 // ListenAddress returns a listener with a socket on each name that the address
@@ -38,11 +60,20 @@ func Listen(ctx context.Context, text string) (*Listener, error) {
 // An address that means no name, as fd:3, is opened by its scheme, and taken
 // as it is: an inherited socket listens already.
 //
+// Where the address has layers, as TLS, connections are accepted once these are
+// ready: handshakes run side by side, bounded in number and by the option
+// handshake-timeout. One that fails concerns its peer alone; see
+// [Listener.OnHandshake].
+//
 // The end of ctx ends the call, and has no effect on a listener that was
 // returned. If a name could not be used the error is a [*NamesError]. Errors
 // of the address itself are those of package address.
-func ListenAddress(ctx context.Context, a address.Address) (*Listener, error) {
-	o, err := newOpening(a, true)
+func (c *ListenConfig) ListenAddress(ctx context.Context, a address.Address) (*Listener, error) {
+	return retried(ctx, a, func() (*Listener, error) { return c.listenOnce(ctx, a) })
+}
+
+func (c *ListenConfig) listenOnce(ctx context.Context, a address.Address) (*Listener, error) {
+	o, err := newOpening(a, true, c.Schemes, c.Resolver)
 	if err != nil {
 		return nil, err
 	}
@@ -50,7 +81,7 @@ func ListenAddress(ctx context.Context, a address.Address) (*Listener, error) {
 		if err != nil {
 			return nil, advised(err, nil)
 		}
-		return newListener(o, []*socket.Socket{s}, nil), nil
+		return newListener(o, []*socket.Socket{o.stack.over(s)}, nil), nil
 	}
 	names, err := o.names(ctx)
 	if err != nil {
@@ -60,6 +91,9 @@ func ListenAddress(ctx context.Context, a address.Address) (*Listener, error) {
 		l := listening{opening: o}
 		errs := l.open(ctx, names)
 		if errs == nil {
+			for i, s := range l.sockets {
+				l.sockets[i] = o.stack.over(s)
+			}
 			return newListener(o, l.sockets, l.lacking), nil
 		}
 		for _, s := range l.sockets {
@@ -133,6 +167,7 @@ func (l *listening) bindTo(ctx context.Context, n socket.Name) error {
 	if err != nil {
 		return err
 	}
+	socket.AnswerAsAsked(s, n)
 	if err := l.bind(ctx, s, n); err != nil {
 		s.Close()
 		return err

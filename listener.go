@@ -15,36 +15,32 @@ type Listener struct {
 	sockets  []*socket.Socket
 	settings socket.Settings
 	skipped  []error
+	stack    *stack // nil without layers
+	word     string // of the scheme
 
-	// With several sockets, each has a goroutine that accepts, from the first
-	// Accept on. Those that have a connection to hand over wait in the channel
-	// in the order in which they came.
-	accepted chan accepted
-	done     chan struct{} // closed by Close
-	mu       sync.Mutex    // of started and closed
-	started  bool
-	closed   bool
-	accepts  sync.WaitGroup
-}
-
-type accepted struct {
-	s   *socket.Socket
-	err error
+	// Of a listener with several sockets. Accept calls take turns, so that nothing is
+	// accepted that nobody has asked for.
+	turn   chan struct{}
+	at     int              // the socket to ask next
+	spare  []*socket.Socket // accepted where a layer cannot wait without accepting
+	done   chan struct{}    // closed by Close
+	mu     sync.Mutex       // of closed
+	closed bool
 }
 
 func newListener(o *opening, sockets []*socket.Socket, skipped []error) *Listener {
 	return &Listener{
-		sockets: sockets, settings: o.target.Settings, skipped: skipped,
-		accepted: make(chan accepted), done: make(chan struct{}),
+		sockets: sockets, settings: o.target.Settings, skipped: skipped, stack: o.stack, word: o.word,
+		turn: make(chan struct{}, 1), done: make(chan struct{}),
 	}
 }
 
 // Accept returns the next connection to any of the sockets, or waits for one.
 // Its options are set as the address says; a connection that does not take
 // them is closed, and the error returned. No socket is favoured: those that
-// have connections are asked in turn. A listener with several sockets may hold
-// one connection of each that Accept has not returned yet, besides the
-// system's queue; Close resets it.
+// have connections are asked in turn. Only a waiting call accepts: a
+// connection that nobody has asked for stays in the system's queue, where a
+// successor with the same sockets finds it.
 //
 // The end of ctx ends this call, with ctx's error, and no other; Close ends
 // them all, with net.ErrClosed. For a kind without connections the error is a
@@ -69,51 +65,93 @@ func (l *Listener) next(ctx context.Context) (*socket.Socket, error) {
 	if len(l.sockets) == 1 {
 		return l.sockets[0].Accept(ctx)
 	}
-	if !l.start() {
-		return nil, l.failed(net.ErrClosed)
-	}
-	if err := ctx.Err(); err != nil {
-		return nil, l.failed(err)
-	}
 	select {
-	case a := <-l.accepted:
-		return a.s, a.err
+	case l.turn <- struct{}{}:
+		defer func() { <-l.turn }()
 	case <-ctx.Done():
 		return nil, l.failed(ctx.Err())
 	case <-l.done:
 		return nil, l.failed(net.ErrClosed)
 	}
-}
-
-// start starts the goroutines, once. It returns false if the listener is
-// closed.
-func (l *Listener) start() bool {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if l.closed || l.started {
-		return !l.closed
+	if l.isClosed() {
+		return nil, l.failed(net.ErrClosed)
 	}
-	l.started = true
+	if err := ctx.Err(); err != nil {
+		return nil, l.failed(err)
+	}
 	for _, s := range l.sockets {
-		l.accepts.Go(func() { l.acceptFrom(s) })
-	}
-	return true
-}
-
-// acceptFrom hands over what one socket accepts. An error too waits for
-// somebody to take it, so one that stays does not make it spin.
-func (l *Listener) acceptFrom(s *socket.Socket) {
-	for {
-		c, err := s.Accept(context.Background())
-		select {
-		case l.accepted <- accepted{c, err}:
-		case <-l.done:
-			if err == nil {
-				c.Abort() // as the system does with those in its queue
-			}
-			return
+		if _, ok := socket.As[socket.AcceptWaiter](s); !ok {
+			return l.acceptAny(ctx)
 		}
 	}
+	for {
+		for range l.sockets {
+			l.at = (l.at + 1) % len(l.sockets)
+			if c, ok, err := l.sockets[l.at].AcceptNow(); ok || err != nil {
+				return c, err
+			}
+		}
+		if err := l.wait(ctx); err != nil {
+			return nil, err
+		}
+	}
+}
+
+// wait waits until one of the sockets has a connection.
+func (l *Listener) wait(ctx context.Context) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	waited := make(chan error)
+	for _, s := range l.sockets {
+		go func() { waited <- s.WaitAccept(ctx) }()
+	}
+	err := <-waited
+	cancel()
+	for range l.sockets[1:] {
+		<-waited
+	}
+	return err
+}
+
+// acceptAny accepts from all of the sockets at once. What more than one of them
+// accepts is for the next call.
+func (l *Listener) acceptAny(ctx context.Context) (*socket.Socket, error) {
+	if len(l.spare) > 0 {
+		s := l.spare[0]
+		l.spare = l.spare[1:]
+		return s, nil
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	type accepted struct {
+		s   *socket.Socket
+		err error
+	}
+	all := make(chan accepted)
+	for _, s := range l.sockets {
+		go func() {
+			s, err := s.Accept(ctx)
+			all <- accepted{s, err}
+		}()
+	}
+	first := <-all
+	cancel()
+	for range l.sockets[1:] {
+		switch other := <-all; {
+		case other.err != nil:
+		case first.err != nil:
+			first = other
+		default:
+			l.spare = append(l.spare, other.s)
+		}
+	}
+	return first.s, first.err
+}
+
+func (l *Listener) isClosed() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.closed
 }
 
 // Close closes the sockets and ends every Accept. It does nothing to
@@ -134,7 +172,12 @@ func (l *Listener) Close() error {
 			first = err
 		}
 	}
-	l.accepts.Wait()
+	l.turn <- struct{}{} // once the last Accept has returned
+	for _, s := range l.spare {
+		s.Abort() // as the system does with those in its queue
+	}
+	l.spare = nil
+	<-l.turn
 	return first
 }
 
@@ -161,6 +204,46 @@ func (l *Listener) Addr() net.Addr { return l.sockets[0].LocalAddr() }
 // Skipped returns why names of the address were left out: an error for each,
 // none where there is a socket for every name.
 func (l *Listener) Skipped() []error { return append([]error(nil), l.skipped...) }
+
+// Notices returns what the layers of the address have to say to the person who
+// opened it, a line each: as that a certificate was made up.
+func (l *Listener) Notices() []string { return l.stack.notices(l.Reach()) }
+
+// Reach returns the address to dial to reach the listener by the first of its names,
+// with what its layers made up, as the pin of a certificate.
+func (l *Listener) Reach() string {
+	text := l.word + ":" + l.Name().String()
+	if l.stack != nil {
+		for _, p := range l.stack.ready {
+			if p.Reach != "" {
+				text += "," + p.Reach
+			}
+		}
+	}
+	return text
+}
+
+// OnHandshake has f told of each connection whose layers are ready, or of why it came to
+// nothing, as by a certificate that the peer did not take: then c is what was accepted
+// beneath. It must be called before Accept; f may run in many goroutines at once.
+func (l *Listener) OnHandshake(f func(c *socket.Socket, err error)) {
+	for _, s := range l.sockets {
+		if layered, ok := s.Unwrap().(*layeredListener); ok {
+			layered.shook = f
+		}
+	}
+}
+
+// HoldAnswers leaves it to the caller to answer peers that ask to be taken on, as a
+// proxy's do ([socket.Requester]). Without it they are told before Accept returns
+// them that they are where they wanted to go. It must be called before Accept.
+func (l *Listener) HoldAnswers() {
+	for _, s := range l.sockets {
+		if layered, ok := s.Unwrap().(*layeredListener); ok {
+			layered.held = true
+		}
+	}
+}
 
 // NetListener returns the listener as a net.Listener, whose connections are
 // *[socket.Socket], for net/http and the like. Its Addr is that of the first

@@ -3,7 +3,7 @@ package zocalo_test
 import (
 	"testing"
 
-	"zocalo/internal/loop"
+	"zocalo/internal/poll"
 	"zocalo/internal/testenv"
 	"zocalo/socket/sockettest"
 )
@@ -12,5 +12,5 @@ func TestMain(m *testing.M) {
 	sockettest.RegisterMemory()
 	registerScripted()
 	registerListed()
-	testenv.Main(m, loop.ClosePipes)
+	testenv.Main(m, poll.ClosePipes)
 }

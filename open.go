@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"slices"
 	"syscall"
 
@@ -16,14 +17,73 @@ type opening struct {
 	text   string // the address, for errors
 	scheme *socket.Scheme
 	target socket.Target
+	stack  *stack
+	word   string // of the scheme, with its layers
 }
 
-func newOpening(a address.Address, passive bool) (*opening, error) {
+// newOpening begins with an address, whose schemes must be among those allowed, if
+// these are not nil.
+func newOpening(a address.Address, passive bool, allowed []string, resolver *net.Resolver) (*opening, error) {
 	t, err := a.Target(passive)
 	if err != nil {
 		return nil, err
 	}
-	return &opening{text: a.String(), scheme: a.Scheme, target: t}, nil
+	if err := allow(a.Scheme, allowed); err != nil {
+		return nil, err
+	}
+	t.Resolver = resolver
+	o := &opening{text: a.String(), scheme: a.Scheme, target: t, word: a.Scheme.Name}
+	if a.Scheme.Carrier != nil {
+		o.scheme = a.Scheme.Carrier
+	}
+	if o.stack, err = stackOf(a, t); err != nil {
+		return nil, o.failed(err)
+	}
+	return o, nil
+}
+
+// CheckAddress returns what is wrong with an address by itself, whatever there is on
+// this machine or another: a port, a name or options that can never be, nil where
+// opening it may do. It looks up nothing, and reads the files that its layers name.
+func CheckAddress(a address.Address, passive bool) error {
+	a, err := address.Parse(a.String()) // whose layers nobody else prepares, or uses
+	if err != nil {
+		return err
+	}
+	o, err := newOpening(a, passive, nil, nil)
+	if err != nil || o.scheme.Resolve == nil {
+		return err
+	}
+	if o.stack != nil {
+		defer o.stack.close()
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel() // so that nothing is looked up
+	var wrong *socket.EndpointError
+	if _, err := o.names(ctx); errors.As(err, &wrong) {
+		return err
+	}
+	return nil
+}
+
+// allow refuses a scheme of which a part is not allowed.
+func allow(s *socket.Scheme, allowed []string) error {
+	if allowed == nil {
+		return nil
+	}
+	words := []string{s.Name}
+	if s.Carrier != nil {
+		words = []string{s.Carrier.Name}
+		for _, l := range s.Layers {
+			words = append(words, l.Name)
+		}
+	}
+	for _, w := range words {
+		if !slices.Contains(allowed, w) {
+			return &SchemeError{Scheme: w, Allowed: allowed}
+		}
+	}
+	return nil
 }
 
 // direct opens what the address means where that has no names; ok is false

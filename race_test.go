@@ -252,12 +252,12 @@ func TestDialErrors(t *testing.T) {
 	begin(t)
 	for _, c := range []struct{ name, address, want string }{
 		{"one name", "scripted:a.refuse",
-			"scripted:a.refuse: connect scripted a.refuse: connection refused: nobody listens there: start the server, or check the address"},
+			"scripted:a.refuse: connection refused: nothing is listening there: start the server, or check the address"},
 		{"same advice is given once", "scripted:a.refuse+b.refuse",
-			"scripted:a.refuse+b.refuse: connect scripted a.refuse: connection refused; connect scripted b.refuse: connection refused: nobody listens there: start the server, or check the address"},
+			"scripted:a.refuse+b.refuse: a.refuse and b.refuse: connection refused: nothing is listening there: start the server, or check the address"},
 		{"advice that differs stays in place", "scripted:a.refuse+b.lack",
-			"scripted:a.refuse+b.lack: connect scripted a.refuse: connection refused: nobody listens there: start the server, or check the address; " +
-				"connect scripted b.lack: address family not supported by protocol: this system does not have the domain"},
+			"scripted:a.refuse+b.lack: a.refuse: connection refused: nothing is listening there: start the server, or check the address; " +
+				"b.lack: address family not supported by protocol: this system does not have the domain"},
 		{"no names", "scripted:none", `scripted:none: "none" means no name at all`},
 		{"wrong endpoint", "scripted:x", `scripted:x: "x" is no name of a scripted socket`},
 	} {

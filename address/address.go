@@ -19,6 +19,8 @@ type Address struct {
 
 	// Settings are the options given, each once, in the order given.
 	Settings socket.Settings
+
+	memo *memo // of an address with layers
 }
 
 // String returns the address as Parse reads it: scheme and options under
@@ -38,10 +40,29 @@ func (a Address) String() string {
 	}
 	b.WriteString(escape(a.Endpoint))
 	for _, s := range a.Settings {
+		if s.Default { // nobody wrote it
+			continue
+		}
 		b.WriteByte(',')
-		b.WriteString(assignment(s.Spec, s.Spec.Format(s.Value)))
+		b.WriteString(assignment(a.Scheme, s.Spec, s.Spec.Format(s.Value)))
 	}
 	return b.String()
+}
+
+// MarshalText returns String.
+func (a Address) MarshalText() ([]byte, error) { return []byte(a.String()), nil }
+
+// UnmarshalText is Parse; "" is the zero Address.
+func (a *Address) UnmarshalText(text []byte) error {
+	if len(text) == 0 {
+		*a = Address{}
+		return nil
+	}
+	parsed, err := Parse(string(text))
+	if err == nil {
+		*a = parsed
+	}
+	return err
 }
 
 // word returns the scheme and the side, as before the colon.
@@ -57,12 +78,19 @@ func (a Address) word() string {
 
 // assignment writes an option and its value; a flag that is on by its name
 // alone.
-func assignment(s *socket.Spec, value string) string {
+func assignment(scheme *socket.Scheme, s *socket.Spec, value string) string {
+	name := qualified(scheme, s)
 	if s.Value == "" && value == flagOn {
-		return s.Name
+		return name
 	}
-	return s.Name + "=" + escape(value)
+	return name + "=" + escape(value)
 }
+
+// Escape returns text as it is written in the endpoint of an address or the value of
+// an option: with its commas doubled, so that none of it is read as an option. What
+// it makes of text that somebody else has written is still whatever the scheme makes
+// of it: a path, a host, or a command.
+func Escape(text string) string { return escape(text) }
 
 func escape(text string) string { return strings.ReplaceAll(text, ",", ",,") }
 
@@ -95,7 +123,8 @@ func (a Address) side() (passive, known bool) {
 // is a [SideError] if the address says or can have only the other side, and
 // an [OptionError] if one of its options belongs to the other side. The
 // passive side's bind= is joined to the endpoint here, so that only whoever
-// connects has to look at [Bind].
+// connects has to look at [Bind]; and the scheme's defaults are among the
+// settings.
 func (a Address) Target(passive bool) (socket.Target, error) {
 	t := socket.Target{Endpoint: a.Endpoint, Passive: passive, Settings: a.Settings}
 	if a.Scheme == nil {
@@ -104,6 +133,7 @@ func (a Address) Target(passive bool) (socket.Target, error) {
 	if err := a.checkSide(passive); err != nil {
 		return t, err
 	}
+	t.Settings = a.Settings.WithDefaults(a.Scheme.Defaults)
 	if host, ok := Bind.In(a.Settings); ok && passive {
 		var err error
 		if t.Endpoint, err = a.boundEndpoint(host); err != nil {
@@ -129,7 +159,7 @@ func (a Address) checkSide(passive bool) error {
 		case passive:
 			return &OptionError{set.Spec.Name, s.Name, "it is for the side that connects, and this one listens"}
 		default:
-			return &OptionError{set.Spec.Name, s.Name, "it is for the side that listens" + listenHint(s)}
+			return &OptionError{set.Spec.Name, s.Name, "it is for the listening side" + listenHint(s)}
 		}
 	}
 	return nil
@@ -144,11 +174,8 @@ func listenHint(s *socket.Scheme) string {
 	if s.NoListen {
 		return ", which " + s.Name + " does not have"
 	}
-	return ": leave it away, or write " + s.Name + listenSuffix + ":"
+	return ": omit it, or write " + s.Name + listenSuffix + ":"
 }
-
-// portEndpoint ends the form of the endpoints that have a host and a port.
-const portEndpoint = ":port"
 
 // boundEndpoint returns the endpoint of a listener on that host.
 func (a Address) boundEndpoint(host string) (string, error) {
@@ -157,10 +184,10 @@ func (a Address) boundEndpoint(host string) (string, error) {
 	}
 	port := strings.TrimPrefix(a.Endpoint, ":")
 	switch {
-	case !strings.HasSuffix(a.Scheme.Endpoint, portEndpoint):
-		return problem("a listener is bound to its endpoint: leave bind away")
+	case !a.Scheme.Port:
+		return problem("a listener is bound to its endpoint: omit bind")
 	case strings.Contains(port, ":"):
-		return problem("the endpoint " + quote(a.Endpoint) + " names a host already: leave one away")
+		return problem("the endpoint " + quote(a.Endpoint) + " names a host already: omit one")
 	case strings.Count(host, ":") == 1, strings.Contains(host, "]:"):
 		return problem("a listener's port is its endpoint's: write bind=HOST alone")
 	}

@@ -14,18 +14,31 @@ type SyntaxError struct {
 
 func (e *SyntaxError) Error() string { return fmt.Sprintf("address %s: %s", quote(e.Text), e.Problem) }
 
-// An UnknownSchemeError says that no scheme has that name.
+// An UnknownSchemeError says that no scheme, or no layer, has that name.
 type UnknownSchemeError struct {
 	Word    string
+	Layer   bool     // it stands where layers do
 	Nearest string   // what may have been meant: a scheme, or a whole address; "" if nothing comes near
+	Plain   bool     // Nearest is the whole, before which a scheme is missing
+	Instead string   // what is here in place of another tool's word
 	Known   []string // every scheme, sorted
 }
 
 func (e *UnknownSchemeError) Error() string {
-	if e.Nearest != "" {
-		return fmt.Sprintf("unknown scheme %s: did you mean %s?", quote(e.Word), e.Nearest)
+	what := "scheme"
+	if e.Layer {
+		what = "layer"
 	}
-	return fmt.Sprintf("unknown scheme %s: the schemes are %s", quote(e.Word), strings.Join(e.Known, ", "))
+	if e.Instead != "" {
+		return fmt.Sprintf("%s is no %s here: %s", quote(e.Word), what, e.Instead)
+	}
+	if e.Nearest != "" {
+		return fmt.Sprintf("unknown %s %s: did you mean %s?", what, quote(e.Word), e.Nearest)
+	}
+	if e.Layer {
+		return fmt.Sprintf("unknown layer %s: the layers are %s", quote(e.Word), strings.Join(e.Known, ", "))
+	}
+	return fmt.Sprintf("unknown scheme %s: 'zocalo explain' lists them all", quote(e.Word))
 }
 
 // An UnknownOptionError says that a scheme has no option of that name.
@@ -39,14 +52,14 @@ type UnknownOptionError struct {
 
 func (e *UnknownOptionError) Error() string {
 	switch {
+	case len(e.Takers) > mostNear:
+		return fmt.Sprintf("%s takes no option %s, which is for %s and others", e.Scheme, e.Word, strings.Join(e.Takers[:mostNear], ", "))
 	case len(e.Takers) > 0:
-		return fmt.Sprintf("%s takes no option %s, which is for %s; it takes %s",
-			e.Scheme, e.Word, strings.Join(e.Takers, ", "), strings.Join(e.Known, ", "))
+		return fmt.Sprintf("%s takes no option %s, which is for %s", e.Scheme, e.Word, strings.Join(e.Takers, ", "))
 	case e.Nearest != "":
-		return fmt.Sprintf("unknown option %s: did you mean %s? %s takes %s",
-			quote(e.Word), e.Nearest, e.Scheme, strings.Join(e.Known, ", "))
+		return fmt.Sprintf("unknown option %s of %s: did you mean %s?", quote(e.Word), e.Scheme, e.Nearest)
 	}
-	return fmt.Sprintf("unknown option %s: %s takes %s", quote(e.Word), e.Scheme, strings.Join(e.Known, ", "))
+	return fmt.Sprintf("unknown option %s: 'zocalo explain %s:' lists those of %s", quote(e.Word), e.Scheme, e.Scheme)
 }
 
 // An OptionError says that an option exists but cannot stand as it does: its

@@ -66,6 +66,6 @@ func ExampleExplain() {
 	//             port: 5346
 	//   socket    socket(AF_INET, SOCK_STREAM, 0)
 	//   socket    socket(AF_INET6, SOCK_STREAM, 0)
-	//   promises  reliable, ordered, unduplicated, connected, urgent (1 octet), not
+	//   promises  reliable, ordered, unduplicated, connected, urgent (1 byte), not
 	//             bounded
 }

@@ -1,7 +1,6 @@
 package address
 
 import (
-	"regexp"
 	"slices"
 	"strings"
 
@@ -17,6 +16,7 @@ type Explanation struct {
 	Side     string              `json:"side"`               // "passive", "active", or "either": the verb decides
 	Form     string              `json:"form,omitempty"`     // the form of the scheme's endpoints, as "host:port"
 	Endpoint []EndpointPart      `json:"endpoint,omitempty"` // the parts of this one
+	Layers   []LayerExplanation  `json:"layers,omitempty"`   // outermost first
 	Kinds    []KindExplanation   `json:"kinds,omitempty"`    // the kinds of socket that it can become; none where only opening it tells
 	Options  []OptionExplanation `json:"options"`            // every option that the scheme and side take: those given come first
 }
@@ -37,12 +37,19 @@ type KindExplanation struct {
 	Unduplicated bool   `json:"unduplicated"`
 	Connected    bool   `json:"connected"`
 	Bounded      bool   `json:"bounded"`
-	Urgent       int    `json:"urgent"` // octets of one urgent message, 0 for none
+	Urgent       int    `json:"urgent"` // bytes of one urgent message, 0 for none
+}
+
+// A LayerExplanation is a layer of the address.
+type LayerExplanation struct {
+	Name string `json:"name"`
+	Doc  string `json:"doc"`
 }
 
 // An OptionExplanation is an option with its value.
 type OptionExplanation struct {
 	Name        string   `json:"name"`
+	Layer       string   `json:"layer,omitempty"` // that knows it
 	Aliases     []string `json:"aliases,omitempty"`
 	Placeholder string   `json:"placeholder,omitempty"` // what follows "=", "" for a flag
 	Given       bool     `json:"given"`
@@ -69,28 +76,36 @@ func Explain(a Address) Explanation {
 		e.Side = sideName(passive)
 	}
 	e.Endpoint = parts(s.Endpoint, a.Endpoint, passive)
+	for _, l := range s.Layers {
+		e.Layers = append(e.Layers, LayerExplanation{l.Name, l.Doc})
+	}
 	for _, k := range s.Kinds(socket.Target{Endpoint: a.Endpoint, Passive: passive, Settings: a.Settings}) {
 		e.Kinds = append(e.Kinds, describe(k))
 	}
 	for _, set := range a.Settings {
-		o := explainOption(set.Spec)
+		o := explainOption(s, set.Spec)
 		o.Given, o.Value = true, set.Spec.Format(set.Value)
 		e.Options = append(e.Options, o)
 	}
 	for _, spec := range Options(s) {
 		given := slices.ContainsFunc(a.Settings, func(set socket.Setting) bool { return set.Spec == spec })
 		if !given && !(known && isOther(spec.Only, passive)) {
-			e.Options = append(e.Options, explainOption(spec))
+			e.Options = append(e.Options, explainOption(s, spec))
 		}
 	}
 	return e
 }
 
-func explainOption(s *socket.Spec) OptionExplanation {
-	o := OptionExplanation{Name: s.Name, Aliases: s.Aliases, Placeholder: s.Value, Default: s.Default, Constant: s.Constant,
+func explainOption(scheme *socket.Scheme, s *socket.Spec) OptionExplanation {
+	o := OptionExplanation{Name: qualified(scheme, s), Aliases: s.Aliases, Placeholder: s.Value, Default: s.Default, Constant: s.Constant,
 		Since: s.Since, Privilege: s.Privilege, Silently: s.Silently, Doc: s.Doc}
 	if s.Only != socket.EitherSide {
 		o.Side = sideName(s.Only == socket.PassiveOnly)
+	}
+	for _, l := range scheme.Layers {
+		if slices.Contains(l.Options, s) {
+			o.Layer = l.Name
+		}
 	}
 	return o
 }
@@ -111,10 +126,6 @@ func describe(k socket.Kind) KindExplanation {
 	}
 }
 
-// plainForm matches the forms whose parts have names: words joined by one
-// separator.
-var plainForm = regexp.MustCompile(`^[a-z]+(?:(:)[a-z]+|(#)[a-z]+#[a-z]+)?$`)
-
 // parts cuts an endpoint as its form says. An endpoint that does not have the
 // form, or a form that is free, makes one part.
 func parts(form, endpoint string, passive bool) []EndpointPart {
@@ -122,18 +133,14 @@ func parts(form, endpoint string, passive bool) []EndpointPart {
 		return nil
 	}
 	names, values := []string{form}, []string{endpoint}
-	if m := plainForm.FindStringSubmatch(form); m != nil {
-		switch sep := m[1] + m[2]; sep {
-		case "":
-		case ":":
-			names = strings.Split(form, sep)
-			i := strings.LastIndexByte(endpoint, ':')
-			values = []string{endpoint[:max(i, 0)], endpoint[i+1:]}
-		default:
-			if all := strings.Split(endpoint, sep); len(all) == strings.Count(form, sep)+1 {
-				names, values = strings.Split(form, sep), all
-			}
-		}
+	switch {
+	case strings.TrimLeft(form, "abcdefghijklmnopqrstuvwxyz:#") != "": // not words joined by one separator
+	case strings.Contains(form, ":"):
+		names = strings.Split(form, ":")
+		i := strings.LastIndexByte(endpoint, ':')
+		values = []string{endpoint[:max(i, 0)], endpoint[i+1:]}
+	case strings.Count(endpoint, "#") == strings.Count(form, "#"):
+		names, values = strings.Split(form, "#"), strings.Split(endpoint, "#")
 	}
 	list := make([]EndpointPart, len(names))
 	for i, name := range names {

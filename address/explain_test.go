@@ -44,7 +44,7 @@ func TestExplain(t *testing.T) {
 	for _, o := range options {
 		names = append(names, o.Name)
 	}
-	if got, want := strings.Join(names, " "), "quiet backlog level label sndtoy toymode bind fork once frame"; got != want {
+	if got, want := strings.Join(names, " "), "quiet backlog level label sndtoy toymode bind retry interval allow max-conns accept-timeout fork once frame no-shutdown"; got != want {
 		t.Errorf("options are %s; want %s", got, want)
 	}
 	if d := cmp.Diff(address.OptionExplanation{Name: "backlog", Placeholder: "NUMBER", Given: true, Value: "5",
@@ -126,7 +126,7 @@ func TestWriteText(t *testing.T) {
             address that it has)
             port: 8080
   socket    socket(AF_TOY, SOCK_STREAM, 0)
-  promises  reliable, ordered, urgent (1 octet), not
+  promises  reliable, ordered, urgent (1 byte), not
             unduplicated, not connected, not bounded
 
 options given

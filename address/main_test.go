@@ -48,7 +48,7 @@ func TestMain(m *testing.M) {
 			return socket.Properties{Reliable: true, Ordered: true, Bounded: k.Type.Bounded(), Urgent: 1}
 		},
 		Schemes: []*socket.Scheme{
-			{Name: "toy", Aliases: []string{"plaything"}, Endpoint: "host:port", Doc: "a stream of toys", Domains: []socket.Domain{toyDomain}, Type: socket.Stream,
+			{Name: "toy", Aliases: []string{"plaything"}, Endpoint: "host:port", Port: true, Doc: "a stream of toys", Domains: []socket.Domain{toyDomain}, Type: socket.Stream,
 				Options: []*socket.Spec{toyLevel.Spec, toyQuiet.Spec, toyLabel.Spec, toySize.Spec, toyWait.Spec, toyMode.Spec},
 				Resolve: resolve, Source: source},
 			{Name: "toy-msg", Endpoint: "path, or @name", Doc: "toys one by one", Domains: []socket.Domain{toyDomain, socket.VSock}, Type: socket.Datagram,

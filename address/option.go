@@ -2,9 +2,12 @@ package address
 
 import (
 	"errors"
+	"net/netip"
 	"slices"
 	"strings"
+	"time"
 
+	"zocalo/frame"
 	"zocalo/socket"
 )
 
@@ -42,14 +45,75 @@ var (
 		Only:    socket.ActiveOnly,
 	}, socket.Duration, nil, nil)
 
-	// Frame names the format that makes messages of a stream. It is text
-	// here; package frame reads it.
+	// HandshakeTimeout bounds the handshakes of all layers of a connection
+	// together. 0 is the default, [DefaultHandshakeTimeout].
+	HandshakeTimeout = socket.NewOption(socket.Spec{
+		Name:    "handshake-timeout",
+		Default: "10s",
+		Doc:     "give a connection up whose layers (TLS, a proxy) are not ready by then",
+		Phase:   socket.Caller,
+	}, socket.Duration, nil, nil)
+
+	// Frame is the format that makes messages of a stream.
 	Frame = socket.NewOption(socket.Spec{
 		Name:    "frame",
-		Default: "none: octets as they come",
+		Default: "none: bytes as they come",
 		Doc:     "how messages are marked on a stream: lines, len16, len32, varint, netstring, fixed:N or chunk:N",
 		Phase:   socket.Caller,
-	}, nonEmpty("FORMAT"), nil, nil)
+	}, frame.Codec, nil, nil)
+
+	// NoShutdown keeps the sending side of a connection open when what was to be
+	// sent has ended.
+	NoShutdown = socket.NewOption(socket.Spec{
+		Name: "no-shutdown", Aliases: []string{"shut-none"},
+		Default: "off: the end of what it is sent is passed on, as a half-close",
+		Doc:     "keep the sending side open once there is nothing more to send, until the peer has finished",
+		Phase:   socket.Caller,
+	}, socket.Flag, nil, nil)
+
+	// Retry is how often connecting, or listening, is tried again, RetryInterval apart.
+	Retry = socket.NewOption(socket.Spec{
+		Name:    "retry",
+		Default: "0",
+		Doc:     "try to connect, or to listen, so many times more, interval= apart",
+		Phase:   socket.Caller,
+	}, socket.AtLeast(socket.Integer, 0), nil, nil)
+
+	// RetryInterval is the pause between two tries of Retry, [DefaultRetryInterval].
+	RetryInterval = socket.NewOption(socket.Spec{
+		Name:    "interval",
+		Default: "1s",
+		Doc:     "the pause between two tries of retry=",
+		Phase:   socket.Caller,
+	}, socket.Duration, nil, nil)
+
+	// Allow is a peer, or a prefix of peers, whom alone a listener serves; the verb
+	// sees to it, see its flag --allow.
+	Allow = socket.NewOption(socket.Spec{
+		Name: "allow", Aliases: []string{"range"},
+		Default: "everybody",
+		Doc:     "serve only peers of this address or prefix, as --allow has it",
+		Phase:   socket.Caller,
+		Only:    socket.PassiveOnly,
+	}, peers("PEERS"), nil, nil)
+
+	// MaxConns is how many connections of a listener the verb serves at once.
+	MaxConns = socket.NewOption(socket.Spec{
+		Name: "max-conns", Aliases: []string{"max-children"},
+		Default: "the verb's",
+		Doc:     "connections served at once, as --max-conns has it",
+		Phase:   socket.Caller,
+		Only:    socket.PassiveOnly,
+	}, socket.AtLeast(socket.Integer, 1), nil, nil)
+
+	// AcceptTimeout is how long a listener for one peer waits for it.
+	AcceptTimeout = socket.NewOption(socket.Spec{
+		Name:    "accept-timeout",
+		Default: "0, for ever",
+		Doc:     "give up when nobody came by then, as listen's --accept-timeout has it",
+		Phase:   socket.Caller,
+		Only:    socket.PassiveOnly,
+	}, socket.Duration, nil, nil)
 
 	// Fork says that a listener serves many peers, at once. It is the
 	// opposite of [Once]; where neither is given, the verb decides.
@@ -70,6 +134,30 @@ var (
 		Only:    socket.PassiveOnly,
 	}, socket.Flag, nil, nil)
 )
+
+// DefaultHandshakeTimeout is how long the layers of a connection may take to be
+// ready.
+const DefaultHandshakeTimeout = 10 * time.Second
+
+// DefaultRetryInterval is the pause between two tries to connect.
+const DefaultRetryInterval = time.Second
+
+// peers is the codec of who is served: what is not an address or a prefix is
+// KIND:VALUE, as uid:0, which the verb knows.
+func peers(placeholder string) socket.Codec[string] {
+	c := nonEmpty(placeholder)
+	parse := c.Parse
+	c.Parse = func(text string) (string, error) {
+		_, noAddress := netip.ParseAddr(text)
+		_, noPrefix := netip.ParsePrefix(text)
+		kind, _, named := strings.Cut(text, ":")
+		if noAddress != nil && noPrefix != nil && !(named && slices.Contains([]string{"uid", "gid", "cert"}, kind)) {
+			return "", errors.New("it must be an address, a prefix as 10.0.0.0/8, uid:N, gid:N or cert:NAME")
+		}
+		return parse(text)
+	}
+	return c
+}
 
 // nonEmpty is the codec of text that may not be empty.
 func nonEmpty(placeholder string) socket.Codec[string] {
@@ -96,13 +184,26 @@ var general = []struct {
 		queue := s.Resolve != nil && (s.Type == socket.Stream || s.Type == socket.SeqPacket)
 		return unless(queue && !s.NoListen, "it has no queue of connections")
 	}},
-	{ConnectTimeout.Spec, func(s *socket.Scheme) string {
-		return unless(s.Resolve != nil && !s.NoDial, "it connects to nothing")
-	}},
-	{Fork.Spec, func(s *socket.Scheme) string { return unless(!s.NoListen, "it does not listen") }},
-	{Once.Spec, func(s *socket.Scheme) string { return unless(!s.NoListen, "it does not listen") }},
+	{ConnectTimeout.Spec, connects},
+	{Retry.Spec, opens},
+	{RetryInterval.Spec, opens},
+	{Allow.Spec, listens},
+	{MaxConns.Spec, listens},
+	{AcceptTimeout.Spec, listens},
+	{HandshakeTimeout.Spec, func(s *socket.Scheme) string { return unless(s.Layers != nil, "it has no layers") }},
+	{Fork.Spec, listens},
+	{Once.Spec, listens},
 	{Frame.Spec, func(*socket.Scheme) string { return "" }},
+	{NoShutdown.Spec, func(*socket.Scheme) string { return "" }},
 }
+
+func connects(s *socket.Scheme) string {
+	return unless(s.Resolve != nil && !s.NoDial, "it connects to nothing")
+}
+
+func opens(s *socket.Scheme) string { return unless(s.Resolve != nil, "it connects to nothing") }
+
+func listens(s *socket.Scheme) string { return unless(!s.NoListen, "it does not listen") }
 
 func unless(holds bool, reason string) string {
 	if holds {
@@ -112,9 +213,14 @@ func unless(holds bool, reason string) string {
 }
 
 // Options returns every option that the scheme takes: its own, in its order,
-// then the general ones.
+// then those of its layers, the outermost first, and the general ones.
 func Options(s *socket.Scheme) []*socket.Spec {
 	all := slices.Clone(s.Options)
+	for i, l := range s.Layers {
+		if !slices.Contains(s.Layers[:i], l) {
+			all = append(all, l.Options...)
+		}
+	}
 	for _, g := range general {
 		if g.refuses(s) == "" {
 			all = append(all, g.spec)
@@ -126,10 +232,18 @@ func Options(s *socket.Scheme) []*socket.Spec {
 // Lookup finds an option of the scheme by its name or another spelling of it,
 // in any case. One that the scheme does not take is an [*OptionError] if it is
 // a general one, else an [*UnknownOptionError].
+//
+// Where a layer and what is beneath it have options of one name, that of the
+// layer goes before it, as in tls.alpn; the bare name is an [*OptionError].
 func Lookup(s *socket.Scheme, word string) (*socket.Spec, error) {
 	name := strings.ToLower(word)
+	if owner, option, ok := strings.Cut(name, "."); ok {
+		if spec := find(optionsOf(s, owner), option); spec != nil {
+			return spec, nil
+		}
+	}
 	if spec := find(Options(s), name); spec != nil {
-		return spec, nil
+		return spec, ambiguous(s, spec, name)
 	}
 	for _, g := range general {
 		if goesBy(g.spec, name) {

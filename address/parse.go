@@ -25,7 +25,10 @@ var suffixes = []struct {
 // and, for a scheme of a package that the program does not import,
 // [*socket.UnsupportedError].
 func Parse(text string) (Address, error) {
-	fields := split(text)
+	if err := twoSides(text); err != nil {
+		return Address{}, err
+	}
+	fields := respell(split(text))
 	a, err := parseHead(fields[0])
 	if err != nil {
 		return Address{}, err
@@ -75,8 +78,10 @@ func split(text string) []string {
 // parseHead reads SCHEME:ENDPOINT.
 func parseHead(head string) (Address, error) {
 	word, endpoint, colon := strings.Cut(head, ":")
-	a, known := lookup(word)
+	a, known, err := lookup(word)
 	switch {
+	case err != nil:
+		return a, err
 	case known:
 	case head == "":
 		return a, &SyntaxError{head, "it is empty: write SCHEME:ENDPOINT, as tcp:127.0.0.1:5346"}
@@ -85,8 +90,14 @@ func parseHead(head string) (Address, error) {
 	default:
 		return a, unknownScheme(word, head)
 	}
+	if !colon && a.Scheme.Name == "pipe" { // socat's is one without a name
+		return a, &SyntaxError{head, "it has no endpoint: write pipe:path, or 'zocalo echo ADDRESS' for what sends everything back"}
+	}
 	if !colon && a.Scheme.Endpoint != "" {
 		return a, &SyntaxError{head, "it has no endpoint: write " + a.word() + ":" + a.Scheme.Endpoint}
+	}
+	if a.Scheme.Layers != nil {
+		a.memo = &memo{made: map[any]any{}}
 	}
 	a.Endpoint = strings.TrimPrefix(endpoint, "//")
 	if a.Scheme.Endpoint == "" && a.Endpoint != "" {
@@ -95,19 +106,21 @@ func parseHead(head string) (Address, error) {
 	return a, nil
 }
 
-// lookup finds the scheme of a word, with its side.
-func lookup(word string) (a Address, known bool) {
+// lookup finds the scheme of a word, with its side. An error is one of the
+// layers in it.
+func lookup(word string) (a Address, known bool, err error) {
 	word = strings.ToLower(word)
-	if a.Scheme, known = socket.LookupScheme(word); known {
-		return a, true
+	if noScheme[word] != "" { // though a layer may be called so, as that of proxy-listen:
+		return a, false, nil
 	}
 	base, listen, sided := cutSide(word)
-	if !sided {
-		return a, false
+	if a.Scheme, err = schemeOf(word); a.Scheme != nil || !sided {
+		return a, a.Scheme != nil, err
 	}
-	a.Scheme, known = socket.LookupScheme(base)
+	a.Scheme, err = schemeOf(base)
+	known = a.Scheme != nil
 	a.Listen, a.Connect = known && listen, known && !listen
-	return a, known
+	return a, known, err
 }
 
 // cutSide takes the side off a scheme's word, which is in lower case.
@@ -128,6 +141,12 @@ func (a *Address) add(field string) error {
 	}
 	spec, err := Lookup(a.Scheme, name)
 	if err != nil {
+		switch ours, dropped := respelled(a.Scheme, strings.ToLower(name), text); {
+		case dropped:
+			return nil
+		case ours != "":
+			return a.add(ours)
+		}
 		return err
 	}
 	switch {
@@ -140,15 +159,16 @@ func (a *Address) add(field string) error {
 	if err != nil {
 		return &OptionError{spec.Name, a.Scheme.Name, err.Error()}
 	}
+	times := 0
 	for _, s := range a.Settings {
 		if s.Spec != spec {
 			continue
 		}
-		if spec.Repeatable {
-			break
+		if times++; spec.Repeatable || times < a.places(spec) {
+			continue
 		}
 		if had, has := spec.Format(s.Value), spec.Format(value); had != has {
-			return &OptionError{spec.Name, a.Scheme.Name, "it is given twice, as " + quote(had) + " and " + quote(has) + ": leave one away"}
+			return &OptionError{spec.Name, a.Scheme.Name, "it is given twice, as " + quote(had) + " and " + quote(has) + ": omit one"}
 		}
 		return nil
 	}
@@ -161,7 +181,7 @@ func (a Address) contradiction() error {
 	once, first := Once.In(a.Settings)
 	fork, second := Fork.In(a.Settings)
 	if first && second && once == fork {
-		return &OptionError{Once.Name, a.Scheme.Name, "it is the opposite of fork: leave one away"}
+		return &OptionError{Once.Name, a.Scheme.Name, "it is the opposite of fork: omit one"}
 	}
 	return nil
 }

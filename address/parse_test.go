@@ -10,6 +10,7 @@ import (
 	"unicode"
 
 	"zocalo/address"
+	"zocalo/frame"
 	"zocalo/socket"
 )
 
@@ -113,8 +114,8 @@ func TestParseRefuses(t *testing.T) {
 		{"toy", syntax, "it has no endpoint: write toy:host:port"},
 		{"toy-listen", syntax, "it has no endpoint: write toy-listen:host:port"},
 		{"toybox:x", syntax, "toybox takes no endpoint: write toybox alone"},
-		{"toy:1,", syntax, `address "toy:1,": an option's name is missing`},
-		{"toy:1,,,", syntax, "a comma itself is written ,,"},
+		{"toy:1,=", syntax, `address "toy:1,=": an option's name is missing`},
+		{"toy:1,,quiet,=", syntax, "a comma itself is written ,,"},
 		{"toy:1,=x", syntax, "an option's name is missing"},
 		{"/run/x.sock", syntax, "did you mean unix:/run/x.sock?"},
 		{"8080", syntax, "did you mean tcp:8080?"},
@@ -127,21 +128,26 @@ func TestParseRefuses(t *testing.T) {
 		{"Toyy-L:1", scheme, "did you mean toy-listen?"},
 		{"toynte:1", scheme, "did you mean toynet?"},
 		{"toy-listen-listen:1", scheme, "unknown scheme"},
-		{"abstract-listen:x", scheme, "did you mean unix-listen:@NAME?"},
-		{"sctp-association:x", scheme, "the schemes are "},
+		{"PROXY:proxy:www:80,proxyport=3128", scheme, "by HTTP's CONNECT, or pp+tcp:HOST:PORT, with the PROXY protocol"},
+		{"IP4-SENDTO:127.0.0.1:89", scheme, `"IP4-SENDTO" is no scheme here: packets of an IP protocol are raw:HOST,protocol=PROTOCOL`},
+		{"http://host/", scheme, "write tcp:HOST:80"},
+		{"sctp-association:x", scheme, "there is no SCTP here"},
 		{"toy,,x:1", scheme, `unknown scheme "toy,x"`},
 		{":80", scheme, "did you mean tcp::80?"},
-		{strings.Repeat("a", 300) + ":", scheme, "the schemes are "},
+		{strings.Repeat("a", 300) + ":", scheme, "'zocalo explain' lists them all"},
 
 		{"spp:1", absent, "scheme spp is not supported here: it needs the package zocalo/xns, imported"},
 		{"ISO-Listen:x", absent, "scheme iso is not supported here: it needs the package zocalo/iso"},
 		{"exec:true", absent, "zocalo/process"},
 
-		{"toy:1,qiuet", unknown, `unknown option "qiuet": did you mean quiet? toy takes backlog, bind, `},
-		{"toy:1,sp=5", unknown, "did you mean bind=:PORT?"},
-		{"toy:1,zzzzzz", unknown, `unknown option "zzzzzz": toy takes backlog`},
+		{"toy:1,qiuet", unknown, `unknown option "qiuet" of toy: did you mean quiet?`},
+		{"toy:1,crlf", option, "it is a flag here: --crlf"},
+		{"toy-connect:1,max-children=5", option, "it is for the listening side"},
+		{"toy:1,range=here", option, "it must be an address, a prefix"},
+		{"toy:1,zzzzzz", unknown, `unknown option "zzzzzz": 'zocalo explain toy:' lists those of toy`},
+		{"toy:1!!toy:2", syntax, "it is two addresses: write 'zocalo relay toy:1 TO' and 'zocalo relay FROM toy:2'"},
 		{"toy:1,a,,b=c", unknown, `unknown option "a,b"`},
-		{"toy-msg:x,level=2", unknown, "toy-msg takes no option level, which is for toy; it takes"},
+		{"toy-msg:x,level=2", unknown, "toy-msg takes no option level, which is for toy"},
 
 		{"toy-msg:x,backlog=2", option, "option backlog of toy-msg: it has no queue of connections"},
 		{"toybox,bind=x", option, "option bind of toybox"},
@@ -150,22 +156,23 @@ func TestParseRefuses(t *testing.T) {
 		{"toyshop:x,connect-timeout=1", option, "it connects to nothing"},
 		{"toy:1,level", option, "it needs a value: write level=NUMBER"},
 		{"toy:1,level=x", option, `"x" is not a whole number`},
-		{"toy:1,level=0", option, "less than 1"},
+		{"toy:1,level=0", option, "at least 1"},
 		{"toy:1,level=", option, "not a whole number"},
 		{"toy:1,quiet=maybe", option, `"maybe" is neither on`},
 		{"toy:1,quiet=", option, "neither on"},
-		{"toy:1,level=1,toy-level=2", option, `it is given twice, as "1" and "2": leave one away`},
+		{"toy:1,level=1,toy-level=2", option, `it is given twice, as "1" and "2": omit one`},
 		{"toy:1,quiet,quiet=0", option, "given twice"},
 		{"toy:1,fork,once", option, "option once of toy: it is the opposite of fork"},
 		{"toy:1,once=0,fork=0", option, "it is the opposite of fork"},
 		{"toy:1,bind=", option, "must not be"},
-		{"toy:1,frame=", option, "must not be"},
-		{"toy:1,backlog=-1", option, "less than 0"},
-		{"toy:1,connect-timeout=-1s", option, "is not a duration"},
+		{"toy:1,frame=", option, "there are lines"},
+		{"toy:1,frame=line", option, "did you mean lines"},
+		{"toy:1,backlog=-1", option, "at least 0"},
+		{"toy:1,connect-timeout=-1s", option, "must not be negative"},
 
-		{"toy-connect:1,fork", option, "it is for the side that listens: leave it away, or write toy-listen:"},
-		{"toy-connect:1,toymode=1", option, "it is for the side that listens"},
-		{"toybox,toymode=1", option, "it is for the side that listens, which toybox does not have"},
+		{"toy-connect:1,fork", option, "it is for the listening side: omit it, or write toy-listen:"},
+		{"toy-connect:1,toymode=1", option, "it is for the listening side"},
+		{"toybox,toymode=1", option, "it is for the listening side, which toybox does not have"},
 		{"toy-listen:1,wait=1", option, "it is for the side that connects"},
 		{"toy-listen:1,connect-timeout=1", option, "it is for the side that connects"},
 		{"toyshop:x,wait=1", option, "it is for the side that connects"},
@@ -217,7 +224,7 @@ func TestTarget(t *testing.T) {
 
 		{"toy-listen:1", false, "", "toy cannot connect here: the address says toy-listen, and here toy alone is wanted"},
 		{"toy-connect:1", true, "", "toy cannot listen here: the address says toy-connect, and here toy alone is wanted"},
-		{"toy:1,fork", false, "", "option fork of toy: it is for the side that listens: leave it away, or write toy-listen:"},
+		{"toy:1,fork", false, "", "option fork of toy: it is for the listening side: omit it, or write toy-listen:"},
 		{"toy:1,wait=1", true, "", "option wait of toy: it is for the side that connects"},
 		{"toyshop:x", false, "", "it can only listen"},
 		{"toybox", true, "", "it can only connect"},
@@ -268,8 +275,8 @@ func TestGeneralOptions(t *testing.T) {
 	if v, ok := address.Bind.In(a.Settings); v != "h" || !ok {
 		t.Errorf("bind is %q, %v", v, ok)
 	}
-	if v, ok := address.Frame.In(a.Settings); v != "lines" || !ok {
-		t.Errorf("frame is %q, %v", v, ok)
+	if v, ok := address.Frame.In(a.Settings); v.Kind != frame.Lines || !ok {
+		t.Errorf("frame is %v, %v", v, ok)
 	}
 	if v, ok := address.ConnectTimeout.In(a.Settings); v != 1500*time.Millisecond || !ok {
 		t.Errorf("connect-timeout is %v, %v", v, ok)

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"unicode/utf8"
 )
@@ -24,6 +25,13 @@ func (e Explanation) WriteText(w io.Writer, width int) error {
 		}
 		p.entry(2, 10, label, part.text())
 	}
+	for i, l := range e.Layers {
+		label := ""
+		if i == 0 {
+			label = "layers"
+		}
+		p.entry(2, 10, label, l.Name+": "+l.Doc)
+	}
 	e.writeKinds(&p)
 
 	given := 0
@@ -31,7 +39,10 @@ func (e Explanation) WriteText(w io.Writer, width int) error {
 		given++
 	}
 	p.options("options given", e.Options[:given])
-	p.options("options at their defaults", e.Options[given:])
+	for _, l := range e.Layers {
+		p.options("options of "+l.Name+" at their defaults", slices.DeleteFunc(slices.Clone(e.Options[given:]), func(o OptionExplanation) bool { return o.Layer != l.Name }))
+	}
+	p.options("options at their defaults", slices.DeleteFunc(slices.Clone(e.Options[given:]), func(o OptionExplanation) bool { return o.Layer != "" }))
 	_, err := w.Write(p.b.Bytes())
 	return err
 }
@@ -49,9 +60,9 @@ func (e Explanation) writeKinds(p *page) {
 // promises lists the six properties: those that the kind has, then those that
 // it has not.
 func (k KindExplanation) promises() string {
-	urgent := fmt.Sprintf("urgent (%d octets)", k.Urgent)
+	urgent := fmt.Sprintf("urgent (%d bytes)", k.Urgent)
 	if k.Urgent == 1 {
-		urgent = "urgent (1 octet)"
+		urgent = "urgent (1 byte)"
 	}
 	var has, lacks []string
 	for _, p := range []struct {

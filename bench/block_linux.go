@@ -22,19 +22,13 @@ func (x *requester) block() (give func() error, ok bool) {
 	if len(x.flows) > runtime.GOMAXPROCS(0) || f.socket.Domain() == socket.Unspecified {
 		return nil, false
 	}
-	if _, ok := socket.As[socket.Descriptor](f.socket); !ok {
-		return nil, false
-	}
-	fd, err := f.socket.Detach()
+	c, errno, err := newBlockingConn(f.socket, x.patience())
 	if err != nil {
 		return nil, false
 	}
-	errno := sys.SetTimeouts(fd, x.patience())
-	if errno == 0 {
-		errno = sys.SetNonblock(fd, false)
-	}
-	x.conn = &blockingConn{fd: fd, stream: !f.kind.Bounded}
+	x.conn = c
 	return func() error {
+		fd := c.fd
 		if errno == 0 {
 			errno = sys.SetNonblock(fd, true)
 		}
@@ -55,6 +49,21 @@ func (x *requester) block() (give func() error, ok bool) {
 type blockingConn struct {
 	fd     int
 	stream bool
+}
+
+// newBlockingConn takes a socket's descriptor. The errno says why calls would not
+// wait, or for longer than patience.
+func newBlockingConn(s *socket.Socket, patience time.Duration) (*blockingConn, syscall.Errno, error) {
+	stream := !s.Type().Bounded()
+	fd, err := s.Detach()
+	if err != nil {
+		return nil, 0, err
+	}
+	errno := sys.SetTimeouts(fd, patience)
+	if errno == 0 {
+		errno = sys.SetNonblock(fd, false)
+	}
+	return &blockingConn{fd, stream}, errno, nil
 }
 
 func (c *blockingConn) renew(time.Duration) {} // the timeouts are of each call

@@ -28,7 +28,7 @@ type Comparison struct {
 
 	Verdict Verdict `json:"verdict"`
 	Pairs   int     `json:"pairs"` // runs of each
-	Ratio   float64 `json:"ratio"` // geometric mean over the pairs
+	Ratio   float64 `json:"ratio"` // the median of the pairs'
 	// Low and High are the confidence interval of Ratio: with however many
 	// pairs the comparison ended, it holds the true one but for ErrorRate. 0
 	// and 0 where there were too few pairs.
@@ -187,7 +187,7 @@ func (c *comparing) fill(r *Comparison) {
 			Median: middle(sorted), Least: sorted[0], Most: sorted[len(sorted)-1],
 		}
 	}
-	r.Pairs, r.Ratio = len(c.test.xs), math.Exp(c.test.mean())
+	r.Pairs, r.Ratio = len(c.test.xs), math.Exp(c.test.median())
 	if low, high := c.test.interval(); !math.IsInf(low, 0) {
 		r.Low, r.High = math.Exp(low), math.Exp(high)
 	}

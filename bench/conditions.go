@@ -66,7 +66,7 @@ type Conditions struct {
 
 	Mode      Mode          `json:"mode"`
 	Direction Direction     `json:"direction,omitempty"`
-	Size      int           `json:"size,omitempty"`     // of a message, or of a write to a stream, in octets
+	Size      int           `json:"size,omitempty"`     // of a message, or of a write to a stream, in bytes
 	Flows     int           `json:"flows"`              // sockets at once
 	Depth     int           `json:"depth,omitempty"`    // requests under way at once on each flow
 	Rate      float64       `json:"rate,omitempty"`     // messages a second in all
@@ -77,11 +77,11 @@ type Conditions struct {
 	Batch     int           `json:"batch,omitempty"`    // messages given to the system at once
 	Offloads  string        `json:"offloads,omitempty"` // GSO and GRO, and why they are off
 
-	SendBuffer    int    `json:"send_buffer,omitempty"`    // of the first flow's socket, in octets
+	SendBuffer    int    `json:"send_buffer,omitempty"`    // of the first flow's socket, in bytes
 	ReceiveBuffer int    `json:"receive_buffer,omitempty"` // the same
 	NoDelay       *bool  `json:"nodelay,omitempty"`        // TCP_NODELAY, where there is such a thing
 	Congestion    string `json:"congestion,omitempty"`     // congestion control, where there is such a thing
-	Segment       int    `json:"segment,omitempty"`        // octets of data in a segment of TCP
+	Segment       int    `json:"segment,omitempty"`        // bytes of data in a segment of TCP
 }
 
 // Look fills in what a socket of the run tells of itself: its kind, names,

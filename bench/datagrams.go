@@ -3,11 +3,14 @@ package bench
 import (
 	"context"
 	"errors"
+	"net/netip"
 	"os"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"time"
 
+	"zocalo/server"
 	"zocalo/socket"
 )
 
@@ -21,6 +24,7 @@ func (s *Server) Datagrams(ctx context.Context, c *socket.Socket) error {
 	stop := context.AfterFunc(ctx, func() { c.SetDeadline(past) })
 	defer stop()
 	d := &desk{server: s, socket: c, sessions: make(map[socket.Name]*session)}
+	d.perPeer = server.NewPerPeer(s.MaxPerPeer, d.mostSessions(), c)
 	defer d.close()
 	size := maxDatagram
 	if s.MaxSize > 0 {
@@ -38,15 +42,22 @@ func (s *Server) Datagrams(ctx context.Context, c *socket.Socket) error {
 				return nil
 			}
 		}
-		messages, err := in.receive()
+		messages, err := in.Receive()
+		if errors.Is(err, syscall.ECONNREFUSED) {
+			err = nil // of a peer that is gone
+		}
 		d.now = time.Now()
 		if reliable { // a peer that does not read must not stop all others
 			c.SetWriteDeadline(d.now.Add(deafPatience))
 		}
+		echoes := 0 // of the batch, in front
 		for i := range messages {
-			d.take(&messages[i])
+			if d.take(&messages[i]) {
+				messages[echoes], messages[i] = messages[i], messages[echoes]
+				echoes++
+			}
 		}
-		d.flush()
+		d.sendBack(messages[:echoes])
 		d.expire()
 		switch {
 		case ctx.Err() != nil:
@@ -76,18 +87,20 @@ type desk struct {
 	socket   *socket.Socket
 	now      time.Time // when the batch at hand came
 	sessions map[socket.Name]*session
+	perPeer  *server.PerPeer
 	last     *session // that of the message before
 	lastPeer socket.Name
-	looked   time.Time // for sessions to expire
-	wake     time.Time // when to look though nothing came
+	from     netip.Addr // where on the Internet the message at hand came from
+	looked   time.Time  // for sessions to expire
+	wake     time.Time  // when to look though nothing came
 
-	echoes  []socket.Message // to be sent back: those of the batch at hand
 	senders sync.WaitGroup
 }
 
 // A session is one peer's flow.
 type session struct {
 	peer     socket.Name
+	who      *server.Peer // nil where a single peer is not bounded
 	ask      greeting
 	answer   answer
 	receiver *receiver
@@ -108,10 +121,14 @@ func (d *desk) close() {
 	d.senders.Wait()
 }
 
-// take serves one message, or a train of them.
-func (d *desk) take(m *socket.Message) {
+// take serves one message, or a train of them, and reports whether it is to be sent
+// back.
+func (d *desk) take(m *socket.Message) (back bool) {
 	if m.Peer.IsZero() || m.Flags&socket.Truncated != 0 {
-		return // there is nobody to answer, or not the whole of a message
+		return false // there is nobody to answer, or not the whole of a message
+	}
+	if server.SenderTurnedAway(d.server.Allow, d.server.Deny, m) != "" {
+		return false
 	}
 	n := d.last
 	if n == nil || m.Peer != d.lastPeer {
@@ -119,18 +136,21 @@ func (d *desk) take(m *socket.Message) {
 	}
 	if n != nil && n.ask.service == echoed && !isGreeting(m.Buffers[0][:m.N]) {
 		d.last, d.lastPeer = n, m.Peer
-		if n.confirmed(m) {
-			n.active = d.now
-			d.echo(m)
+		if !n.confirmed(m) {
+			return false
 		}
-		return
+		n.active = d.now
+		m.SetData(m.Buffers[0][:m.N])
+		m.Flags, m.Ancillary.Present = 0, 0
+		return true
 	}
 	for b := range m.Segments() {
 		if isGreeting(b) {
+			d.from = m.Source().Addr()
 			n = d.greet(m.Peer, b)
 		}
 		if n == nil || n.ask.service == echoed {
-			return
+			return false
 		}
 		d.last, d.lastPeer = n, m.Peer
 		n.active = d.now
@@ -138,6 +158,7 @@ func (d *desk) take(m *socket.Message) {
 			d.server.log().Debug("message refused", "peer", m.Peer.String(), "error", err)
 		}
 	}
+	return false
 }
 
 // confirmed reports whether a client whose messages come back is where it says.
@@ -152,29 +173,14 @@ func (n *session) confirmed(m *socket.Message) bool {
 	return n.started
 }
 
-// echo notes a message, or a train, to be sent back.
-func (d *desk) echo(m *socket.Message) {
-	if len(d.echoes) == cap(d.echoes) && cap(d.echoes) < maxBatch {
-		grown := make([]socket.Message, len(d.echoes), maxBatch)
-		copy(grown, d.echoes)
-		d.echoes = grown
-	}
-	d.echoes = d.echoes[:len(d.echoes)+1]
-	e := &d.echoes[len(d.echoes)-1]
-	e.SetData(m.Buffers[0][:m.N])
-	e.Peer, e.SegmentSize = m.Peer, m.SegmentSize
-}
-
-// flush sends back what is to be. What a peer cannot take is its loss.
-func (d *desk) flush() {
-	rest := d.echoes
-	d.echoes = d.echoes[:0]
+// sendBack sends messages back. What a peer cannot take is its loss.
+func (d *desk) sendBack(rest []socket.Message) {
 	for len(rest) > 0 {
 		n, err := d.socket.SendBatch(rest)
 		if err != nil {
 			n++
 		}
-		rest = rest[min(n, len(rest)):]
+		rest = rest[n:]
 	}
 }
 
@@ -189,14 +195,22 @@ func (d *desk) greet(peer socket.Name, text []byte) *session {
 		if most := d.mostSessions(); a.token != 0 && n == nil && len(d.sessions) >= most && !d.makeRoom() {
 			a = answer{reason: "too many clients"}
 		}
+		if n != nil && a.token != 0 {
+			d.drop(n)
+		}
+		who, ok := d.perPeer.EnterName(d.from, nil)
+		if a.token != 0 && !ok {
+			a = answer{reason: "too many flows of this address"}
+		}
 		if a.token == 0 {
+			if ok {
+				d.perPeer.Leave(who)
+			}
 			d.say(peer, a.append(nil))
 			return nil
 		}
-		if n != nil {
-			d.drop(n)
-		}
 		n = d.open(peer, g, a)
+		n.who = who
 	}
 	d.say(peer, n.answer.append(nil))
 	return n
@@ -241,6 +255,7 @@ func (d *desk) drop(n *session) {
 	n.sender.stop.Store(true)
 	n.leave()
 	delete(d.sessions, n.peer)
+	d.perPeer.Leave(n.who)
 	d.last = nil
 }
 

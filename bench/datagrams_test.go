@@ -118,7 +118,7 @@ func TestSessionsAreSmall(t *testing.T) {
 		}
 	})
 	if got.AllocedBytesPerOp() > 64<<10 {
-		t.Errorf("a session takes %d octets before anything came", got.AllocedBytesPerOp())
+		t.Errorf("a session takes %d bytes before anything came", got.AllocedBytesPerOp())
 	}
 }
 

@@ -23,10 +23,9 @@
 //     tracker.go finds out what was lost, repeated and reordered.
 //   - Requests and answers are not framed. Each flow has a requester, which waits
 //     for each answer, or a pipeline, which does not (requester.go, pipeline.go);
-//     many flows of the kernel's run on event loops (many_linux.go), and a few wait
-//     in the system (block_linux.go).
+//     a few flows of the kernel's wait in the system (block_linux.go).
 //   - A phase is the measured time with its intervals (run.go), remarks.go what must
-//     be known to trust a result, and text.go, csv.go, svg.go what is shown of it.
+//     be known to trust a result, and text.go and svg.go what is shown of it.
 //   - sequential.go is the test that a comparison rests on.
 //
 // No message costs an allocation, at either end.

@@ -8,9 +8,6 @@ import (
 	"zocalo/socket"
 )
 
-// An echoLoop is Linux's.
-type echoLoop struct{}
-
-func (s *Server) echoFast(context.Context, *socket.Socket) (handled bool, err error) {
+func (s *Server) echoWaiting(context.Context, *socket.Socket) (handled bool, err error) {
 	return false, nil
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 
+	"zocalo/address"
 	"zocalo/bench"
 )
 
@@ -11,7 +12,12 @@ import (
 // machine is reached by a Dial of one's own, as over zocalo.Dial.
 func ExampleRun() {
 	ctx := context.Background()
-	dial, stop, err := bench.ServeLocal(ctx, &bench.Server{}, "tcp:127.0.0.1:0")
+	at, err := address.Parse("tcp:127.0.0.1:0")
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	dial, stop, err := bench.ServeLocal(ctx, &bench.Server{}, at)
 	if err != nil {
 		fmt.Println(err)
 		return
@@ -34,7 +40,12 @@ func ExampleRun() {
 // Two that are the same, with no time to find that out.
 func ExampleCompare() {
 	ctx := context.Background()
-	dial, stop, err := bench.ServeLocal(ctx, &bench.Server{}, "tcp:127.0.0.1:0")
+	at, err := address.Parse("tcp:127.0.0.1:0")
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	dial, stop, err := bench.ServeLocal(ctx, &bench.Server{}, at)
 	if err != nil {
 		fmt.Println(err)
 		return

@@ -68,7 +68,7 @@ func (f *flow) fit(o *Options) error {
 	}
 	if f.ask.size > 0 {
 		if f.ask.size < least {
-			return refusef("messages of %d octets: over a socket of kind %v they need at least %d, which number them", f.ask.size, kindName(f.socket), least)
+			return refusef("messages of %d bytes: over a socket of kind %v they need at least %d, which number them", f.ask.size, kindName(f.socket), least)
 		}
 		return nil
 	}

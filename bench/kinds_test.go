@@ -28,16 +28,16 @@ func TestStreamKinds(t *testing.T) {
 
 func sameEnds(t *testing.T, kind string, sent, received Traffic, a *Arrivals) {
 	t.Helper()
-	if sent.Octets == 0 || received.Octets == 0 || received.Elapsed < 0 {
+	if sent.Bytes == 0 || received.Bytes == 0 || received.Elapsed < 0 {
 		t.Errorf("sent %+v, received %+v", sent, received)
 	}
 	switch kind {
 	case "udp", "iso-dgram", "idp": // they may lose, but not make up
-		if received.Octets > sent.Octets || a == nil {
-			t.Errorf("sent %d octets, received %d; arrivals %+v", sent.Octets, received.Octets, a)
+		if received.Bytes > sent.Bytes || a == nil {
+			t.Errorf("sent %d bytes, received %d; arrivals %+v", sent.Bytes, received.Bytes, a)
 		}
 	default:
-		if received.Octets != sent.Octets || received.Messages != sent.Messages {
+		if received.Bytes != sent.Bytes || received.Messages != sent.Messages {
 			t.Errorf("sent %+v, received %+v", sent, received)
 		}
 	}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -13,6 +14,7 @@ import (
 
 	"zocalo"
 	"zocalo/address"
+	"zocalo/internal/locals"
 	"zocalo/server"
 	"zocalo/socket"
 )
@@ -25,20 +27,15 @@ type LocalRow struct {
 	Stream    *Result `json:"stream,omitempty"`
 	RoundTrip *Result `json:"round_trip,omitempty"`
 
-	// Of the copy in memory, which is no socket: octets a second, and the time
+	// Of the copy in memory, which is no socket: bytes a second, and the time
 	// to copy a message there and back.
 	CopyRate  float64       `json:"copy_rate,omitempty"`
 	CopyThere time.Duration `json:"copy_there_and_back_ns,omitempty"`
 }
 
-// localKinds are the kinds of socket that Local measures, with where each
-// listens; %s is a folder.
-var localKinds = []struct{ scheme, address string }{
-	{"tcp", "tcp:127.0.0.1:0"}, {"tcp6", "tcp6:[::1]:0"}, {"mptcp", "mptcp:127.0.0.1:0"}, {"udp", "udp:127.0.0.1:0"},
-	{"unix", "unix:%s/stream"}, {"unix-dgram", "unix-dgram:%s/dgram"}, {"unix-seqpacket", "unix-seqpacket:%s/seqpacket"},
-	{"vsock", "vsock:1:any"},
-	{"iso", "iso:127.0.0.1:0"}, {"iso-stream", "iso-stream:127.0.0.1:0"}, {"iso-dgram", "iso-dgram:127.0.0.1:0"},
-	{"spp", "spp:##0,link=memory:bench"}, {"spp-stream", "spp-stream:##0,link=memory:bench"}, {"idp", "idp:##0,link=memory:bench"},
+// localKinds are the schemes that Local measures.
+var localKinds = []string{
+	"tcp", "tcp6", "mptcp", "udp", "unix", "unix-dgram", "unix-seqpacket", "vsock", "iso", "iso-stream", "iso-dgram", "spp", "spp-stream", "idp",
 }
 
 // The last rows: what is no socket of a listener.
@@ -53,8 +50,8 @@ const (
 // pair, a pipe each way, and a copy in memory as the limit.
 func LocalKinds() (all []string) {
 	for _, k := range localKinds {
-		if _, ok := socket.LookupScheme(k.scheme); ok {
-			all = append(all, k.scheme)
+		if _, ok := socket.LookupScheme(k); ok {
+			all = append(all, k)
 		}
 	}
 	return append(all, socketPair, pipeKind, memoryCopy)
@@ -125,21 +122,29 @@ func openLocal(ctx context.Context, kind, dir string) (Dial, func(), error) {
 	case pipeKind:
 		return pairs(duplexPipes)
 	}
-	for _, k := range localKinds {
-		if k.scheme == kind {
-			return ServeLocal(ctx, &Server{}, strings.Replace(k.address, "%s", strings.ReplaceAll(dir, ",", ",,"), 1))
-		}
+	s, ok := socket.LookupScheme(kind)
+	if !ok || !slices.Contains(localKinds, kind) {
+		return nil, nil, refusef("kind %q is none of %s", kind, strings.Join(LocalKinds(), ", "))
 	}
-	return nil, nil, refusef("kind %q is none of %s", kind, strings.Join(LocalKinds(), ", "))
+	a, err := localAddress(s, dir)
+	if err != nil {
+		return nil, nil, err
+	}
+	return ServeLocal(ctx, &Server{}, a)
+}
+
+// localAddress returns an address of this machine's.
+func localAddress(s *socket.Scheme, dir string) (a address.Address, err error) {
+	l, err := locals.Of(s)
+	if err != nil {
+		return a, err
+	}
+	return l.Address(s, dir)
 }
 
 // ServeLocal runs a server in this process that listens on an address, until
 // stop is called, and returns how to reach it.
-func ServeLocal(ctx context.Context, s *Server, text string) (dial Dial, stop func(), err error) {
-	a, err := address.Parse(text)
-	if err != nil {
-		return nil, nil, err
-	}
+func ServeLocal(ctx context.Context, s *Server, a address.Address) (dial Dial, stop func(), err error) {
 	l, err := zocalo.ListenAddress(ctx, a)
 	if err != nil {
 		return nil, nil, err
@@ -180,32 +185,16 @@ func pairs(pair func() (a, b *socket.Socket, err error)) (Dial, func(), error) {
 
 // duplexPipes makes two ends of two pipes, one for each direction.
 func duplexPipes() (a, b *socket.Socket, err error) {
-	var ends [4]*socket.Socket
-	defer func() {
-		if err != nil {
-			for _, e := range ends {
-				if e != nil {
-					e.Close()
-				}
-			}
-		}
-	}()
-	for i := 0; i < 4; i += 2 {
-		r, w, err := os.Pipe()
-		if err != nil {
-			return nil, nil, err
-		}
-		defer r.Close()
-		defer w.Close()
-		if ends[i], err = socket.FromFile(r); err != nil {
-			return nil, nil, err
-		}
-		if ends[i+1], err = socket.FromFile(w); err != nil {
-			return nil, nil, err
-		}
+	there, in, err := locals.Pipe()
+	if err != nil {
+		return nil, nil, err
+	}
+	here, out, err := locals.Pipe()
+	if err != nil {
+		return nil, nil, errors.Join(err, there.Close(), in.Close())
 	}
 	kind := socket.Kind{Domain: socket.Unspecified, Type: socket.Stream}
-	return socket.Wrap(&duplex{ends[0], ends[3]}, kind), socket.Wrap(&duplex{ends[2], ends[1]}, kind), nil
+	return socket.Wrap(&duplex{here, in}, kind), socket.Wrap(&duplex{there, out}, kind), nil
 }
 
 // A duplex reads from one socket and writes to another.
@@ -219,7 +208,7 @@ func (d *duplex) Name() socket.Name                  { return socket.Name{} }
 func (d *duplex) Peer() socket.Name                  { return socket.Name{} }
 func (d *duplex) Close() error                       { return errors.Join(d.in.Close(), d.out.Close()) }
 
-// copies measures copying in memory, the limit of all that moves octets: of
+// copies measures copying in memory, the limit of all that moves bytes: of
 // the same sizes as writes to a stream and as requests.
 func (r *LocalRow) copies(o *Options) {
 	size := DefaultSize
@@ -256,7 +245,7 @@ func (r *LocalRow) copies(o *Options) {
 // WriteLocal writes rows as a table for people.
 func WriteLocal(w io.Writer, rows []LocalRow, machine Machine) error {
 	var b strings.Builder
-	table := [][]string{{"kind", "throughput", "a write of", "lost", "processor per octet", "round trip p50", "p99", "a second"}}
+	table := [][]string{{"kind", "throughput", "a write of", "lost", "processor per byte", "round trip p50", "p99", "a second"}}
 	var missing []string
 	for _, r := range rows {
 		switch {
@@ -273,18 +262,13 @@ func WriteLocal(w io.Writer, rows []LocalRow, machine Machine) error {
 		fmt.Fprintf(&b, "not here, %s\n", m)
 	}
 	b.WriteString("\n")
-	if len(rows) > 0 {
-		for _, r := range rows {
-			if r.Stream != nil {
-				c := r.RoundTrip.Conditions
-				writeRows(&b, []row{
-					{"measured", fmt.Sprintf("%v of each, both ends in one process; requests of %d octets", c.Duration, c.Size)},
-					{"machine", strings.Join(machine.words(), ", ")},
-					{"", strings.Join([]string{c.Started.Format(time.RFC3339), "clock steps of " + machine.ClockStep.String(), machine.Program, machine.Go}, ", ")},
-				})
-				break
-			}
-		}
+	if i := slices.IndexFunc(rows, func(r LocalRow) bool { return r.Stream != nil }); i >= 0 {
+		c := rows[i].RoundTrip.Conditions
+		writeRows(&b, []row{
+			{"measured", fmt.Sprintf("%v of each, both ends in one process; requests of %d bytes", c.Duration, c.Size)},
+			{"machine", strings.Join(machine.words(), ", ")},
+			{"", strings.Join([]string{c.Started.Format(time.RFC3339), "clock steps of " + machine.ClockStep.String(), machine.Program, machine.Go}, ", ")},
+		})
 	}
 	_, err := io.WriteString(w, b.String())
 	return err
@@ -297,9 +281,9 @@ func (r *LocalRow) cells() []string {
 	if way.arrivals != nil && way.arrivals.Lost > 0 {
 		lost = percentText(way.arrivals.LostShare())
 	}
-	perOctet := ""
-	if n := way.received.Octets; n > 0 {
-		perOctet = strconv.FormatFloat(float64(r.Stream.Near.Processor.Total())/float64(n), 'f', 2, 64) + " ns"
+	perByte := ""
+	if n := way.received.Bytes; n > 0 {
+		perByte = strconv.FormatFloat(float64(r.Stream.Near.Processor.Total())/float64(n), 'f', 2, 64) + " ns"
 	}
 	p50, p99 := "-", "-"
 	if v, ok := r.RoundTrip.Latency.Percentile(50); ok {
@@ -309,9 +293,9 @@ func (r *LocalRow) cells() []string {
 		p99 = TimeText(time.Duration(v))
 	}
 	throughput := "nothing came"
-	if way.received.Octets > 0 {
-		throughput = scaled(perSecond(float64(way.received.Octets), way.received.Elapsed), "B/s")
+	if way.received.Bytes > 0 {
+		throughput = scaled(perSecond(float64(way.received.Bytes), way.received.Elapsed), "B/s")
 	}
-	return []string{r.Kind, throughput, socket.FormatSize(r.Stream.Conditions.Size), lost, perOctet,
+	return []string{r.Kind, throughput, socket.FormatSize(r.Stream.Conditions.Size), lost, perByte,
 		p50, p99, digits(r.RoundTrip.Near.Received.MessagesPerSecond())}
 }

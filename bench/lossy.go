@@ -1,8 +1,6 @@
 package bench
 
 import (
-	"errors"
-	"syscall"
 	"time"
 
 	"zocalo/socket"
@@ -54,6 +52,9 @@ func (f *streamFlow) writeLossy(interrupted, read <-chan struct{}) error {
 	sent := uint64(f.sender.all.messages.Load())
 	for {
 		err := writeFrame(f.socket, startFrame, f.token, 0) // perhaps it never came
+		if err == nil {
+			err = f.sender.end(f.socket)
+		}
 		if err == nil {
 			err = writeFrame(f.socket, askFrame, sent, f.wanted.Load())
 		}
@@ -116,7 +117,7 @@ func (f *streamFlow) readLossy() error {
 	inbox := newInbox(f.socket, f.ask.size)
 	begun := false
 	for {
-		messages, err := inbox.receive()
+		messages, err := inbox.Receive()
 		now := time.Now()
 		for i := range messages {
 			for b := range messages[i].Segments() {
@@ -135,53 +136,8 @@ func (f *streamFlow) readLossy() error {
 	}
 }
 
-// An inbox receives batches of messages from a socket without connections.
-type inbox struct {
-	socket   *socket.Socket
-	messages []socket.Message
-	want     int   // how many to ask for at once
-	cut      int64 // messages that were too long
-}
-
-// trainSize is the longest train that the system joins of datagrams.
-const trainSize = 64 << 10
-
-// newInbox makes an inbox for messages of up to size octets. It joins
-// datagrams to trains where the system can, unless the address said
-// otherwise.
-func newInbox(s *socket.Socket, size int) *inbox {
-	in := &inbox{socket: s, want: 1}
-	size = max(size, greetingSize, headerSize+reportPart) + 1
-	if on, err := socket.JoinDatagrams.Get(s); err == nil && on {
-		size = max(size, trainSize)
-	}
-	count := min(maxBatch, max(1, (4<<20)/size))
-	memory := make([]byte, count*size)
-	in.messages = make([]socket.Message, count)
-	for i := range in.messages {
-		in.messages[i].SetData(memory[i*size:][:size])
-	}
-	return in
-}
-
-// receive waits for messages. They are the inbox's until the next call. It asks
-// for as many as came lately, since each that is asked for costs some time
-// whether it comes or not: a single one would wait for the preparation of all.
-func (in *inbox) receive() ([]socket.Message, error) {
-	n, err := in.socket.ReceiveBatch(in.messages[:in.want])
-	switch {
-	case n == in.want:
-		in.want = min(2*in.want, len(in.messages))
-	case n < in.want/4:
-		in.want /= 2
-	}
-	switch {
-	case err == nil:
-	case errors.Is(err, socket.ErrTruncated):
-		in.cut++
-		err = nil
-	case errors.Is(err, syscall.ECONNREFUSED) && n == 0 && in.socket.Peer().IsZero():
-		err = nil // of a peer that is gone: no matter of this socket's
-	}
-	return in.messages[:n], err
+// newInbox makes an inbox for messages of up to size bytes, and for the protocol's
+// own.
+func newInbox(s *socket.Socket, size int) *socket.Inbox {
+	return socket.NewInbox(s, max(size, greetingSize, headerSize+reportPart))
 }

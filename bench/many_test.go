@@ -2,7 +2,6 @@ package bench
 
 import (
 	"context"
-	"os"
 	"sync"
 	"testing"
 	"time"
@@ -10,7 +9,7 @@ import (
 	"zocalo/socket"
 )
 
-// TestManyFlows makes round trips over more flows than get a goroutine each.
+// TestManyFlows makes round trips over more flows than get a thread each.
 func TestManyFlows(t *testing.T) {
 	for _, text := range []string{"tcp:127.0.0.1:0", "unix:" + t.TempDir() + "/s"} {
 		for _, o := range []Options{
@@ -24,7 +23,7 @@ func TestManyFlows(t *testing.T) {
 	}
 }
 
-// TestManyFlowsEnd sees that the flows of a loop end with their server, or
+// TestManyFlowsEnd sees that many flows end with their server, or
 // when it is silent, or when the run is interrupted.
 func TestManyFlowsEnd(t *testing.T) {
 	serving, gone := context.WithCancel(t.Context())
@@ -67,22 +66,5 @@ func TestManyFlowsEnd(t *testing.T) {
 	o.OnInterval = func(Interval) { cancel() }
 	if r, err := Run(ctx, dial(func(c *socket.Socket) { s.Handle(t.Context(), c) }), o); err != nil || !r.Interrupted {
 		t.Errorf("interrupted: %v, %+v", err, r)
-	}
-}
-
-// BenchmarkManyFlows compares event loops with a goroutine for each of 1000
-// connections, against a server in another process: set BENCH_SERVER to its
-// address.
-func BenchmarkManyFlows(b *testing.B) {
-	address := os.Getenv("BENCH_SERVER")
-	if address == "" {
-		b.Skip("BENCH_SERVER is not set: start zocalo bench --serve and give its address")
-	}
-	for name, goroutines := range map[string]bool{"loops": false, "goroutines": true} {
-		b.Run(name, func(b *testing.B) {
-			r := measure(b, dialText(b, address), Options{Mode: RoundTrip, Flows: 1000, Count: int64(b.N) + 1000, goroutines: goroutines})
-			b.ReportMetric(float64(r.Near.Processor.Total())/float64(r.Latency.Count()), "cpu-ns/message")
-			b.ReportMetric(r.Near.Received.MessagesPerSecond(), "messages/s")
-		})
 	}
 }

@@ -20,9 +20,9 @@ type Options struct {
 
 	// Direction is which way streams go; "" means [Forward].
 	Direction Direction
-	// Size is that of a message in octets or, where the kind keeps no
+	// Size is that of a message in bytes or, where the kind keeps no
 	// boundaries, of a write; 0 means [DefaultSize] for streams, 8 KiB or 1200
-	// octets where messages are kept, less where the kind takes no more, and
+	// bytes where messages are kept, less where the kind takes no more, and
 	// 64 for what is answered.
 	Size int
 	// Flows is how many sockets there are at once; 0 or less means 1.
@@ -66,8 +66,7 @@ type Options struct {
 	// Address and Program are for the conditions of the result.
 	Address, Program string
 
-	coarse     bool // see pacer
-	goroutines bool // no event loops, to compare with
+	coarse bool // see pacer
 }
 
 // DefaultSize is that of writes to a stream, and DefaultDuration how long is
@@ -127,9 +126,9 @@ func (o Options) complete() (Options, error) {
 	case o.Depth > 1 && o.Mode != RoundTrip:
 		return o, refusef("a depth is for round trips")
 	case o.Size < 0 || o.Size > maxFrame:
-		return o, refusef("messages of %d octets: 1 to %d", o.Size, maxFrame)
+		return o, refusef("messages of %d bytes: 1 to %d", o.Size, maxFrame)
 	case !(o.Rate >= 0 && o.Rate <= maxRate):
-		return o, refusef("a rate of %v a second: at most %v", o.Rate, maxRate)
+		return o, refusef("a rate of %.0f a second: at most %.0f", o.Rate, float64(maxRate))
 	case o.Mode == AtRate && o.Rate == 0:
 		return o, refusef("the mode rate needs a rate")
 	case o.Rate > 0 && o.Mode != AtRate && o.Mode != Stream:
@@ -137,7 +136,7 @@ func (o Options) complete() (Options, error) {
 	case o.Duration > maxDuration || o.WarmUp > maxDuration/2:
 		return o, refusef("a run of more than %v", maxDuration)
 	case o.Interval > 0 && o.Interval < MinInterval:
-		return o, refusef("intervals of %v: at least %v", o.Interval, MinInterval)
+		return o, refusef("--interval %v: it must be at least %v", o.Interval, MinInterval)
 	case o.Verify && o.Mode == Connect:
 		return o, refusef("connections have no content to verify")
 	}

@@ -103,7 +103,7 @@ func (p *pipeline) sendAll() error {
 func (p *pipeline) receiveAll() error {
 	size := len(p.request)
 	buffer := make([]byte, max(size+1, 64<<10))
-	var have int          // octets of a stream that are no whole answer yet
+	var have int          // bytes of a stream that are no whole answer yet
 	var end time.Time     // of waiting, once all is sent
 	var renewed time.Time // the deadline
 	last := time.Now()    // when an answer came
@@ -165,7 +165,7 @@ func (p *pipeline) allSent() bool {
 func (p *pipeline) message(b []byte, now time.Time) error {
 	if !p.flow.mayLose() {
 		if len(b) != len(p.request) {
-			return fmt.Errorf("an answer of %d octets to %d", len(b), len(p.request))
+			return fmt.Errorf("an answer of %d bytes to %d", len(b), len(p.request))
 		}
 		p.took(b, p.answers, now)
 		return nil

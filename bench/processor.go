@@ -8,14 +8,14 @@ import (
 	"zocalo/internal/sys"
 )
 
-// processorNow is the processor time that this process has used.
-func processorNow() Processor {
+// ProcessorNow is the processor time that this process has used.
+func ProcessorNow() Processor {
 	user, system, _ := sys.ProcessTime() // fails for bad arguments only
 	return Processor{User: user, System: system}
 }
 
 // Since returns what was used since p was.
-func (p Processor) since(before Processor) Processor {
+func (p Processor) Since(before Processor) Processor {
 	return Processor{User: p.User - before.User, System: p.System - before.System}
 }
 

@@ -28,13 +28,14 @@ type receiver struct {
 	next         uint64    // number of the next frame, on a stream
 	done         bool      // the end came
 	announced    int64     // messages that the end says there were
+	warmUp       int64     // messages of them in the warm-up, 0 where no end said it
 	corrupt      int64
 
 	// A stream's frame, as far as it came.
 	head     [headerSize]byte
-	have     int // octets of head
+	have     int // bytes of head
 	frame    header
-	left     int    // octets of the frame that are still to come
+	left     int    // bytes of the frame that are still to come
 	payload  []byte // of a report
 	expected []byte // what is still to come of a frame whose content is checked
 	memory   []byte // of expected
@@ -49,7 +50,7 @@ func newReceiver(ask *greeting, kind socket.Properties) *receiver {
 	return r
 }
 
-// stream takes the next octets of a stream.
+// stream takes the next bytes of a stream.
 func (r *receiver) stream(b []byte) error {
 	for len(b) > 0 {
 		if r.left == 0 {
@@ -115,7 +116,7 @@ func (r *receiver) measure(at time.Time) {
 	}
 }
 
-// take takes the next octets of a frame's content.
+// take takes the next bytes of a frame's content.
 func (r *receiver) take(b []byte) {
 	r.left -= len(b)
 	switch {
@@ -149,7 +150,7 @@ func (r *receiver) complete() error {
 // message takes a message, which is a frame.
 func (r *receiver) message(b []byte, at time.Time) error {
 	if len(b) < headerSize {
-		return fmt.Errorf("a message of %d octets", len(b))
+		return fmt.Errorf("a message of %d bytes", len(b))
 	}
 	h := &r.frame // not on the stack, from where control would move it for every message
 	if err := h.parse(b); err != nil {
@@ -157,7 +158,7 @@ func (r *receiver) message(b []byte, at time.Time) error {
 	}
 	if h.kind != dataFrame {
 		if h.length != len(b) {
-			return fmt.Errorf("a message of %d octets that says it has %d", len(b), h.length)
+			return fmt.Errorf("a message of %d bytes that says it has %d", len(b), h.length)
 		}
 		return r.controlled(h, b[headerSize:])
 	}
@@ -174,8 +175,10 @@ func (r *receiver) message(b []byte, at time.Time) error {
 		}
 		r.last = at
 		r.counted.add(len(b), 1)
+		r.tracker.arrived(h.number, at.Sub(r.begin), time.Duration(h.stamp))
+	} else {
+		r.tracker.warmUp(h.number)
 	}
-	r.tracker.arrived(h.number, at.Sub(r.begin), time.Duration(h.stamp))
 	return nil
 }
 
@@ -195,7 +198,7 @@ func (r *receiver) controlled(h *header, payload []byte) error {
 		return nil
 	}
 	if h.kind == endFrame {
-		r.announced = int64(h.number)
+		r.announced, r.warmUp = int64(h.number), h.stamp
 		if !r.lossy {
 			r.over()
 		}
@@ -221,7 +224,7 @@ func (r *receiver) elapsed() time.Duration {
 	return r.last.Sub(r.first)
 }
 
-// readBuffer is how many octets of a stream are read at once.
+// readBuffer is how many bytes of a stream are read at once.
 const readBuffer = 256 << 10
 
 // read takes all that comes over a connection, until it fails or ends.

@@ -26,11 +26,11 @@ type RelayCost struct {
 	// Comparisons have the path without the relay first, and with it second.
 	Comparisons []*Comparison `json:"comparisons"`
 	// Processor is the processor time that the relay and its children used
-	// for each round trip and for each octet of a stream; 0 where it was not
+	// for each round trip and for each byte of a stream; 0 where it was not
 	// measured, or the system does not tell.
-	ProcessorTrip  time.Duration `json:"processor_round_trip_ns,omitempty"`
-	ProcessorOctet float64       `json:"processor_octet_ns,omitempty"`
-	Interrupted    bool          `json:"interrupted,omitempty"`
+	ProcessorTrip time.Duration `json:"processor_round_trip_ns,omitempty"`
+	ProcessorByte float64       `json:"processor_byte_ns,omitempty"`
+	Interrupted   bool          `json:"interrupted,omitempty"`
 }
 
 // A RelayRun says how to measure a relay.
@@ -122,43 +122,32 @@ func MeasureRelay(ctx context.Context, run RelayRun, o Options) (*RelayCost, err
 // server returns the address of the server, and how to reach it.
 func (r *RelayRun) server(ctx context.Context) (a address.Address, dial Dial, stop func(), err error) {
 	text := r.To
-	stop = func() {}
 	if text == "" {
 		text = "tcp:127.0.0.1:0"
-		if dial, stop, err = ServeLocal(ctx, &Server{}, text); err != nil {
-			return a, nil, nil, err
-		}
 	}
 	if a, err = address.Parse(text); err != nil {
-		stop()
 		return a, nil, nil, err
 	}
-	if dial == nil {
-		dial = func(ctx context.Context) (*socket.Socket, error) { return zocalo.DialAddress(ctx, a) }
+	if r.To == "" {
+		dial, stop, err = ServeLocal(ctx, &Server{}, a)
+		return a, dial, stop, err
 	}
-	return a, dial, stop, nil
+	return a, func(ctx context.Context) (*socket.Socket, error) { return zocalo.DialAddress(ctx, a) }, func() {}, nil
 }
 
 // freeAddress finds an address of this machine's for the relay to listen on: a
 // port that the system chose just now, or a path.
 func freeAddress(ctx context.Context, s *socket.Scheme, dir string) (a address.Address, n socket.Name, err error) {
-	for _, k := range localKinds {
-		if k.scheme != s.Name {
-			continue
-		}
-		text := strings.Replace(k.address, "%s", strings.ReplaceAll(dir, ",", ",,"), 1)
-		if a, err = address.Parse(text); err != nil {
-			return a, n, err
-		}
-		l, err := zocalo.ListenAddress(ctx, a)
-		if err != nil {
-			return a, n, err
-		}
-		n = l.Name()
-		a.Endpoint = n.String()
-		return a, n, l.Close()
+	if a, err = localAddress(s, dir); err != nil {
+		return a, n, refusef("a relay of scheme %s: %v", s.Name, err)
 	}
-	return a, n, refusef("no address of this machine is known on which a relay of scheme %s could listen", s.Name)
+	l, err := zocalo.ListenAddress(ctx, a)
+	if err != nil {
+		return a, n, err
+	}
+	n = l.Name()
+	a.Endpoint = n.String()
+	return a, n, l.Close()
 }
 
 // placeholder matches what place replaces.
@@ -260,12 +249,12 @@ func (c *RelayCost) spent(mode Mode, r *Comparison, used time.Duration) {
 			c.ProcessorTrip = used / time.Duration(n)
 		}
 	case Stream:
-		octets := 0.0
+		bytes := 0.0
 		for _, bits := range r.Second.Figures {
-			octets += bits / 8 * conditions.Duration.Seconds()
+			bytes += bits / 8 * conditions.Duration.Seconds()
 		}
-		if octets > 0 {
-			c.ProcessorOctet = float64(used) / octets
+		if bytes > 0 {
+			c.ProcessorByte = float64(used) / bytes
 		}
 	}
 }
@@ -306,8 +295,8 @@ func (c *RelayCost) WriteText(w io.Writer) error {
 	if c.ProcessorTrip > 0 {
 		rows = append(rows, row{"its processor", TimeText(c.ProcessorTrip) + " a round trip"})
 	}
-	if c.ProcessorOctet > 0 {
-		rows = append(rows, row{"its processor", fmt.Sprintf("%.3g ns an octet", c.ProcessorOctet)})
+	if c.ProcessorByte > 0 {
+		rows = append(rows, row{"its processor", fmt.Sprintf("%.3g ns a byte", c.ProcessorByte)})
 	}
 	if c.Interrupted {
 		rows = append(rows, row{"note", "the run was interrupted: the figures are of what there was until then"})

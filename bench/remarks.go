@@ -54,18 +54,26 @@ func (r *Result) remarkEnds() {
 		{"client", "server", r.Near.Sent, r.Far.Received, r.Far.Arrivals},
 		{"server", "client", r.Far.Sent, r.Near.Received, r.Near.Arrivals},
 	} {
-		if r.Conditions.Mode != Stream && r.Conditions.Mode != Loaded || way.sent.Octets == 0 && way.received.Octets == 0 {
+		if r.Conditions.Mode != Stream && r.Conditions.Mode != Loaded || way.sent.Bytes == 0 && way.received.Bytes == 0 {
 			continue
 		}
 		whole := way.arrivals == nil || way.arrivals.Lost+way.arrivals.Repeated == 0
-		if whole && way.sent.Octets != way.received.Octets {
-			r.remarkf("the ends disagree: the %s counted %d octets sent, the %s %d received", way.sender, way.sent.Octets, way.receiver, way.received.Octets)
+		if whole && way.sent.Bytes != way.received.Bytes {
+			r.remarkf("the ends disagree: the %s counted %d bytes sent, the %s %d received", way.sender, way.sent.Bytes, way.receiver, way.received.Bytes)
 			continue
 		}
-		a, b := way.sent.BitsPerSecond(), way.received.BitsPerSecond()
-		if whole && b > 0 && (a/b > 1+mostDisagreement || b/a > 1+mostDisagreement) {
-			r.remarkf("the ends disagree: the %s sent %s, the %s received %s; the difference was still under way, or the run too short", way.sender, RateText(a), way.receiver, RateText(b))
+		if whole && way.received.BitsPerSecond() > 0 { // more than one message
+			r.RemarkRates(way.sender, way.receiver, way.sent, way.received)
 		}
+	}
+}
+
+// RemarkRates says so where the rates of both ends of a way, on which nothing was
+// lost, disagree.
+func (r *Result) RemarkRates(sender, receiver string, sent, received Traffic) {
+	a, b := sent.BitsPerSecond(), received.BitsPerSecond()
+	if max(a, b) > (1+mostDisagreement)*min(a, b) {
+		r.remarkf("the ends disagree: the %s sent %s, the %s received %s; the difference was still under way, or the run too short", sender, RateText(a), receiver, RateText(b))
 	}
 }
 

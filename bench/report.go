@@ -22,7 +22,7 @@ type report struct {
 	Error         string  `json:"error,omitempty"` // what ended the flow before its time
 }
 
-// reportPart is the most octets of a part of a report: with its header it is
+// reportPart is the most bytes of a part of a report: with its header it is
 // a message that every kind takes.
 const reportPart = 400
 

@@ -157,7 +157,7 @@ func (x *requester) receive(buffer []byte, number uint64) ([]byte, error) {
 	case !x.flow.mayLose():
 		n, err := x.conn.Read(buffer)
 		if err == nil && n != size {
-			err = fmt.Errorf("an answer of %d octets to %d", n, size)
+			err = fmt.Errorf("an answer of %d bytes to %d", n, size)
 		}
 		return buffer[:n], err
 	}

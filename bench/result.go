@@ -88,13 +88,13 @@ type Side struct {
 
 // Traffic is what went one way.
 type Traffic struct {
-	Octets   int64         `json:"octets"`
+	Bytes    int64         `json:"bytes"`
 	Messages int64         `json:"messages,omitempty"`
 	Elapsed  time.Duration `json:"elapsed_ns"` // from the first to the last of it, or the measured time
 }
 
 // BitsPerSecond returns the throughput, 0 where no time passed.
-func (t Traffic) BitsPerSecond() float64 { return perSecond(float64(t.Octets)*8, t.Elapsed) }
+func (t Traffic) BitsPerSecond() float64 { return perSecond(float64(t.Bytes)*8, t.Elapsed) }
 
 // MessagesPerSecond returns the same in messages.
 func (t Traffic) MessagesPerSecond() float64 { return perSecond(float64(t.Messages), t.Elapsed) }
@@ -108,7 +108,7 @@ func perSecond(n float64, d time.Duration) float64 {
 
 // Add adds what went over another flow, beside this one.
 func (t *Traffic) Add(u Traffic) {
-	t.Octets += u.Octets
+	t.Bytes += u.Bytes
 	t.Messages += u.Messages
 	t.Elapsed = max(t.Elapsed, u.Elapsed)
 }
@@ -140,11 +140,11 @@ type Interval struct {
 // TCP is what the kernel says of the flows of a run at one end (TCP_INFO).
 // Counters and times are sums over the flows; the others are of the first.
 type TCP struct {
-	Retransmits         int           `json:"retransmits"` // segments sent again
-	OctetsRetransmitted uint64        `json:"octets_retransmitted"`
-	RTT                 time.Duration `json:"rtt_ns"`
-	MinRTT              time.Duration `json:"min_rtt_ns"`
-	CongestionWindow    int           `json:"congestion_window"` // segments
+	Retransmits        int           `json:"retransmits"` // segments sent again
+	BytesRetransmitted uint64        `json:"bytes_retransmitted"`
+	RTT                time.Duration `json:"rtt_ns"`
+	MinRTT             time.Duration `json:"min_rtt_ns"`
+	CongestionWindow   int           `json:"congestion_window"` // segments
 	// What held the sender back, of the time that data was under way.
 	Busy              time.Duration `json:"busy_ns"`
 	WindowLimited     time.Duration `json:"window_limited_ns"`      // the receiver's window
@@ -158,7 +158,7 @@ func (t *TCP) Add(s *socket.Socket) (ok bool) {
 	if err != nil {
 		return false
 	}
-	t.merge(&TCP{info.TotalRetransmits, info.OctetsRetransmitted, info.RTT, info.MinRTT, info.CongestionWindow,
+	t.merge(&TCP{info.TotalRetransmits, info.BytesRetransmitted, info.RTT, info.MinRTT, info.CongestionWindow,
 		info.Busy, info.WindowLimited, info.SendBufferLimited})
 	return true
 }
@@ -169,7 +169,7 @@ func (t *TCP) merge(u *TCP) {
 		t.RTT, t.MinRTT, t.CongestionWindow = u.RTT, u.MinRTT, u.CongestionWindow
 	}
 	t.Retransmits += u.Retransmits
-	t.OctetsRetransmitted += u.OctetsRetransmitted
+	t.BytesRetransmitted += u.BytesRetransmitted
 	t.Busy += u.Busy
 	t.WindowLimited += u.WindowLimited
 	t.SendBufferLimited += u.SendBufferLimited

@@ -97,18 +97,7 @@ func (t *trips) run(ctx context.Context, d time.Duration) error {
 	}
 	t.phase.options, t.phase.traffic, t.phase.times = t.options, func() Traffic { return t.answered.traffic(0) }, t.watch.interval
 	t.phase.run(t.mark)
-	var err error
-	if t.onLoops() && !t.options.goroutines {
-		err = t.allOnLoops()
-	} else {
-		err = t.all()
-	}
-	t.phase.end()
-	return err
-}
-
-// all makes the requests of all flows at once.
-func (t *trips) all() error {
+	defer t.phase.end()
 	errs := make([]error, len(t.flows))
 	var group sync.WaitGroup
 	var failed sync.Once
@@ -138,19 +127,19 @@ func (t *trips) side() *Side {
 	received := t.counted.traffic(t.phase.elapsed)
 	sent := received
 	if received.Messages > 0 {
-		sent.Octets += t.unanswered() * (received.Octets / received.Messages)
+		sent.Bytes += t.unanswered() * (received.Bytes / received.Messages)
 	}
 	sent.Messages += t.unanswered()
 	return &Side{Sent: sent, Received: received, Processor: t.phase.spent, Corrupt: t.corrupt.Load()}
 }
 
 // answer notes an answered request that was sent, or due, at from.
-func (t *trips) answer(s *shard, from, now time.Time, octets int) {
+func (t *trips) answer(s *shard, from, now time.Time, bytes int) {
 	counts := !from.Before(t.phase.start)
 	s.record(now.Sub(from), counts)
-	t.answered.add(octets, 1)
+	t.answered.add(bytes, 1)
 	if counts {
-		t.counted.add(octets, 1)
+		t.counted.add(bytes, 1)
 	}
 }
 

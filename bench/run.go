@@ -111,6 +111,8 @@ type phase struct {
 	// nothing is timed.
 	times func() (median, greatest time.Duration)
 
+	before    Traffic   // until the end of the last interval
+	began     time.Time // of the interval
 	intervals []Interval
 	stop      chan struct{}
 	group     sync.WaitGroup
@@ -123,6 +125,7 @@ func (p *phase) run(measured func()) {
 	p.start = p.begin.Add(p.options.WarmUp)
 	p.meter.alone = func() bool { return true }
 	p.meter.begin()
+	p.before, p.began = p.traffic(), p.begin
 	p.stop = make(chan struct{})
 	p.group.Go(func() { p.sample(measured) })
 }
@@ -159,11 +162,9 @@ func (p *phase) sample(measured func()) {
 }
 
 // interval waits until it is over, and notes what went in it. The last one,
-// which the end of the phase cuts short, is noted if it is not too short to
-// tell something.
+// which the end of the phase cuts short, is noted if anything went in it, so that
+// all that went is in one.
 func (p *phase) interval(from, to time.Time, warmUp bool) (more bool) {
-	before := p.traffic()
-	began := time.Now()
 	timer := time.NewTimer(time.Until(to))
 	defer timer.Stop()
 	more = true
@@ -173,12 +174,13 @@ func (p *phase) interval(from, to time.Time, warmUp bool) (more bool) {
 		more = false
 	}
 	now := time.Now()
-	if !more && now.Sub(from) < p.options.Interval/2 {
+	t, before, began := p.traffic(), p.before, p.began
+	if !more && t == before && now.Sub(from) < p.options.Interval/2 {
 		return false
 	}
-	t := p.traffic()
+	p.before, p.began = t, now
 	i := Interval{Start: began.Sub(p.start), End: now.Sub(p.start), WarmUp: warmUp,
-		Traffic: Traffic{t.Octets - before.Octets, t.Messages - before.Messages, now.Sub(began)}}
+		Traffic: Traffic{t.Bytes - before.Bytes, t.Messages - before.Messages, now.Sub(began)}}
 	if p.times != nil {
 		i.Median, i.Max = p.times()
 	}

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"zocalo"
+	"zocalo/echo"
 	"zocalo/server"
 	"zocalo/socket"
 )
@@ -29,10 +30,10 @@ func echoServer(t *testing.T, text string) Dial {
 	var group sync.WaitGroup
 	t.Cleanup(func() { cancel(); group.Wait(); l.Close() })
 	if l.Sockets()[0].Properties().Connected {
-		srv := &server.Server{Handler: func(ctx context.Context, c *socket.Socket) { server.Echo(ctx, c) }}
+		srv := &server.Server{Handler: func(ctx context.Context, c *socket.Socket) { echo.Connection(ctx, c) }}
 		group.Go(func() { srv.Serve(ctx, l) })
 	} else {
-		group.Go(func() { server.EchoDatagrams(ctx, l.Sockets()[0]) })
+		group.Go(func() { echo.Datagrams(ctx, l.Sockets()[0]) })
 	}
 	name := l.Name().String()
 	scheme, _, _ := strings.Cut(text, ":")
@@ -94,7 +95,7 @@ func TestConnect(t *testing.T) {
 func TestLoaded(t *testing.T) {
 	dial := serve(t, &Server{}, "unix:"+t.TempDir()+"/s")
 	r := measure(t, dial, Options{Mode: Loaded, Duration: 200 * time.Millisecond, WarmUp: -1, Flows: 2})
-	if r.Idle.Count() == 0 || r.Latency.Count() == 0 || r.Far.Received.Octets == 0 || r.Far.Received.Octets != r.Near.Sent.Octets {
+	if r.Idle.Count() == 0 || r.Latency.Count() == 0 || r.Far.Received.Bytes == 0 || r.Far.Received.Bytes != r.Near.Sent.Bytes {
 		t.Errorf("%d and %d round trips; sent %+v, received %+v", r.Idle.Count(), r.Latency.Count(), r.Near.Sent, r.Far.Received)
 	}
 }
@@ -138,7 +139,7 @@ func TestInterrupted(t *testing.T) {
 // TestRefused sees that a server's refusal, and nobody, are told in words.
 func TestRefused(t *testing.T) {
 	dial := serve(t, &Server{MaxSize: 1000}, "tcp:127.0.0.1:0")
-	if _, err := Run(t.Context(), dial, Options{Mode: Stream, Size: 2000, Count: 1}); err == nil || !strings.Contains(err.Error(), "1000 octets") {
+	if _, err := Run(t.Context(), dial, Options{Mode: Stream, Size: 2000, Count: 1}); err == nil || !strings.Contains(err.Error(), "1000 bytes") {
 		t.Errorf("a size beyond the server's bound: %v", err)
 	}
 	silent, err := zocalo.Listen(t.Context(), "tcp:127.0.0.1:0")
@@ -194,7 +195,7 @@ func TestManyClients(t *testing.T) {
 					t.Error(err)
 					return
 				}
-				if r.Far.Received.Octets != r.Near.Sent.Octets || r.Corrupt() > 0 {
+				if r.Far.Received.Bytes != r.Near.Sent.Bytes || r.Corrupt() > 0 {
 					t.Errorf("%s, client %d: sent %+v, received %+v, %d corrupt", text, i, r.Near.Sent, r.Far.Received, r.Corrupt())
 				}
 			})
@@ -209,8 +210,8 @@ func TestOutputs(t *testing.T) {
 	for _, o := range []Options{{Mode: Stream, Direction: Both}, {Mode: RoundTrip}, {Mode: AtRate, Rate: 3000}, {Mode: Connect}, {Mode: Loaded}} {
 		o.Duration, o.Address, o.Program = 200*time.Millisecond, "tcp:somewhere", "test 1.2"
 		r := measure(t, dial, o)
-		var text, table, picture strings.Builder
-		if err := errors.Join(r.WriteText(&text, true), r.WriteCSV(&table, true), WriteSVG(&picture, r)); err != nil {
+		var text, picture strings.Builder
+		if err := errors.Join(r.WriteText(&text, true), WriteSVG(&picture, r)); err != nil {
 			t.Fatal(err)
 		}
 		line, err := json.Marshal(r)
@@ -221,7 +222,7 @@ func TestOutputs(t *testing.T) {
 		if err := json.Unmarshal(line, &back); err != nil {
 			t.Errorf("its own JSON is not read: %v", err)
 		}
-		for name, output := range map[string]string{"text": text.String(), "csv": table.String(), "svg": picture.String(), "json": string(line)} {
+		for name, output := range map[string]string{"text": text.String(), "svg": picture.String(), "json": string(line)} {
 			for _, want := range []string{"tcp:somewhere", "test 1.2", r.Conditions.Machine.Kernel, r.Conditions.Machine.Go} {
 				if !strings.Contains(output, want) {
 					t.Errorf("%s of %s lacks %q:\n%.600s", name, o.Mode, want, output)

@@ -13,15 +13,15 @@ import (
 
 // A counter counts what went one way over one flow, for whoever looks while
 // it runs.
-type counter struct{ octets, messages atomic.Int64 }
+type counter struct{ bytes, messages atomic.Int64 }
 
-func (c *counter) add(octets, messages int) {
-	c.octets.Add(int64(octets))
+func (c *counter) add(bytes, messages int) {
+	c.bytes.Add(int64(bytes))
 	c.messages.Add(int64(messages))
 }
 
 func (c *counter) traffic(d time.Duration) Traffic {
-	return Traffic{c.octets.Load(), c.messages.Load(), d}
+	return Traffic{c.bytes.Load(), c.messages.Load(), d}
 }
 
 // A sender sends the data of one flow, at either end of it.
@@ -43,7 +43,7 @@ type sender struct {
 	refused      int64 // messages that the system had no room for
 }
 
-// smallFrame is the least length of a stream's frame in octets: shorter
+// smallFrame is the least length of a stream's frame in bytes: shorter
 // writes make one together.
 const smallFrame = 4096
 
@@ -77,9 +77,16 @@ func (x *sender) run() error {
 		err = x.batches(begin)
 	}
 	if errors.Is(err, syscall.EMSGSIZE) {
-		err = fmt.Errorf("%w: %d octets are more than it takes in one message: choose a smaller size", err, x.ask.size)
+		err = fmt.Errorf("%w: %d bytes are more than it takes in one message: choose a smaller size", err, x.ask.size)
 	}
 	return err
+}
+
+// end says that the data is over: how many messages there were, and how many of
+// them in the warm-up.
+func (x *sender) end(s *socket.Socket) error {
+	all := x.all.messages.Load()
+	return writeFrame(s, endFrame, uint64(all), all-x.counted.messages.Load())
 }
 
 // over reports whether there is nothing more to send after n messages.
@@ -97,10 +104,10 @@ func (x *sender) wait(begin time.Time, n int64) bool {
 }
 
 // count notes what was sent; the first of the measured time begins it.
-func (x *sender) count(flags uint8, octets, messages int) {
-	x.all.add(octets, messages)
+func (x *sender) count(flags uint8, bytes, messages int) {
+	x.all.add(bytes, messages)
 	if flags&measured != 0 {
-		x.counted.add(octets, messages)
+		x.counted.add(bytes, messages)
 	}
 }
 

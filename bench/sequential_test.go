@@ -6,13 +6,23 @@ import (
 	"testing"
 )
 
-// TestStudentQuantile compares with the tables that books print.
-func TestStudentQuantile(t *testing.T) {
-	for _, c := range []struct{ p, freedom, want float64 }{
-		{0.975, 1, 12.706}, {0.975, 4, 2.776}, {0.995, 4, 4.604}, {0.95, 10, 1.812}, {0.9995, 20, 3.850}, {0.975, 120, 1.980}, {0.5, 7, 0},
-	} {
-		if got := studentQuantile(c.p, c.freedom); math.Abs(got-c.want) > 0.001 {
-			t.Errorf("the %v quantile with %v degrees of freedom is %.4f, want %.3f", c.p, c.freedom, got, c.want)
+// TestInterval compares with the tables of the sign test: of n sorted values the
+// k-th from either end bound the median but for the given error rate.
+func TestInterval(t *testing.T) {
+	for _, c := range []struct {
+		n, k  int
+		alpha float64
+	}{{5, 0, 0.05}, {6, 1, 0.05}, {8, 1, 0.05}, {9, 2, 0.05}, {10, 2, 0.05}, {20, 6, 0.05}, {20, 4, 0.01}, {50, 18, 0.05}, {70, 27, 0.05}} {
+		q := &sequential{alpha: c.alpha, looks: []int{1}}
+		for i := range c.n {
+			q.xs = append(q.xs, float64(c.n-i))
+		}
+		want := [2]float64{float64(c.k), float64(c.n + 1 - c.k)}
+		if c.k == 0 {
+			want = [2]float64{math.Inf(-1), math.Inf(1)}
+		}
+		if low, high := q.interval(); low != want[0] || high != want[1] {
+			t.Errorf("the interval of 1 to %d at an error rate of %v is %v to %v, want %v", c.n, c.alpha, low, high, want)
 		}
 	}
 }
@@ -70,7 +80,7 @@ func TestPower(t *testing.T) {
 	found, held := 0, 0
 	for range trials {
 		q := &sequential{alpha: 0.05, looks: looks}
-		if q.run(func() float64 { return truth + 0.1*r.NormFloat64() }) == Different && q.mean() > 0 {
+		if q.run(func() float64 { return truth + 0.1*r.NormFloat64() }) == Different && q.median() > 0 {
 			found++
 		}
 		if low, high := q.interval(); low <= truth && truth <= high {

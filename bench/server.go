@@ -12,6 +12,8 @@ import (
 	"syscall"
 	"time"
 
+	"zocalo/echo"
+	"zocalo/server"
 	"zocalo/socket"
 )
 
@@ -25,12 +27,18 @@ type Server struct {
 	// Patience is how long a client may be silent, or take nothing, before
 	// its flow is given up; 0 or less means 30 s.
 	Patience time.Duration
-	// MaxSize is the largest message that a client may ask for, in octets;
+	// MaxSize is the largest message that a client may ask for, in bytes;
 	// 0 or less means 16 MiB, and more is that.
 	MaxSize int
 	// MaxSessions bounds the flows that one socket without connections has
 	// at once; 0 or less means 1024.
 	MaxSessions int
+	// Allow, if not nil, makes Datagrams pass over peers that are not in it, and
+	// Deny over those that are, as [server.Server] does with connections.
+	Allow, Deny *server.List
+	// MaxPerPeer bounds the flows of a single address on a socket without
+	// connections; see [server.NewPerPeer].
+	MaxPerPeer int
 	// OnRun, if not nil, is told of each flow when it begins: who asks, and
 	// for what, in words.
 	OnRun func(peer socket.Name, what string)
@@ -41,9 +49,8 @@ type Server struct {
 
 	threads atomic.Int64 // streams that are echoed by a thread each
 
-	mu     sync.Mutex
-	runs   map[uint64]int // flows by run
-	echoes *echoLoop      // nil while there is nothing to echo by it
+	mu   sync.Mutex
+	runs map[uint64]int // flows by run
 }
 
 const (
@@ -81,9 +88,9 @@ func (s *Server) accept(text []byte, kind socket.Properties) (g greeting, a answ
 	}
 	switch {
 	case g.size > most:
-		a.reason = fmt.Sprintf("messages may have %d octets here", most)
+		a.reason = fmt.Sprintf("messages may have %d bytes here", most)
 	case g.service == framed && kind.Bounded && g.size < headerSize:
-		a.reason = fmt.Sprintf("messages need %d octets at least", headerSize)
+		a.reason = fmt.Sprintf("messages need %d bytes at least", headerSize)
 	case g.direction&reverse != 0 && g.duration == 0 && g.count == 0:
 		a.reason = "neither a duration nor a count"
 	default:
@@ -126,13 +133,13 @@ func (s *Server) tell(peer socket.Name, g *greeting) {
 // String says in words what is asked for.
 func (g *greeting) String() string {
 	if g.service == echoed {
-		return fmt.Sprintf("echo, %d octets", g.size)
+		return fmt.Sprintf("echo, %d bytes", g.size)
 	}
 	way := map[uint8]string{0: "watch", forward: "send", reverse: "receive", forward | reverse: "send and receive"}[g.direction]
 	if g.direction == 0 {
 		return way
 	}
-	return fmt.Sprintf("%s, %d octets a message", way, g.size)
+	return fmt.Sprintf("%s, %d bytes a message", way, g.size)
 }
 
 // A meter watches what a flow costs at this end.
@@ -146,7 +153,7 @@ type meter struct {
 func (m *meter) begin() {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.began = processorNow()
+	m.began = ProcessorNow()
 	m.mixed = !m.alone()
 }
 
@@ -154,7 +161,7 @@ func (m *meter) begin() {
 func (m *meter) spent() Processor {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	p := processorNow().since(m.began)
+	p := ProcessorNow().Since(m.began)
 	p.Shared = m.mixed || !m.alone()
 	return p
 }
@@ -190,10 +197,12 @@ func (s *Server) serve(ctx context.Context, c *socket.Socket) error {
 	alone, leave := s.enter(g.run)
 	defer leave()
 	if g.service == echoed {
-		if handled, err := s.echoFast(ctx, c); handled {
+		if handled, err := s.echoWaiting(ctx, c); handled {
 			return err
 		}
-		return s.echo(c, &g)
+		c.SetDeadline(time.Time{})
+		e := echo.Echoer{MaxMessage: g.size, Idle: s.patience()}
+		return e.Connection(ctx, c)
 	}
 	f := &servedFlow{server: s, socket: c, ask: &g, token: a.token, meter: meter{alone: alone}, ended: make(chan struct{})}
 	return f.serve()
@@ -219,28 +228,6 @@ func readGreeting(c *socket.Socket) ([]byte, error) {
 		}
 	}
 	return nil, errors.New("no greeting came")
-}
-
-// echo sends back what comes, until its end.
-func (s *Server) echo(c *socket.Socket, g *greeting) error {
-	b := make([]byte, 64<<10)
-	if c.Type().Bounded() {
-		b = make([]byte, g.size)
-	}
-	var deadline coarseDeadline
-	for {
-		deadline.renew(c, s.patience())
-		n, err := c.Read(b)
-		if err == io.EOF {
-			return nil
-		}
-		if err != nil {
-			return err
-		}
-		if _, err := c.Write(b[:n]); err != nil {
-			return err
-		}
-	}
 }
 
 // A coarseDeadline is a socket's deadline, renewed before each of many calls
@@ -335,7 +322,7 @@ func (f *servedFlow) write() {
 		err = f.sender.run()
 	}
 	if err == nil {
-		err = writeFrame(f.socket, endFrame, uint64(f.sender.all.messages.Load()), 0)
+		err = f.sender.end(f.socket)
 	}
 	<-f.ended
 	if err == nil && f.over {
@@ -378,7 +365,7 @@ func (s *Server) report(r *receiver, x *sender, m *meter, expected int64) *repor
 		if expected < 0 {
 			expected = r.announced
 		}
-		t.Side.Arrivals = r.tracker.finish(expected)
+		t.Side.Arrivals = r.tracker.finish(r.warmUp, expected)
 	}
 	return t
 }

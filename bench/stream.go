@@ -120,7 +120,7 @@ func (b *bulk) near(spent Processor) *Side {
 			if side.Arrivals == nil {
 				side.Arrivals = &Arrivals{}
 			}
-			side.Arrivals.Merge(f.receiver.tracker.finish(f.report.TotalSent.Messages))
+			side.Arrivals.Merge(f.receiver.tracker.finish(f.report.TotalSent.Messages-f.report.Side.Sent.Messages, f.report.TotalSent.Messages))
 		}
 	}
 	return side
@@ -256,6 +256,9 @@ var errStalled = errors.New("nothing moves")
 // limit is how long nothing may move.
 func (f *streamFlow) limit() time.Duration {
 	d := f.options.Patience + f.ask.gap
+	if f.ask.direction == 0 { // nothing is to move until the report is wanted
+		return d + f.ask.duration
+	}
 	if f.sent.Load() { // the system may still hold much of it, for a slow path
 		d += f.ask.duration
 	}
@@ -333,7 +336,7 @@ func (f *streamFlow) write(interrupted, read <-chan struct{}) error {
 		}
 	default:
 	}
-	return writeFrame(f.socket, endFrame, uint64(f.sender.all.messages.Load()), 0)
+	return f.sender.end(f.socket)
 }
 
 // held waits until the report of a flow without data is wanted.

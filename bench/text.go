@@ -98,13 +98,13 @@ func (r *Result) rows() []row {
 	case Stream, Loaded:
 		for _, way := range r.ways() {
 			add(way.label, "%s, %s messages a second", RateText(way.received.BitsPerSecond()), digits(way.received.MessagesPerSecond()))
-			add("", "%s octets in %s; sent at %s", grouped(way.received.Octets), TimeText(way.received.Elapsed), RateText(way.sent.BitsPerSecond()))
+			add("", "%s bytes in %s; sent at %s", grouped(way.received.Bytes), TimeText(way.received.Elapsed), RateText(way.sent.BitsPerSecond()))
 			if a := way.arrivals; a != nil {
 				add("", "%s of %s lost (%s), %s repeated, %s out of order", grouped(a.Lost), grouped(a.Expected), percentText(a.LostShare()), grouped(a.Repeated), grouped(a.Reordered))
 			}
 		}
 		if c.Mode == Loaded {
-			add("round trips", "%s of %d octets without the stream, %s beside it", grouped(r.Idle.Count()), requestSize, grouped(r.Latency.Count()))
+			add("round trips", "%s of %d bytes without the stream, %s beside it", grouped(r.Idle.Count()), requestSize, grouped(r.Latency.Count()))
 		}
 	case Connect:
 		add("connections", "%s a second, %s in %s", digits(perSecond(float64(r.Latency.Count()), r.Elapsed)), grouped(r.Latency.Count()), TimeText(r.Elapsed))
@@ -186,8 +186,8 @@ func (r *Result) processorRows() (rows []row) {
 		if n := end.side.Sent.Messages + end.side.Received.Messages; n > 0 {
 			text += fmt.Sprintf(", %s a message", TimeText(p.Total()/time.Duration(n)))
 		}
-		if n := end.side.Sent.Octets + end.side.Received.Octets; n > 0 && r.Conditions.Mode == Stream {
-			text += fmt.Sprintf(", %.3g ns an octet", float64(p.Total())/float64(n))
+		if n := end.side.Sent.Bytes + end.side.Received.Bytes; n > 0 && r.Conditions.Mode == Stream {
+			text += fmt.Sprintf(", %.3g ns a byte", float64(p.Total())/float64(n))
 		}
 		if p.Shared && !r.OneProcess {
 			text += "; it served others meanwhile"
@@ -213,11 +213,7 @@ func (t *TCP) text() string {
 
 // percentileTable are the percentiles of times.
 func (r *Result) percentileTable() [][]string {
-	head := []string{"", "least"}
-	for _, p := range Percentiles {
-		head = append(head, percentileName(p))
-	}
-	rows := [][]string{append(head, "max", "mean", "samples")}
+	rows := [][]string{percentileHead()}
 	add := func(label string, h *Histogram) {
 		if h.Count() > 0 {
 			rows = append(rows, percentileRow(label, h))
@@ -236,6 +232,15 @@ func (r *Result) percentileTable() [][]string {
 		add("round trip", r.Latency)
 	}
 	return rows
+}
+
+// percentileHead is the first line of such a table.
+func percentileHead() []string {
+	head := []string{"", "least"}
+	for _, p := range Percentiles {
+		head = append(head, percentileName(p))
+	}
+	return append(head, "max", "mean", "samples")
 }
 
 // percentileRow is a line of the table; what there are too few samples for is
@@ -260,11 +265,7 @@ func percentileRow(label string, h *Histogram) []string {
 
 // table are the distributions of how messages arrived.
 func (a *Arrivals) table() [][]string {
-	head := []string{"", "least"}
-	for _, p := range Percentiles {
-		head = append(head, percentileName(p))
-	}
-	rows := [][]string{append(head, "max", "mean", "samples")}
+	rows := [][]string{percentileHead()}
 	for _, d := range []struct {
 		label string
 		h     *Histogram
@@ -303,7 +304,7 @@ func (c *Conditions) rows() []row {
 			bound += " or " + c.Duration.String()
 		}
 	}
-	list("asked for", bound, when(c.WarmUp > 0, "after a warm-up of %v", c.WarmUp), when(c.Size > 0, "%d octets each", c.Size), plural(c.Flows, "flow"),
+	list("asked for", bound, when(c.WarmUp > 0, "after a warm-up of %v", c.WarmUp), when(c.Size > 0, "%d bytes each", c.Size), plural(c.Flows, "flow"),
 		when(c.Depth > 1, "%d under way at once on each", c.Depth), when(c.Rate > 0, "%g a second", c.Rate), when(c.Batch > 1, "%d given to the system at once", c.Batch),
 		when(c.Verify, "content checked"))
 	nodelay := ""

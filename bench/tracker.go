@@ -15,8 +15,11 @@ type tracker struct {
 	base   uint64              // least number in the window, a multiple of 64
 	next   uint64              // one more than the greatest that arrived
 
+	// A lower bound of the first number of the measured time: what came before
+	// is remembered, so that it is no gap, and counts nowhere.
+	first uint64
+
 	repeated, reordered, tooLate, distinct int64
-	lost                                   int64      // of those below base
 	run                                    uint64     // how many in a row were lost up to base
 	bursts, extents, jitter                *Histogram // nil until there is a value
 
@@ -45,24 +48,40 @@ func record(h **Histogram, unit Unit, v int64) {
 // by the clock of its own end.
 func (t *tracker) arrived(number uint64, at, stamp time.Duration) {
 	t.timed(at - stamp)
+	switch fresh, earlier := t.mark(number); {
+	case number < t.base:
+		t.tooLate++
+	case !fresh:
+		t.repeated++
+	default:
+		t.distinct++
+		if earlier {
+			t.reordered++
+			record(&t.extents, Messages, t.later(number))
+		}
+	}
+}
+
+// warmUp notes the arrival of a message of the warm-up.
+func (t *tracker) warmUp(number uint64) {
+	t.mark(number)
+	t.first = max(t.first, number+1)
+}
+
+// mark remembers a number. It is fresh if it came for the first time, and
+// earlier if a greater one has come.
+func (t *tracker) mark(number uint64) (fresh, earlier bool) {
 	if number >= t.base+windowSize {
 		t.advance(number)
 	}
-	switch word, bit := &t.window[number/64%windowWords], uint64(1)<<(number%64); {
-	case number < t.base:
-		t.tooLate++
-	case *word&bit != 0:
-		t.repeated++
-	default:
-		*word |= bit
-		t.distinct++
-		if number < t.next {
-			t.reordered++
-			record(&t.extents, Messages, t.later(number))
-		} else {
-			t.next = number + 1
-		}
+	word, bit := &t.window[number/64%windowWords], uint64(1)<<(number%64)
+	if number < t.base || *word&bit != 0 {
+		return false, false
 	}
+	*word |= bit
+	earlier = number < t.next
+	t.next = max(t.next, number+1)
+	return true, earlier
 }
 
 // timed notes the change of the transit time.
@@ -89,7 +108,7 @@ func (t *tracker) advance(number uint64) {
 	base := number/64*64 - windowSize + 64
 	for t.base < base {
 		if t.base >= t.next { // nothing from here on has arrived
-			t.miss(base - t.base)
+			t.run += base - t.base
 			t.base = base
 			return
 		}
@@ -107,41 +126,41 @@ func (t *tracker) retire(word uint64, n int) {
 	}
 	for i := range n {
 		if word>>i&1 == 0 {
-			t.miss(1)
+			t.run++
 		} else if t.run > 0 {
-			t.burst()
+			t.burst(t.base + uint64(i))
 		}
 	}
 }
 
-func (t *tracker) miss(n uint64) {
-	t.lost += int64(min(n, math.MaxInt64/2))
-	t.run += n
-}
-
-func (t *tracker) burst() {
-	if t.run > 0 {
-		record(&t.bursts, Messages, int64(min(t.run, math.MaxInt64)))
-		t.run = 0
+// burst ends a run of what was lost, of which what belongs to the measured time
+// counts.
+func (t *tracker) burst(end uint64) {
+	if lost := min(t.run, end-min(t.first, end)); lost > 0 {
+		record(&t.bursts, Messages, int64(min(lost, math.MaxInt64)))
 	}
+	t.run = 0
 }
 
-// finish returns what happened to messages 0 to expected-1. It is the last
+// finish returns what happened to messages first to expected-1, where first is
+// as many as the warm-up had, if that is known, and else 0. It is the last
 // call.
-func (t *tracker) finish(expected int64) *Arrivals {
-	end := max(uint64(max(expected, 0)), t.next)
+func (t *tracker) finish(first, expected int64) *Arrivals {
+	t.first = max(t.first, uint64(max(first, 0)))
+	end := max(uint64(max(expected, 0)), t.next, t.first)
 	for t.base < end {
 		if t.base >= t.next {
-			t.miss(end - t.base)
+			t.run += end - t.base
 			t.base = end
 			break
 		}
 		t.retire(t.window[t.base/64%windowWords], int(min(64, end-t.base)))
 		t.base += 64
 	}
-	t.burst()
+	t.burst(end)
+	all := int64(min(end-t.first, math.MaxInt64))
 	return &Arrivals{
-		Expected: int64(min(end, math.MaxInt64)), Lost: t.lost, Repeated: t.repeated, Reordered: t.reordered, TooLate: t.tooLate,
+		Expected: all, Lost: max(all-t.distinct, 0), Repeated: t.repeated, Reordered: t.reordered, TooLate: t.tooLate,
 		Bursts: t.bursts, Extents: t.extents, Jitter: t.jitter, SmoothedJitter: time.Duration(t.smoothed),
 	}
 }

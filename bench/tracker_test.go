@@ -66,7 +66,7 @@ func compare(t *testing.T, numbers []uint64, expected int64) {
 	for _, n := range numbers {
 		track.arrived(n, 0, 0)
 	}
-	got := track.finish(expected)
+	got := track.finish(0, expected)
 	want, bursts, extents := plain(numbers, expected)
 	if got.Expected != want.Expected || got.Lost != want.Lost || got.Repeated != want.Repeated || got.Reordered != want.Reordered || got.TooLate != 0 {
 		t.Errorf("of %d numbers: %+v, want %+v", len(numbers), got, want)
@@ -113,7 +113,7 @@ func TestTrackerWindow(t *testing.T) {
 	const far = math.MaxUint64 / 4
 	track.arrived(far, 0, 0)
 	track.arrived(far, 0, 0)
-	a := track.finish(0)
+	a := track.finish(0, 0)
 	lost := int64(3*windowSize-7+999)/1000 + (far - 3*windowSize)
 	if a.TooLate != 1 || a.Repeated != 1 || a.Reordered != 0 || a.Lost != lost {
 		t.Errorf("too late %d, repeated %d, reordered %d, lost %d, want 1, 1, 0, %d", a.TooLate, a.Repeated, a.Reordered, a.Lost, lost)
@@ -126,7 +126,7 @@ func TestJitter(t *testing.T) {
 		at := time.Duration(n) * time.Millisecond
 		track.arrived(n, at+time.Hour+time.Duration(n%2)*3*time.Millisecond, at) // the clocks differ by an hour
 	}
-	a := track.finish(100)
+	a := track.finish(0, 100)
 	if v, ok := a.Jitter.Percentile(50); !ok || a.Jitter.Min() != int64(3*time.Millisecond) || a.Jitter.Max() != int64(3*time.Millisecond) {
 		t.Errorf("jitter %d (%v), %d to %d, want 3ms", v, ok, a.Jitter.Min(), a.Jitter.Max())
 	}

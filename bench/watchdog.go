@@ -26,10 +26,10 @@ func watchdog(done <-chan struct{}, limit func() time.Duration, progress func() 
 	}
 }
 
-// moved is the octets that counters have seen.
+// moved is the bytes that counters have seen.
 func moved(counters ...*counter) (n int64) {
 	for _, c := range counters {
-		n += c.octets.Load()
+		n += c.bytes.Load()
 	}
 	return n
 }

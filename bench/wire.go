@@ -7,20 +7,20 @@ import (
 )
 
 // The protocol, version 1. All numbers are unsigned and have their most
-// significant octet first.
+// significant byte first.
 //
-// A client opens each flow with a greeting of 64 octets, which says what it
+// A client opens each flow with a greeting of 64 bytes, which says what it
 // wants; on a kind with message boundaries it is one message. The answer has 64
-// octets too, and another first word, so that whoever sends the greeting itself
+// bytes too, and another first word, so that whoever sends the greeting itself
 // back is known for an echo server. What follows is either echoed as it comes,
 // or frames. Where there are no connections, a frame that starts the flow with
 // the answer's token comes before the server sends anything of its own accord or
 // back: it shows that the client is where it says. It is said again each second,
 // so that one which vanished is known.
 //
-// A frame begins with a header of 24 octets, which its length includes. On a
+// A frame begins with a header of 24 bytes, which its length includes. On a
 // kind with message boundaries each message is one frame; on a stream they
-// follow one another. Frames of data are filled up with octets that mean nothing, or that
+// follow one another. Frames of data are filled up with bytes that mean nothing, or that
 // the receiver checks.
 const (
 	protocolVersion = 1
@@ -32,7 +32,7 @@ const (
 	reasonSize      = 40
 )
 
-// numberSize is how many octets number a message that comes back where it may
+// numberSize is how many bytes number a message that comes back where it may
 // be lost.
 const numberSize = 8
 
@@ -55,7 +55,7 @@ type greeting struct {
 	service   service
 	direction uint8 // bits forward and reverse
 	verify    bool  // the content of frames is checked
-	size      int   // octets of each write or message, 1 to maxFrame
+	size      int   // bytes of each write or message, 1 to maxFrame
 	duration  time.Duration
 	warmUp    time.Duration // first part of duration, which is not measured
 	count     int64         // messages in each direction; 0 is no bound
@@ -108,7 +108,7 @@ func (g *greeting) parse(b []byte) error {
 	case g.service != echoed && g.service != framed, g.direction > forward|reverse, b[11] > verifyFlag, b[61]|b[62]|b[63] != 0:
 		return fmt.Errorf("a greeting with an unknown word")
 	case g.size < 1 || g.size > maxFrame:
-		return fmt.Errorf("messages of %d octets", g.size)
+		return fmt.Errorf("messages of %d bytes", g.size)
 	case g.duration < 0 || g.duration > maxDuration, g.warmUp < 0 || g.warmUp > maxDuration, g.gap < 0 || g.gap > maxDuration:
 		return fmt.Errorf("a time of more than %v", maxDuration)
 	case g.count < 0:
@@ -122,7 +122,7 @@ func (g *greeting) parse(b []byte) error {
 // An answer accepts a greeting, or says why not.
 type answer struct {
 	token  uint64 // to be given back in the frame that starts the flow; 0 refuses
-	reason string // of a refusal, at most reasonSize octets
+	reason string // of a refusal, at most reasonSize bytes
 }
 
 func (a *answer) append(b []byte) []byte {
@@ -146,7 +146,7 @@ func (a *answer) parse(b []byte) error {
 	return nil
 }
 
-// printable returns the text before the first octet that is no printable
+// printable returns the text before the first byte that is no printable
 // ASCII: it comes from anybody, and goes to a terminal.
 func printable(b []byte) string {
 	for i, c := range b {
@@ -164,7 +164,7 @@ const (
 	startFrame  frameType = 1 // from the client: begin; number is the answer's token
 	dataFrame   frameType = 2 // number counts from 0
 	markFrame   frameType = 3 // the measured time begins, for a flow without data
-	endFrame    frameType = 4 // the sender's data is over; number is how many messages there were
+	endFrame    frameType = 4 // the sender's data is over; number is how many messages there were, stamp how many of them in the warm-up
 	stopFrame   frameType = 5 // from the client: send no more data
 	askFrame    frameType = 6 // from the client, where frames may be lost: send that part of the report; number is as endFrame's, stamp the part
 	reportFrame frameType = 7 // a part of the report; number is its index, stamp how many there are
@@ -174,11 +174,11 @@ const (
 // measured marks a frame of data in the measured time.
 const measured = 1
 
-// A header is the first 24 octets of a frame.
+// A header is the first 24 bytes of a frame.
 type header struct {
 	kind   frameType
 	flags  uint8
-	length int    // of the whole frame, in octets
+	length int    // of the whole frame, in bytes
 	number uint64 // see frameType
 	stamp  int64  // of data: when it was sent, in nanoseconds since some moment of the sender's
 }
@@ -190,24 +190,24 @@ func (h *header) put(b []byte) {
 	binary.BigEndian.PutUint64(b[16:], uint64(h.stamp))
 }
 
-// parse reads a header from b, which has at least 24 octets.
+// parse reads a header from b, which has at least 24 bytes.
 func (h *header) parse(b []byte) error {
 	*h = header{kind: frameType(b[0]), flags: b[1], length: int(binary.BigEndian.Uint32(b[4:])),
 		number: binary.BigEndian.Uint64(b[8:]), stamp: int64(binary.BigEndian.Uint64(b[16:]))}
 	switch {
 	case h.kind < startFrame || h.kind > padFrame, b[1] > measured, b[2]|b[3] != 0, h.flags != 0 && h.kind != dataFrame:
-		return fmt.Errorf("octets that are no frame")
+		return fmt.Errorf("bytes that are no frame")
 	case h.length < headerSize || h.length > maxFrame:
-		return fmt.Errorf("a frame of %d octets", h.length)
+		return fmt.Errorf("a frame of %d bytes", h.length)
 	case h.kind != dataFrame && h.kind != padFrame && h.kind != reportFrame && h.length != headerSize:
-		return fmt.Errorf("a frame of type %d with %d octets", h.kind, h.length)
+		return fmt.Errorf("a frame of type %d with %d bytes", h.kind, h.length)
 	case h.kind == reportFrame && h.length > headerSize+reportPart:
-		return fmt.Errorf("a part of a report with %d octets", h.length)
+		return fmt.Errorf("a part of a report with %d bytes", h.length)
 	}
 	return nil
 }
 
-// fill fills b with octets that number and their place decide, so that what
+// fill fills b with bytes that number and their place decide, so that what
 // is lost, moved or changed shows (splitmix64).
 func fill(b []byte, number uint64) {
 	x := number*0x9e3779b97f4a7c15 + 1

@@ -21,13 +21,13 @@ func TestGreeting(t *testing.T) {
 	text := g.append(nil)
 	var back greeting
 	if err := back.parse(text); err != nil || back != g || len(text) != greetingSize {
-		t.Errorf("%d octets, %v: %+v, want %+v", len(text), err, back, g)
+		t.Errorf("%d bytes, %v: %+v, want %+v", len(text), err, back, g)
 	}
 	for at, change := range map[int]byte{0: 'x', 8: 2, 9: 0, 10: 4, 11: 2, 12: 0xff, 16: 0x80, 24: 0x80, 32: 0x80, 40: 0x80, 60: 0, 61: 1} {
 		bad := bytes.Clone(text)
 		bad[at] = change
 		if err := back.parse(bad); err == nil {
-			t.Errorf("octet %d as %#x is accepted: %+v", at, change, back)
+			t.Errorf("byte %d as %#x is accepted: %+v", at, change, back)
 		}
 	}
 	if back.parse(text[:63]) == nil || back.parse(nil) == nil {
@@ -58,7 +58,7 @@ func FuzzAnswer(f *testing.F) {
 	f.Fuzz(func(t *testing.T, b []byte) {
 		var a answer
 		if a.parse(b) == nil && len(a.reason) > reasonSize {
-			t.Errorf("a reason of %d octets", len(a.reason))
+			t.Errorf("a reason of %d bytes", len(a.reason))
 		}
 	})
 }
@@ -91,8 +91,8 @@ func FuzzFrames(f *testing.F) {
 		}
 		one, n, err := take(piece)
 		all, m, err2 := take(len(b))
-		if n != m || (err == nil) != (err2 == nil) || one.all.octets.Load() != all.all.octets.Load() || one.corrupt != all.corrupt {
-			t.Errorf("in pieces of %d: %d, %v, %d octets; whole: %d, %v, %d octets", piece, n, err, one.all.octets.Load(), m, err2, all.all.octets.Load())
+		if n != m || (err == nil) != (err2 == nil) || one.all.bytes.Load() != all.all.bytes.Load() || one.corrupt != all.corrupt {
+			t.Errorf("in pieces of %d: %d, %v, %d bytes; whole: %d, %v, %d bytes", piece, n, err, one.all.bytes.Load(), m, err2, all.all.bytes.Load())
 		}
 	})
 }
@@ -142,7 +142,7 @@ func FuzzServer(f *testing.F) {
 }
 
 func FuzzReport(f *testing.F) {
-	r := report{Program: "p", Side: Side{Received: Traffic{Octets: 5}}}
+	r := report{Program: "p", Side: Side{Received: Traffic{Bytes: 5}}}
 	frames, _ := r.encode()
 	f.Add(frames[0][headerSize:], uint64(0), int64(1))
 	f.Fuzz(func(t *testing.T, payload []byte, number uint64, parts int64) {

@@ -34,14 +34,14 @@ func digits(v float64) string {
 	return strconv.FormatFloat(v, 'f', 2, 64)
 }
 
-// TimeText is a duration for people in three digits, as "12.3 us".
+// TimeText is a duration for people in three digits, as "12.3 µs".
 func TimeText(d time.Duration) string {
 	v := float64(d)
 	switch {
 	case d < time.Microsecond:
 		return strconv.FormatInt(int64(d), 10) + " ns"
 	case v < 999.5e3:
-		return digits(v/1e3) + " us"
+		return digits(v/1e3) + " µs"
 	case v < 999.5e6:
 		return digits(v/1e6) + " ms"
 	}

@@ -7,6 +7,7 @@ import (
 	"os"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"testing/synctest"
@@ -114,7 +115,7 @@ func (s silent) Read(b []byte) (int, error) {
 	return n, err
 }
 
-// narrow sockets cut what is longer than 1000 octets.
+// narrow sockets cut what is longer than 1000 bytes.
 type narrow struct{ bentSocket }
 
 func (s narrow) Write(b []byte) (int, error) {
@@ -293,5 +294,32 @@ func TestFailureIsNoBrokenPromise(t *testing.T) {
 	all := check.Report{Kinds: []check.KindReport{report}}
 	if all.Broken() || !all.Failed() {
 		t.Errorf("broken %v, failed %v; want the latter alone", all.Broken(), all.Failed())
+	}
+}
+
+// forgetful sockets lose the first message of a ping's size.
+type forgetful struct {
+	bentSocket
+	lost *atomic.Bool
+}
+
+func (s forgetful) Write(b []byte) (int, error) {
+	if len(b) == 64 && s.lost.CompareAndSwap(false, true) {
+		return len(b), nil
+	}
+	return s.Socket.Write(b)
+}
+
+// A message that is lost on its way there and back, of a kind that may lose, is
+// no failure of the experiment.
+func TestSpeedOfWhatLoses(t *testing.T) {
+	src := open(t, "udp")
+	var lost atomic.Bool
+	forget := func(b bentSocket) socket.Endpoint { return forgetful{b, &lost} }
+	report := tryWithin(t, 100*time.Millisecond, bend(src, func(s *socket.Socket) socket.Endpoint {
+		return forget(bentSocket{s, forget})
+	}), "speed")
+	if wantBroken(t, report); !lost.Load() {
+		t.Error("nothing was lost")
 	}
 }

@@ -42,7 +42,7 @@ func boundaries(t *trial) (Finding, error) {
 		return f, err
 	}
 	f = judgeFault("bounded", true, got.misbounded, "stay apart", "%d did not arrive as the one message they were: %s")
-	f.Sent = fmt.Sprintf("%d messages of %d and %d octets in turn", sends, smallSend, largeSend)
+	f.Sent = fmt.Sprintf("%d messages of %d and %d bytes in turn", sends, smallSend, largeSend)
 	if f.Verdict == Broken {
 		f.Word = "do not stay apart"
 		return f, nil
@@ -69,10 +69,10 @@ func boundaries(t *trial) (Finding, error) {
 	n, err := b.Read(make([]byte, 10))
 	switch {
 	case errors.Is(err, socket.ErrTruncated):
-		f.Seen += fmt.Sprintf("; %d octets read to a buffer of 10 are cut, and the error says so", smallSend)
+		f.Seen += fmt.Sprintf("; %d bytes read to a buffer of 10 are cut, and the error says so", smallSend)
 	case err == nil:
 		f.Verdict, f.Word = Broken, "cut in silence"
-		f.Seen += fmt.Sprintf("; of %d octets, a buffer of 10 got %d, and nothing tells of the rest", smallSend, n)
+		f.Seen += fmt.Sprintf("; of %d bytes, a buffer of 10 got %d, and nothing tells of the rest", smallSend, n)
 	default:
 		return f, err
 	}
@@ -88,7 +88,7 @@ func emptyArrives(t *trial, s *socket.Socket) string {
 	case err != nil && t.Promised.Reliable:
 		return "the reader got nothing"
 	case len(b) > 0:
-		return fmt.Sprintf("the reader got %d octets", len(b))
+		return fmt.Sprintf("the reader got %d bytes", len(b))
 	}
 	return ""
 }
@@ -102,8 +102,8 @@ func noBoundaries(t *trial) (Finding, error) {
 	if err != nil {
 		return f, err
 	}
-	f.Sent = fmt.Sprintf("two sends, of %d and %d octets", smallSend, largeSend)
-	f.Word, f.Seen = "stayed apart", "no read gave octets of both"
+	f.Sent = fmt.Sprintf("two sends, of %d and %d bytes", smallSend, largeSend)
+	f.Word, f.Seen = "stayed apart", "no read gave bytes of both"
 	buffer := make([]byte, smallSend+largeSend)
 	for range tries {
 		for _, size := range []int{smallSend, largeSend} {
@@ -117,7 +117,7 @@ func noBoundaries(t *trial) (Finding, error) {
 				return f, err
 			}
 			if len(got) != smallSend && len(got) != largeSend {
-				f.Word, f.Seen = "joined", fmt.Sprintf("one read gave %d octets", len(got))
+				f.Word, f.Seen = "joined", fmt.Sprintf("one read gave %d bytes", len(got))
 			}
 			total += len(got)
 		}
@@ -145,7 +145,7 @@ func largest(t *trial) ([]Finding, error) {
 		f, err := largestMessage(t, a, b)
 		return []Finding{f}, err
 	}
-	f := Finding{Property: "largest", Sent: fmt.Sprintf("one send of %s octets", socket.FormatSize(largeStream))}
+	f := Finding{Property: "largest", Sent: fmt.Sprintf("one send of %s bytes", socket.FormatSize(largeStream))}
 	data := pattern(make([]byte, largeStream), 0)
 	sent := make(chan error, 1)
 	go func() { sent <- t.write(a, data) }()
@@ -161,7 +161,7 @@ func largest(t *trial) ([]Finding, error) {
 	f.Verdict, f.Word = verdict.Verdict, "no limit"
 	f.Seen = "all of it arrived, in as many reads as it took"
 	if !bytes.Equal(got, data) {
-		f.Word, f.Seen = "not all", fmt.Sprintf("%d octets arrived, not all as they were sent", len(got))
+		f.Word, f.Seen = "not all", fmt.Sprintf("%d bytes arrived, not all as they were sent", len(got))
 	}
 	return []Finding{f}, nil
 }
@@ -191,14 +191,14 @@ func largestMessage(t *trial, a, b *socket.Socket) (Finding, error) {
 		case t.missing(err):
 			refusal = errors.New("it is taken, and does not arrive")
 			if t.Promised.Reliable {
-				mangled = fmt.Sprintf("one of %d octets was taken, and did not arrive", size)
+				mangled = fmt.Sprintf("one of %d bytes was taken, and did not arrive", size)
 			}
 			return true
 		case err != nil && !errors.Is(err, socket.ErrTruncated):
 			failure = err
 			return true
 		case !bytes.Equal(got, data[:size]):
-			mangled = fmt.Sprintf("one of %d octets was taken, and %d arrived that are not the same", size, len(got))
+			mangled = fmt.Sprintf("one of %d bytes was taken, and %d arrived that are not the same", size, len(got))
 		}
 		return mangled != ""
 	})
@@ -206,22 +206,22 @@ func largestMessage(t *trial, a, b *socket.Socket) (Finding, error) {
 		return f, failure
 	}
 	f = judge("largest", true, mangled == "")
-	f.Sent = "messages of 1 octet and more, in search of the largest"
+	f.Sent = "messages of 1 byte and more, in search of the largest"
 	switch {
 	case mangled != "":
 		f.Word, f.Seen = "mangled", mangled
 		return f, nil
 	case tooLarge == beyondLargest:
-		f.Word, f.Seen = "4MiB or more", fmt.Sprintf("%d octets arrived whole; larger ones were not tried", beyondLargest)
+		f.Word, f.Seen = "4MiB or more", fmt.Sprintf("%d bytes arrived whole; larger ones were not tried", beyondLargest)
 	default:
 		f.Word = fmt.Sprint(tooLarge)
-		f.Seen = fmt.Sprintf("%d octets arrived whole; one more is refused: %s", tooLarge, why(refusal))
+		f.Seen = fmt.Sprintf("%d bytes arrived whole; one more is refused: %s", tooLarge, why(refusal))
 	}
-	f.Figures = []Figure{{"largest", float64(tooLarge), "octets"}}
+	f.Figures = []Figure{{"largest", float64(tooLarge), "bytes"}}
 	return f, nil
 }
 
-// pattern fills b with octets that tell their place in a stream, b beginning
+// pattern fills b with bytes that tell their place in a stream, b beginning
 // at that offset.
 func pattern(b []byte, offset int) []byte {
 	for i := range b {

@@ -12,8 +12,8 @@
 //   - reliable, ordered, unduplicated, intact: numbered messages with checked
 //     content, under load
 //   - bounded: sends of different sizes that stay apart, or not; largest: the
-//     largest message, and one octet more
-//   - urgent: an urgent octet that comes ahead of what is unread
+//     largest message, and one byte more
+//   - urgent: an urgent byte that comes ahead of what is unread
 //   - connected, nobody: sending without a connection, and with nobody there
 //   - slow: a receiver that does not read
 //   - queue, waiting: clients that come before accept; calls that wait, and

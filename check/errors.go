@@ -1,10 +1,11 @@
 package check
 
 import (
+	"errors"
 	"fmt"
-	"strings"
+	"syscall"
 
-	"zocalo/address"
+	"zocalo/internal/nearest"
 )
 
 // An UnknownError refuses the name of a kind or a property that there is not.
@@ -26,8 +27,18 @@ func (e *KindError) Error() string {
 
 // Error names the nearest that there is, or all of them.
 func (e *UnknownError) Error() string {
-	if near := address.Nearest(e.Name, e.Known); near != "" {
-		return fmt.Sprintf("unknown %s %q: did you mean %s?", e.What, e.Name, near)
-	}
-	return fmt.Sprintf("unknown %s %q: choose among %s", e.What, e.Name, strings.Join(e.Known, ", "))
+	return nearest.Unknown(e.What, e.Name, e.Known).Error()
 }
+
+// A shortageError is why a kind could not be tried, or a property of it.
+type shortageError struct{ err error }
+
+func (e *shortageError) Error() string {
+	what := "no descriptors are left: raise the limit (ulimit -n)"
+	if errors.Is(e.err, syscall.ENOBUFS) || errors.Is(e.err, syscall.ENOMEM) {
+		what = "this host is short of memory: try again when less runs"
+	}
+	return "it could not be tried: " + e.err.Error() + ": " + what
+}
+
+func (e *shortageError) Unwrap() error { return e.err }

@@ -16,19 +16,25 @@ func ExampleRun() {
 		fmt.Println(err)
 		return
 	}
-	report.WriteTable(os.Stdout, check.TableOptions{})
+	report.WriteTable(os.Stdout, check.TableOptions{Further: true})
 	// Output:
-	// KIND        ordered  bounded
-	// socketpair  yes      (joined)
-	// pipe        yes      (joined)
+	// KIND        ordered  boundaries
+	// socketpair  yes      no
+	// pipe        yes      no
+	//
+	// yes: promised, and kept. no: not promised. BROKEN: promised, and not kept.
+	//
+	// ordered     what arrives comes in the order in which it was sent
+	// boundaries  what was sent as one message arrives as one
 	//
 	// KIND        ways   fds
 	// socketpair  two    1
 	// pipe        (one)  (2)
 	//
-	// yes, or a word: promised and kept    BROKEN: promised and broken
-	// (a word): not promised, what was seen    -: not tried
-	// slow: a receiver that does not read    nobody: sending where nobody listens
+	// A word: promised, and kept. (In brackets): seen, but not promised.
+	//
+	// ways  in how many directions data goes
+	// fds   how many descriptors a program holds to use both directions
 	//
 	// 2 kinds tried: 4 promises kept, 0 broken
 }

@@ -4,15 +4,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math/rand/v2"
 	"os"
-	"path/filepath"
 	"slices"
-	"strconv"
 	"strings"
-	"sync/atomic"
 	"syscall"
 
+	"zocalo"
+	"zocalo/address"
+	"zocalo/internal/locals"
 	"zocalo/socket"
 	"zocalo/socket/sockettest"
 )
@@ -55,121 +54,101 @@ func lookup(kind string) (string, opener, error) {
 	case "memory", "memory-dgram", "memory-seqpacket":
 		sockettest.RegisterMemory()
 	}
-	s, ok := socket.LookupScheme(kind)
+	s, err := address.SchemeOf(kind)
 	switch {
-	case !ok:
+	case err != nil:
+		return "", nil, &KindError{kind, err.Error()}
+	case s == nil:
 		return "", nil, &UnknownError{"kind", kind, append(Kinds(), askedOnly...)}
 	case slices.Contains(linkKinds, s.Name):
 		return "", nil, &KindError{kind, "it would need a network interface that carries nothing else"}
 	case s.Resolve == nil || s.NoListen || s.NoDial:
 		return "", nil, &KindError{kind, "it does not have both a side that listens and one that connects"}
 	}
+	if s.Layers != nil {
+		return s.Name, func(ctx context.Context) (*Source, error) { return openStack(ctx, s) }, nil
+	}
 	return s.Name, func(ctx context.Context) (*Source, error) { return openScheme(ctx, s) }, nil
-}
-
-// local says how the sockets of a scheme are named for a trial.
-type local struct {
-	endpoint func(dir string) (string, error)
-	settings map[string]string
-	most     int    // the most octets of a message, 0 where that is thousands
-	files    bool   // the endpoint is a path
-	needs    string // what a machine that lacks the kind would need
-}
-
-var locals = map[string]local{
-	"tcp": loopback4, "udp": loopback4, "mptcp": loopback4,
-	"tcp6": loopback6, "udp6": loopback6,
-	"unix": inFolder, "unix-dgram": inFolder, "unix-seqpacket": inFolder,
-	"vsock": vsockLoopback, "vsock-seqpacket": vsockLoopback,
-	"spp": xnsSegment, "spp-stream": xnsSegment,
-	"idp": {endpoint: xnsSegment.endpoint, settings: xnsSegment.settings, most: 512},
-	"raw": {
-		// Of the addresses that all are this machine's, one that no other raw
-		// socket has, so that nobody else gets copies. The protocol is one of
-		// those for experiments (RFC 3692).
-		endpoint: func(string) (string, error) {
-			n := rand.Uint32()
-			return fmt.Sprintf("127.%d.%d.%d", 1+byte(n)%250, byte(n>>8), 1+byte(n>>16)%250), nil
-		},
-		settings: map[string]string{"protocol": "253"},
-		needs:    "the capability CAP_NET_RAW",
-	},
-	"raw6": {
-		endpoint: func(string) (string, error) {
-			return "", errors.New("IPv6 has a single loopback address, where a raw socket hears itself")
-		},
-	},
-}
-
-var (
-	loopback4     = local{endpoint: fixed("127.0.0.1:0")}
-	loopback6     = local{endpoint: fixed("[::1]:0"), needs: "an IPv6 loopback address"}
-	vsockLoopback = local{endpoint: fixed("1:any"), needs: "the kernel's module vsock_loopback"}
-	xnsSegment    = local{endpoint: fixed("##0"), settings: map[string]string{"link": "memory:check"}}
-	inFolder      = local{files: true, endpoint: func(dir string) (string, error) {
-		return filepath.Join(dir, strconv.FormatUint(counter.Add(1), 10)), nil
-	}}
-	byName = local{endpoint: func(string) (string, error) {
-		return "check-" + strconv.FormatUint(counter.Add(1), 10), nil
-	}}
-)
-
-// counter makes names differ.
-var counter atomic.Uint64
-
-func fixed(endpoint string) func(string) (string, error) {
-	return func(string) (string, error) { return endpoint, nil }
-}
-
-// localOf returns how to name the sockets of a scheme, by what its endpoint
-// looks like if the table above does not have it.
-func localOf(s *socket.Scheme) (local, error) {
-	if l, ok := locals[s.Name]; ok {
-		return l, nil
-	}
-	switch {
-	case strings.HasPrefix(s.Endpoint, "host:"), strings.HasPrefix(s.Endpoint, "host[:"):
-		return loopback4, nil
-	case strings.HasPrefix(s.Endpoint, "path"):
-		return inFolder, nil
-	case s.Endpoint == "name":
-		return byName, nil
-	}
-	return local{}, fmt.Errorf("no endpoint of this machine is known for %s:%s", s.Name, s.Endpoint)
 }
 
 // openScheme makes the source of a scheme, and sees whether it works here.
 func openScheme(ctx context.Context, s *socket.Scheme) (*Source, error) {
-	l, err := localOf(s)
+	p, err := newPlace(s, s)
 	if err != nil {
 		return nil, err
-	}
-	p := &place{scheme: s, local: l}
-	if p.settings, err = p.parseSettings(); err != nil {
-		return nil, err
-	}
-	if l.files {
-		if p.dir, err = os.MkdirTemp("", "zocalo-check-"); err != nil {
-			return nil, err
-		}
 	}
 	src, err := p.source(ctx)
 	if err != nil {
 		p.clean()
-		if l.needs != "" {
-			err = fmt.Errorf("%s: it needs %s", why(err), l.needs)
+		if needs := p.local.Needs; needs != "" {
+			err = fmt.Errorf("%s: it needs %s", why(err), needs)
 		}
 		return nil, err
 	}
 	return src, nil
 }
 
+// openStack makes the source of a stack of layers, which only addresses make.
+func openStack(ctx context.Context, s *socket.Scheme) (*Source, error) {
+	p, err := newPlace(s, s.Carrier)
+	if err != nil {
+		return nil, err
+	}
+	kind := s.Kinds(socket.Target{})[0]
+	src, err := openPair(ctx, &Source{Name: s.Name, Kind: kind, Promised: kind.Properties(), Pair: p.pair, Close: p.clean})
+	if err != nil {
+		p.clean()
+	}
+	return src, err
+}
+
+// newPlace makes the place of a scheme, at addresses of what carries it.
+func newPlace(s, carrier *socket.Scheme) (p *place, err error) {
+	p = &place{scheme: s}
+	if p.local, err = locals.Of(carrier); err == nil && p.local.Files {
+		p.dir, err = os.MkdirTemp("", "zocalo-check-")
+	}
+	return p, err
+}
+
+// pair connects two sockets through a listener.
+func (p *place) pair(ctx context.Context) (active, passive *socket.Socket, err error) {
+	a, err := p.local.Address(p.scheme, p.dir)
+	if err != nil {
+		return nil, nil, err
+	}
+	l, err := zocalo.ListenAddress(ctx, a)
+	if err != nil {
+		return nil, nil, err
+	}
+	defer l.Close()
+	accepting, stop := context.WithCancel(ctx)
+	defer stop()
+	accepted := make(chan error, 1)
+	go func() {
+		var err error
+		passive, err = l.Accept(accepting)
+		accepted <- err
+	}()
+	if active, err = zocalo.Dial(ctx, l.Reach()); err != nil {
+		stop()
+	}
+	if err = errors.Join(err, <-accepted); err == nil {
+		return active, passive, nil
+	}
+	for _, s := range []*socket.Socket{active, passive} {
+		if s != nil {
+			s.Close()
+		}
+	}
+	return nil, nil, err
+}
+
 // A place is where the sockets of a scheme get their names.
 type place struct {
-	scheme   *socket.Scheme
-	local    local
-	settings socket.Settings
-	dir      string // for the files of its sockets, "" where they have none
+	scheme *socket.Scheme
+	local  locals.Local
+	dir    string // for the files of its sockets, "" where they have none
 }
 
 // clean removes the folder.
@@ -179,34 +158,19 @@ func (p *place) clean() {
 	}
 }
 
-func (p *place) parseSettings() (ss socket.Settings, err error) {
-	for name, text := range p.local.settings {
-		i := slices.IndexFunc(p.scheme.Options, func(o *socket.Spec) bool { return o.Name == name })
-		if i < 0 {
-			return nil, fmt.Errorf("scheme %s has no option %s", p.scheme.Name, name)
-		}
-		v, err := p.scheme.Options[i].Parse(text)
-		if err != nil {
-			return nil, err
-		}
-		ss = append(ss, socket.Setting{Spec: p.scheme.Options[i], Value: v})
-	}
-	return ss, nil
-}
-
-// name resolves an endpoint of this machine to its first name.
-func (p *place) name(ctx context.Context) (socket.Target, socket.Name, error) {
-	endpoint, err := p.local.endpoint(p.dir)
-	t := socket.Target{Endpoint: endpoint, Passive: true, Settings: p.settings}
+// name resolves an address of this machine to its first name.
+func (p *place) name(ctx context.Context) (t socket.Target, n socket.Name, err error) {
+	a, err := p.local.Address(p.scheme, p.dir)
 	if err != nil {
-		return t, socket.Name{}, err
+		return t, n, err
 	}
+	t = socket.Target{Endpoint: a.Endpoint, Passive: true, Settings: a.Settings}
 	names, err := p.scheme.Resolve(ctx, t)
 	if err == nil && len(names) == 0 {
-		err = fmt.Errorf("%s:%s means no name", p.scheme.Name, endpoint)
+		err = fmt.Errorf("%v means no name", a)
 	}
 	if err != nil {
-		return t, socket.Name{}, err
+		return t, n, err
 	}
 	return t, names[0], nil
 }
@@ -221,7 +185,7 @@ func (p *place) source(ctx context.Context) (*Source, error) {
 		kind = p.scheme.Kind(target, name)
 	}
 	src := &Source{
-		Name: p.scheme.Name, Kind: kind, Promised: kind.Properties(), MostMessage: p.local.most,
+		Name: p.scheme.Name, Kind: kind, Promised: kind.Properties(), MostMessage: p.local.Most,
 		New:   func() (*socket.Socket, error) { return socket.New(kind.Domain, kind.Type, kind.Protocol) },
 		Bind:  p.bind,
 		Close: p.clean,
@@ -265,15 +229,32 @@ func afterIPv4Header(b []byte) []byte {
 	return b[int(b[0]&15)*4:]
 }
 
-func openSocketpair(context.Context) (*Source, error) {
+func openSocketpair(ctx context.Context) (*Source, error) {
 	kind := socket.Kind{Domain: socket.Unix, Type: socket.Stream}
-	src := &Source{
+	return openPair(ctx, &Source{
 		Name: "socketpair", Kind: kind, Promised: kind.Properties(),
 		Pair: func(context.Context) (a, b *socket.Socket, err error) {
 			return socket.Pair(kind.Domain, kind.Type, kind.Protocol)
 		},
-	}
-	a, b, err := src.Pair(nil)
+	})
+}
+
+// openPipe makes the source of pipes, to compare sockets with: pipe(2), whose
+// two descriptors are the ends of one channel.
+func openPipe(ctx context.Context) (*Source, error) {
+	return openPair(ctx, &Source{
+		Name: "pipe", OneWay: true,
+		Promised: socket.Properties{Reliable: true, Ordered: true, Unduplicated: true, Connected: true},
+		Pair: func(context.Context) (writer, reader *socket.Socket, err error) {
+			reader, writer, err = locals.Pipe()
+			return writer, reader, err
+		},
+	})
+}
+
+// openPair sees whether a source makes pairs.
+func openPair(ctx context.Context, src *Source) (*Source, error) {
+	a, b, err := src.Pair(ctx)
 	if err != nil {
 		return nil, err
 	}

@@ -32,7 +32,7 @@ func load(t *trial) ([]Finding, error) {
 		return nil, err
 	}
 	arrived, lost, firstLost := got.counts()
-	sent := fmt.Sprintf("%d numbered messages of %d to %d octets", loadRecords, loadSmallest, largest)
+	sent := fmt.Sprintf("%d numbered messages of %d to %d bytes", loadRecords, loadSmallest, largest)
 	if !promised.Reliable {
 		sent += ", to a receiver that does not read yet"
 	}
@@ -40,7 +40,7 @@ func load(t *trial) ([]Finding, error) {
 	reliable := judge("reliable", promised.Reliable, lost == 0)
 	reliable.Word, reliable.Seen = "all came", "all arrived"
 	if lost > 0 {
-		reliable.Word = fmt.Sprintf("%d%% lost", max(1, lost*100/loadRecords))
+		reliable.Word = fmt.Sprintf("lost %d%%", max(1, lost*100/loadRecords))
 		reliable.Seen = fmt.Sprintf("%d did not arrive: %s", lost, firstLost)
 	}
 	reliable.Figures = []Figure{{"sent", loadRecords, ""}, {"lost", float64(lost), ""}}

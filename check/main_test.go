@@ -14,7 +14,6 @@ import (
 
 func TestMain(m *testing.M) {
 	sockettest.RegisterMemory()
-	sockettest.RegisterToy()
 	testenv.Main(m)
 }
 

@@ -14,25 +14,17 @@ func names(t *trial) ([]Finding, error) {
 	if t.New == nil || t.Bind == nil {
 		return t.unnamed(f)
 	}
-	var problem, first, second, seen string
-	var err error
+	look := t.senderNames
 	if t.Promised.Connected {
-		first, seen, problem, err = t.connectedNames()
-	} else {
-		first, seen, problem, err = t.senderNames()
+		look = t.connectedNames
+	}
+	first, seen, problem, err := look()
+	second := ""
+	if err == nil && problem == "" {
+		second, _, problem, err = look()
 	}
 	if err != nil {
 		return nil, err
-	}
-	if problem == "" {
-		if t.Promised.Connected {
-			second, _, problem, err = t.connectedNames()
-		} else {
-			second, _, problem, err = t.senderNames()
-		}
-		if err != nil {
-			return nil, err
-		}
 	}
 	f.Verdict = judge("names", true, problem == "").Verdict
 	f.Word, f.Seen = "paired", seen
@@ -88,10 +80,8 @@ func (t *trial) senderNames() (client, seen, problem string, err error) {
 	if err := t.write(c, []byte("hola")); err != nil {
 		return "", "", "", err
 	}
-	var m socket.Message
-	m.SetData(make([]byte, headroom))
-	server.SetReadDeadline(t.soon())
-	if err := server.Receive(&m); err != nil {
+	m, err := t.hear(server, "hola")
+	if err != nil {
 		return "", "", "", err
 	}
 	client = c.Name().String()
@@ -104,12 +94,7 @@ func (t *trial) senderNames() (client, seen, problem string, err error) {
 // crosswise says how the name by which one end knows the other differs from
 // the one by which that knows itself.
 func (t *trial) crosswise(seenAs string, seen socket.Name, who string, own socket.Name) string {
-	if seen == own || seen.String() == own.String() {
-		return ""
-	}
-	if t.Kind.Type == socket.Raw && seen.AddrPort().Addr() == own.AddrPort().Addr() {
-		// There are no ports: the system writes the protocol there, or 0
-		// (raw(7)).
+	if t.same(seen, own) {
 		return ""
 	}
 	return fmt.Sprintf("the %s is %s, and the %s calls itself %s", seenAs, orUnnamed(seen.String()), who, orUnnamed(own.String()))

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"time"
 
+	"zocalo/internal/pass"
 	"zocalo/socket"
 )
 
@@ -57,7 +58,7 @@ func queue(t *trial) ([]Finding, error) {
 	if !inOrder {
 		f.Word, f.Seen = "out of order", fmt.Sprintf("served as %d", order)
 	}
-	queued, beyond, err := t.overfill(2)
+	_, queued, beyond, err := t.overfill(2)
 	if err != nil {
 		return nil, err
 	}
@@ -75,45 +76,28 @@ const (
 
 // overfill connects clients to a new listener until one does not get in, and
 // says what became of that one.
-func (t *trial) overfill(backlog int) (queued int, beyond string, err error) {
+func (t *trial) overfill(backlog int) (at socket.Name, queued int, beyond string, err error) {
 	l, err := t.listener(backlog)
 	if err != nil {
-		return 0, "", err
+		return at, 0, "", err
 	}
-	for queued < fillClients {
-		_, err := t.client(l.Name(), fillWait)
+	for at = l.Name(); queued < fillClients; queued++ {
+		_, err := t.client(at, fillWait)
 		switch {
 		case err == nil:
-			queued++
 		case t.missing(err):
-			return queued, "waits", nil
-		case t.ctx.Err() != nil:
-			return queued, "", err
+			return at, queued, waited, nil
+		case t.ctx.Err() != nil, pass.IsShortage(err):
+			return at, queued, "", err
 		default:
-			return queued, "is refused: " + why(err), nil
+			return at, queued, "is refused: " + why(err), nil
 		}
 	}
-	return queued, "would too", nil
+	return at, queued, "would too", nil
 }
 
-// full returns the name of a listener whose queue is full, or ok false for a
-// kind that lets nobody wait.
-func (t *trial) full() (name socket.Name, ok bool, err error) {
-	l, err := t.listener(1)
-	if err != nil {
-		return socket.Name{}, false, err
-	}
-	for range fillClients {
-		_, err := t.client(l.Name(), fillWait)
-		if t.missing(err) {
-			return l.Name(), true, nil
-		}
-		if err != nil {
-			break
-		}
-	}
-	return l.Name(), false, nil
-}
+// waited is what becomes of a client where a queue that is full lets it wait.
+const waited = "waits"
 
 func skipped(property, reason string) Finding {
 	return Finding{Property: property, Verdict: Skipped, Reason: reason}

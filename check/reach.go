@@ -45,7 +45,7 @@ func reach(t *trial) ([]Finding, error) {
 // there and back.
 func (t *trial) reachAcross() ([]Finding, error) {
 	const size = 512
-	f := Finding{Property: "reach", Sent: fmt.Sprintf("%d octets to another network namespace, and back", size)}
+	f := Finding{Property: "reach", Sent: fmt.Sprintf("%d bytes to another network namespace, and back", size)}
 	err := t.world.ready()
 	var no *worldError
 	if errors.As(err, &no) {

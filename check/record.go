@@ -8,7 +8,7 @@ import (
 // A record is a numbered message that tells whether it arrived as it was sent.
 // In front is a header of four numbers, big-endian: a constant, the record's
 // number, the size of the whole, and a check sum of those three; at the end a
-// check sum of what comes before. Between them are octets made from the number.
+// check sum of what comes before. Between them are bytes made from the number.
 const (
 	recordMagic    = 0x5a6f63a1
 	recordHeader   = 16
@@ -18,7 +18,7 @@ const (
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
-// fillRecord makes b, of smallestRecord octets or more, the record of that
+// fillRecord makes b, of smallestRecord bytes or more, the record of that
 // number.
 func fillRecord(b []byte, number uint32) {
 	binary.BigEndian.PutUint32(b[0:], recordMagic)
@@ -36,7 +36,7 @@ func fillRecord(b []byte, number uint32) {
 	binary.BigEndian.PutUint32(b[end:], crc32.Checksum(b[:end], castagnoli))
 }
 
-// What a record looks like from its first octet on.
+// What a record looks like from its first byte on.
 type shape int
 
 const (

@@ -7,8 +7,9 @@ import (
 	"runtime"
 	"slices"
 	"sync"
-	"syscall"
 	"time"
+
+	"zocalo/internal/pass"
 )
 
 // Options are how a run is made. The zero value is the usual way.
@@ -18,6 +19,22 @@ type Options struct {
 	Patience time.Duration
 	// Properties are those to try; nil means all, see [Properties].
 	Properties []string
+	// Progress, unless nil, is told how the run goes. It is never called twice
+	// at the same time, and the run waits for it.
+	Progress func(Progress)
+}
+
+// wants reports whether one of an experiment's properties is to be tried.
+func (o Options) wants(e experiment) bool {
+	return o.Properties == nil || slices.ContainsFunc(e.properties, func(p string) bool { return slices.Contains(o.Properties, p) })
+}
+
+// A Progress is a step of a run: an experiment begins, or a kind is done.
+type Progress struct {
+	Kind   KindReport // what was found so far
+	Trying string     // the property that is tried next; "" when the kind is done
+	Done   int        // how many kinds are done
+	Kinds  int        // how many there are
 }
 
 const defaultPatience = 2 * time.Second
@@ -58,8 +75,9 @@ func Properties() []string {
 
 // Run tries kinds of socket on this machine, by name; none means those of
 // [Kinds]. It fails for a kind or property that it does not know or cannot try
-// ([UnknownError], [KindError]), when there are no descriptors left, and when
-// ctx ends. What a kind lacks or breaks is in the report.
+// ([UnknownError], [KindError]), and when no descriptors or memory are left to begin with.
+// When ctx ends it fails too, and the report has what was found until then. What
+// a kind lacks or breaks is in the report.
 func Run(ctx context.Context, kinds []string, o Options) (Report, error) {
 	if len(kinds) == 0 {
 		kinds = Kinds()
@@ -76,14 +94,17 @@ func Run(ctx context.Context, kinds []string, o Options) (Report, error) {
 			rs = append(rs, &runner{report: KindReport{Kind: name}, open: open})
 		}
 	}
-	if err := runAll(ctx, rs, o); err != nil {
+	err := runAll(ctx, rs, o)
+	if err != nil && ctx.Err() == nil {
 		return Report{}, err
 	}
 	var report Report
 	for _, r := range rs {
-		report.Kinds = append(report.Kinds, r.report)
+		if r.report.Reason != "" || len(r.report.Findings) > 0 {
+			report.Kinds = append(report.Kinds, r.report)
+		}
 	}
-	return report, nil
+	return report, err
 }
 
 // Try tries the sockets of one source. It does not call the source's Close.
@@ -112,7 +133,8 @@ type runner struct {
 	report KindReport
 	open   opener
 	source *Source // nil if this machine lacks the kind
-	short  error   // there were no descriptors to see that
+	lacked error   // what there was not, to see that
+	tell   func(trying string)
 }
 
 // atOnce is how many kinds are tried at the same time. Most of that time they
@@ -128,6 +150,20 @@ func runAll(ctx context.Context, rs []*runner, o Options) error {
 			return &UnknownError{"property", p, Properties()}
 		}
 	}
+	var telling sync.Mutex
+	done := 0
+	tell := func(r *runner, trying string) {
+		if o.Progress == nil || ctx.Err() != nil {
+			return
+		}
+		telling.Lock()
+		defer telling.Unlock()
+		if trying == "" {
+			done++
+		}
+		o.Progress(Progress{r.report, trying, done, len(rs)})
+	}
+	later := slices.ContainsFunc(experiments, func(e experiment) bool { return e.alone && o.wants(e) })
 	w := newWorld()
 	defer w.close()
 	defer func() {
@@ -143,30 +179,42 @@ func runAll(ctx context.Context, rs []*runner, o Options) error {
 		group.Go(func() {
 			tokens <- struct{}{}
 			defer func() { <-tokens }()
+			if ctx.Err() != nil {
+				return
+			}
+			r.tell = func(trying string) { tell(r, trying) }
 			r.begin(ctx, o)
 			r.experiments(ctx, o, w, false)
+			if r.source == nil || !later {
+				r.tell("")
+			}
 		})
 	}
 	group.Wait()
 	for _, r := range rs {
-		if r.short != nil {
-			return fmt.Errorf("%s: %w: no descriptors are left: raise the limit (ulimit -n)", r.report.Kind, r.short)
+		if r.lacked != nil {
+			return fmt.Errorf("%s: %w", r.report.Kind, &shortageError{r.lacked})
 		}
 	}
 	for _, r := range rs {
-		r.experiments(ctx, o, w, true)
+		if r.source != nil && later {
+			r.experiments(ctx, o, w, true)
+			r.tell("")
+		}
 	}
 	return context.Cause(ctx)
 }
 
 // begin sees whether this machine has the kind.
-func (r *runner) begin(ctx context.Context, o Options) {
-	ctx, cancel := context.WithTimeout(ctx, o.Patience)
+func (r *runner) begin(run context.Context, o Options) {
+	ctx, cancel := context.WithTimeout(run, o.Patience)
 	defer cancel()
 	src, err := r.open(ctx)
 	switch {
-	case errors.Is(err, syscall.EMFILE), errors.Is(err, syscall.ENFILE):
-		r.short = err
+	case err != nil && run.Err() != nil: // that is no reason
+		return
+	case pass.IsShortage(err):
+		r.lacked = err
 		return
 	case err != nil:
 		r.report.Reason = err.Error()
@@ -182,10 +230,15 @@ func (r *runner) experiments(ctx context.Context, o Options, w *world, alone boo
 		return
 	}
 	for _, e := range experiments {
-		if e.alone != alone || ctx.Err() != nil {
+		if e.alone != alone || ctx.Err() != nil || !o.wants(e) {
 			continue
 		}
-		for _, f := range r.experiment(ctx, e, o, w) {
+		r.tell(e.properties[0])
+		findings := r.experiment(ctx, e, o, w)
+		if ctx.Err() != nil {
+			return // whatever was seen, the end of the run may have caused it
+		}
+		for _, f := range findings {
 			if o.Properties == nil || slices.Contains(o.Properties, f.Property) {
 				r.report.Findings = append(r.report.Findings, f)
 			}
@@ -219,16 +272,19 @@ func (t *trial) run(e experiment, patience time.Duration) (findings []Finding, e
 // experiment makes one experiment, bounded in time. Where it fails, all that
 // it was about is unknown.
 func (r *runner) experiment(ctx context.Context, e experiment, o Options, w *world) []Finding {
-	if o.Properties != nil && !slices.ContainsFunc(e.properties, func(p string) bool { return slices.Contains(o.Properties, p) }) {
-		return nil
-	}
 	ctx, cancel := context.WithTimeout(ctx, 6*o.Patience)
 	defer cancel()
 	t := newTrial(ctx, r.source, o.Patience, w)
 	defer t.end()
 	findings, err := t.run(e, o.Patience)
+	if err == nil && slices.ContainsFunc(findings, func(f Finding) bool { return f.Verdict == Broken }) {
+		err = t.shortage() // a kind is not to blame for what the host lacks
+	}
 	if err == nil {
 		return findings
+	}
+	if pass.IsShortage(err) {
+		err = &shortageError{err}
 	}
 	findings = nil
 	for _, p := range e.properties {

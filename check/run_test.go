@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"os"
 	"slices"
 	"strings"
@@ -62,15 +63,14 @@ func TestRun(t *testing.T) {
 	isNarrow(t, report)
 }
 
-// isNarrow sees that the tables of a report are at most 100 columns wide.
+// isNarrow sees that all that is written of a report is at most 80 columns wide.
 func isNarrow(t *testing.T, report check.Report) {
 	var b strings.Builder
-	if err := report.WriteTable(&b, check.TableOptions{Figures: true}); err != nil {
+	if err := report.WriteTable(&b, check.TableOptions{Further: true, Figures: true, Details: true}); err != nil {
 		t.Fatal(err)
 	}
-	tables, _, _ := strings.Cut(b.String(), "not tried:")
-	for line := range strings.Lines(tables) {
-		if n := utf8.RuneCountInString(strings.TrimSuffix(line, "\n")); n > 100 {
+	for line := range strings.Lines(b.String()) {
+		if n := utf8.RuneCountInString(strings.TrimSuffix(line, "\n")); n > 80 {
 			t.Errorf("%d columns: %s", n, line)
 		}
 	}
@@ -80,7 +80,7 @@ func isNarrow(t *testing.T, report check.Report) {
 func TestWhatIsSeen(t *testing.T) {
 	for _, test := range []struct{ kind, property, want string }{
 		{"tcp", "bounded", "joined"},
-		{"tcp", "urgent", "1 octet"},
+		{"tcp", "urgent", "1 byte"},
 		{"tcp", "slow", "waits"},
 		{"tcp", "nobody", "refused"},
 		{"tcp", "largest", "no limit"},
@@ -112,7 +112,7 @@ func TestWhatIsSeen(t *testing.T) {
 
 func TestUDPLosesWhatNobodyReads(t *testing.T) {
 	f, _ := try(t, open(t, "udp"), "reliable").Finding("reliable")
-	if f.Verdict != check.NotPromised || !strings.HasSuffix(f.Word, "% lost") {
+	if f.Verdict != check.NotPromised || !strings.HasPrefix(f.Word, "lost ") {
 		t.Errorf("%+v", f)
 	}
 }
@@ -166,6 +166,47 @@ func TestRunIsInterrupted(t *testing.T) {
 	}
 }
 
+// What was found before the end of the context is in the report; what the end
+// itself may have caused is not.
+func TestInterruptedRunKeepsWhatItFound(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	var last check.Progress
+	report, err := check.Run(ctx, []string{"memory"}, check.Options{Progress: func(p check.Progress) {
+		if last = p; p.Trying == "urgent" {
+			cancel()
+		}
+	}})
+	var found []string
+	for _, k := range report.Kinds {
+		for _, f := range k.Findings {
+			found = append(found, f.Property)
+			if f.Verdict != check.Kept && f.Verdict != check.NotPromised {
+				t.Errorf("%+v", f)
+			}
+		}
+	}
+	if diff := cmp.Diff([]string{"reliable", "ordered", "unduplicated", "intact", "connected", "bounded"}, found); diff != "" || !errors.Is(err, context.Canceled) {
+		t.Errorf("%v; found (-want +got):\n%s", err, diff)
+	}
+	if last.Trying != "urgent" || last.Kind.Kind != "memory" || last.Done != 0 || last.Kinds != 1 {
+		t.Errorf("progress %+v", last)
+	}
+}
+
+func TestProgress(t *testing.T) {
+	var told []string
+	_, err := check.Run(t.Context(), []string{"memory"}, check.Options{
+		Properties: []string{"names", "speed"},
+		Progress: func(p check.Progress) {
+			told = append(told, fmt.Sprint(p.Kind.Kind, p.Trying, len(p.Kind.Findings), p.Done, p.Kinds))
+		},
+	})
+	if diff := cmp.Diff([]string{"memorynames0 0 1", "memoryspeed1 0 1", "memory2 1 1"}, told); diff != "" || err != nil {
+		t.Errorf("%v (-want +got):\n%s", err, diff)
+	}
+}
+
 func TestNoFilesAreLeft(t *testing.T) {
 	folder := t.TempDir()
 	t.Setenv("TMPDIR", folder)
@@ -194,7 +235,7 @@ func TestReportAsJSON(t *testing.T) {
 	if diff := cmp.Diff(report, back); diff != "" {
 		t.Errorf("JSON and back (-want +got):\n%s", diff)
 	}
-	for _, want := range []string{`"kind":"memory"`, `"property":"urgent","verdict":"kept"`, `"sent":`, `"seen":`, `"unit":"octets"`} {
+	for _, want := range []string{`"kind":"memory"`, `"property":"urgent","verdict":"kept"`, `"sent":`, `"seen":`, `"unit":"bytes"`} {
 		if !strings.Contains(string(text), want) {
 			t.Errorf("%s is not in %s", want, text)
 		}

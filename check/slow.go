@@ -14,7 +14,7 @@ import (
 // send may take before the sender is said to wait. A machine too busy to send
 // in that time makes the figure smaller, and the verdict no different.
 const (
-	slowOctets   = 64 << 20
+	slowBytes    = 64 << 20
 	slowMessages = 16384
 	slowChunk    = 32 << 10
 	slowMessage  = 1024
@@ -32,7 +32,7 @@ func slow(t *trial) ([]Finding, error) {
 	if err != nil {
 		return nil, err
 	}
-	unit := "octet"
+	unit := "byte"
 	if t.Promised.Bounded {
 		unit = "message"
 	}
@@ -63,9 +63,9 @@ func slow(t *trial) ([]Finding, error) {
 }
 
 // fill sends until the sender has to wait, and returns how many messages or,
-// on a stream, octets were taken.
+// on a stream, bytes were taken.
 func (t *trial) fill(s *socket.Socket) (sent int, waited bool, err error) {
-	size, most := slowChunk, slowOctets
+	size, most := slowChunk, slowBytes
 	if t.Promised.Bounded {
 		size, most = t.fitting(slowMessage), slowMessages
 	}
@@ -108,7 +108,7 @@ func (t *trial) drain(s *socket.Socket, sent int) (arrived int, same bool, err e
 			limit = silence // what is there is there
 		}
 		s.SetReadDeadline(time.Now().Add(limit))
-		n, err := s.Read(buffer)
+		n, err := t.next(s, buffer)
 		got := t.payload(buffer[:n])
 		switch {
 		case errors.Is(err, io.EOF), t.missing(err):

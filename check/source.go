@@ -32,7 +32,7 @@ type Source struct {
 	// Payload returns what the sender sent out of what a read gave; nil means
 	// all of it.
 	Payload func([]byte) []byte
-	// MostMessage is the most octets of a message that the experiments send,
+	// MostMessage is the most bytes of a message that the experiments send,
 	// for a kind that takes no more than some hundreds; 0 means what they like.
 	// The experiment on the largest message does not look at it.
 	MostMessage int

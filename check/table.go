@@ -4,12 +4,16 @@ import (
 	"bufio"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"unicode/utf8"
 )
 
 // TableOptions are how a report is written for people.
 type TableOptions struct {
+	// Further adds the experiments beyond the six properties of sockets. They
+	// are written in any case where nothing else was tried.
+	Further bool
 	// Figures adds a table of what was measured.
 	Figures bool
 	// Details adds what was sent and what was seen, for every property.
@@ -18,42 +22,56 @@ type TableOptions struct {
 	Color bool
 }
 
-// A column of a table is a property, under a heading that may be shorter.
-type column struct{ property, heading string }
+// A column of a table is a property, under a heading that may be shorter, with
+// what it means.
+type column struct{ property, heading, meaning string }
 
-var promises = []column{
-	{"reliable", "reliable"}, {"ordered", "ordered"}, {"unduplicated", "unduplicated"}, {"intact", "intact"},
-	{"connected", "connected"}, {"bounded", "bounded"}, {"urgent", "urgent"},
+// six are the properties that the lecture has, in its order.
+var six = []column{
+	{"reliable", "reliable", "nothing is lost"},
+	{"ordered", "ordered", "what arrives comes in the order in which it was sent"},
+	{"unduplicated", "unduplicated", "nothing arrives twice"},
+	{"connected", "connected", "a connection comes first, and then messages need no address"},
+	{"bounded", "boundaries", "what was sent as one message arrives as one"},
+	{"urgent", "urgent", "a byte can overtake those sent before it"},
 }
 
-var behaviours = []column{
-	{"slow", "slow"}, {"nobody", "nobody"}, {"largest", "largest"}, {"queue", "queue"}, {"waiting", "waiting"},
-	{"names", "names"}, {"ways", "ways"}, {"reach", "reach"}, {"descriptors", "fds"},
-}
+// further are the other experiments, in tables that fit the width.
+var further = [][]column{{
+	{"intact", "intact", "the content that arrives is what was sent"},
+	{"slow", "slow", "what becomes of messages that the receiver does not read"},
+	{"nobody", "nobody", "what a sender hears when nobody is there"},
+	{"largest", "largest", "how many bytes one message may have"},
+	{"queue", "queue", "how clients are served that came before accept was called"},
+	{"waiting", "waiting", "a call that waits is woken by what it waits for, a deadline, or Close"},
+}, {
+	{"names", "names", "each end knows the other by the name that this has itself"},
+	{"ways", "ways", "in how many directions data goes"},
+	{"reach", "reach", "how far it goes: within this machine (local), or between machines"},
+	{"descriptors", "fds", "how many descriptors a program holds to use both directions"},
+}}
 
-const legend = `yes, or a word: promised and kept    BROKEN: promised and broken
-(a word): not promised, what was seen    -: not tried
-slow: a receiver that does not read    nobody: sending where nobody listens
-`
+// lineWidth is the width of the terminals that everything fits.
+const lineWidth = 80
 
-const figuresLegend = `held unread: what is kept for a receiver that does not read
-queued: clients that get in before an accept, with a backlog of 2    lost: of %d messages
-`
-
-// WriteTable writes the report as tables, at most 100 columns wide unless what
-// a kind answered is longer; then what needs a sentence: promises that were
+// WriteTable writes the report as tables with their legends, 80 columns wide;
+// then what needs a sentence: promises that were
 // broken, experiments that failed, and what was not tried, with the reasons.
 func (r Report) WriteTable(w io.Writer, o TableOptions) error {
-	t := &table{Writer: bufio.NewWriter(w), report: r, TableOptions: o}
-	for _, columns := range [][]column{promises, behaviours} {
-		t.verdicts(columns)
+	t := &table{Writer: bufio.NewWriter(w), TableOptions: o}
+	for _, k := range r.Kinds {
+		if k.Available {
+			t.kinds = append(t.kinds, k)
+		} else {
+			t.lacking = append(t.lacking, k)
+		}
+	}
+	t.verdicts([][]column{six}, "yes: promised, and kept. no: not promised. BROKEN: promised, and not kept.", sixCell)
+	if o.Further || t.shown == nil {
+		t.verdicts(further, "A word: promised, and kept. (In brackets): seen, but not promised.", furtherCell)
 	}
 	if o.Figures {
 		t.figures()
-	}
-	t.WriteString(legend)
-	if o.Figures {
-		fmt.Fprintf(t, figuresLegend, loadRecords)
 	}
 	if o.Details {
 		t.details()
@@ -68,8 +86,9 @@ func (r Report) WriteTable(w io.Writer, o TableOptions) error {
 
 type table struct {
 	*bufio.Writer
-	report Report
 	TableOptions
+	kinds, lacking []KindReport // those of this machine, and the others
+	shown          []string     // the properties in tables
 }
 
 // A cell is text in a colour.
@@ -115,38 +134,68 @@ func (t *table) rows(rows [][]cell) {
 	t.WriteByte('\n')
 }
 
-// verdicts writes one table of verdicts; columns that nobody tried are left
-// out.
-func (t *table) verdicts(columns []column) {
-	var used []column
-	for _, c := range columns {
-		if t.tried(c.property) {
-			used = append(used, c)
+// verdicts writes tables of verdicts, without the columns that nobody tried,
+// and the legend of them all.
+func (t *table) verdicts(tables [][]column, legend string, show func(Finding) cell) {
+	var all []column
+	marks := map[string]bool{}
+	for _, columns := range tables {
+		var used []column
+		header := []cell{{"KIND", bold}}
+		for _, c := range columns {
+			if t.tried(c.property) {
+				used = append(used, c)
+				header = append(header, cell{c.heading, bold})
+			}
 		}
-	}
-	if used == nil {
-		return
-	}
-	header := []cell{{"KIND", bold}}
-	for _, c := range used {
-		header = append(header, cell{c.heading, bold})
-	}
-	rows := [][]cell{header}
-	for _, k := range t.report.Kinds {
-		if !k.Available {
+		if used == nil {
 			continue
 		}
-		row := []cell{{k.Kind, plain}}
-		for _, c := range used {
-			row = append(row, verdictCell(k, c.property))
+		all = append(all, used...)
+		rows := [][]cell{header}
+		for _, k := range t.kinds {
+			row := []cell{{k.Kind, plain}}
+			for _, c := range used {
+				f, _ := k.Finding(c.property)
+				row = append(row, verdictCell(f, show))
+				marks[row[len(row)-1].text] = true
+			}
+			rows = append(rows, row)
 		}
-		rows = append(rows, row)
+		t.rows(rows)
 	}
-	t.rows(rows)
+	if all == nil {
+		return
+	}
+	t.paragraph("", legend)
+	if marks["-"] {
+		t.paragraph("", "-: not tried.")
+	}
+	if marks["error"] {
+		t.paragraph("", "error: the experiment itself failed.")
+	}
+	var meanings [][]cell
+	for _, c := range all {
+		t.shown = append(t.shown, c.property)
+		t.loss(c)
+		meanings = append(meanings, []cell{{c.heading, plain}, {c.meaning, plain}})
+	}
+	t.WriteByte('\n')
+	t.rows(meanings)
+}
+
+// loss explains the first loss that a column shows.
+func (t *table) loss(c column) {
+	for _, k := range t.kinds {
+		if f, _ := k.Finding(c.property); c.property == "reliable" && f.Verdict == NotPromised && sixCell(f).text != "no" {
+			t.paragraph("", f.Word+": the receiver slept on purpose; "+k.Kind+" drops what nobody reads in time.")
+			return
+		}
+	}
 }
 
 func (t *table) tried(property string) bool {
-	for _, k := range t.report.Kinds {
+	for _, k := range t.kinds {
 		if _, ok := k.Finding(property); ok {
 			return true
 		}
@@ -154,46 +203,57 @@ func (t *table) tried(property string) bool {
 	return false
 }
 
-func verdictCell(k KindReport, property string) cell {
-	f, ok := k.Finding(property)
-	if !ok {
-		return cell{"-", faint}
-	}
+// verdictCell shows a verdict; what was promised and kept, or not promised, as
+// show says.
+func verdictCell(f Finding, show func(Finding) cell) cell {
 	switch f.Verdict {
-	case Kept:
-		for _, c := range promises {
-			if c.property == property && property != "urgent" {
-				return cell{"yes", green}
-			}
-		}
-		return cell{f.Word, green}
+	case Kept, NotPromised:
+		return show(f)
 	case Broken:
 		return cell{"BROKEN", red}
-	case NotPromised:
-		return cell{"(" + f.Word + ")", faint}
 	case Failed:
 		return cell{"error", yellow}
 	}
 	return cell{"-", faint}
 }
 
+func sixCell(f Finding) cell {
+	switch {
+	case f.Verdict == Kept:
+		return cell{"yes", green}
+	case strings.HasPrefix(f.Word, "lost "):
+		return cell{f.Word, faint}
+	}
+	return cell{"no", faint}
+}
+
+func furtherCell(f Finding) cell {
+	if f.Verdict == Kept {
+		return cell{f.Word, green}
+	}
+	return cell{"(" + f.Word + ")", faint}
+}
+
 // measured are the figures of the table, under their headings.
-var measured = []struct{ property, figure, heading string }{
-	{"speed", "throughput", "throughput"}, {"speed", "round trip", "round trip"}, {"largest", "largest", "largest"},
-	{"slow", "arrived", "held unread"}, {"queue", "queued", "queued"}, {"reliable", "lost", "lost"},
+var measured = []struct{ property, figure, heading, meaning string }{
+	{"speed", "throughput", "throughput", "of a stream of large messages, roughly"},
+	{"speed", "round trip", "round trip", "of a small message and its answer, roughly"},
+	{"largest", "largest", "largest", "the largest message, in bytes"},
+	{"slow", "arrived", "held", "what is kept for a receiver that does not read, in bytes"},
+	{"queue", "queued", "queued", "the clients that get in before an accept, with a backlog of 2"},
+	{"reliable", "lost", "lost", fmt.Sprintf("of %d messages", loadRecords)},
 }
 
 // figures writes what was measured.
 func (t *table) figures() {
 	header := []cell{{"KIND", bold}}
+	var meanings [][]cell
 	for _, m := range measured {
 		header = append(header, cell{m.heading, bold})
+		meanings = append(meanings, []cell{{m.heading, plain}, {m.meaning, plain}})
 	}
 	rows := [][]cell{header}
-	for _, k := range t.report.Kinds {
-		if !k.Available {
-			continue
-		}
+	for _, k := range t.kinds {
 		row := []cell{{k.Kind, plain}}
 		for _, m := range measured {
 			row = append(row, figureCell(k, m.property, m.figure))
@@ -201,6 +261,7 @@ func (t *table) figures() {
 		rows = append(rows, row)
 	}
 	t.rows(rows)
+	t.rows(meanings)
 }
 
 func figureCell(k KindReport, property, name string) cell {
@@ -213,41 +274,65 @@ func figureCell(k KindReport, property, name string) cell {
 		if n.Value < 100 && n.Value != float64(int(n.Value)) {
 			value = fmt.Sprintf("%.1f", n.Value)
 		}
+		if n.Unit == "bytes" { // as the legend says
+			n.Unit = ""
+		}
 		return cell{strings.TrimSpace(value + " " + n.Unit), plain}
 	}
 	return cell{"-", faint}
 }
 
-func (t *table) details() {
-	for _, k := range t.report.Kinds {
-		if !k.Available {
-			continue
+// paragraph writes text in lines that fit, the second and those after it
+// further in.
+func (t *table) paragraph(indent, text string) {
+	at := 0 // 0 before the first word
+	for word := range strings.FieldsSeq(text) {
+		n := utf8.RuneCountInString(word)
+		switch {
+		case at == 0:
+			at, _ = t.WriteString(indent)
+		case at+1+n > lineWidth:
+			t.WriteByte('\n')
+			at, _ = t.WriteString(indent + "  ")
+		default:
+			t.WriteByte(' ')
+			at++
 		}
-		fmt.Fprintf(t, "\n%s\n", t.paint(cell{k.Kind, bold}))
+		t.WriteString(word)
+		at += n
+	}
+	t.WriteByte('\n')
+}
+
+func (t *table) details() {
+	for _, k := range t.kinds {
+		fmt.Fprintf(t, "%s\n", t.paint(cell{k.Kind, bold}))
 		for _, f := range k.Findings {
-			c := verdictCell(k, f.Property)
+			c := verdictCell(f, furtherCell)
 			c.text = string(f.Verdict)
 			fmt.Fprintf(t, "  %s: %s\n", f.Property, t.paint(c))
 			t.sentAndSeen(f)
 		}
+		t.WriteByte('\n')
 	}
 }
 
 func (t *table) sentAndSeen(f Finding) {
 	for _, line := range []struct{ label, text string }{{"sent", f.Sent}, {"seen", f.Seen}, {"reason", f.Reason}} {
 		if line.text != "" {
-			fmt.Fprintf(t, "    %s: %s\n", line.label, line.text)
+			t.paragraph("    ", line.label+": "+line.text)
 		}
 	}
 }
 
 // broken writes what was sent and seen where a promise was broken.
 func (t *table) broken() {
-	for _, k := range t.report.Kinds {
+	for _, k := range t.kinds {
 		for _, f := range k.Findings {
 			if f.Verdict == Broken {
-				fmt.Fprintf(t, "\n%s %s: %s\n", k.Kind, f.Property, t.paint(cell{"BROKEN", red}))
+				fmt.Fprintf(t, "%s %s: %s\n", k.Kind, f.Property, t.paint(cell{"BROKEN", red}))
 				t.sentAndSeen(f)
+				t.WriteByte('\n')
 			}
 		}
 	}
@@ -258,9 +343,9 @@ func (t *table) broken() {
 func (t *table) reasons(v Verdict, title string) {
 	kinds := map[[2]string][]string{} // by property and reason
 	var order [][2]string
-	for _, k := range t.report.Kinds {
+	for _, k := range t.kinds {
 		for _, f := range k.Findings {
-			if f.Verdict != v {
+			if f.Verdict != v || v == Skipped && !slices.Contains(t.shown, f.Property) {
 				continue
 			}
 			key := [2]string{f.Property, f.Reason}
@@ -273,43 +358,35 @@ func (t *table) reasons(v Verdict, title string) {
 	if order == nil {
 		return
 	}
-	fmt.Fprintf(t, "\n%s:\n", title)
+	fmt.Fprintf(t, "%s:\n", title)
 	for _, key := range order {
-		fmt.Fprintf(t, "  %s of %s: %s\n", key[0], strings.Join(kinds[key], ", "), key[1])
+		t.paragraph("  ", key[0]+" of "+strings.Join(kinds[key], ", ")+": "+key[1])
 	}
+	t.WriteByte('\n')
 }
 
 // missing writes which kinds this machine lacks.
 func (t *table) missing() {
-	title := "\nnot on this machine:\n"
-	for _, k := range t.report.Kinds {
-		if !k.Available {
-			fmt.Fprintf(t, "%s  %s: %s\n", title, k.Kind, k.Reason)
-			title = ""
-		}
+	if t.lacking == nil {
+		return
 	}
+	fmt.Fprintln(t, "not on this machine:")
+	for _, k := range t.lacking {
+		t.paragraph("  ", k.Kind+": "+k.Reason)
+	}
+	t.WriteByte('\n')
 }
 
 func (t *table) summary() {
-	kinds, kept, broken, failed := 0, 0, 0, 0
-	for _, k := range t.report.Kinds {
-		if k.Available {
-			kinds++
-		}
+	counts := map[Verdict]int{}
+	for _, k := range t.kinds {
 		for _, f := range k.Findings {
-			switch f.Verdict {
-			case Kept:
-				kept++
-			case Broken:
-				broken++
-			case Failed:
-				failed++
-			}
+			counts[f.Verdict]++
 		}
 	}
-	fmt.Fprintf(t, "\n%s tried: %s kept, %d broken", plural(kinds, "kind"), plural(kept, "promise"), broken)
-	if failed > 0 {
-		fmt.Fprintf(t, "; %s failed", plural(failed, "experiment"))
+	fmt.Fprintf(t, "%s tried: %s kept, %d broken", plural(len(t.kinds), "kind"), plural(counts[Kept], "promise"), counts[Broken])
+	if n := counts[Failed]; n > 0 {
+		fmt.Fprintf(t, "; %s failed", plural(n, "experiment"))
 	}
 	t.WriteByte('\n')
 }

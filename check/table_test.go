@@ -25,20 +25,20 @@ func sample() check.Report {
 	}
 	tcp := check.KindReport{Kind: "tcp", Available: true, Promised: socket.Properties{Reliable: true, Urgent: 1}}
 	tcp.Findings = []check.Finding{
-		find("reliable", check.Broken, "2% lost"), find("ordered", check.Kept, "in order"), find("bounded", check.NotPromised, "joined"),
-		find("urgent", check.Kept, "1 octet"), find("slow", check.Kept, "waits"), find("queue", check.Kept, "in order"),
+		find("reliable", check.Broken, "lost 2%"), find("ordered", check.Kept, "in order"), find("bounded", check.NotPromised, "joined"),
+		find("urgent", check.Kept, "1 byte"), find("slow", check.Kept, "waits"), find("queue", check.Kept, "in order"),
 		because("reach", check.Skipped, "no namespaces here"), find("speed", check.NotPromised, "1000 MB/s"),
 	}
 	tcp.Findings[0].Figures = []check.Figure{{Name: "sent", Value: 2000}, {Name: "lost", Value: 40}}
 	tcp.Findings[7].Figures = []check.Figure{{Name: "throughput", Value: 1000, Unit: "MB/s"}, {Name: "round trip", Value: 12.34, Unit: "us"}}
 	udp := check.KindReport{Kind: "udp", Available: true}
 	udp.Findings = []check.Finding{
-		find("reliable", check.NotPromised, "95% lost"), find("ordered", check.NotPromised, "in order"), find("bounded", check.Kept, "stay apart"),
+		find("reliable", check.NotPromised, "lost 95%"), find("ordered", check.NotPromised, "in order"), find("bounded", check.Kept, "stay apart"),
 		because("urgent", check.Failed, "too many open files"), find("slow", check.NotPromised, "loses"),
 		because("queue", check.Skipped, "this kind does not listen"), because("reach", check.Skipped, "no namespaces here"),
 		find("largest", check.Kept, "65507"),
 	}
-	udp.Findings[7].Figures = []check.Figure{{Name: "largest", Value: 65507, Unit: "octets"}}
+	udp.Findings[7].Figures = []check.Figure{{Name: "largest", Value: 65507, Unit: "bytes"}}
 	return check.Report{Kinds: []check.KindReport{tcp, udp, {Kind: "vsock", Reason: "no loopback"}}}
 }
 
@@ -63,11 +63,12 @@ func TestTable(t *testing.T) {
 		options check.TableOptions
 	}{
 		{"plain", sample(), check.TableOptions{}},
+		{"further", sample(), check.TableOptions{Further: true}},
 		{"figures", sample(), check.TableOptions{Figures: true}},
-		{"details", sample(), check.TableOptions{Details: true}},
-		{"color", sample(), check.TableOptions{Color: true}},
+		{"details", sample(), check.TableOptions{Further: true, Details: true}},
+		{"color", sample(), check.TableOptions{Further: true, Color: true}},
 		{"sound", sound, check.TableOptions{}},
-		{"empty", check.Report{}, check.TableOptions{Figures: true, Details: true}},
+		{"empty", check.Report{}, check.TableOptions{Further: true, Figures: true, Details: true}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			var got strings.Builder

@@ -19,11 +19,11 @@ type tally struct {
 
 	repeated   fault // records that came twice
 	disordered fault // records that came after one with a greater number
-	altered    fault // records whose octets are not those sent
+	altered    fault // records whose bytes are not those sent
 	misbounded fault // messages that are not one record, the whole of it
 
 	pending []byte // of a stream: what is not a whole record yet
-	strange int    // of a stream: octets since the last record that belong to none
+	strange int    // of a stream: bytes since the last record that belong to none
 	rest    []byte // of messages: the first part of a record, whose rest may follow
 }
 
@@ -100,29 +100,29 @@ func (t *tally) stream(b []byte) {
 			t.record(number)
 			t.pending = t.pending[size:]
 		default:
-			// Look for the next record at every octet.
+			// Look for the next record at every byte.
 			t.strange++
 			t.pending = t.pending[1:]
 		}
 	}
 }
 
-// gap blames the octets that belong to no record on those missing before
+// gap blames the bytes that belong to no record on those missing before
 // number, as far as they go.
 func (t *tally) gap(number uint32) {
 	if t.strange == 0 {
 		return
 	}
-	octets, next := t.strange, t.last+1
+	bytes, next := t.strange, t.last+1
 	t.strange = 0
 	if next >= t.sent || int(number) == next {
-		t.altered.add("%d octets that nobody sent, after number %d", octets, t.last)
+		t.altered.add("%d bytes that nobody sent, after number %d", bytes, t.last)
 		return
 	}
-	t.altered.add("%d octets that are no record, in place of the %d of number %d", octets, t.sizes(next), next)
-	for ; octets > 0 && next < t.sent && next < int(number); next++ {
+	t.altered.add("%d bytes that are no record, in place of the %d of number %d", bytes, t.sizes(next), next)
+	for ; bytes > 0 && next < t.sent && next < int(number); next++ {
 		t.spoil(next)
-		octets -= t.sizes(next)
+		bytes -= t.sizes(next)
 	}
 }
 
@@ -132,7 +132,7 @@ func (t *tally) message(b []byte) {
 		joined := append(t.rest, b...)
 		t.rest = nil
 		if number, size, s := readRecord(joined); s == whole && size == len(joined) {
-			t.misbounded.add("number %d, of %d octets, came as %d and %d", number, size, size-len(b), len(b))
+			t.misbounded.add("number %d, of %d bytes, came as %d and %d", number, size, size-len(b), len(b))
 			t.record(number)
 			return
 		}
@@ -144,18 +144,18 @@ func (t *tally) message(b []byte) {
 		t.record(number)
 	case s == whole:
 		t.record(number)
-		t.misbounded.add("a message of %d octets begins with number %d, which has %d", len(b), number, size)
+		t.misbounded.add("a message of %d bytes begins with number %d, which has %d", len(b), number, size)
 		t.following(b[size:])
 	case s == damaged && size == len(b):
-		t.altered.add("number %d came with other octets", number)
+		t.altered.add("number %d came with other bytes", number)
 		t.spoil(int(number))
 	case s == partial && size > 0:
 		t.rest = append([]byte(nil), b...)
 	case t.last+1 < t.sent && len(b) == t.sizes(t.last+1):
-		t.altered.add("number %d came with other octets", t.last+1)
+		t.altered.add("number %d came with other bytes", t.last+1)
 		t.spoil(t.last + 1)
 	default:
-		t.altered.add("a message of %d octets that is no record, after number %d", len(b), t.last)
+		t.altered.add("a message of %d bytes that is no record, after number %d", len(b), t.last)
 		t.spoil(t.last + 1)
 	}
 }
@@ -168,10 +168,10 @@ func (t *tally) following(b []byte) {
 		case whole:
 			t.record(number)
 		case damaged:
-			t.altered.add("number %d came with other octets", number)
+			t.altered.add("number %d came with other bytes", number)
 			t.spoil(int(number))
 		default:
-			t.altered.add("%d octets that are no record, after number %d", len(b), t.last)
+			t.altered.add("%d bytes that are no record, after number %d", len(b), t.last)
 			return
 		}
 		b = b[size:]
@@ -181,11 +181,11 @@ func (t *tally) following(b []byte) {
 // cut counts a message that is the first part of a record.
 func (t *tally) cut(b []byte) {
 	number, size, _ := readRecord(b)
-	t.misbounded.add("number %d, of %d octets, came as %d", number, size, len(b))
+	t.misbounded.add("number %d, of %d bytes, came as %d", number, size, len(b))
 	if number >= endMark {
 		return
 	}
-	t.altered.add("number %d came with %d of its %d octets", number, len(b), size)
+	t.altered.add("number %d came with %d of its %d bytes", number, len(b), size)
 	t.spoil(int(number))
 }
 

@@ -77,9 +77,9 @@ func TestTallyOfMessages(t *testing.T) {
 
 func TestTallyOfAStream(t *testing.T) {
 	for _, test := range []struct {
-		name   string
-		octets []byte
-		want   counted
+		name  string
+		bytes []byte
+		want  counted
 	}{
 		{"all", join(rec(0), rec(1), rec(2), rec(3), rec(4)), counted{arrived: 5}},
 		{"nothing", nil, counted{lost: 5}},
@@ -88,17 +88,17 @@ func TestTallyOfAStream(t *testing.T) {
 		{"two swapped", join(rec(0), rec(2), rec(1), rec(3), rec(4)), counted{arrived: 5, disordered: 1}},
 		{"one cut", join(rec(0), rec(1)[:20], rec(2), rec(3), rec(4)), counted{arrived: 4, altered: 1}},
 		{"the last cut", join(rec(0), rec(1), rec(2), rec(3), rec(4)[:20]), counted{arrived: 4, altered: 1}},
-		{"one octet lost", join(rec(0), rec(1)[:7], rec(1)[8:], rec(2), rec(3), rec(4)), counted{arrived: 4, altered: 1}},
+		{"one byte lost", join(rec(0), rec(1)[:7], rec(1)[8:], rec(2), rec(3), rec(4)), counted{arrived: 4, altered: 1}},
 		{"content altered", join(rec(0), flip(rec(1), 20), rec(2), rec(3), rec(4)), counted{arrived: 4, altered: 1}},
 		{"size altered", join(rec(0), flip(rec(1), 11), rec(2), rec(3), rec(4)), counted{arrived: 4, altered: 1}},
 		{"two altered", join(rec(0), flip(rec(1), 20), flip(rec(2), 20), rec(3), rec(4)), counted{arrived: 3, altered: 1}},
-		{"octets between", join(rec(0), rec(1), []byte("hola"), rec(2), rec(3), rec(4)), counted{arrived: 5, altered: 1}},
-		{"octets at the end", join(rec(0), rec(1), rec(2), rec(3), rec(4), []byte("hola")), counted{arrived: 5, altered: 1}},
+		{"bytes between", join(rec(0), rec(1), []byte("hola"), rec(2), rec(3), rec(4)), counted{arrived: 5, altered: 1}},
+		{"bytes at the end", join(rec(0), rec(1), rec(2), rec(3), rec(4), []byte("hola")), counted{arrived: 5, altered: 1}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			for _, read := range []int{1, 7, 64, 1000} {
 				got := newTally(5, sizes)
-				for chunk := range slices.Chunk(test.octets, read) {
+				for chunk := range slices.Chunk(test.bytes, read) {
 					got.stream(chunk)
 				}
 				got.finish()
@@ -116,11 +116,11 @@ func FuzzTally(f *testing.F) {
 	f.Add(join(rec(0), rec(1)), uint8(3))
 	f.Add(join(rec(1), flip(rec(0), 9), rec(2)[:30]), uint8(200))
 	f.Add(join(rec(endMark), rec(0)[:3], []byte("Zoc")), uint8(1))
-	f.Fuzz(func(t *testing.T, octets []byte, size uint8) {
+	f.Fuzz(func(t *testing.T, bytes []byte, size uint8) {
 		read := int(size) + 1
 		whole, parts, messages := newTally(5, sizes), newTally(5, sizes), newTally(5, sizes)
-		whole.stream(octets)
-		for chunk := range slices.Chunk(octets, read) {
+		whole.stream(bytes)
+		for chunk := range slices.Chunk(bytes, read) {
 			parts.stream(chunk)
 			messages.message(chunk)
 		}

@@ -11,6 +11,7 @@ import (
 	"syscall"
 	"time"
 
+	"zocalo/internal/pass"
 	"zocalo/socket"
 )
 
@@ -30,6 +31,9 @@ type trial struct {
 	mu   sync.Mutex
 	open []*socket.Socket
 	over bool
+
+	// lacked is the first shortage of this host that a call met, see short.
+	lacked error
 }
 
 // newTrial begins a trial, which ends all its calls when ctx does.
@@ -58,7 +62,7 @@ func (t *trial) closeAll() {
 // keep makes a socket one of the trial's.
 func (t *trial) keep(s *socket.Socket, err error) (*socket.Socket, error) {
 	if err != nil {
-		return nil, err
+		return nil, t.note(err)
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -70,6 +74,37 @@ func (t *trial) keep(s *socket.Socket, err error) (*socket.Socket, error) {
 	return s, nil
 }
 
+// note returns err, and remembers it if it tells of a shortage.
+func (t *trial) note(err error) error {
+	if pass.IsShortage(err) {
+		t.mu.Lock()
+		defer t.mu.Unlock()
+		if t.lacked == nil {
+			t.lacked = err
+		}
+	}
+	return err
+}
+
+// shortage returns what this host was short of while the experiment ran, nil if
+// of nothing. What a kind does for itself may have met it and told nobody, so
+// that descriptors are tried too, while all sockets of the trial are open.
+func (t *trial) shortage() error {
+	t.mu.Lock()
+	lacked := t.lacked
+	t.mu.Unlock()
+	if lacked != nil {
+		return lacked
+	}
+	r, w, err := os.Pipe()
+	if err != nil {
+		return err
+	}
+	r.Close()
+	w.Close()
+	return nil
+}
+
 // patient returns a context that ends when patience does.
 func (t *trial) patient() (context.Context, context.CancelFunc) {
 	return context.WithTimeout(t.ctx, t.patience)
@@ -79,7 +114,7 @@ func (t *trial) pair() (a, b *socket.Socket, err error) {
 	ctx, cancel := t.patient()
 	defer cancel()
 	if a, b, err = t.connect(ctx); err != nil {
-		return nil, nil, err
+		return nil, nil, t.note(err)
 	}
 	_, err = t.keep(a, nil)
 	_, err2 := t.keep(b, nil)
@@ -113,7 +148,7 @@ func (t *trial) client(to socket.Name, limit time.Duration) (*socket.Socket, err
 	ctx, cancel := context.WithTimeout(t.ctx, limit)
 	defer cancel()
 	if err := c.Connect(ctx, to); err != nil {
-		return nil, err
+		return nil, t.note(err)
 	}
 	return c, nil
 }
@@ -121,11 +156,49 @@ func (t *trial) client(to socket.Name, limit time.Duration) (*socket.Socket, err
 // read reads once, waiting no longer than patience.
 func (t *trial) read(s *socket.Socket, b []byte) ([]byte, error) {
 	s.SetReadDeadline(t.soon())
-	n, err := s.Read(b)
+	n, err := t.next(s, b)
 	return t.payload(b[:n]), err
 }
 
-// take reads one message of at most size octets, or so many octets of a
+// next reads once. A socket without a connection hears strangers until it has a
+// peer; what one has sent is passed over, since it says nothing of the kind.
+func (t *trial) next(s *socket.Socket, b []byte) (int, error) {
+	_, receives := socket.As[socket.Messenger](s)
+	if t.Promised.Connected || !receives || s.Peer().IsZero() {
+		n, err := s.Read(b)
+		return n, t.note(err)
+	}
+	var m socket.Message
+	m.SetData(b)
+	for {
+		if err := s.Receive(&m); err != nil || m.Peer.IsZero() || t.same(m.Peer, s.Peer()) {
+			return m.N, t.note(err)
+		}
+	}
+}
+
+// hear receives what was sent to a socket that has no peer, whoever it says has.
+func (t *trial) hear(s *socket.Socket, sent string) (m socket.Message, err error) {
+	m.SetData(make([]byte, headroom))
+	s.SetReadDeadline(t.soon())
+	for err == nil {
+		if err = s.Receive(&m); string(t.payload(m.Buffers[0][:m.N])) == sent {
+			break
+		}
+	}
+	return m, t.note(err)
+}
+
+// same reports whether two names are, as far as the kind can tell.
+func (t *trial) same(a, b socket.Name) bool {
+	if a == b || a.String() == b.String() {
+		return true
+	}
+	// There are no ports: the system writes the protocol there, or 0 (raw(7)).
+	return t.Kind.Type == socket.Raw && a.AddrPort().Addr() == b.AddrPort().Addr()
+}
+
+// take reads one message of at most size bytes, or so many bytes of a
 // stream.
 func (t *trial) take(s *socket.Socket, size int) ([]byte, error) {
 	return t.takeWithin(t.patience, s, size)
@@ -135,14 +208,14 @@ func (t *trial) takeWithin(limit time.Duration, s *socket.Socket, size int) ([]b
 	b := make([]byte, size+headroom)
 	s.SetReadDeadline(time.Now().Add(limit))
 	if t.Promised.Bounded {
-		n, err := s.Read(b)
+		n, err := t.next(s, b)
 		return t.payload(b[:n]), err
 	}
 	n, err := io.ReadFull(s, b[:size])
-	return b[:n], err
+	return b[:n], t.note(err)
 }
 
-// headroom is what Payload may take away, and one octet more, so that a
+// headroom is what Payload may take away, and one byte more, so that a
 // message which is too long shows.
 const headroom = 61
 
@@ -150,7 +223,7 @@ const headroom = 61
 func (t *trial) write(s *socket.Socket, b []byte) error {
 	s.SetWriteDeadline(t.soon())
 	_, err := s.Write(b)
-	return err
+	return t.note(err)
 }
 
 // missing reports whether an error says that what was waited for never came,

@@ -77,7 +77,7 @@ func (t *trial) try(w wait) (problem string, err error) {
 	ctx, cancel := context.WithCancel(t.ctx)
 	defer cancel()
 	returned := make(chan error, 1)
-	go func() { returned <- w.do(ctx) }()
+	go func() { returned <- t.note(w.do(ctx)) }()
 	if w.wake != nil || w.by == "its context" {
 		select {
 		case err := <-returned:
@@ -172,8 +172,8 @@ var errRoom = errors.New("the queue has room after all")
 // connectWaits needs a listener whose queue is full; some kinds refuse then,
 // and never wait.
 func (t *trial) connectWaits() ([]wait, error) {
-	name, ok, err := t.full()
-	if err != nil || !ok {
+	name, _, beyond, err := t.overfill(1)
+	if err != nil || beyond != waited {
 		return nil, err
 	}
 	var cs [3]*socket.Socket

@@ -10,7 +10,7 @@ import (
 	"zocalo/socket"
 )
 
-// ways is the experiment on directions: octets go both ways at once, and one
+// ways is the experiment on directions: bytes go both ways at once, and one
 // direction goes on after the other has ended.
 func ways(t *trial) ([]Finding, error) {
 	size := t.fitting(1024)
@@ -19,7 +19,7 @@ func ways(t *trial) ([]Finding, error) {
 		return nil, err
 	}
 	f := judge("ways", !t.OneWay, true)
-	f.Sent = fmt.Sprintf("%d octets from either end at once", size)
+	f.Sent = fmt.Sprintf("%d bytes from either end at once", size)
 	if t.OneWay {
 		f.Word, f.Seen = "one", "the reading end does not write: "+why(t.write(b, []byte{1}))
 		return []Finding{f}, t.cross(a, b, size)
@@ -46,9 +46,9 @@ func ways(t *trial) ([]Finding, error) {
 	return []Finding{f}, nil
 }
 
-var errOther = errors.New("other octets arrived than were sent")
+var errOther = errors.New("other bytes arrived than were sent")
 
-// cross sends so many octets from one end to the other; of a kind that may
+// cross sends so many bytes from one end to the other; of a kind that may
 // lose them, again and again until they arrive, or patience ends.
 func (t *trial) cross(from, to *socket.Socket, size int) error {
 	tries := 1

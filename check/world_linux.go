@@ -142,10 +142,11 @@ func layWire(far *os.File) error {
 func raiseWire(i int) error {
 	// The wire is the second interface of a new namespace, after lo; ask
 	// rather than guess, since a kernel may make others.
-	index, err := wireIndex()
+	ifi, err := net.InterfaceByName(wire)
 	if err != nil {
 		return err
 	}
+	index := uint32(ifi.Index)
 	header := make([]byte, unix.SizeofIfInfomsg)
 	putNative(header[4:], index)        // ifi_index
 	putNative(header[8:], unix.IFF_UP)  // ifi_flags
@@ -208,15 +209,6 @@ func awaitWire() error {
 			return fmt.Errorf("the wire between them does not carry within %v", limit)
 		}
 	}
-}
-
-// wireIndex returns the number of this end's interface.
-func wireIndex() (uint32, error) {
-	ifi, err := net.InterfaceByName(wire)
-	if err != nil {
-		return 0, err
-	}
-	return uint32(ifi.Index), nil
 }
 
 func putNative(b []byte, v uint32) { binary.NativeEndian.PutUint32(b, v) }

@@ -2,6 +2,7 @@ package check
 
 import (
 	"errors"
+	"net"
 	"testing"
 	"time"
 
@@ -46,12 +47,12 @@ func TestReachOverAWire(t *testing.T) {
 
 // lower turns this end of the wire off.
 func lower() error {
-	index, err := wireIndex()
+	ifi, err := net.InterfaceByName(wire)
 	if err != nil {
 		return err
 	}
 	header := make([]byte, unix.SizeofIfInfomsg)
-	putNative(header[4:], index)
+	putNative(header[4:], uint32(ifi.Index))
 	putNative(header[12:], unix.IFF_UP) // ifi_change; ifi_flags stays 0
 	return route(unix.RTM_NEWLINK, 0, header, netlink.NewAttributeEncoder())
 }

@@ -5,9 +5,11 @@ import (
 	"bufio"
 	"bytes"
 	"fmt"
+	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"runtime"
 	"strings"
 	"testing"
 )
@@ -56,6 +58,24 @@ func TestEcho(t *testing.T) {
 	out, err = exec.CommandContext(t.Context(), client, name).CombinedOutput()
 	if err == nil || !strings.Contains(string(out), "connection refused") {
 		t.Errorf("without a server the client prints %q, %v; want connection refused", out, err)
+	}
+}
+
+// A stripped echo server over package socket is small.
+func TestWeight(t *testing.T) {
+	const most = 3_100_000 // bytes, on amd64
+	path := filepath.Join(t.TempDir(), "echo-server")
+	build := exec.Command("go", "build", "-trimpath", "-ldflags=-s -w", "-o", path, "./echo-server")
+	build.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if out, err := build.CombinedOutput(); err != nil {
+		t.Fatalf("go build: %v\n%s", err, out)
+	}
+	info, err := os.Stat(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if runtime.GOARCH == "amd64" && runtime.GOOS == "linux" && info.Size() > most {
+		t.Errorf("it has %d bytes, want at most %d", info.Size(), most)
 	}
 }
 

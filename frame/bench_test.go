@@ -8,7 +8,7 @@ import (
 	"testing/iotest"
 )
 
-// loop repeats the same octets without end.
+// loop repeats the same bytes without end.
 type loop struct {
 	wire []byte
 	at   int
@@ -20,7 +20,7 @@ func (l *loop) Read(p []byte) (int, error) {
 	return n, nil
 }
 
-// repeated returns many messages of size octets as one stream, of more than the
+// repeated returns many messages of size bytes as one stream, of more than the
 // Reader's greatest buffer.
 func repeated(t testing.TB, text string, size int) *loop {
 	f := parse(t, text)
@@ -99,7 +99,7 @@ func BenchmarkWriter(b *testing.B) {
 	}
 }
 
-// BenchmarkTrickle reads a message that comes an octet at a time; the cost must
+// BenchmarkTrickle reads a message that comes a byte at a time; the cost must
 // grow with its size, not with the square.
 func BenchmarkTrickle(b *testing.B) {
 	for _, text := range []string{"lines", "len32"} {

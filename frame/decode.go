@@ -6,9 +6,9 @@ import "encoding/binary"
 const maxDigits = 19
 
 // prefix reads what stands before a message of f, a format other than lines and
-// chunk, at the start of b. It answers how many octets the prefix takes and how
+// chunk, at the start of b. It answers how many bytes the prefix takes and how
 // many the message; n is -1 when b holds too little to tell, and flaw is not empty
-// when no octet to come could make it right.
+// when no byte to come could make it right.
 func (f Format) prefix(b []byte) (n int, size uint64, flaw string) {
 	switch f.Kind {
 	case Fixed:

@@ -1,5 +1,5 @@
 // Package frame puts messages on a stream: a stream keeps the order of its
-// octets but not the boundaries of its messages, so both ends must agree on a
+// bytes but not the boundaries of its messages, so both ends must agree on a
 // format that marks them.
 //
 // A [Format] is such an agreement, read from its name by [Parse]. A [Reader]
@@ -9,15 +9,15 @@
 // # Formats
 //
 //	name        on the wire                                  empty message  longest message
-//	lines       octets, then \n                              yes            the limit
-//	len16       length in 2 octets, big-endian, then octets  yes            65535
-//	len32       length in 4 octets, big-endian, then octets  yes            4294967295
-//	varint      length as a protobuf varint, then octets     yes            the limit
-//	netstring   length in decimal, ':', octets, ','          yes            the limit
-//	fixed:N     exactly N octets                             no             N
-//	chunk:N     at most N octets, as one read returns them   no             N
+//	lines       bytes, then \n                              yes            the limit
+//	len16       length in 2 bytes, big-endian, then bytes  yes            65535
+//	len32       length in 4 bytes, big-endian, then bytes  yes            4294967295
+//	varint      length as a protobuf varint, then bytes     yes            the limit
+//	netstring   length in decimal, ':', bytes, ','          yes            the limit
+//	fixed:N     exactly N bytes                             no             N
+//	chunk:N     at most N bytes, as one read returns them   no             N
 //
-// Messages are octets, never text: nothing is trimmed, translated or decoded.
+// Messages are bytes, never text: nothing is trimmed, translated or decoded.
 //
 // lines: a line ends at \n alone. A \r before it belongs to the message, so that
 // what went in comes out; whoever talks to a peer that ends lines with \r\n sees
@@ -25,7 +25,7 @@
 // and no empty message follows a final \n. A message that holds \n is refused.
 //
 // varint: the unsigned base-128 number of Protocol Buffers ("Encoding", base 128
-// varints; there named "delimited"), of at most 10 octets and 64 bits. A number
+// varints; there named "delimited"), of at most 10 bytes and 64 bits. A number
 // not in its shortest form is refused.
 //
 // netstring: as D. J. Bernstein defined it (Netstrings, 1997): no leading zeros, no

@@ -40,11 +40,11 @@ func (f Format) refuse(msg []byte) error {
 		return &RefusedError{f, len(msg), fmt.Sprintf("carries exactly %d: pad or split it, or choose another format", f.Size)}
 	case len(msg) > f.Max():
 		return &TooLongError{f, uint64(len(msg)), f.Max()}
-	case len(msg) == 0 && !f.CarriesEmpty():
+	case len(msg) == 0 && !kinds[f.Kind].empty:
 		return &RefusedError{f, 0, "carries no empty message: choose another format"}
 	case f.Kind == Lines:
 		if i := bytes.IndexByte(msg, '\n'); i >= 0 {
-			return &RefusedError{f, len(msg), fmt.Sprintf("carries no newline, and octet %d is one: choose a format with lengths, as len32", i)}
+			return &RefusedError{f, len(msg), fmt.Sprintf("carries no newline, and byte %d is one: choose a format with lengths, as len32", i)}
 		}
 	}
 	return nil

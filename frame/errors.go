@@ -14,19 +14,19 @@ var ErrRefused = errors.New("frame: message refused")
 // message, and of a message refused by a Writer nothing was written.
 type TooLongError struct {
 	Format Format
-	Size   uint64 // octets of the message; 0 when not known, as for a line that is read
-	Limit  int    // octets allowed: the limit set, or the most that the format carries
+	Size   uint64 // bytes of the message; 0 when not known, as for a line that is read
+	Limit  int    // bytes allowed: the limit set, or the most that the format carries
 }
 
 func (e *TooLongError) Error() string {
 	size := "a message"
 	if e.Size > 0 {
-		size = fmt.Sprintf("a message of %d octets", e.Size)
+		size = fmt.Sprintf("a message of %d bytes", e.Size)
 	}
 	if e.Limit == e.Format.Max() {
 		return fmt.Sprintf("frame: %s was refused: %v carries at most %d: choose another format, or send shorter messages", size, e.Format, e.Limit)
 	}
-	return fmt.Sprintf("frame: %s (%v) was refused: the limit is %d octets: raise it, or send shorter messages", size, e.Format, e.Limit)
+	return fmt.Sprintf("frame: %s (%v) was refused: the limit is %d bytes: raise it, or send shorter messages", size, e.Format, e.Limit)
 }
 
 // Is reports whether target is ErrRefused.
@@ -36,12 +36,12 @@ func (e *TooLongError) Is(target error) bool { return target == ErrRefused }
 // another reason than its being too long. Nothing was written. It matches ErrRefused.
 type RefusedError struct {
 	Format Format
-	Size   int    // octets of the message
+	Size   int    // bytes of the message
 	Reason string // a clause that says what the format cannot carry, and what to do
 }
 
 func (e *RefusedError) Error() string {
-	return fmt.Sprintf("frame: a message of %d octets was refused: %v %s", e.Size, e.Format, e.Reason)
+	return fmt.Sprintf("frame: a message of %d bytes was refused: %v %s", e.Size, e.Format, e.Reason)
 }
 
 // Is reports whether target is ErrRefused.
@@ -51,10 +51,10 @@ func (e *RefusedError) Is(target error) bool { return target == ErrRefused }
 // message begins is not known, so that nothing more can be read.
 type MalformedError struct {
 	Format Format
-	Offset int64  // octets of the stream before the message at fault
+	Offset int64  // bytes of the stream before the message at fault
 	Reason string // what is wrong with it
 }
 
 func (e *MalformedError) Error() string {
-	return fmt.Sprintf("frame: the message at octet %d of the stream is not a %v: %s: does the peer use this format?", e.Offset, e.Format, e.Reason)
+	return fmt.Sprintf("frame: the message at byte %d of the stream is not a %v: %s: does the peer use this format?", e.Offset, e.Format, e.Reason)
 }

@@ -35,10 +35,10 @@ func TestParse(t *testing.T) {
 }
 
 func TestParseRefuses(t *testing.T) {
-	const list = "the formats are lines, len16, len32, varint, netstring, fixed:N, chunk:N"
+	const list = "there are lines, len16, len32, varint, netstring, fixed:N, chunk:N"
 	for text, want := range map[string]string{
 		"":            list,
-		"line":        `"line": did you mean lines? ` + list,
+		"line":        `"line": did you mean lines?`,
 		"netstrings":  "did you mean netstring?",
 		"len23":       "did you mean len",
 		"varnit":      "did you mean varint?",
@@ -47,13 +47,13 @@ func TestParseRefuses(t *testing.T) {
 		"lines ":      "did you mean lines?",
 		"lines:":      "lines takes no size: write lines alone",
 		"len16:2":     "len16 takes no size",
-		"fixed":       "needs a size in octets: write fixed:N",
-		"chunk":       "needs a size in octets: write chunk:N",
-		"fixed:":      "the size must be 1 to 1073741824 octets",
+		"fixed":       "needs a size in bytes: write fixed:N",
+		"chunk":       "needs a size in bytes: write chunk:N",
+		"fixed:":      "the size must be 1 to 1073741824 bytes",
 		"fixed:0":     "the size must be",
 		"fixed:-1":    "the size must be",
 		"fixed:+1":    "the size must be",
-		"fixed:1.5kB": "the size must be",
+		"fixed:1.5":   "the size must be",
 		"fixed:KiB":   "the size must be",
 		"fixed:1 KiB": "the size must be",
 		"fixed:1:2":   "the size must be",
@@ -75,8 +75,8 @@ func TestParseRefuses(t *testing.T) {
 
 func TestZeroFormat(t *testing.T) {
 	var f frame.Format
-	if f.String() != "" || f.Max() != 0 || f.CarriesEmpty() {
-		t.Errorf("the zero format is %q, carries %d, empty %v", f, f.Max(), f.CarriesEmpty())
+	if f.String() != "" || f.Max() != 0 {
+		t.Errorf("the zero format is %q, carries %d", f, f.Max())
 	}
 }
 
@@ -98,7 +98,7 @@ func TestNotAFormat(t *testing.T) {
 		if b, err := f.Append([]byte("x"), []byte("y")); err == nil || string(b) != "x" {
 			t.Errorf("%+v appended to %q, %v", f, b, err)
 		}
-		if f.Max() != 0 || f.CarriesEmpty() {
+		if f.Max() != 0 {
 			t.Errorf("%+v claims to carry messages", f)
 		}
 	}
@@ -127,22 +127,6 @@ func TestLimits(t *testing.T) {
 		_, werr := frame.NewWriter(nil, parse(t, c.format), c.limit)
 		if (rerr == nil) != c.ok || (werr == nil) != c.ok {
 			t.Errorf("%s with limit %d: reader %v, writer %v", c.format, c.limit, rerr, werr)
-		}
-	}
-}
-
-func TestFormats(t *testing.T) {
-	all := frame.Formats()
-	if len(all) != len(everyFormat) {
-		t.Fatalf("%d formats are described, want %d", len(all), len(everyFormat))
-	}
-	for _, d := range all {
-		text := strings.Replace(d.Name, "N", "7", 1)
-		if f := parse(t, text); f.String() != text {
-			t.Errorf("%s reads as %v", text, f)
-		}
-		if d.Doc == "" || strings.ContainsAny(d.Doc, "\n\r") {
-			t.Errorf("%s: the description %q is not one line", d.Name, d.Doc)
 		}
 	}
 }

@@ -40,7 +40,7 @@ func ending(err error) string {
 	return map[bool]string{true: "clean", false: "cut"}[err == io.EOF]
 }
 
-// FuzzReader reads any octets in every format: messages keep to the limit, and
+// FuzzReader reads any bytes in every format: messages keep to the limit, and
 // neither they nor the end depend on how the stream was split.
 func FuzzReader(f *testing.F) {
 	for _, c := range wires {
@@ -62,7 +62,7 @@ func FuzzReader(f *testing.F) {
 				got, err := readAll(newReader(t, src, text, int(limit)))
 				for _, msg := range got {
 					if len(msg) > int(limit) {
-						t.Fatalf("%s, %s: a message of %d octets, limit %d", text, name, len(msg), limit)
+						t.Fatalf("%s, %s: a message of %d bytes, limit %d", text, name, len(msg), limit)
 					}
 				}
 				if !isEnd(err) && !errors.As(err, new(*frame.MalformedError)) {
@@ -116,7 +116,7 @@ func FuzzRoundTrip(f *testing.F) {
 			}
 			r := newReader(t, &cutter{src: bytes.NewReader(wire.Bytes()), pattern: pattern}, text, 0)
 			got, err := readAll(r)
-			if strings.HasPrefix(text, "chunk") { // the octets come through, not the boundaries
+			if strings.HasPrefix(text, "chunk") { // the bytes come through, not the boundaries
 				got, sent = []string{strings.Join(got, "")}, []string{strings.Join(sent, "")}
 			}
 			if !slices.Equal(got, sent) || err != io.EOF {

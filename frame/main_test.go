@@ -12,7 +12,7 @@ import (
 
 func TestMain(m *testing.M) { testenv.Main(m) }
 
-// everyFormat is one format of each kind, for messages of up to 600 octets.
+// everyFormat is one format of each kind, for messages of up to 600 bytes.
 var everyFormat = []string{"lines", "len16", "len32", "varint", "netstring", "fixed:5", "chunk:600"}
 
 func parse(t testing.TB, text string) frame.Format {
@@ -59,7 +59,7 @@ func readAll(r *frame.Reader) (got []string, err error) {
 	}
 }
 
-// flaky returns at most one octet a read, and a passing error before each.
+// flaky returns at most one byte a read, and a passing error before each.
 type flaky struct {
 	src  io.Reader
 	fail bool
@@ -72,7 +72,7 @@ func (f *flaky) Read(p []byte) (int, error) {
 	return f.src.Read(p[:1])
 }
 
-// together returns at most size octets a read, and a passing error with them.
+// together returns at most size bytes a read, and a passing error with them.
 type together struct {
 	src  io.Reader
 	size int

@@ -8,9 +8,9 @@ import (
 )
 
 const (
-	firstBuffer   = 4 << 10  // octets, at the first read
-	readAhead     = 64 << 10 // octets that a buffer may reach because reads fill it
-	maxEmptyReads = 100      // reads in a row that bring neither octets nor an error
+	firstBuffer   = 4 << 10  // bytes, at the first read
+	readAhead     = 64 << 10 // bytes that a buffer may reach because reads fill it
+	maxEmptyReads = 100      // reads in a row that bring neither bytes nor an error
 )
 
 // A Reader takes the messages out of a stream. It reads ahead, so that the stream
@@ -19,11 +19,11 @@ const (
 type Reader struct {
 	src    io.Reader
 	format Format
-	limit  int // octets of the longest message
+	limit  int // bytes of the longest message
 
 	buf        []byte
 	start, end int  // buf[start:end] is read, and not yet part of a message returned
-	searched   int  // octets of it known to hold no newline
+	searched   int  // bytes of it known to hold no newline
 	filled     bool // the last read left no room
 	offset     int64
 	first      int // sizes of buf: at the start,
@@ -31,21 +31,21 @@ type Reader struct {
 	most       int // the most at all
 
 	// What is left of a message refused for its length.
-	skip      uint64 // octets
+	skip      uint64 // bytes
 	skipComma bool   // then the comma of a netstring
 	skipLine  bool   // everything up to a newline
 
-	pending error // came with octets, and is due after them
+	pending error // came with bytes, and is due after them
 	failed  error // final: the end of the stream, or of its order
 }
 
-// NewReader returns a Reader of messages in f on r, of at most limit octets each.
+// NewReader returns a Reader of messages in f on r, of at most limit bytes each.
 // A limit of 0 means DefaultLimit, or N in fixed:N and chunk:N; a negative one is
 // refused, and so is one below that N.
 //
 // The Reader allocates nothing before the first Next. Its buffer then grows as
-// octets arrive, never because a length was announced, to at most 64 KiB or the
-// limit with its prefix, whichever is greater; in chunk:N it has N octets at once.
+// bytes arrive, never because a length was announced, to at most 64 KiB or the
+// limit with its prefix, whichever is greater; in chunk:N it has N bytes at once.
 func NewReader(r io.Reader, f Format, limit int) (*Reader, error) {
 	limit, err := f.limit(limit)
 	if err != nil {
@@ -86,7 +86,7 @@ func (r *Reader) Next() ([]byte, error) {
 	return r.prefixed()
 }
 
-// line returns the octets up to the next newline.
+// line returns the bytes up to the next newline.
 func (r *Reader) line() ([]byte, error) {
 	for {
 		b := r.buf[r.start:r.end]
@@ -122,7 +122,7 @@ func (r *Reader) prefixed() ([]byte, error) {
 	for {
 		b := r.buf[r.start:r.end]
 		n, size, flaw := r.format.prefix(b)
-		want := 0 // octets with all marks, once known
+		want := 0 // bytes with all marks, once known
 		switch {
 		case flaw != "":
 			return nil, r.malformed(flaw)
@@ -190,7 +190,7 @@ func (r *Reader) take(prefix, size, suffix int) []byte {
 	return r.buf[from:to:to]
 }
 
-// more reads once from the stream. It returns nil when at least an octet came.
+// more reads once from the stream. It returns nil when at least a byte came.
 func (r *Reader) more() error {
 	if err := r.pending; err != nil {
 		r.pending = nil
@@ -254,7 +254,7 @@ func (r *Reader) malformed(flaw string) error {
 }
 
 // ended returns what Next makes of an error of the stream, met while it waited for
-// a message of want octets with its marks (0: not known).
+// a message of want bytes with its marks (0: not known).
 func (r *Reader) ended(err error, want int) error {
 	held := r.end - r.start
 	switch {
@@ -263,9 +263,9 @@ func (r *Reader) ended(err error, want int) error {
 	case held == 0:
 		r.failed = io.EOF
 	case want == 0:
-		r.failed = fmt.Errorf("frame: the stream ended inside the length of a message (%v), after %d octets of it: %w", r.format, held, io.ErrUnexpectedEOF)
+		r.failed = fmt.Errorf("frame: the stream ended inside the length of a message (%v), after %d bytes of it: %w", r.format, held, io.ErrUnexpectedEOF)
 	default:
-		r.failed = fmt.Errorf("frame: the stream ended inside a message (%v): %d of %d octets came, %d are missing: %w", r.format, held, want, want-held, io.ErrUnexpectedEOF)
+		r.failed = fmt.Errorf("frame: the stream ended inside a message (%v): %d of %d bytes came, %d are missing: %w", r.format, held, want, want-held, io.ErrUnexpectedEOF)
 	}
 	return r.failed
 }

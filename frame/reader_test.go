@@ -19,23 +19,23 @@ func isClean(err error) bool { return err == io.EOF }
 
 func isEnd(err error) bool { return err == io.EOF || errors.Is(err, io.ErrUnexpectedEOF) }
 
-// splits gives the same octets through readers that part them differently.
+// splits gives the same bytes through readers that part them differently.
 func splits(wire string) map[string]io.Reader {
 	src := func() io.Reader { return strings.NewReader(wire) }
 	return map[string]io.Reader{
-		"whole":                   src(),
-		"one octet":               iotest.OneByteReader(src()),
-		"half":                    iotest.HalfReader(src()),
-		"end with data":           iotest.DataErrReader(src()),
-		"one octet, end with it":  iotest.DataErrReader(iotest.OneByteReader(src())),
-		"deadlines between":       &flaky{src: src()},
-		"deadline with one octet": &together{src(), 1},
-		"deadline with three":     &together{src(), 3},
+		"whole":                  src(),
+		"one byte":               iotest.OneByteReader(src()),
+		"half":                   iotest.HalfReader(src()),
+		"end with data":          iotest.DataErrReader(src()),
+		"one byte, end with it":  iotest.DataErrReader(iotest.OneByteReader(src())),
+		"deadlines between":      &flaky{src: src()},
+		"deadline with one byte": &together{src(), 1},
+		"deadline with three":    &together{src(), 3},
 	}
 }
 
 func TestMalformed(t *testing.T) {
-	const ones = "\xff\xff\xff\xff\xff\xff\xff\xff\xff" // 9 octets that go on
+	const ones = "\xff\xff\xff\xff\xff\xff\xff\xff\xff" // 9 bytes that go on
 	for _, c := range []struct {
 		name, format, wire, reason string
 		before                     int   // messages
@@ -55,7 +55,7 @@ func TestMalformed(t *testing.T) {
 		{"padded", "varint", "\x83\x00abc", "shortest", 0, 0},
 		{"padded zero", "varint", "\x01a\x80\x00", "shortest", 1, 2},
 		{"65 bits", "varint", ones + "\x02", "64 bits", 0, 0},
-		{"11 octets", "varint", ones + "\x81\x00", "64 bits", 0, 0},
+		{"11 bytes", "varint", ones + "\x81\x00", "64 bits", 0, 0},
 		{"padded to 10", "varint", ones + "\x00", "shortest", 0, 0},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -142,12 +142,12 @@ func TestTooLongIsPassedOver(t *testing.T) {
 
 func TestEndInsideSaysWhatIsMissing(t *testing.T) {
 	for _, c := range []struct{ format, wire, want string }{
-		{"fixed:8", "12345", "5 of 8 octets came, 3 are missing"},
-		{"len16", "\x00\x05abc", "5 of 7 octets came, 2 are missing"},
-		{"len32", "\x00\x00", "inside the length of a message (len32), after 2 octets"},
+		{"fixed:8", "12345", "5 of 8 bytes came, 3 are missing"},
+		{"len16", "\x00\x05abc", "5 of 7 bytes came, 2 are missing"},
+		{"len32", "\x00\x00", "inside the length of a message (len32), after 2 bytes"},
 		{"varint", "\xff", "inside the length"},
 		{"netstring", "12", "inside the length"},
-		{"netstring", "3:abc", "5 of 6 octets came, 1 are missing"},
+		{"netstring", "3:abc", "5 of 6 bytes came, 1 are missing"},
 	} {
 		r := newReader(t, strings.NewReader(c.wire), c.format, 0)
 		_, err := r.Next()
@@ -207,7 +207,7 @@ func TestStreamThatBreaksTheContract(t *testing.T) {
 		n     int
 		final bool
 	}{
-		{"no octets, no error", 0, false},
+		{"no bytes, no error", 0, false},
 		{"negative count", -1, true},
 		{"count beyond the buffer", math.MaxInt, true},
 	} {
@@ -245,12 +245,12 @@ func TestHostileLengthAllocatesNothing(t *testing.T) {
 			t.Errorf("%s: %v", format, err)
 		}
 		if s.largest > 4096 {
-			t.Errorf("%s: a buffer of %d octets for a stream of %d", format, s.largest, len(wire))
+			t.Errorf("%s: a buffer of %d bytes for a stream of %d", format, s.largest, len(wire))
 		}
 	}
 }
 
-// endless gives octets without end.
+// endless gives bytes without end.
 type endless byte
 
 func (e endless) Read(p []byte) (int, error) {
@@ -268,7 +268,7 @@ func TestBufferStaysBelowLimit(t *testing.T) {
 			t.Errorf("limit %d: %.40q, %v", limit, got, err)
 		}
 		if s.largest > most {
-			t.Errorf("limit %d: a buffer of %d octets, want at most %d", limit, s.largest, most)
+			t.Errorf("limit %d: a buffer of %d bytes, want at most %d", limit, s.largest, most)
 		}
 	}
 }
@@ -282,7 +282,7 @@ func TestMessageCannotBeAppendedInto(t *testing.T) {
 		}
 		r := newReader(t, bytes.NewReader(wire), text, 0)
 		msg, _ := r.Next()
-		_ = append(msg, "XXXXXXX"...)
+		_ = append(msg, "overwrites"...)
 		if msg, err := r.Next(); string(msg) != "later" {
 			t.Errorf("%s: the next message is %q, %v", text, msg, err)
 		}
@@ -321,7 +321,7 @@ func TestManySizes(t *testing.T) {
 			for i, size := range sizes {
 				msg, err := r.Next()
 				if err != nil || len(msg) != size || bytes.Count(msg, []byte{byte('a' + i%26)}) != size {
-					t.Fatalf("message %d: %d octets, %v; want %d", i, len(msg), err, size)
+					t.Fatalf("message %d: %d bytes, %v; want %d", i, len(msg), err, size)
 				}
 			}
 			if _, err := r.Next(); err != io.EOF {

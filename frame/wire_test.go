@@ -24,17 +24,17 @@ var wires = []struct {
 	{"two lines", "lines", []string{"hello", "world"}, "hello\nworld\n"},
 	{"empty lines", "lines", []string{"", "", "x", ""}, "\n\nx\n\n"},
 	{"a CR is kept", "lines", []string{"a\r", "\r", "b\rc"}, "a\r\n\r\nb\rc\n"},
-	{"octets that are no text", "lines", []string{"\x00\xff"}, "\x00\xff\n"},
+	{"bytes that are no text", "lines", []string{"\x00\xff"}, "\x00\xff\n"},
 	{"len16", "len16", []string{"abc"}, "\x00\x03abc"},
 	{"len16 empty", "len16", []string{"", "x"}, "\x00\x00\x00\x01x"},
-	{"len16 second octet", "len16", []string{a300}, "\x01\x2c" + a300},
+	{"len16 second byte", "len16", []string{a300}, "\x01\x2c" + a300},
 	{"len16 longest", "len16", []string{a65535}, "\xff\xff" + a65535},
 	{"len32", "len32", []string{"abc"}, "\x00\x00\x00\x03abc"},
 	{"len32 empty", "len32", []string{"", ""}, "\x00\x00\x00\x00\x00\x00\x00\x00"},
-	{"len32 third octet", "len32", []string{a65535 + "a"}, "\x00\x01\x00\x00" + a65535 + "a"},
+	{"len32 third byte", "len32", []string{a65535 + "a"}, "\x00\x01\x00\x00" + a65535 + "a"},
 	{"varint", "varint", []string{"abc"}, "\x03abc"},
 	{"varint empty", "varint", []string{"", "x"}, "\x00\x01x"},
-	{"varint longest of one octet", "varint", []string{a127}, "\x7f" + a127},
+	{"varint longest of one byte", "varint", []string{a127}, "\x7f" + a127},
 	{"varint shortest of two", "varint", []string{a128}, "\x80\x01" + a128},
 	// The number 300 is the protobuf encoding guide's long-standing example: ac 02.
 	{"varint 300", "varint", []string{a300}, "\xac\x02" + a300},
@@ -68,7 +68,7 @@ func TestWire(t *testing.T) {
 	}
 }
 
-// TestCutAnywhere ends each stream at each of its octets: what is whole is read,
+// TestCutAnywhere ends each stream at each of its bytes: what is whole is read,
 // and the end is clean only between messages.
 func TestCutAnywhere(t *testing.T) {
 	for _, c := range wires {

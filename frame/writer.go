@@ -9,12 +9,12 @@ import (
 type Writer struct {
 	dst    io.Writer
 	format Format
-	limit  int // octets of the longest message
+	limit  int // bytes of the longest message
 	buf    []byte
 	failed error
 }
 
-// NewWriter returns a Writer of messages in f to w, of at most limit octets each.
+// NewWriter returns a Writer of messages in f to w, of at most limit bytes each.
 // The limit is as for NewReader. The Writer keeps a buffer for the longest message
 // written so far, in fixed:N and chunk:N none.
 func NewWriter(w io.Writer, f Format, limit int) (*Writer, error) {
@@ -30,7 +30,7 @@ func NewWriter(w io.Writer, f Format, limit int) (*Writer, error) {
 //
 // A message too long is refused with *TooLongError, one that the format cannot
 // carry with *RefusedError (both match ErrRefused), and nothing is written. When the
-// stream's Write fails before it took an octet, its error is returned as it is and
+// stream's Write fails before it took a byte, its error is returned as it is and
 // the message may be tried again. When it took some and failed, the peer can no
 // longer tell where a message begins: the error says so, wraps the stream's
 // (io.ErrShortWrite if it gave none), and every later call returns it again.
@@ -60,6 +60,6 @@ func (w *Writer) Write(msg []byte) (int, error) {
 	case n == 0:
 		return 0, err
 	}
-	w.failed = fmt.Errorf("frame: the stream took %d of the %d octets of a message (%v) and cannot be used further: %w", n, len(out), w.format, err)
+	w.failed = fmt.Errorf("frame: the stream took %d of the %d bytes of a message (%v) and cannot be used further: %w", n, len(out), w.format, err)
 	return 0, w.failed
 }

@@ -18,7 +18,7 @@ func TestWriterRefuses(t *testing.T) {
 		msg, want    string
 		tooLong      bool
 	}{
-		{"newline in a line", "lines", 0, "ab\nc", "octet 2 is one", false},
+		{"newline in a line", "lines", 0, "ab\nc", "byte 2 is one", false},
 		{"newline ending a line", "lines", 0, "ab\n", "carries no newline", false},
 		{"65536 in len16", "len16", 0, a65535 + "a", "len16 carries at most 65535", true},
 		{"65536 in len16 with a greater limit", "len16", 1 << 20, a65535 + "a", "len16 carries at most 65535", true},
@@ -28,7 +28,7 @@ func TestWriterRefuses(t *testing.T) {
 		{"empty for fixed", "fixed:4", 0, "", "exactly 4", false},
 		{"empty for chunk", "chunk:4", 0, "", "no empty message", false},
 		{"long for chunk", "chunk:4", 0, "abcde", "chunk:4 carries at most 4", true},
-		{"beyond the limit", "len32", 3, "abcd", "the limit is 3 octets", true},
+		{"beyond the limit", "len32", 3, "abcd", "the limit is 3 bytes", true},
 		{"beyond the default", "varint", 0, strings.Repeat("a", frame.DefaultLimit+1), "the limit is 1048576", true},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -36,7 +36,7 @@ func TestWriterRefuses(t *testing.T) {
 			w := newWriter(t, &out, c.format, c.limit)
 			n, err := w.Write([]byte(c.msg))
 			if !errors.Is(err, frame.ErrRefused) || n != 0 || out.Len() != 0 {
-				t.Fatalf("Write = %d, %v, and %d octets on the stream", n, err, out.Len())
+				t.Fatalf("Write = %d, %v, and %d bytes on the stream", n, err, out.Len())
 			}
 			if !strings.Contains(err.Error(), c.want) || strings.Contains(err.Error(), "\n") {
 				t.Errorf("%q does not say %q in one line", err, c.want)
@@ -65,8 +65,8 @@ func TestCarriesEmpty(t *testing.T) {
 	for _, text := range everyFormat {
 		f := parse(t, text)
 		_, err := f.Append(nil, nil)
-		if f.CarriesEmpty() != (err == nil) {
-			t.Errorf("%s: CarriesEmpty is %v, and an empty message answers %v", text, f.CarriesEmpty(), err)
+		if empty := f.Kind != frame.Fixed && f.Kind != frame.Chunk; empty != (err == nil) {
+			t.Errorf("%s carries empty messages: %v, and one answers %v", text, empty, err)
 		}
 	}
 }

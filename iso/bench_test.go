@@ -91,7 +91,7 @@ func BenchmarkThroughput(b *testing.B) {
 	}
 }
 
-// BenchmarkRoundTrip has 200 octets go there and back, as an S7 read.
+// BenchmarkRoundTrip has 200 bytes go there and back, as an S7 read.
 func BenchmarkRoundTrip(b *testing.B) {
 	const message = 200
 	for _, s := range benchSizes {

@@ -5,8 +5,8 @@ package iso
 func fletcher(b []byte) (c0, c1 int) {
 	for len(b) > 0 {
 		n := min(len(b), 4096) // after which the sums, of 32 bits even, need reducing
-		for _, octet := range b[:n] {
-			c0 += int(octet)
+		for _, char := range b[:n] {
+			c0 += int(char)
 			c1 += c0
 		}
 		c0, c1 = c0%255, c1%255
@@ -15,7 +15,7 @@ func fletcher(b []byte) (c0, c1 int) {
 	return c0, c1
 }
 
-// putChecksum writes the two octets of the checksum at offset n of b, where
+// putChecksum writes the two bytes of the checksum at offset n of b, where
 // zeros are.
 func putChecksum(b []byte, n int) {
 	c0, c1 := fletcher(b)

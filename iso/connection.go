@@ -33,7 +33,7 @@ const (
 // connection is an endpoint in connection mode over a TCP socket: a stream or
 // seqpacket socket, connected or passive.
 type connection struct {
-	stream bool // octets without boundaries
+	stream bool // bytes without boundaries
 	over6  bool // over IPv6
 	tcp    *socket.Socket
 	closed chan struct{}
@@ -55,8 +55,10 @@ type connection struct {
 	urgent urgent
 
 	localRef, remoteRef uint16 // of both ends
-	shaken              int    // octets of the packet of the handshake in the inbox
+	shaken              int    // bytes of the packet of the handshake in the inbox
 	greeting            greeting
+	hoard               *hoard        // of the listener that made it; nil for others
+	hoarded             atomic.Int64  // of it
 	confirmed           chan struct{} // closed when the answer to the peer's request has left
 
 	noRead atomic.Bool
@@ -67,7 +69,7 @@ type connection struct {
 const errNotListening = syscall.EINVAL
 
 func newConnection(tcp *socket.Socket, stream bool) *connection {
-	e := &connection{stream: stream, tcp: tcp, closed: make(chan struct{}), reading: wait.NewTurn(), writing: wait.NewTurn()}
+	e := &connection{stream: stream, tcp: tcp, closed: make(chan struct{})}
 	e.config = config{tpdu: DefaultTPDU, tsdu: DefaultTSDU}
 	e.urgent.init()
 	e.clock.init(tcp)
@@ -182,6 +184,9 @@ func (e *connection) writeLimits() wait.Limits {
 	return wait.Limits{Ctx: context.Background(), Closed: e.closed, Deadline: &e.clock.write}
 }
 
+// ClosesWhole implements socket.WholeCloser.
+func (e *connection) ClosesWhole() {}
+
 // Shutdown of Read makes every Read io.EOF. Of Both, it ends the connection
 // as far as the peer is concerned. Class 0 cannot end one's own direction
 // alone.
@@ -235,7 +240,7 @@ func (e *connection) Close() error {
 	if was != connected {
 		return bare(e.tcp.Close())
 	}
-	e.writing <- struct{}{} // whoever has it stops now
+	e.writing.Wait(context.Background()) // whoever has it stops now
 	defer e.writing.Give()
 	if len(e.owed) > 0 {
 		e.tcp.SetWriteDeadline(time.Now().Add(closeBound))
@@ -265,7 +270,9 @@ func (e *connection) Abort() error {
 func (e *connection) stop() error {
 	e.tcp.Name()
 	e.tcp.Peer()
-	return e.clock.stop(e.closed)
+	err := e.clock.stop(e.closed)
+	e.unhoard()
+	return err
 }
 
 // lowerError is the error of a call on the TCP socket that Close may have

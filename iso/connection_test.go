@@ -31,7 +31,7 @@ func wire(t testing.TB, typ socket.Type, change ...func(*socket.Socket)) (*socke
 	return accept(t, l), conn
 }
 
-// framed returns TSDUs as DTs with at most so many octets of data, all of them
+// framed returns TSDUs as DTs with at most so many bytes of data, all of them
 // random in size.
 func framed(r *rand.Rand, most int, tsdus ...[]byte) []byte {
 	var b []byte
@@ -93,7 +93,7 @@ func TestSegmentation(t *testing.T) {
 				if i%3 == 0 { // look at it first
 					m.Flags = socket.Peek
 					if err := s.Receive(&m); err != nil || m.Size != len(want) {
-						t.Errorf("a look at TSDU %d: %d octets, %v", i, m.Size, err)
+						t.Errorf("a look at TSDU %d: %d bytes, %v", i, m.Size, err)
 					}
 					clear(b)
 					m.Flags = 0
@@ -105,7 +105,7 @@ func TestSegmentation(t *testing.T) {
 				}
 			}
 			if err != nil || !bytes.Equal(b[:n], want) {
-				t.Fatalf("seed %d: TSDU %d of %d octets: %d, %v", seed, i, len(want), n, err)
+				t.Fatalf("seed %d: TSDU %d of %d bytes: %d, %v", seed, i, len(want), n, err)
 			}
 		}
 		if n, err := s.Read(make([]byte, 1)); n != 0 || err != io.EOF {
@@ -124,7 +124,7 @@ func TestStreamView(t *testing.T) {
 	sender.Go(func() { conn.Write(framed(r, 5000, tsdus...)); conn.Close() })
 	got, err := io.ReadAll(struct{ io.Reader }{s})
 	if want := bytes.Join(tsdus, nil); err != nil || !bytes.Equal(got, want) {
-		t.Errorf("%d octets arrived of %d: %v", len(got), len(want), err)
+		t.Errorf("%d bytes arrived of %d: %v", len(got), len(want), err)
 	}
 	sender.Wait()
 
@@ -135,7 +135,7 @@ func TestStreamView(t *testing.T) {
 	}
 	for _, size := range []int{125, 75} {
 		if got := readPacket(t, conn); len(got) != 2*(7+size) || got[8:14] != "02f080" {
-			t.Errorf("it is written as %s, want %d octets that end a TSDU", got, size)
+			t.Errorf("it is written as %s, want %d bytes that end a TSDU", got, size)
 		}
 	}
 	if n, err := s.Write(nil); n != 0 || err != nil {
@@ -163,7 +163,7 @@ func TestLargest(t *testing.T) {
 	}
 	all.Wait()
 	if n, err := a.Write(make([]byte, DefaultTSDU+1)); n != 0 || !errors.Is(err, syscall.EMSGSIZE) {
-		t.Errorf("Write of an octet more = %d, %v", n, err)
+		t.Errorf("Write of a byte more = %d, %v", n, err)
 	}
 	if n, err := a.Write(nil); n != 0 || !errors.Is(err, syscall.EMSGSIZE) || !strings.Contains(err.Error(), "empty") {
 		t.Errorf("Write of nothing = %d, %v", n, err)
@@ -191,7 +191,7 @@ func TestWire(t *testing.T) {
 		{"the end in a header", "030000", nil, syscall.ECONNRESET, "middle of a message"},
 		{"an ER", "0300000d0870000103c10206e0", nil, syscall.EPROTO, "rejects a TPDU"},
 		{"another protocol", hex.EncodeToString([]byte("GET / HTTP/1.1")), nil, syscall.EPROTO, "no TPKT"},
-		{"a packet that is too short", "0300000602f0", nil, syscall.EPROTO, "6 octets"},
+		{"a packet that is too short", "0300000602f0", nil, syscall.EPROTO, "6 bytes"},
 		{"expedited data unasked", "0300000802108021", nil, syscall.EPROTO, "not agreed"},
 		{"a second CR", crS7, nil, syscall.EPROTO, "a CR came"},
 		{"an AK", "030000090460000100", nil, syscall.EPROTO, "0x60"},
@@ -223,20 +223,63 @@ func TestWire(t *testing.T) {
 	}
 }
 
-// TestHalfRead lets a deadline pass after each octet of a TSDU in two TPDUs.
+// TestUnfinishedMessages has clients that begin messages and do not end them: a
+// listener holds so much of them and no more.
+func TestUnfinishedMessages(t *testing.T) {
+	defer func(most int64) { mostUnfinished = most }(mostUnfinished)
+	mostUnfinished = 1 << 20
+	l := listen(t, socket.SeqPacket, "")
+	part := "0300fffb02f000" + strings.Repeat("61", 0xfffb-7)
+	ends := make(chan error, 4)
+	var served []*socket.Socket
+	for range cap(ends) {
+		client := rawClient(t, l)
+		send(t, client, crS7)
+		readPacket(t, client)
+		s := accept(t, l)
+		served = append(served, s)
+		go func() {
+			_, err := s.Read(make([]byte, 10))
+			ends <- err
+		}()
+		for range 8 { // half of what there is, at each
+			if _, err := client.Write(unhex(t, part)); err != nil {
+				break
+			}
+		}
+	}
+	for range 2 {
+		if err := <-ends; !errors.Is(err, syscall.ENOBUFS) {
+			t.Errorf("a reader ended with %v", err)
+		}
+	}
+	for _, s := range served {
+		s.Close()
+	}
+	for range 2 {
+		<-ends
+	}
+	for _, s := range served {
+		if e, _ := socket.As[*connection](s); e.hoard.bytes.Load() != 0 {
+			t.Errorf("%d bytes are held by nobody", e.hoard.bytes.Load())
+		}
+	}
+}
+
+// TestHalfRead lets a deadline pass after each byte of a TSDU in two TPDUs.
 func TestHalfRead(t *testing.T) {
 	for _, typ := range []socket.Type{socket.SeqPacket, socket.Stream} {
 		s, conn := wire(t, typ)
 		sent := unhex(t, "0300000a02f000616263"+"0300000902f0806465")
 		b := make([]byte, 10)
 		var got []byte
-		for i, octet := range sent {
+		for i, char := range sent {
 			s.SetReadDeadline(time.Now().Add(time.Millisecond))
 			n, err := s.Read(b)
 			if got = append(got, b[:n]...); n == 0 && !errors.Is(err, os.ErrDeadlineExceeded) || n > 0 && typ == socket.SeqPacket {
-				t.Fatalf("Read after %d octets = %d, %v", i, n, err)
+				t.Fatalf("Read after %d bytes = %d, %v", i, n, err)
 			}
-			conn.Write([]byte{octet})
+			conn.Write([]byte{char})
 		}
 		patient(s)
 		n, err := s.Read(b)
@@ -314,7 +357,7 @@ func TestHalfWrite(t *testing.T) {
 				want := bytes.Join(sent, nil)
 				all := make([]byte, len(want))
 				if n, err := io.ReadFull(struct{ io.Reader }{b}, all); err != nil || !bytes.Equal(all, want) {
-					t.Errorf("%d of %d octets arrived: %v", n, len(want), err)
+					t.Errorf("%d of %d bytes arrived: %v", n, len(want), err)
 				}
 			} else {
 				for i, want := range sent {
@@ -528,7 +571,7 @@ func TestNoAllocation(t *testing.T) {
 			}
 			pass()
 			if n := testing.AllocsPerRun(200, pass); n != 0 {
-				t.Errorf("%v, %d octets: %v allocations", typ, size, n)
+				t.Errorf("%v, %d bytes: %v allocations", typ, size, n)
 			}
 		}
 	}

@@ -12,7 +12,7 @@ import (
 	"zocalo/socket"
 )
 
-// largestDatagram is the most octets of a UDP datagram over IPv4.
+// largestDatagram is the most bytes of a UDP datagram over IPv4.
 const largestDatagram = 65507
 
 // datagram is a socket without connections: each message is a UD TPDU (ISO
@@ -75,6 +75,7 @@ func (d *datagram) Bind(n socket.Name) error {
 	if err != nil {
 		return err
 	}
+	socket.AnswerAsAsked(d.udp, lower)
 	if err := d.udp.Bind(lower); err != nil {
 		return bare(err)
 	}
@@ -103,26 +104,28 @@ func (d *datagram) Shutdown(how socket.How) error { return bare(d.udp.Shutdown(h
 // Write sends b to the peer of Connect.
 func (d *datagram) Write(b []byte) (int, error) {
 	buffers := [1][]byte{b}
-	return d.send(buffers[:], socket.Name{})
+	return d.send(buffers[:], socket.Name{}, &socket.Ancillary{})
 }
 
 // Writev is Write of several buffers.
 func (d *datagram) Writev(buffers [][]byte) (int64, error) {
-	n, err := d.send(buffers, socket.Name{})
+	n, err := d.send(buffers, socket.Name{}, &socket.Ancillary{})
 	return int64(n), err
 }
 
 // Send sends a message to m.Peer, or to the peer of Connect.
 func (d *datagram) Send(m *socket.Message) (int, error) {
-	if m.Ancillary.Present != 0 || m.SegmentSize > 0 {
-		return 0, &socket.UnsupportedError{Feature: "ancillary data and segments with a datagram of domain iso", Needs: "a socket of the Internet"}
+	if m.Ancillary.Present&^socket.HasPacketInfo != 0 || m.SegmentSize > 0 {
+		return 0, &socket.UnsupportedError{Feature: "other ancillary data than where it leaves, and segments with a datagram of domain iso", Needs: "a socket of the Internet"}
 	}
-	return d.send(m.Buffers, m.Peer)
+	return d.send(m.Buffers, m.Peer, &m.Ancillary)
 }
 
-func (d *datagram) send(buffers [][]byte, to socket.Name) (int, error) {
+// send sends a message, which leaves where the packet information of with says.
+func (d *datagram) send(buffers [][]byte, to socket.Name, with *socket.Ancillary) (int, error) {
 	d.writing.Lock()
 	defer d.writing.Unlock()
+	d.out.Ancillary.Present, d.out.Ancillary.PacketInfo = with.Present, with.PacketInfo
 	d.out.Peer = socket.Name{}
 	called := to
 	if to.IsZero() {
@@ -150,7 +153,7 @@ func (d *datagram) send(buffers [][]byte, to socket.Name) (int, error) {
 	d.header = t.append(d.header[:0])
 	headerSize := int(d.header[0]) + 1
 	if headerSize+size > largestDatagram {
-		return 0, fmt.Errorf("a message of %d octets, and %d fit a datagram with these selectors: %w", size, largestDatagram-headerSize, syscall.EMSGSIZE)
+		return 0, fmt.Errorf("a message of %d bytes, and %d fit a datagram with these selectors: %w", size, largestDatagram-headerSize, syscall.EMSGSIZE)
 	}
 	d.out.Buffers = append(d.out.Buffers[:0], d.header)
 	if !t.sum {
@@ -201,6 +204,8 @@ func (d *datagram) Receive(m *socket.Message) error {
 			}
 			continue
 		}
+		m.Ancillary.Present = d.in.Ancillary.Present & socket.HasPacketInfo
+		m.Ancillary.PacketInfo = d.in.Ancillary.PacketInfo
 		for _, b := range m.Buffers {
 			m.N += copy(b, data[m.N:])
 		}
@@ -237,6 +242,6 @@ func (d *datagram) accept(m *socket.Message, b []byte) ([]byte, bool) {
 	if wanted := SelectorOf(peer); wanted != "" && string(wanted) != string(t.calling) {
 		return nil, false
 	}
-	m.Peer = upper(d.in.Peer, selectorOf(t.calling))
+	m.Peer, m.Via = upper(d.in.Peer, selectorOf(t.calling)), d.in.Peer.AddrPort()
 	return t.data, true
 }

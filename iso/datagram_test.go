@@ -38,7 +38,7 @@ func udp(t testing.TB, d *socket.Socket) *net.UDPConn {
 	return c
 }
 
-// TestDatagramWire tests the octets, both ways.
+// TestDatagramWire tests the bytes, both ways.
 func TestDatagramWire(t *testing.T) {
 	for _, c := range []struct {
 		name     string
@@ -154,16 +154,16 @@ func TestDatagramNoAllocation(t *testing.T) {
 	}
 }
 
-// FuzzDatagram feeds a socket arbitrary octets.
+// FuzzDatagram feeds a socket arbitrary bytes.
 func FuzzDatagram(f *testing.F) {
 	f.Add(unhex(f, "0b40c10161c20162c3024f836869"))
-	f.Fuzz(func(t *testing.T, octets []byte) {
-		if len(octets) > largestDatagram {
+	f.Fuzz(func(t *testing.T, bytes []byte) {
+		if len(bytes) > largestDatagram {
 			return
 		}
 		d := bound(t, "b")
 		conn := udp(t, d)
-		conn.Write(octets)
+		conn.Write(bytes)
 		conn.Write(unhex(t, "0740c10161c20162"+"676f6f"))
 		b := make([]byte, 1<<16)
 		for {
@@ -174,8 +174,8 @@ func FuzzDatagram(f *testing.F) {
 			if string(b[:n]) == "goo" {
 				break
 			}
-			if n > len(octets) {
-				t.Errorf("%d octets of data in a datagram of %d", n, len(octets))
+			if n > len(bytes) {
+				t.Errorf("%d bytes of data in a datagram of %d", n, len(bytes))
 			}
 		}
 		d.Close()

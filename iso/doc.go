@@ -11,7 +11,7 @@
 //
 //	  - SeqPacket: a message is a TSDU. It may be cut into many TPDUs on the
 //	    way, and arrives whole.
-//	  - Stream: the same connection as a stream of octets. The ends of TSDUs
+//	  - Stream: the same connection as a stream of bytes. The ends of TSDUs
 //	    are forgotten.
 //	  - Datagram: a message is one unit-data TPDU.
 //
@@ -19,7 +19,7 @@
 // listeners of a process share a TCP port, told apart by their selectors; one
 // without a selector takes what is nobody else's.
 //
-// How the parts fit: tpkt and tpdu turn octets to TPDUs and back, and know no
+// How the parts fit: tpkt and tpdu turn bytes to TPDUs and back, and know no
 // sockets. A connection (reading, writing, urgent) is an endpoint over a TCP
 // socket; handshake makes it. A station is a TCP port that listeners share. A
 // datagram is an endpoint over a UDP socket. The family registers them.

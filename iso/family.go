@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -16,7 +17,7 @@ func init() { socket.Register(family()) }
 
 func family() *socket.Family {
 	seqpacket := scheme("iso", "tcp", socket.SeqPacket, "ISO transport over TCP (RFC 1006), messages: S7, MMS, ICCP")
-	stream := scheme("iso-stream", "tcp", socket.Stream, "ISO transport over TCP (RFC 1006), as a stream of octets")
+	stream := scheme("iso-stream", "tcp", socket.Stream, "ISO transport over TCP (RFC 1006), as a stream of bytes")
 	dgram := scheme("iso-dgram", "udp", socket.Datagram, "connectionless ISO transport over UDP (ISO 8602), datagrams")
 	seqpacket.Aliases = []string{"iso-seqpacket", "cotp"}
 	dgram.Aliases = []string{"cltp"}
@@ -98,8 +99,9 @@ func scheme(name, lower string, t socket.Type, doc string) *socket.Scheme {
 	return &socket.Scheme{
 		Name: name, Endpoint: "host[:102]", Doc: doc,
 		Domains: []socket.Domain{Domain, Domain6}, Type: t,
-		Options: append(own, lowerOptions(under)...),
-		Resolve: func(ctx context.Context, t socket.Target) ([]socket.Name, error) { return resolve(ctx, under, t) },
+		Options:  append(own, lowerOptions(under)...),
+		Defaults: under.Defaults,
+		Resolve:  func(ctx context.Context, t socket.Target) ([]socket.Name, error) { return resolve(ctx, under, t) },
 		Source: func(ctx context.Context, t socket.Target, text string) ([]socket.Name, error) {
 			return source(ctx, under, t, text)
 		},
@@ -108,22 +110,9 @@ func scheme(name, lower string, t socket.Type, doc string) *socket.Scheme {
 }
 
 // lowerOptions returns the options of the transport beneath, but for that on
-// urgent data, of which this domain has its own; and with NoDelay as it is
-// here.
+// urgent data, of which this domain has its own.
 func lowerOptions(under *socket.Scheme) []*socket.Spec {
-	var list []*socket.Spec
-	for _, o := range under.Options {
-		switch o {
-		case socket.OOBInline.Spec:
-			continue
-		case socket.NoDelay.Spec:
-			on := *o
-			on.Default = "on"
-			o = &on
-		}
-		list = append(list, o)
-	}
-	return list
+	return slices.DeleteFunc(slices.Clone(under.Options), func(o *socket.Spec) bool { return o == socket.OOBInline.Spec })
 }
 
 // resolve leaves address and port to the scheme beneath, and adds the

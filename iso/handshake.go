@@ -198,7 +198,7 @@ func (e *connection) packet() ([]byte, error) {
 		return nil, err
 	}
 	if size > mostShake {
-		return nil, protocolError(causeUnspecified, "a TPDU of %d octets came, where a connection is to be made", size-tpktHeader)
+		return nil, protocolError(causeUnspecified, "a TPDU of %d bytes came, where a connection is to be made", size-tpktHeader)
 	}
 	if err := e.need(size); err != nil {
 		return nil, err

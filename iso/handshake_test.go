@@ -45,12 +45,12 @@ const (
 	dt32 = "0300000802f08032"
 )
 
-// TestListenerAnswers has a listener answer what it is sent, octet by octet;
+// TestListenerAnswers has a listener answer what it is sent, byte by byte;
 // only the reference is of its choice.
 func TestListenerAnswers(t *testing.T) {
 	for _, c := range []struct{ name, sent, want string }{
 		{"S7, as observed", crS7, "0300001611d00001....00c1020100c2020101c0010a"},
-		{"the reserved octet set", "03ff001611e00000000100c1020100c2020101c0010a", "0300001611d00001....00c1020100c2020101c0010a"},
+		{"the reserved byte set", "03ff001611e00000000100c1020100c2020101c0010a", "0300001611d00001....00c1020100c2020101c0010a"},
 		{"a source reference of 0", "0300001611e00000000000c1020100c2020101c0010a", "0300001611d00000....00c1020100c2020101c0010a"},
 		{"another order", "0300001611e00000000100c0010ac2020101c1020100", "0300001611d00001....00c1020100c2020101c0010a"},
 		{"a TPDU size of 65536", "0300001611e00000000100c1020100c2020101c00110", "0300001611d00001....00c1020100c2020101c0010d"},
@@ -68,7 +68,7 @@ func TestListenerAnswers(t *testing.T) {
 		{"another protocol", hex.EncodeToString([]byte("GET / HTTP/1.1\r\n\r\n")), ""},
 		{"data before a connection", dt32, ""},
 		{"a packet without end", "03000005" + "00", ""},
-		{"a packet of 60000 octets", "0300ea60" + strings.Repeat("00", 100), ""},
+		{"a packet of 60000 bytes", "0300ea60" + strings.Repeat("00", 100), ""},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			l := listen(t, socket.SeqPacket, "\x01\x01")
@@ -120,7 +120,7 @@ func TestListenerAnswers(t *testing.T) {
 	}
 }
 
-// TestRequests tests the octets of a client's connection request.
+// TestRequests tests the bytes of a client's connection request.
 func TestRequests(t *testing.T) {
 	for _, c := range []struct {
 		name   string
@@ -323,10 +323,10 @@ func TestNegotiation(t *testing.T) {
 		n, err := b.Read(got)
 		socket.SetTrace(nil)
 		if err != nil || !bytes.Equal(got[:n], data) {
-			t.Errorf("Read of %d octets = %d, %v", len(data), n, err)
+			t.Errorf("Read of %d bytes = %d, %v", len(data), n, err)
 		}
 		if in != c.want {
-			t.Errorf("the largest TPDU had %d octets, and %d were agreed on", in, c.want)
+			t.Errorf("the largest TPDU had %d bytes, and %d were agreed on", in, c.want)
 		}
 	}
 	for _, n := range []int{0, 64, 100, 8193, 16384, 65532} {

@@ -103,7 +103,7 @@ func TestIsoOnTCP(t *testing.T) {
 			_, err = s.Read(b)
 		}
 		end = err.Error()
-		echoed <- fmt.Sprintf("%v sent %d octets: %s", SelectorOf(s.Peer()), n, end)
+		echoed <- fmt.Sprintf("%v sent %d bytes: %s", SelectorOf(s.Peer()), n, end)
 	}()
 	out := node(t, dir, `
 const iso = require('iso-on-tcp');
@@ -120,7 +120,7 @@ setTimeout(() => { console.log('late', got.length); process.exit(1); }, 20000).u
 	if strings.TrimSpace(out) != "the same" {
 		t.Errorf("the client says %q", out)
 	}
-	if got := <-echoed; got != "0x0100 sent 5000 octets: EOF" {
+	if got := <-echoed; got != "0x0100 sent 5000 bytes: EOF" {
 		t.Errorf("the listener saw %q", got)
 	}
 

@@ -6,7 +6,6 @@ import (
 	"net/netip"
 	"os"
 	"slices"
-	"sync"
 	"time"
 
 	"zocalo/socket"
@@ -15,81 +14,11 @@ import (
 
 var background = context.Background()
 
-// mostBacklog is the longest queue of connections.
-const mostBacklog = 4096
-
-// passive is the queue of a listener: connections that stand and that nobody
-// has accepted.
+// passive is what a listener has.
 type passive struct {
-	ready wait.Bell  // something to accept
-	room  wait.Bell  // room for a connection
-	errs  chan error // of TCP's accept, for who waits
-
-	mu     sync.Mutex
-	queue  []*connection
-	most   int
-	closed bool
-}
-
-func newPassive(backlog int) *passive {
-	p := &passive{ready: wait.NewBell(), room: wait.NewBell(), errs: make(chan error)}
-	p.resize(backlog)
-	return p
-}
-
-func (p *passive) resize(backlog int) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.most = backlog; backlog <= 0 || backlog > mostBacklog {
-		p.most = mostBacklog
-	}
-	p.room.Ring()
-}
-
-// put adds a connection. It returns full, or that the listener is closed.
-func (p *passive) put(c *connection) (ok, closed bool) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.closed {
-		p.room.Ring() // for the others who wait
-		return false, true
-	}
-	if len(p.queue) >= p.most {
-		return false, false
-	}
-	p.queue = append(p.queue, c)
-	p.ready.Ring()
-	if len(p.queue) < p.most {
-		p.room.Ring()
-	}
-	return true, false
-}
-
-func (p *passive) take() *connection {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if len(p.queue) == 0 {
-		return nil
-	}
-	c := p.queue[0]
-	p.queue = append(p.queue[:0], p.queue[1:]...)
-	if len(p.queue) > 0 {
-		p.ready.Ring()
-	}
-	p.room.Ring()
-	return c
-}
-
-// close resets what nobody accepted.
-func (p *passive) close() {
-	p.mu.Lock()
-	queue := p.queue
-	p.queue, p.closed = nil, true
-	p.room.Ring()
-	p.mu.Unlock()
-	for _, c := range queue {
-		c.Abort()
-	}
+	*wait.Backlog[*connection]            // connections that stand
+	errs                       chan error // of TCP's accept, for who waits
+	hoard                      hoard
 }
 
 // Listen makes the socket passive. Connections that stand wait in a queue of
@@ -130,12 +59,12 @@ func (e *connection) Accept(ctx context.Context) (socket.Endpoint, error) {
 		if err := l.Over(); err != nil {
 			return nil, err
 		}
-		if c := p.take(); c != nil {
+		if c, ok := p.Take(); ok {
 			<-c.confirmed
 			return c, nil
 		}
 		select {
-		case <-p.ready:
+		case <-p.Arrived:
 		case err := <-p.errs:
 			return nil, err
 		case <-l.Closed:
@@ -146,39 +75,42 @@ func (e *connection) Accept(ctx context.Context) (socket.Endpoint, error) {
 }
 
 // shake is the listener's side of the handshake.
-func (st *station) shake(c *connection) {
-	defer st.settled(c)
+func (st *station) shake(ctx context.Context, tcp *socket.Socket, heard func()) {
+	c := newConnection(tcp, false)
+	stop := context.AfterFunc(ctx, c.clock.kick)
 	b, err := c.packet()
-	if err != nil {
+	if !stop() || err != nil {
+		if context.Cause(ctx) == wait.ErrGaveWay {
+			c.Abort()
+		}
 		c.Close()
 		return
 	}
+	heard()
 	cr, err := decodeTPDU(b)
 	var bad *ProtocolError
 	switch {
 	case errors.As(err, &bad) && isClass0Request(b):
-		st.answer(c, &tpdu{code: codeER, dst: uint16(b[4])<<8 | uint16(b[5]), cause: byte(bad.Cause), rejected: bad.Header})
+		c.refuse(ctx, &tpdu{code: codeER, dst: uint16(b[4])<<8 | uint16(b[5]), cause: byte(bad.Cause), rejected: bad.Header})
 		return
 	case err != nil || cr.code != codeCR:
 		c.Close()
 		return
 	}
 	traced(traceIn, c.tcp, &cr, len(b))
-	dr := tpdu{code: codeDR, dst: cr.src}
+	reason := AddressUnknown
 	l, p := st.called(selectorOf(cr.called))
 	switch {
 	case !offersClass0(&cr):
-		dr.cause = byte(NegotiationFailed)
-	case l == nil:
-		dr.cause = byte(AddressUnknown)
-	default:
-		cc := st.confirm(c, l, &cr)
-		if st.enqueue(c, p, cc) {
+		reason = NegotiationFailed
+	case l != nil:
+		cc := c.agree(l, p, &cr)
+		if reason = c.enqueue(ctx, p); reason == Unspecified {
+			c.confirm(cc)
 			return
 		}
-		dr.cause = byte(Congestion)
 	}
-	st.answer(c, &dr)
+	c.refuse(ctx, &tpdu{code: codeDR, dst: cr.src, cause: byte(reason)})
 }
 
 // isClass0Request reports whether b begins as a CR of class 0.
@@ -198,15 +130,15 @@ func offersClass0(cr *tpdu) bool {
 	return false
 }
 
-// confirm makes the connection what the listener's options and the request
-// settle on, and returns the answer that says so.
-func (st *station) confirm(c, l *connection, cr *tpdu) *tpdu {
+// agree makes the connection what the listener's options and the request settle
+// on, and returns the answer that says so.
+func (c *connection) agree(l *connection, p *passive, cr *tpdu) *tpdu {
 	l.mu.Lock()
 	f, stream := l.config, l.stream
 	l.mu.Unlock()
 	f.tpdu = min(f.tpdu, sizeOfCode(cr.size))
 	f.expedited = f.expedited && cr.hasAdditional && cr.additional&useExpedited != 0
-	c.stream = stream
+	c.stream, c.hoard = stream, &p.hoard
 	c.localRef, c.remoteRef = nextRef(), cr.src
 	c.greet(cr.data, ConnectData)
 	c.consume()
@@ -222,57 +154,56 @@ func (st *station) confirm(c, l *connection, cr *tpdu) *tpdu {
 	return cc
 }
 
-// enqueue gives the connection to who accepts, and then answers the client:
-// in this order, so that clients are accepted as they came. Accept waits for
-// the answer to have left. It returns false where the listener has no room, or
-// is closed.
-func (st *station) enqueue(c *connection, p *passive, cc *tpdu) bool {
-	bound := time.NewTimer(requestBound)
-	defer bound.Stop()
+// enqueue gives the connection to who accepts, as soon as there is room. It
+// returns why not, else Unspecified.
+func (c *connection) enqueue(ctx context.Context, p *passive) Reason {
 	c.confirmed = make(chan struct{})
 	for {
-		ok, closed, ended := st.hand(c, p)
-		if ended {
-			return true
-		}
-		if closed {
-			return false
-		}
-		if ok {
-			break
+		switch ok, err := p.Put(c); {
+		case err != nil:
+			return NotAttached
+		case ok:
+			return Unspecified
 		}
 		select {
-		case <-p.room:
-		case <-bound.C:
-			return false
-		case <-c.closed: // for another, or by the end of the station
-			return true
+		case <-p.Room:
+		case <-ctx.Done():
+			return Congestion
 		}
 	}
-	c.clock.change(func() { c.clock.bound = time.Now().Add(closeBound) })
-	packet := cc.packet()
-	traced(traceOut, c.tcp, cc, len(packet)-tpktHeader)
-	if _, err := c.tcp.Write(packet); err != nil {
+}
+
+// confirm answers the client, after the connection was enqueued: in this order,
+// so that clients are accepted as they came. Accept waits until it is done.
+func (c *connection) confirm(cc *tpdu) {
+	if c.answer(cc) != nil {
 		c.ended = true // as Read will tell
 	}
 	c.clock.change(func() { c.clock.shaking = false })
 	close(c.confirmed)
-	return true
 }
 
-// answer sends the last TPDU of a connection that does not come to be, and
-// waits a while for the peer to take it and go.
-func (st *station) answer(c *connection, t *tpdu) {
+// answer sends a TPDU of the handshake.
+func (c *connection) answer(t *tpdu) error {
 	packet := t.packet()
 	traced(traceOut, c.tcp, t, len(packet)-tpktHeader)
 	c.clock.change(func() { c.clock.shaking, c.clock.bound = true, time.Now().Add(closeBound) })
-	if _, err := c.tcp.Write(packet); err == nil && c.tcp.Shutdown(socket.Write) == nil {
-		var b [1024]byte
-		for range 64 {
-			if _, err := c.tcp.Read(b[:]); err != nil {
-				break
-			}
+	_, err := c.tcp.Write(packet)
+	return err
+}
+
+// refuse sends the last TPDU of a connection that does not come to be, and
+// waits a while for the peer to take it and go.
+func (c *connection) refuse(ctx context.Context, t *tpdu) {
+	defer c.Close()
+	if c.answer(t) != nil || c.tcp.Shutdown(socket.Write) != nil {
+		return
+	}
+	defer context.AfterFunc(ctx, c.clock.kick)()
+	var b [1024]byte
+	for range 64 {
+		if _, err := c.tcp.Read(b[:]); err != nil {
+			break
 		}
 	}
-	c.Close()
 }

@@ -22,11 +22,11 @@ const (
 // UDP's.
 const DefaultPort = 102
 
-// A name's octets are those of its internet name, then its selector's. They
+// A name's bytes are those of its internet name, then its selector's. They
 // tell each other apart by the domain: internet names have a fixed size.
 const (
-	octets4 = 10
-	octets6 = 22
+	bytes4 = 10
+	bytes6 = 22
 )
 
 // MakeName returns the name of a selector at an address and port, in [Domain]
@@ -51,7 +51,7 @@ func AddrPort(n socket.Name) netip.AddrPort {
 func SelectorOf(n socket.Name) Selector {
 	var data [socket.MaxName]byte
 	b := n.AppendData(data[:0])
-	if i := internetOctets(n.Domain()); i > 0 && len(b) > i {
+	if i := internetBytes(n.Domain()); i > 0 && len(b) > i {
 		return Selector(b[i:])
 	}
 	return ""
@@ -87,12 +87,12 @@ func formatName(n socket.Name) string {
 	return text
 }
 
-func internetOctets(d socket.Domain) int {
+func internetBytes(d socket.Domain) int {
 	switch d {
 	case Domain:
-		return octets4
+		return bytes4
 	case Domain6:
-		return octets6
+		return bytes6
 	}
 	return 0
 }
@@ -111,7 +111,7 @@ func upperName(lower socket.Name, s Selector) (socket.Name, error) {
 		return socket.Name{}, os.NewSyscallError("iso", syscall.EAFNOSUPPORT)
 	}
 	if len(s) > MaxSelector {
-		return socket.Name{}, fmt.Errorf("a selector of %d octets, and %d is the most", len(s), MaxSelector)
+		return socket.Name{}, fmt.Errorf("a selector of %d bytes, and %d is the most", len(s), MaxSelector)
 	}
 	var data [socket.MaxName]byte
 	return socket.MakeName(d, append(lower.AppendData(data[:0]), s...))
@@ -135,7 +135,7 @@ func lowerName(n socket.Name) (socket.Name, error) {
 	}
 	var data [socket.MaxName]byte
 	b := n.AppendData(data[:0])
-	if i := internetOctets(n.Domain()); len(b) >= i {
+	if i := internetBytes(n.Domain()); len(b) >= i {
 		return socket.MakeName(d, b[:i])
 	}
 	return socket.Name{}, os.NewSyscallError("iso", syscall.EINVAL)

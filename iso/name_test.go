@@ -54,21 +54,21 @@ func TestParseSelector(t *testing.T) {
 func FuzzSelector(f *testing.F) {
 	f.Add("0x0302", []byte{3, 2})
 	f.Add("rack0slot2", []byte("rack1slot1"))
-	f.Fuzz(func(t *testing.T, text string, octets []byte) {
+	f.Fuzz(func(t *testing.T, text string, bytes []byte) {
 		if s, err := ParseSelector(text); err == nil {
 			if again, err := ParseSelector(s.String()); err != nil || again != s {
 				t.Errorf("%q is %q, which prints as %q, which is %q, %v", text, string(s), s.String(), string(again), err)
 			}
 		}
-		if len(octets) > MaxSelector {
+		if len(bytes) > MaxSelector {
 			return
 		}
-		n, err := MakeName(netip.MustParseAddrPort("[fe80::1]:102"), Selector(octets))
+		n, err := MakeName(netip.MustParseAddrPort("[fe80::1]:102"), Selector(bytes))
 		if err != nil {
 			t.Fatal(err)
 		}
 		if again, err := ParseName(n.String()); err != nil || again != n {
-			t.Errorf("%x prints as %v, which is %v, %v", octets, n, again, err)
+			t.Errorf("%x prints as %v, which is %v, %v", bytes, n, again, err)
 		}
 	})
 }
@@ -98,7 +98,7 @@ func TestNames(t *testing.T) {
 		}
 	}
 	if _, err := MakeName(loopback, Selector(strings.Repeat("a", 33))); err == nil {
-		t.Error("a selector of 33 octets is accepted")
+		t.Error("a selector of 33 bytes is accepted")
 	}
 	for _, text := range []string{"", "x", "127.0.0.1", "127.0.0.1:102,rack=1", "127.0.0.1:102,tsap=0x1"} {
 		if n, err := ParseName(text); err == nil {

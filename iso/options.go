@@ -6,7 +6,7 @@ import (
 	"zocalo/socket"
 )
 
-// The sizes that a connection uses unless told otherwise, in octets.
+// The sizes that a connection uses unless told otherwise, in bytes.
 const (
 	DefaultTPDU = 8192    // of a TPDU, before both sides settle on the lesser
 	DefaultTSDU = 4 << 20 // of the longest message
@@ -52,7 +52,7 @@ var (
 			return configure(e, func(c *config) { c.tpdu = n })
 		}, func(e socket.Endpoint) (int, error) { return configured(e, func(c *config) int { return c.tpdu }) })
 
-	// LargestTSDU bounds a message in both directions, in octets. A longer
+	// LargestTSDU bounds a message in both directions, in bytes. A longer
 	// one is refused with EMSGSIZE when sent, and ends the connection when it
 	// comes.
 	LargestTSDU = socket.NewOption(socket.Spec{
@@ -60,7 +60,7 @@ var (
 		Doc: "longest message, whichever way it goes",
 	}, socket.AtLeast(socket.Size, 1), func(e socket.Endpoint, n int) error {
 		if n < 1 {
-			return fmt.Errorf("a message of at most %d octets is none", n)
+			return fmt.Errorf("a message of at most %d bytes is none", n)
 		}
 		return configure(e, func(c *config) { c.tsdu = n })
 	}, func(e socket.Endpoint) (int, error) { return configured(e, func(c *config) int { return c.tsdu }) })
@@ -70,7 +70,7 @@ var (
 	// tells whether both sides agreed.
 	Expedited = socket.NewOption(socket.Spec{
 		Name: "expedited", Aliases: []string{"xpd"}, Phase: socket.Opened, Default: "off",
-		Doc: "have urgent data of 1 to 16 octets, if the peer wants it too",
+		Doc: "have urgent data of 1 to 16 bytes, if the peer wants it too",
 	}, socket.Flag, func(e socket.Endpoint, on bool) error {
 		return configure(e, func(c *config) { c.expedited = on })
 	}, func(e socket.Endpoint) (bool, error) {

@@ -11,20 +11,20 @@ import (
 	"zocalo/socket"
 )
 
-// The sizes of what is read ahead, in octets: at first, and where there is
+// The sizes of what is read ahead, in bytes: at first, and where there is
 // much to read. The second is how far expedited data can come ahead.
 const (
 	smallInbox = 4 << 10
 	largeInbox = 64 << 10
 
-	// straight is how many octets it takes to read them to where they belong,
+	// straight is how many bytes it takes to read them to where they belong,
 	// past the inbox.
 	straight = 2 << 10
 
 	// scattered is how many DTs are expected in one call of the system.
 	scattered = 8
 
-	// mostControl bounds TPDUs other than DT: a header, and 64 octets.
+	// mostControl bounds TPDUs other than DT: a header, and 64 bytes.
 	mostControl = tpktHeader + 1 + largestLI + largestDRData
 
 	// keptTSDU is how much memory an assembled TSDU leaves behind.
@@ -37,7 +37,7 @@ type incoming struct {
 	bound   int    // of a TSDU
 	inbox   []byte // what came from TCP and is not taken yet is inbox[start:]
 	start   int
-	payload int  // octets that are still to come of a DT
+	payload int  // bytes that are still to come of a DT
 	last    bool // which ends its TSDU
 	open    bool // a TSDU has begun and not ended
 
@@ -59,7 +59,7 @@ type incoming struct {
 // A sink is where a TSDU goes: the caller's buffers.
 type sink struct {
 	buffers [][]byte
-	n       int // octets put
+	n       int // bytes put
 	i, off  int // where the next goes
 }
 
@@ -129,7 +129,7 @@ func (e *connection) stopReading() {
 	e.reading.Give()
 }
 
-// Read takes octets of a stream, or one TSDU.
+// Read takes bytes of a stream, or one TSDU.
 func (e *connection) Read(b []byte) (int, error) {
 	if e.stream && len(b) == 0 {
 		return 0, nil
@@ -139,7 +139,7 @@ func (e *connection) Read(b []byte) (int, error) {
 	}
 	defer e.stopReading()
 	if e.stream {
-		return e.takeOctets(b)
+		return e.takeBytes(b)
 	}
 	e.single[0] = b
 	n, size, err := e.takeTSDU(e.single[:], false)
@@ -149,7 +149,7 @@ func (e *connection) Read(b []byte) (int, error) {
 	return n, err
 }
 
-// Receive takes one TSDU, or the octets of a stream that are there. The user
+// Receive takes one TSDU, or the bytes of a stream that are there. The user
 // data that the peer sent when it connected comes with the first, and that of
 // a DR with the end, as Control of level [ControlLevel].
 func (e *connection) Receive(m *socket.Message) error {
@@ -163,7 +163,7 @@ func (e *connection) Receive(m *socket.Message) error {
 	m.Peer = e.Peer()
 	var err error
 	if e.stream {
-		err = e.receiveOctets(m, peek)
+		err = e.receiveBytes(m, peek)
 	} else {
 		m.N, m.Size, err = e.takeTSDU(m.Buffers, peek)
 	}
@@ -181,13 +181,13 @@ func (e *connection) Receive(m *socket.Message) error {
 	return nil
 }
 
-func (e *connection) receiveOctets(m *socket.Message, peek bool) error {
+func (e *connection) receiveBytes(m *socket.Message, peek bool) error {
 	if peek {
 		return &socket.UnsupportedError{Feature: "a look ahead on a stream of domain iso", Needs: "a seqpacket socket"}
 	}
 	for _, b := range m.Buffers {
 		if len(b) > 0 {
-			n, err := e.takeOctets(b)
+			n, err := e.takeBytes(b)
 			m.N, m.Size = n, n
 			return err
 		}
@@ -219,6 +219,7 @@ func (e *connection) drop() {
 	e.whole, e.held = false, e.held[:0]
 	if cap(e.held) > keptTSDU {
 		e.held = nil
+		e.unhoard()
 	}
 }
 
@@ -248,11 +249,16 @@ func (e *connection) assemble(buffers [][]byte) error {
 		case e.payload == 0:
 			if err = e.header(); err == nil && !e.fits(e.payload) {
 				e.oversize = true
-				err = e.broken(fmt.Errorf("a message of more than %d octets came, which is the bound (option tsdu): %w", e.bound, syscall.EMSGSIZE))
+				err = e.broken(fmt.Errorf("a message of more than %d bytes came, which is the bound (option tsdu): %w", e.bound, syscall.EMSGSIZE))
 			}
 		case len(there) > 0:
 			p := there[:min(e.payload, len(there))]
 			if k := s.put(p); k < len(p) {
+				if err = e.holds(len(e.held) + len(p) - k); err != nil {
+					e.oversize = true
+					err = e.broken(err)
+					break
+				}
 				e.held = append(e.held, p[k:]...)
 			}
 			e.took(len(p))
@@ -265,7 +271,7 @@ func (e *connection) assemble(buffers [][]byte) error {
 	}
 }
 
-// fits reports whether so many octets more are within the bound of a TSDU.
+// fits reports whether so many bytes more are within the bound of a TSDU.
 func (e *connection) fits(n int) bool { return e.stream || e.sink.n+len(e.held)+n <= e.bound }
 
 // interrupted keeps what came of a TSDU for the next call.
@@ -276,13 +282,13 @@ func (e *connection) interrupted(err error) error {
 	return err
 }
 
-// took removes octets of the payload from the inbox.
+// took removes bytes of the payload from the inbox.
 func (e *connection) took(k int) {
 	e.start += k
 	e.passed(k)
 }
 
-// passed counts octets of the payload as taken.
+// passed counts bytes of the payload as taken.
 func (e *connection) passed(k int) {
 	e.payload -= k
 	if e.urgent.agreed {
@@ -290,9 +296,9 @@ func (e *connection) passed(k int) {
 	}
 }
 
-// takeOctets is Read of a stream: what is there, without waiting for more,
+// takeBytes is Read of a stream: what is there, without waiting for more,
 // up to the place of urgent data.
-func (e *connection) takeOctets(b []byte) (n int, err error) {
+func (e *connection) takeBytes(b []byte) (n int, err error) {
 	e.single[0] = b
 	e.sink = sink{buffers: e.single[:]}
 	s := &e.sink
@@ -362,7 +368,7 @@ func (e *connection) header() error {
 			return nil
 		}
 		if size > mostControl {
-			return e.broken(protocolError(causeUnspecified, "a TPDU of %d octets came that is no DT", size-tpktHeader))
+			return e.broken(protocolError(causeUnspecified, "a TPDU of %d bytes came that is no DT", size-tpktHeader))
 		}
 		if err := e.need(size); err != nil {
 			return err
@@ -419,7 +425,7 @@ func (e *connection) over() error {
 	return e.fail
 }
 
-// need waits until the inbox has n octets.
+// need waits until the inbox has n bytes.
 func (e *connection) need(n int) error {
 	for len(e.inbox)-e.start < n {
 		if err := e.fill(n); err != nil {
@@ -429,7 +435,7 @@ func (e *connection) need(n int) error {
 	return nil
 }
 
-// fill reads what TCP has, with room for n octets from start on.
+// fill reads what TCP has, with room for n bytes from start on.
 func (e *connection) fill(n int) error {
 	if err := e.over(); err != nil {
 		return err
@@ -454,7 +460,7 @@ func (e *connection) fill(n int) error {
 	return nil
 }
 
-// makeInbox makes room for so many octets in all.
+// makeInbox makes room for so many bytes in all.
 func (e *connection) makeInbox(size int) {
 	if cap(e.inbox) < size {
 		grown := make([]byte, len(e.inbox), size)

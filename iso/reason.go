@@ -138,7 +138,7 @@ func (c Cause) String() string {
 type ProtocolError struct {
 	Cause   Cause  // what an ER says about it
 	Problem string // in words
-	Header  []byte // of the TPDU, up to the octet that is wrong; nil where that is not known
+	Header  []byte // of the TPDU, up to the byte that is wrong; nil where that is not known
 
 	sentER  bool // the peer sent an ER
 	refused bool // in answer to a connection request
@@ -157,7 +157,7 @@ func protocolError(c Cause, format string, args ...any) *ProtocolError {
 	return &ProtocolError{Cause: c, Problem: fmt.Sprintf(format, args...)}
 }
 
-// at adds the header up to the octet of that offset.
+// at adds the header up to the byte of that offset.
 func (e *ProtocolError) at(header []byte, offset int) *ProtocolError {
 	e.Header = slices.Clone(header[:min(offset+1, len(header), largestLI-6)]) // as much as an ER holds
 	return e

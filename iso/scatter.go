@@ -51,7 +51,7 @@ func (e *connection) scatter(s *sink) error {
 	return nil
 }
 
-// settleSlots takes n octets that came to the slots of scatter.
+// settleSlots takes n bytes that came to the slots of scatter.
 func (e *connection) settleSlots(s *sink, slots [][]byte, n int) {
 	if e.payload > 0 {
 		k := min(n, len(slots[0]))
@@ -81,7 +81,7 @@ func (e *connection) settleSlots(s *sink, slots [][]byte, n int) {
 	}
 }
 
-// unread puts n octets of the slots, those after the first skip of them, before
+// unread puts n bytes of the slots, those after the first skip of them, before
 // what is in the inbox.
 func (e *connection) unread(slots [][]byte, n, skip int) {
 	behind := len(e.inbox)

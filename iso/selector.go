@@ -9,20 +9,20 @@ import (
 	"zocalo/socket"
 )
 
-// MaxSelector is the most octets of a selector. With two of them and 32
-// octets of user data a connection request stays within the 128 octets that
+// MaxSelector is the most bytes of a selector. With two of them and 32
+// bytes of user data a connection request stays within the 128 bytes that
 // RFC 905 (section 13.3.1) allows it.
 const MaxSelector = 32
 
 // A Selector is a transport selector (TSAP identifier): who is meant behind
-// an address and port. It may hold any octets, up to [MaxSelector]; the zero
-// Selector is none. It is comparable, and a string of those octets.
+// an address and port. It may hold any bytes, up to [MaxSelector]; the zero
+// Selector is none. It is comparable, and a string of those bytes.
 type Selector string
 
-// A role is the high octet of an S7 selector: who the connection is for.
+// A role is the high byte of an S7 selector: who the connection is for.
 var roles = []struct {
 	prefix string
-	octet  byte
+	role   byte
 }{
 	{"", 0x01},       // programming device
 	{"op-", 0x02},    // operator panel
@@ -32,7 +32,7 @@ var roles = []struct {
 // RackSlot returns the selector of a module of an S7 station, as a programming
 // device calls it: 0x0100 + 32 rack + slot. Racks go from 0 to 7, slots to 31.
 func RackSlot(rack, slot int) (Selector, error) {
-	return rackSlot(roles[0].octet, rack, slot)
+	return rackSlot(roles[0].role, rack, slot)
 }
 
 func rackSlot(role byte, rack, slot int) (Selector, error) {
@@ -44,18 +44,18 @@ func rackSlot(role byte, rack, slot int) (Selector, error) {
 
 // ParseSelector reads a selector as people write it:
 //
-//	0x0302                    the octets, in hexadecimal
+//	0x0302                    the bytes, in hexadecimal
 //	rack0slot2                an S7 module, see [RackSlot]
 //	op-rack0slot2             the same as an operator panel calls it: 0x0202
 //	basic-rack0slot2          the same for basic communication: 0x0302
-//	"text" or text            the octets of the text
+//	"text" or text            the bytes of the text
 //
 // No text is no selector. What is in quotes stands for itself, whatever it
 // looks like.
 func ParseSelector(text string) (Selector, error) {
 	s, err := parseSelector(text)
 	if err == nil && len(s) > MaxSelector {
-		err = fmt.Errorf("selector %.40q has %d octets, and %d is the most", text, len(s), MaxSelector)
+		err = fmt.Errorf("selector %.40q has %d bytes, and %d is the most", text, len(s), MaxSelector)
 	}
 	if err != nil {
 		return "", err
@@ -71,7 +71,7 @@ func parseSelector(text string) (Selector, error) {
 	if digits, ok := strings.CutPrefix(lower, "0x"); ok {
 		b, err := hex.DecodeString(digits)
 		if err != nil || len(b) == 0 {
-			return "", fmt.Errorf("selector %.40q: two hexadecimal digits an octet must follow 0x, as in 0x0302; text that looks so goes in quotes", text)
+			return "", fmt.Errorf("selector %.40q: two hexadecimal digits a byte must follow 0x, as in 0x0302; text that looks so goes in quotes", text)
 		}
 		return Selector(b), nil
 	}
@@ -86,7 +86,7 @@ func parseSelector(text string) (Selector, error) {
 		if !ok || err != nil || err2 != nil {
 			break // some text
 		}
-		return rackSlot(r.octet, int(m), int(n))
+		return rackSlot(r.role, int(m), int(n))
 	}
 	return Selector(text), nil
 }

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"net"
 	"os"
-	"slices"
 	"sync"
 	"syscall"
 	"time"
@@ -14,7 +13,7 @@ import (
 )
 
 // mostHalfOpen is how many connections of a TCP port may be between that of
-// TCP and that of the transport. One more ends the oldest.
+// TCP and that of the transport. One more ends one: see wait.Handshakes.
 const mostHalfOpen = 256
 
 // stations are the TCP ports of this process that listeners may share.
@@ -33,8 +32,9 @@ type station struct {
 	members   map[Selector]*connection
 	listening bool
 	gone      chan struct{} // closed with the last member
-	half      []*connection // the oldest first
-	working   sync.WaitGroup
+	accepting sync.WaitGroup
+
+	handshakes wait.Handshakes[*socket.Socket]
 }
 
 // joinStation binds a socket: to the station of that name, if there is one,
@@ -57,6 +57,7 @@ func joinStation(e *connection, lower socket.Name, s Selector) (*station, error)
 		return nil, bare(err)
 	}
 	n := &station{tcp: e.tcp, name: e.tcp.Name(), members: map[Selector]*connection{s: e}, gone: make(chan struct{})}
+	n.handshakes = wait.Handshakes[*socket.Socket]{Run: n.shake, Peer: subscriber, Max: mostHalfOpen, Timeout: requestBound}
 	if st == nil {
 		if stations.byName == nil {
 			stations.byName = map[socket.Name]*station{}
@@ -112,7 +113,7 @@ func (st *station) listen(e *connection, backlog int) error {
 		return net.ErrClosed
 	}
 	if e.passive != nil {
-		e.passive.resize(backlog)
+		e.passive.Resize(backlog)
 		return nil
 	}
 	if e.state != fresh {
@@ -123,9 +124,9 @@ func (st *station) listen(e *connection, backlog int) error {
 			return bare(err)
 		}
 		st.listening = true
-		st.working.Go(st.accept)
+		st.accepting.Go(st.accept)
 	}
-	e.passive = newPassive(backlog)
+	e.passive = &passive{Backlog: wait.NewBacklog[*connection](backlog), errs: make(chan error)}
 	e.state = listening
 	return nil
 }
@@ -144,21 +145,20 @@ func (st *station) leave(e *connection) {
 		st.unregister()
 		close(st.gone)
 	}
-	half := slices.Clone(st.half)
 	st.mu.Unlock()
 	stations.Unlock()
 	e.mu.Lock()
 	p := e.passive
 	e.mu.Unlock()
 	if p != nil {
-		p.close()
+		for _, c := range p.Close() {
+			c.Abort()
+		}
 	}
 	if last {
 		st.tcp.Close()
-		for _, c := range half {
-			c.Abort()
-		}
-		st.working.Wait()
+		st.accepting.Wait()
+		st.handshakes.Close()
 	}
 }
 
@@ -170,10 +170,7 @@ func (st *station) accept() {
 		switch {
 		case err == nil:
 			pause = 5 * time.Millisecond
-			c := newConnection(tcp, false)
-			if st.admit(c) {
-				st.working.Go(func() { st.shake(c) })
-			}
+			st.handshakes.Begin(tcp)
 			continue
 		case errors.Is(err, net.ErrClosed):
 			return
@@ -208,51 +205,8 @@ func (st *station) tell(err error) {
 	}
 }
 
-// admit adds a connection to those that are half open.
-func (st *station) admit(c *connection) bool {
-	c.clock.change(func() { c.clock.shaking, c.clock.bound = true, time.Now().Add(requestBound) })
-	st.mu.Lock()
-	if wait.IsClosed(st.gone) {
-		st.mu.Unlock()
-		c.Abort()
-		return false
-	}
-	var oldest *connection
-	if len(st.half) >= mostHalfOpen {
-		oldest = st.half[0]
-		st.half = slices.Delete(st.half, 0, 1)
-	}
-	st.half = append(st.half, c)
-	st.mu.Unlock()
-	if oldest != nil {
-		oldest.Abort()
-	}
-	return true
-}
-
-// settled takes a connection from those that are half open.
-func (st *station) settled(c *connection) {
-	st.mu.Lock()
-	defer st.mu.Unlock()
-	if i := slices.Index(st.half, c); i >= 0 {
-		st.half = slices.Delete(st.half, i, i+1)
-	}
-}
-
-// hand gives a connection that is half open to a listener's queue. ended says
-// that it was given up for another meanwhile.
-func (st *station) hand(c *connection, p *passive) (ok, closed, ended bool) {
-	st.mu.Lock()
-	defer st.mu.Unlock()
-	i := slices.Index(st.half, c)
-	if i < 0 {
-		return false, false, true
-	}
-	if ok, closed = p.put(c); ok {
-		st.half = slices.Delete(st.half, i, i+1)
-	}
-	return ok, closed, false
-}
+// subscriber is whose a connection is.
+func subscriber(tcp *socket.Socket) any { return socket.Subscriber(tcp.Peer().AddrPort().Addr()) }
 
 // called returns the listener that a selector calls, nil where there is none.
 func (st *station) called(s Selector) (*connection, *passive) {

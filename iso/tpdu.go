@@ -31,7 +31,7 @@ const (
 	paramInfo       = 0xe0 // of DR, additional information
 )
 
-// Sizes in octets.
+// Sizes in bytes.
 const (
 	eot             = 0x80 // end of TSDU, with the number of a DT or ED
 	dataHeader      = 3    // of DT and ED in class 0
@@ -71,11 +71,11 @@ type tpdu struct {
 func decodeTPDU(b []byte) (tpdu, error) {
 	var t tpdu
 	if len(b) < 2 {
-		return t, protocolError(causeUnspecified, "a TPDU of %d octets came", len(b))
+		return t, protocolError(causeUnspecified, "a TPDU of %d bytes came", len(b))
 	}
 	li := int(b[0])
 	if li < 1 || li > largestLI || li >= len(b) {
-		return t, protocolError(causeUnspecified, "a TPDU of %d octets came whose header should have %d", len(b), li).at(b, 0)
+		return t, protocolError(causeUnspecified, "a TPDU of %d bytes came whose header should have %d", len(b), li).at(b, 0)
 	}
 	t.code = b[1] & 0xf0
 	if b[1] == codeUD {
@@ -104,7 +104,7 @@ func (t *tpdu) decodeFixed(h []byte) (int, error) {
 	case size == 0:
 		return 0, protocolError(causeBadType, "a TPDU came with the code %#02x, which class 0 does not have", h[1]).at(h, 1)
 	case len(h) < size, len(h) > size && (t.code == codeDT || t.code == codeED):
-		return 0, protocolError(causeUnspecified, "a %s came whose header has %d octets", codeNames[t.code], len(h)).at(h, 0)
+		return 0, protocolError(causeUnspecified, "a %s came whose header has %d bytes", codeNames[t.code], len(h)).at(h, 0)
 	}
 	switch t.code {
 	case codeDT, codeED:
@@ -174,12 +174,12 @@ func (t *tpdu) decodeParam(h []byte, at int, value []byte) error {
 		t.rejected = value
 	case (connects || t.code == codeUD) && code == paramCalling:
 		if len(value) > MaxSelector {
-			return bad(fmt.Sprintf("calling selector has %d octets, and %d is the most", len(value), MaxSelector))
+			return bad(fmt.Sprintf("calling selector has %d bytes, and %d is the most", len(value), MaxSelector))
 		}
 		t.calling, t.hasCalling = value, true
 	case (connects || t.code == codeUD) && code == paramCalled:
 		if len(value) > MaxSelector {
-			return bad(fmt.Sprintf("called selector has %d octets, and %d is the most", len(value), MaxSelector))
+			return bad(fmt.Sprintf("called selector has %d bytes, and %d is the most", len(value), MaxSelector))
 		}
 		t.called, t.hasCalled = value, true
 	case connects && code == paramAdditional:
@@ -187,7 +187,7 @@ func (t *tpdu) decodeParam(h []byte, at int, value []byte) error {
 			if t.code == codeCR { // S7 routing gives it another meaning
 				break
 			}
-			return bad(fmt.Sprintf("additional options have %d octets, where 1 belongs", len(value)))
+			return bad(fmt.Sprintf("additional options have %d bytes, where 1 belongs", len(value)))
 		}
 		t.additional, t.hasAdditional = value[0], true
 	case t.code == codeCR && code == paramClasses:
@@ -196,7 +196,7 @@ func (t *tpdu) decodeParam(h []byte, at int, value []byte) error {
 		t.extra = value
 	case code == paramChecksum && t.code == codeUD:
 		if len(value) != 2 {
-			return bad(fmt.Sprintf("checksum has %d octets, where 2 belong", len(value)))
+			return bad(fmt.Sprintf("checksum has %d bytes, where 2 belong", len(value)))
 		}
 		t.sum = true
 	case t.code == codeCR, code == paramChecksum: // class 0 has no checksum, and tolerates one
@@ -221,7 +221,7 @@ func (t *tpdu) checkData(h []byte) error {
 		most = 0
 	}
 	if len(t.data) < least || len(t.data) > most {
-		return protocolError(causeUnspecified, "a %s came with %d octets of data, where %d to %d may be", codeNames[t.code], len(t.data), least, most).at(h, len(h)-1)
+		return protocolError(causeUnspecified, "a %s came with %d bytes of data, where %d to %d may be", codeNames[t.code], len(t.data), least, most).at(h, len(h)-1)
 	}
 	return nil
 }

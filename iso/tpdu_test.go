@@ -91,7 +91,7 @@ func TestDecodeRefuses(t *testing.T) {
 		{"a TPDU size that there is not", "09e00000000100c00106", causeBadValue, "09e00000000100c001"},
 		{"a CC with an unknown parameter", "08d000010001" + "000100", causeBadParameter, "08d0000100010001"},
 		{"an ED without data", "021080", 0, "021080"},
-		{"an ED of 17 octets", "021080" + "0102030405060708090a0b0c0d0e0f1011", 0, "021080"},
+		{"an ED of 17 bytes", "021080" + "0102030405060708090a0b0c0d0e0f1011", 0, "021080"},
 		{"a DC with data", "05c00001000268", 0, "05c000010002"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -116,7 +116,7 @@ func TestDecodeTolerates(t *testing.T) {
 		{"a TPDU size of 65536", "09e00000000100c00110"},
 		{"credit in a CR", "06e10000000100"},
 		{"a DT with a number", "02f08132"},
-		{"a DR with one octet of data", "0680000100010000"},
+		{"a DR with one byte of data", "0680000100010000"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			if _, err := decodeTPDU(unhex(t, c.wire)); err != nil {
@@ -178,11 +178,11 @@ func TestChecksum(t *testing.T) {
 			b[n], b[n+1] = 0, 0
 			putChecksum(b, n)
 			if c0, c1 := fletcher(b); c0 != 0 || c1 != 0 || b[n] == 0 || b[n+1] == 0 {
-				t.Errorf("%d octets with the checksum at %d: sums %d and %d", len(b), n, c0, c1)
+				t.Errorf("%d bytes with the checksum at %d: sums %d and %d", len(b), n, c0, c1)
 			}
 			b[n] ^= 1
 			if c0, c1 := fletcher(b); c0 == 0 && c1 == 0 {
-				t.Errorf("%d octets of which one is wrong pass", len(b))
+				t.Errorf("%d bytes of which one is wrong pass", len(b))
 			}
 			b[n], b[n+1] = 0xff, 0x7f
 		}

@@ -30,7 +30,7 @@ type urgent struct {
 
 	mu    sync.Mutex // guards the rest
 	queue []expeditedData
-	pos   int64   // octets of ordinary data that were read
+	pos   int64   // bytes of ordinary data that were read
 	marks []int64 // of them, as many came before expedited data
 	end   error   // why there will be no more
 }
@@ -41,11 +41,10 @@ type expeditedData struct {
 }
 
 func (u *urgent) init() {
-	u.pump, u.taking = wait.NewTurn(), wait.NewTurn()
 	u.changed, u.room = wait.NewBell(), wait.NewBell()
 }
 
-// put adds expedited data that comes after so many octets of ordinary data
+// put adds expedited data that comes after so many bytes of ordinary data
 // more. It returns false where there is no room.
 func (u *urgent) put(b []byte, after int) bool {
 	u.mu.Lock()
@@ -77,7 +76,7 @@ func (u *urgent) take() (d expeditedData, ok bool, end error) {
 	return d, true, nil
 }
 
-// pass counts octets of ordinary data as read.
+// pass counts bytes of ordinary data as read.
 func (u *urgent) pass(n int) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
@@ -87,7 +86,7 @@ func (u *urgent) pass(n int) {
 	}
 }
 
-// toMark returns how many octets there are before the next mark; 0 where there
+// toMark returns how many bytes there are before the next mark; 0 where there
 // is none.
 func (u *urgent) toMark() int {
 	u.mu.Lock()
@@ -159,14 +158,14 @@ func (e *connection) notAgreed(call string) error {
 	return &socket.UnsupportedError{Feature: "urgent data on this connection", Needs: "the option expedited on both sides"}
 }
 
-// SendUrgent sends 1 to 16 octets as expedited data. It goes out after what
+// SendUrgent sends 1 to 16 bytes as expedited data. It goes out after what
 // Write was given before.
 func (e *connection) SendUrgent(b []byte) (int, error) {
 	if !e.isExpedited() {
 		return 0, e.notAgreed("send")
 	}
 	if len(b) == 0 || len(b) > largestED {
-		return 0, fmt.Errorf("expedited data of %d octets, and it has 1 to %d: %w", len(b), largestED, syscall.EMSGSIZE)
+		return 0, fmt.Errorf("expedited data of %d bytes, and it has 1 to %d: %w", len(b), largestED, syscall.EMSGSIZE)
 	}
 	if err := e.startWriting(); err != nil {
 		return 0, err
@@ -264,7 +263,7 @@ func (e *connection) lookAhead(ctx context.Context) (full bool, err error) {
 
 // extract takes the expedited data out of the inbox, wherever it is there.
 func (e *connection) extract() (found bool, err error) {
-	after := min(e.payload, len(e.inbox)-e.start) // ordinary octets in between
+	after := min(e.payload, len(e.inbox)-e.start) // ordinary bytes in between
 	if after < e.payload {
 		return false, nil
 	}

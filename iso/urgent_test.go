@@ -25,7 +25,7 @@ func TestExpeditedAgreed(t *testing.T) {
 		for _, s := range []*socket.Socket{a, b} {
 			got, err := Expedited.Get(s)
 			if got != c.want || err != nil || (s.Properties().Urgent == 16) != c.want {
-				t.Errorf("%t and %t agree on %t, %v, want %t; %d octets", c.client, c.server, got, err, c.want, s.Properties().Urgent)
+				t.Errorf("%t and %t agree on %t, %v, want %t; %d bytes", c.client, c.server, got, err, c.want, s.Properties().Urgent)
 			}
 			if c.want {
 				continue
@@ -51,14 +51,14 @@ func TestExpedited(t *testing.T) {
 			a, b := connectedPair(t, typ, option(Expedited, true))
 			before, after := bytes.Repeat([]byte("."), 30000), bytes.Repeat([]byte(","), 500)
 			a.Write(before)
-			for _, d := range []string{"!", "sixteen octets!!"} {
+			for _, d := range []string{"!", "sixteen bytes!!"} {
 				if n, err := a.SendUrgent([]byte(d)); n != len(d) || err != nil {
 					t.Errorf("SendUrgent = %d, %v", n, err)
 				}
 			}
 			a.Write(after)
 			buf := make([]byte, 16)
-			for _, want := range []string{"!", "sixteen octets!!"} {
+			for _, want := range []string{"!", "sixteen bytes!!"} {
 				n, err := b.ReceiveUrgent(t.Context(), buf)
 				if err != nil || string(buf[:n]) != want {
 					t.Errorf("ReceiveUrgent: %q, %v, want %q", buf[:n], err, want)
@@ -72,14 +72,14 @@ func TestExpedited(t *testing.T) {
 					t.Fatal(err)
 				}
 				if got += n; got > len(before) {
-					t.Fatalf("no mark after %d octets of %d", got, len(before))
+					t.Fatalf("no mark after %d bytes of %d", got, len(before))
 				}
 				if at, err = b.AtMark(); err != nil {
 					t.Fatal(err)
 				}
 			}
 			if got != len(before) {
-				t.Errorf("the mark is after %d octets, and %d were sent before", got, len(before))
+				t.Errorf("the mark is after %d bytes, and %d were sent before", got, len(before))
 			}
 			if n, err := b.Read(big); err != nil || !bytes.Equal(big[:n], after) {
 				t.Errorf("Read after the mark = %d, %v", n, err)
@@ -89,7 +89,7 @@ func TestExpedited(t *testing.T) {
 			}
 			for _, size := range []int{0, 17} {
 				if n, err := a.SendUrgent(make([]byte, size)); n != 0 || !errors.Is(err, syscall.EMSGSIZE) {
-					t.Errorf("SendUrgent of %d octets = %d, %v", size, n, err)
+					t.Errorf("SendUrgent of %d bytes = %d, %v", size, n, err)
 				}
 			}
 			a.SendUrgent([]byte("long"))
@@ -111,7 +111,7 @@ func TestExpedited(t *testing.T) {
 	}
 }
 
-// TestExpeditedWire tests the octets.
+// TestExpeditedWire tests the bytes.
 func TestExpeditedWire(t *testing.T) {
 	l := listen(t, socket.SeqPacket, "", option(Expedited, true))
 	conn := rawClient(t, l)
@@ -167,7 +167,7 @@ func TestExpeditedBound(t *testing.T) {
 	sender.Go(func() { a.Write(make([]byte, 200000)); a.SendUrgent([]byte("!")) })
 	b.SetReadDeadline(time.Now().Add(50 * time.Millisecond))
 	if _, err := b.ReceiveUrgent(t.Context(), buf); !errors.Is(err, os.ErrDeadlineExceeded) {
-		t.Errorf("ReceiveUrgent of what is 200000 octets away: %v", err)
+		t.Errorf("ReceiveUrgent of what is 200000 bytes away: %v", err)
 	}
 	patient(b)
 	if n, err := b.Read(make([]byte, 200000)); n != 200000 || err != nil {

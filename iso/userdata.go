@@ -17,12 +17,12 @@ import (
 // takes any, so none is sent unless asked for.
 //
 //   - ConnectData, sent before Connect, goes with the connection request: at
-//     most 32 octets. The listener's side receives it with the first message.
+//     most 32 bytes. The listener's side receives it with the first message.
 //   - ConfirmData, sent on a listener, goes with the answer to each
-//     connection request from then on: at most 32 octets. The client receives
+//     connection request from then on: at most 32 bytes. The client receives
 //     it with the first message.
 //   - DisconnectData, sent on a connection, ends it by a DR that carries it: at
-//     most 64 octets. Only Close may follow. The peer receives it with io.EOF.
+//     most 64 bytes. Only Close may follow. The peer receives it with io.EOF.
 //
 // [UserData] is the other way to see the first two, without a message.
 const (
@@ -91,7 +91,7 @@ func (e *connection) sendControl(m *socket.Message, has socket.AncillarySet) (in
 		most = largestDRData
 	}
 	if len(c.Data) == 0 || len(c.Data) > most {
-		return 0, fmt.Errorf("user data of %d octets, and it has 1 to %d: %w", len(c.Data), most, syscall.EMSGSIZE)
+		return 0, fmt.Errorf("user data of %d bytes, and it has 1 to %d: %w", len(c.Data), most, syscall.EMSGSIZE)
 	}
 	switch c.Type {
 	case ConnectData, ConfirmData:

@@ -12,8 +12,9 @@ import (
 	"zocalo"
 	"zocalo/address"
 	"zocalo/check"
+	"zocalo/echo"
 	"zocalo/iso"
-	"zocalo/relay"
+	"zocalo/relay/join"
 	"zocalo/server"
 	"zocalo/socket"
 )
@@ -35,7 +36,7 @@ func TestByAddress(t *testing.T) {
 		ctx, stop := context.WithCancel(t.Context())
 		var all sync.WaitGroup
 		all.Go(func() {
-			(&server.Server{Handler: func(ctx context.Context, s *socket.Socket) { server.Echo(ctx, s) }}).Serve(ctx, l)
+			(&server.Server{Handler: func(ctx context.Context, s *socket.Socket) { echo.Connection(ctx, s) }}).Serve(ctx, l)
 		})
 		to := strings.NewReplacer("%p", strings.TrimPrefix(at.String(), at.Addr().String()+":"), "%", at.String()).Replace(c.dial)
 		s, err := zocalo.Dial(t.Context(), to)
@@ -130,7 +131,7 @@ func TestAllowLists(t *testing.T) {
 }
 
 // TestRelay puts a relay between a client and an echo server, both of messages
-// and both of octets.
+// and both of bytes.
 func TestRelay(t *testing.T) {
 	for _, scheme := range []string{"iso", "iso-stream"} {
 		target, err := zocalo.Listen(t.Context(), scheme+":127.0.0.1:0,tsap=target")
@@ -144,7 +145,7 @@ func TestRelay(t *testing.T) {
 		var all sync.WaitGroup
 		ctx, stop := context.WithCancel(t.Context())
 		all.Go(func() {
-			(&server.Server{Handler: func(ctx context.Context, s *socket.Socket) { server.Echo(ctx, s) }}).Serve(ctx, target)
+			(&server.Server{Handler: func(ctx context.Context, s *socket.Socket) { echo.Connection(ctx, s) }}).Serve(ctx, target)
 		})
 		all.Go(func() {
 			(&server.Server{Handler: func(ctx context.Context, a *socket.Socket) {
@@ -153,7 +154,7 @@ func TestRelay(t *testing.T) {
 					t.Error(err)
 					return
 				}
-				relay.Join(ctx, relay.End{Socket: a}, relay.End{Socket: b}, relay.Options{})
+				join.Join(ctx, join.End{Socket: a}, join.End{Socket: b}, join.Options{})
 			}}).Serve(ctx, front)
 		})
 		c, err := zocalo.Dial(t.Context(), scheme+":"+front.Name().String()+",tsap=x")
@@ -167,7 +168,7 @@ func TestRelay(t *testing.T) {
 			for got < size {
 				n, err := c.Read(b)
 				if err != nil || scheme == "iso" && n != size {
-					t.Fatalf("%s: of %d octets came %d: %v", scheme, size, n, err)
+					t.Fatalf("%s: of %d bytes came %d: %v", scheme, size, n, err)
 				}
 				got += n
 			}

@@ -24,7 +24,7 @@ const (
 
 // outgoing is the state of the direction of writing.
 type outgoing struct {
-	cut   int    // the most octets of data in a TPDU
+	cut   int    // the most bytes of data in a TPDU
 	ended bool   // nothing more may be sent
 	owed  []byte // to be sent before anything else
 
@@ -36,7 +36,7 @@ type outgoing struct {
 
 var errEmpty = fmt.Errorf("an empty message cannot be sent (peers take an empty TSDU for an error): %w", syscall.EMSGSIZE)
 
-// Write sends a TSDU, or octets of a stream. A TSDU of which a part has left
+// Write sends a TSDU, or bytes of a stream. A TSDU of which a part has left
 // cannot be taken back: if a deadline comes then, Write returns as if it had
 // sent all of it, and what is left follows in the background, before anything
 // else is sent.
@@ -130,7 +130,7 @@ func (e *connection) settle() error {
 	return e.lowerError(err)
 }
 
-// send sends the buffers, of size octets, and gives the turn.
+// send sends the buffers, of size bytes, and gives the turn.
 func (e *connection) send(buffers [][]byte, size int) (int, error) {
 	switch {
 	case size == 0:
@@ -138,7 +138,7 @@ func (e *connection) send(buffers [][]byte, size int) (int, error) {
 		return 0, errEmpty
 	case size > e.bound && !e.stream:
 		e.stopWriting()
-		return 0, fmt.Errorf("a message of %d octets, and %d is the most (option tsdu): %w", size, e.bound, syscall.EMSGSIZE)
+		return 0, fmt.Errorf("a message of %d bytes, and %d is the most (option tsdu): %w", size, e.bound, syscall.EMSGSIZE)
 	case size <= min(together, e.cut):
 		return e.sendTogether(buffers, size)
 	}
@@ -226,7 +226,7 @@ func (c *cutter) next(h []byte, vector [][]byte) [][]byte {
 	return vector
 }
 
-// cutBatch fills the vector with TPDUs, and returns its size in octets.
+// cutBatch fills the vector with TPDUs, and returns its size in bytes.
 func (e *connection) cutBatch(c *cutter) (want int) {
 	e.vector = e.vector[:0]
 	for i := 0; i < batchTPDUs && c.left > 0; i++ {
@@ -246,7 +246,7 @@ func endedByUs(err error) bool {
 	return errors.Is(err, os.ErrDeadlineExceeded) || errors.Is(err, net.ErrClosed)
 }
 
-// cutShort ends send after TCP took n octets of a batch only; sent is what
+// cutShort ends send after TCP took n bytes of a batch only; sent is what
 // went before it, and before what was left then. It gives the turn.
 func (e *connection) cutShort(c *cutter, sent, before, n int, err error) (int, error) {
 	if !endedByUs(err) || sent == 0 && n == 0 {
@@ -283,7 +283,7 @@ func (e *connection) cutShort(c *cutter, sent, before, n int, err error) (int, e
 	return size, nil
 }
 
-// owe keeps the octets from n to end of the vector.
+// owe keeps the bytes from n to end of the vector.
 func (e *connection) owe(n, end int) {
 	for _, b := range e.vector {
 		b = b[:min(len(b), end)]
@@ -294,7 +294,7 @@ func (e *connection) owe(n, end int) {
 	}
 }
 
-// skip removes octets from the front of the vector.
+// skip removes bytes from the front of the vector.
 func (e *connection) skip(n int) {
 	for n > 0 {
 		k := min(n, len(e.vector[0]))

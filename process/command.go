@@ -36,6 +36,9 @@ type Command struct {
 	// Dir is the working directory; "" means the caller's.
 	Dir string
 
+	// Session makes the program the leader of a session of its own.
+	Session bool
+
 	// Env is the environment, as "NAME=value"; nil means the caller's.
 	Env []string
 
@@ -115,9 +118,15 @@ func (c *Command) path() (string, error) {
 }
 
 func (c *Command) startError(err error) error {
-	text := fmt.Errorf("start %q: %w", c.Args[0], err)
+	cause := err
 	var missing *exec.Error
+	if errors.As(err, &missing) {
+		cause = missing.Err
+	}
+	text := fmt.Errorf("start %q: %w", c.Args[0], cause)
 	switch {
+	case errors.As(err, &missing) && errors.Is(err, exec.ErrNotFound) && !strings.Contains(c.Args[0], "/"):
+		return &socket.Advised{Err: &absent{c.Args[0], err}, Advice: "give its path, or install it"}
 	case errors.As(err, &missing) && errors.Is(err, exec.ErrNotFound), errors.Is(err, fs.ErrNotExist):
 		return &socket.Advised{Err: text, Advice: "give its path, or put it in PATH"}
 	case errors.Is(err, fs.ErrPermission) && c.Dir != "" && c.User != nil:
@@ -130,6 +139,15 @@ func (c *Command) startError(err error) error {
 	}
 	return text
 }
+
+// absent says that no program of a name is found.
+type absent struct {
+	name string
+	err  error
+}
+
+func (e *absent) Error() string { return fmt.Sprintf("there is no program %q in PATH", e.name) }
+func (e *absent) Unwrap() error { return e.err }
 
 // environment returns the program's environment, but for LISTEN_PID.
 func (c *Command) environment() []string {

@@ -13,14 +13,14 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"zocalo/address"
+	"zocalo/internal/nearest"
 	"zocalo/socket"
 )
 
 // A Limit bounds what a program may use of a resource, see setrlimit(2).
 type Limit struct {
 	Name       string // as "nofile"
-	Soft, Hard uint64 // in the resource's unit: octets, seconds, a number
+	Soft, Hard uint64 // in the resource's unit: bytes, seconds, a number
 }
 
 // Unlimited is no limit: RLIM_INFINITY.
@@ -46,11 +46,7 @@ func ParseLimit(text string) (Limit, error) {
 		return Limit{}, fmt.Errorf("limit %q: write NAME=VALUE, as nofile=256", text)
 	}
 	if _, known := resources[name]; !known {
-		names := LimitNames()
-		if near := address.Nearest(name, names); near != "" {
-			return Limit{}, fmt.Errorf("unknown limit %q: did you mean %s?", name, near)
-		}
-		return Limit{}, fmt.Errorf("unknown limit %q: there are %s", name, strings.Join(names, ", "))
+		return Limit{}, nearest.Unknown("limit", name, LimitNames())
 	}
 	soft, hard, two := strings.Cut(value, ":")
 	if !two {

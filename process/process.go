@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 )
@@ -13,6 +14,7 @@ type Process struct {
 	pid    int
 	began  time.Time
 	exited chan struct{} // closed when the program was reaped
+	sent   atomic.Int32  // the last signal of Terminate
 	status syscall.WaitStatus
 	took   time.Duration
 	err    error // of reaping
@@ -76,10 +78,11 @@ func (p *Process) Took() time.Duration {
 // program.
 type ExitError struct{ Status syscall.WaitStatus }
 
-// ExitCode returns the exit status, -1 if a signal ended the program.
-func (e *ExitError) ExitCode() int {
+// ShellStatus returns what a shell says: the exit status, or 128 and the number of
+// the signal.
+func (e *ExitError) ShellStatus() int {
 	if e.Status.Signaled() {
-		return -1
+		return 128 + int(e.Status.Signal())
 	}
 	return e.Status.ExitStatus()
 }
@@ -116,10 +119,12 @@ func (p *Process) End(grace time.Duration) error {
 // gone after the time grace. It returns what [Process.Wait] does, when the
 // group is gone.
 func (p *Process) Terminate(grace time.Duration) error {
+	p.sent.Store(int32(syscall.SIGTERM))
 	p.Signal(syscall.SIGTERM)
 	// A stopped process takes no notice of SIGTERM before it goes on.
 	p.Signal(syscall.SIGCONT)
 	if !p.goneWithin(grace) {
+		p.sent.Store(int32(syscall.SIGKILL))
 		p.Signal(syscall.SIGKILL)
 		<-p.gone
 	}

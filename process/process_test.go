@@ -21,6 +21,8 @@ import (
 	"zocalo/socket"
 )
 
+func init() { process.Register() }
+
 func TestMain(m *testing.M) {
 	process.Shim()
 	testenv.Main(m)
@@ -102,6 +104,110 @@ func TestClose(t *testing.T) {
 	}
 }
 
+// A reset ends a program that neither reads nor writes, and the socket of a
+// program is not to be had without it.
+func TestAbort(t *testing.T) {
+	s, err := open(t, "shell", `echo $$; exec sleep 1000`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	b := make([]byte, 64)
+	n, err := s.Read(b)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if fd, err := s.Detach(); err == nil {
+		t.Errorf("Detach gave descriptor %d of a program that runs on", fd)
+	}
+	if err := s.Abort(); err != nil {
+		t.Error(err)
+	}
+	if pid := strings.TrimSpace(string(b[:n])); alive(t, pid) {
+		t.Errorf("program %s runs on", pid)
+	}
+}
+
+// The pipes of a program can be opened by name, and end as a socket pair does.
+func TestPipes(t *testing.T) {
+	for command, want := range map[string]string{
+		"cat /dev/stdin >/dev/stdout":   "hola\n",
+		"tee /dev/stdout":               "hola\nhola\n",
+		"cat >/dev/null; echo too >&1":  "too\n",
+		"exec >&-; cat >&2 2>/dev/null": "",
+		"exit 0":                        "",
+	} {
+		s, err := open(t, "shell", command)
+		if err != nil {
+			t.Fatal(err)
+		}
+		s.Write([]byte("hola\n")) // which the last does not read
+		if err := s.CloseWrite(); err != nil {
+			t.Fatal(err)
+		}
+		if got, err := io.ReadAll(s); string(got) != want || err != nil {
+			t.Errorf("%s: %q, %v", command, got, err)
+		}
+		if err := s.Close(); err != nil {
+			t.Error(err)
+		}
+	}
+	// A program whose output goes elsewhere is not over.
+	s, err := open(t, "shell", "exec >&-; read x")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := s.SetReadDeadline(time.Now().Add(100 * time.Millisecond)); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.Read(make([]byte, 1)); !errors.Is(err, os.ErrDeadlineExceeded) {
+		t.Errorf("it reads as ended: %v", err)
+	}
+	if err := s.SetReadDeadline(time.Time{}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.Write([]byte("\n")); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.Read(make([]byte, 1)); err != io.EOF {
+		t.Errorf("the end of both is %v", err)
+	}
+	if err := s.Close(); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestOutcome(t *testing.T) {
+	for command, want := range map[string]int{
+		"exit 0": 0, "exit 3": 3, "kill -9 $$": 137, "kill -TERM $$": 143,
+		"exec sleep 1000": 0, "trap '' TERM; sleep 1000; exit 3": 0, // they are ended
+	} {
+		s, err := open(t, "shell", command)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if strings.Contains(command, "sleep") {
+			err = s.Abort()
+		} else {
+			io.Copy(io.Discard, s)
+			err = s.Close()
+		}
+		if err != nil {
+			t.Error(err)
+		}
+		got := 0
+		var exit *process.ExitError
+		if err := process.Outcome(s, syscall.EPIPE); errors.As(err, &exit) {
+			got = exit.ShellStatus()
+		}
+		if got != want {
+			t.Errorf("%s: status %d, want %d", command, got, want)
+		}
+		if err := process.Outcome(s, io.ErrUnexpectedEOF); err != io.ErrUnexpectedEOF {
+			t.Errorf("%s: another error became %v", command, err)
+		}
+	}
+}
+
 // alive reports whether a process of the group runs, rather than waits as a
 // zombie for its parent, which is not ours.
 func alive(t *testing.T, group string) bool {
@@ -121,7 +227,7 @@ func alive(t *testing.T, group string) bool {
 
 func TestStartErrors(t *testing.T) {
 	for command, want := range map[string]string{
-		"no-such-program": `start "no-such-program": exec: "no-such-program": executable file not found in $PATH: give its path, or put it in PATH`,
+		"no-such-program": `there is no program "no-such-program" in PATH: give its path, or install it`,
 		"/etc/passwd":     "it must be executable",
 		"":                "no command was given",
 		"a 'b":            "a single quote is not closed",
@@ -138,7 +244,7 @@ func TestProcess(t *testing.T) {
 		t.Fatal(err)
 	}
 	var exit *process.ExitError
-	if err := p.Wait(); !errors.As(err, &exit) || exit.ExitCode() != 3 {
+	if err := p.Wait(); !errors.As(err, &exit) || exit.ShellStatus() != 3 {
 		t.Errorf("Wait = %v, want exit status 3", err)
 	}
 	<-p.Exited()
@@ -305,6 +411,8 @@ func TestLookupUser(t *testing.T) {
 	}
 	if u, err := process.LookupUser("root", ""); err != nil || u.UID != 0 || u.GID != 0 || !slices.Contains(u.Groups, 0) {
 		t.Errorf("root: %v, %v", u, err)
+	} else if login := u.Login(); len(login) != 4 || !slices.Contains(login, "USER=root") || !strings.HasPrefix(login[0], "HOME=/") {
+		t.Errorf("root finds %q", login)
 	}
 	if u, err := process.LookupUser("0", "4242424"); err != nil || u.UID != 0 || u.GID != 4242424 || !slices.Equal(u.Groups, []int{4242424}) {
 		t.Errorf("0 in 4242424: %v, %v", u, err)
@@ -342,8 +450,17 @@ func TestDevice(t *testing.T) {
 	if _, err := open(t, "pty", path); !errors.Is(err, fs.ErrExist) {
 		t.Errorf("where something is: %v", err)
 	}
-	if _, err := open(t, "pty", ""); err == nil {
-		t.Error("a terminal without a path")
+	var told string
+	scheme, _ := socket.LookupScheme("pty")
+	alone, err := scheme.Open(process.OnTerminal(t.Context(), func(device string) { told = device }), socket.Target{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if info, err := os.Stat(told); err != nil || info.Mode()&fs.ModeCharDevice == 0 {
+		t.Errorf("a terminal without a path is told to be %q: %v", told, err)
+	}
+	if err := alone.Close(); err != nil {
+		t.Error(err)
 	}
 	if err := s.Close(); err != nil {
 		t.Error(err)

@@ -6,18 +6,28 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"path/filepath"
 	"sync"
+	"sync/atomic"
+	"syscall"
 	"time"
 
+	"zocalo/internal/users"
 	"zocalo/socket"
 )
 
-func init() {
-	programOptions := []*socket.Spec{stderrOption.Spec, terminalOption.Spec}
+// Register makes the schemes exec, shell and pty known to package socket: from then on
+// any part of this program that dials an address which somebody else has written runs
+// the command in it. So it is for the program to call, as in its main; no package of
+// this module does. Calls after the first do nothing.
+func Register() { register() }
+
+var register = sync.OnceFunc(func() {
+	programOptions := []*socket.Spec{stderrOption.Spec, terminalOption.Spec, rawTerminalOption.Spec, pipesOption.Spec, folderOption.Spec, sessionOption.Spec, userOption.Spec, groupOption.Spec}
 	socket.RegisterScheme(&socket.Scheme{
 		Name: "exec", Endpoint: "command", Doc: "a program, its standard input and output on a socket",
-		Type: socket.Stream, NoListen: true, Options: programOptions,
-		Open: func(_ context.Context, t socket.Target) (*socket.Socket, error) {
+		Type: socket.Stream, NoListen: true, Program: true, Options: programOptions,
+		Open: func(ctx context.Context, t socket.Target) (*socket.Socket, error) {
 			words, err := Words(t.Endpoint)
 			switch {
 			case err != nil:
@@ -25,25 +35,25 @@ func init() {
 			case len(words) == 0:
 				return nil, socket.EndpointErrorf("no command was given: write exec:command")
 			}
-			return openProgram(words, t.Settings)
+			return openProgram(ctx, words, t.Settings, false)
 		},
 	})
 	socket.RegisterScheme(&socket.Scheme{
 		Name: "shell", Aliases: []string{"system"}, Endpoint: "command", Doc: "a command of the shell, its standard input and output on a socket",
-		Type: socket.Stream, NoListen: true, Options: programOptions,
-		Open: func(_ context.Context, t socket.Target) (*socket.Socket, error) {
+		Type: socket.Stream, NoListen: true, Program: true, Options: programOptions,
+		Open: func(ctx context.Context, t socket.Target) (*socket.Socket, error) {
 			if t.Endpoint == "" {
 				return nil, socket.EndpointErrorf("no command was given: write shell:command")
 			}
-			return openProgram(Shell(t.Endpoint), t.Settings)
+			return openProgram(ctx, Shell(t.Endpoint), t.Settings, true)
 		},
 	})
 	socket.RegisterScheme(&socket.Scheme{
-		Name: "pty", Endpoint: "path", Doc: "a new pseudo-terminal, with a symbolic link at the path to the device that other programs open",
-		Type: socket.Stream, NoListen: true, Options: []*socket.Spec{rawOption.Spec, modeOption.Spec},
-		Open: func(_ context.Context, t socket.Target) (*socket.Socket, error) { return openDevice(t) },
+		Name: "pty", Endpoint: "path, or nothing", Doc: "a new pseudo-terminal, with a symbolic link at the path to the device that other programs open",
+		Type: socket.Stream, NoListen: true, Options: []*socket.Spec{rawOption.Spec, modeOption.Spec, ownerOption.Spec, ownerGroupOption.Spec},
+		Open: openDevice,
 	})
-}
+})
 
 var (
 	stderrOption = socket.NewOption(socket.Spec{
@@ -51,11 +61,43 @@ var (
 		Doc: "put the program's standard error on the socket too",
 	}, socket.Flag, nil, nil)
 	terminalOption = socket.NewOption(socket.Spec{
-		Name: "pty", Phase: socket.Naming, Default: "off: a socket pair",
+		Name: "pty", Phase: socket.Naming, Default: "off",
 		Doc: "give the program a pseudo-terminal, standard error included",
 	}, socket.Flag, nil, nil)
+	rawTerminalOption = socket.NewOption(socket.Spec{
+		Name: "raw", Aliases: []string{"rawer", "cfmakeraw"}, Phase: socket.Naming, Default: "off",
+		Doc: "with pty: the program's terminal neither echoes nor edits lines",
+	}, socket.Flag, nil, nil)
+	folderOption = socket.NewOption(socket.Spec{
+		Name: "chdir", Aliases: []string{"cd"}, Phase: socket.Naming, Default: "where this program runs",
+		Doc: "the folder that the program runs in",
+	}, socket.Text.Or("FOLDER"), nil, nil)
+	sessionOption = socket.NewOption(socket.Spec{
+		Name: "setsid", Phase: socket.Naming, Default: "off: a process group of its own",
+		Doc: "make the program the leader of a session of its own",
+	}, socket.Flag, nil, nil)
+	pipesOption = socket.NewOption(socket.Spec{
+		Name: "pipes", Phase: socket.Naming, Default: "on for shell, off for exec: one end of a socket pair",
+		Doc: "give the program a pipe each for its input and its output, which it can also open as /dev/stdin and /dev/stdout; pipes=0 is a socket pair",
+	}, socket.Flag, nil, nil)
+	userOption = socket.NewOption(socket.Spec{
+		Name: "user", Aliases: []string{"su", "uid"}, Phase: socket.Naming, Default: "who runs this one",
+		Doc: "who runs the program, a name or a number", Privilege: "root",
+	}, socket.Text.Or("USER"), nil, nil)
+	groupOption = socket.NewOption(socket.Spec{
+		Name: "group", Aliases: []string{"gid"}, Phase: socket.Naming, Default: "the user's own",
+		Doc: "the group that the program runs in, a name or a number", Privilege: "root",
+	}, socket.Text.Or("GROUP"), nil, nil)
+	ownerOption = socket.NewOption(socket.Spec{
+		Name: "user", Aliases: []string{"uid"}, Phase: socket.Naming, Default: "who runs this program",
+		Doc: "owner of the device, a name or a number", Privilege: "CAP_CHOWN",
+	}, socket.Text.Or("USER"), nil, nil)
+	ownerGroupOption = socket.NewOption(socket.Spec{
+		Name: "group", Aliases: []string{"gid"}, Phase: socket.Naming, Default: "the system's, usually tty",
+		Doc: "group of the device, a name or a number", Privilege: "CAP_CHOWN, unless it is a group of one's own",
+	}, socket.Text.Or("GROUP"), nil, nil)
 	rawOption = socket.NewOption(socket.Spec{
-		Name: "raw", Phase: socket.Naming, Default: "on: every octet passes as it is",
+		Name: "raw", Aliases: []string{"rawer", "cfmakeraw"}, Phase: socket.Naming, Default: "on: every byte passes as it is",
 		Doc: "switch off what a terminal does with its input and output: echo, lines, signals; raw=0 leaves it on",
 	}, socket.Flag, nil, nil)
 	modeOption = socket.NewOption(socket.Spec{
@@ -71,39 +113,78 @@ const Grace = time.Second
 // Shell returns the words that run a command line with the shell.
 func Shell(line string) []string { return []string{"/bin/sh", "-c", line} }
 
-// openProgram starts a program on one end of a socket pair or terminal, and
-// returns the other.
-func openProgram(words []string, ss socket.Settings) (*socket.Socket, error) {
+// openProgram starts a program on one end of two pipes, a socket pair or a
+// terminal, and returns the other.
+func openProgram(ctx context.Context, words []string, ss socket.Settings, pipes bool) (*socket.Socket, error) {
 	c := Command{Args: words, Stderr: os.Stderr}
-	if c.Terminal, _ = terminalOption.In(ss); c.Terminal {
+	c.Dir, _ = folderOption.In(ss)
+	c.Session, _ = sessionOption.In(ss)
+	user, _ := userOption.In(ss)
+	group, _ := groupOption.In(ss)
+	var err error
+	if c.User, err = LookupUser(user, group); err != nil {
+		return nil, err
+	}
+	if login := c.User.Login(); login != nil {
+		c.Env = append(os.Environ(), login...)
+	}
+	toSocket, _ := stderrOption.In(ss)
+	asked, given := pipesOption.In(ss)
+	if given {
+		pipes = asked
+	}
+	switch terminal, _ := terminalOption.In(ss); {
+	case terminal && asked:
+		return nil, socket.EndpointErrorf("pty and pipes cannot be combined: give one")
+	case terminal:
 		t, err := OpenTerminal()
 		if err != nil {
 			return nil, err
 		}
 		defer t.Device.Close()
-		c.Stderr = t.Device
-		return c.on(t.Socket, t.Device)
+		if raw, _ := rawTerminalOption.In(ss); raw {
+			if err := setRaw(t.Device); err != nil {
+				t.Close()
+				return nil, err
+			}
+		}
+		if of, ok := ctx.Value(sizeKey{}).(*os.File); ok {
+			copySize(t.Device, of) // before the program asks for it
+		}
+		c.Terminal, c.Stderr = true, t.Device
+		return c.on(t.Socket, t.Device, t.Device)
+	case pipes:
+		near, stdin, stdout, err := openPipes()
+		if err != nil {
+			return nil, err
+		}
+		defer stdin.Close()
+		defer stdout.Close()
+		if toSocket {
+			c.Stderr = stdout
+		}
+		return c.on(near, stdin, stdout)
 	}
-	ours, theirs, err := socket.Pair(socket.Unix, socket.Stream, 0)
+	near, theirs, err := socket.Pair(socket.Unix, socket.Stream, 0)
 	if err != nil {
 		return nil, err
 	}
 	defer theirs.Close()
 	end, err := Descriptor(theirs)
 	if err != nil {
-		ours.Close()
+		near.Close()
 		return nil, err
 	}
 	defer end.Close()
-	if on, _ := stderrOption.In(ss); on {
+	if toSocket {
 		c.Stderr = end
 	}
-	return c.on(ours, end)
+	return c.on(near, end, end)
 }
 
-// on starts the program on the far end of a channel, and returns the near one.
-func (c Command) on(near *socket.Socket, far *os.File) (*socket.Socket, error) {
-	c.Stdin, c.Stdout = far, far
+// on starts the program at the far end of a channel, and returns the near one.
+func (c Command) on(near *socket.Socket, stdin, stdout *os.File) (*socket.Socket, error) {
+	c.Stdin, c.Stdout = stdin, stdout
 	p, err := Start(c)
 	if err != nil {
 		near.Close()
@@ -130,34 +211,77 @@ type endpoint struct {
 	socket.Endpoint
 	process *Process
 	once    sync.Once
+	ended   atomic.Bool // by a signal that closing the socket has brought about
 }
 
 // Unwrap makes the capabilities of the socket visible.
 func (e *endpoint) Unwrap() socket.Endpoint { return e.Endpoint }
 
-// Close closes the socket, then sees to it that the program ends.
-func (e *endpoint) Close() error {
+// Close closes the socket, and returns once the program has ended: by itself, or
+// after Grace by a signal.
+func (e *endpoint) Close() error { return e.end((*Process).End) }
+
+// Abort closes the socket and ends the program, without the time to do so by
+// itself: nobody wants its words any more.
+func (e *endpoint) Abort() error { return e.end((*Process).Terminate) }
+
+func (e *endpoint) end(end func(*Process, time.Duration) error) error {
+	running := !isClosed(e.process.Exited())
 	err := e.Endpoint.Close()
-	e.once.Do(func() { e.process.End(Grace) })
+	e.once.Do(func() {
+		var exit *ExitError
+		if errors.As(end(e.process, Grace), &exit) && exit.Status.Signaled() {
+			by := exit.Status.Signal()
+			lost := by == syscall.SIGHUP || by == syscall.SIGPIPE
+			e.ended.Store(lost && running || int32(by) == e.process.sent.Load())
+		}
+	})
 	return err
 }
 
-// openDevice opens pty:PATH. This process keeps the device open itself, so
-// that programs come and go; the end is when this end closes.
-func openDevice(target socket.Target) (*socket.Socket, error) {
-	path := target.Endpoint
-	if path == "" {
-		return nil, socket.EndpointErrorf("no path was given: write pty:path, where other programs will find the terminal")
+func isClosed(c <-chan struct{}) bool {
+	select {
+	case <-c:
+		return true
+	default:
+		return false
 	}
+}
+
+// Outcome returns the error of what used a socket until it was closed, where a
+// program was at its other end: err itself, or how the program ended, see
+// [Process.Wait]. That the program took no more is then no error; nor is a program
+// that closing the socket has ended.
+func Outcome(s *socket.Socket, err error) error {
+	e, ok := socket.As[*endpoint](s)
+	if !ok || e.ended.Load() || err != nil && !errors.Is(err, syscall.EPIPE) && !errors.Is(err, syscall.ECONNRESET) {
+		return err
+	}
+	return e.process.Wait()
+}
+
+// IsProgram reports whether a program is at the other end of a socket.
+func IsProgram(s *socket.Socket) bool {
+	_, is := socket.As[*endpoint](s)
+	return is
+}
+
+// openDevice opens pty:PATH, or pty: alone. This process keeps the device open
+// itself, so that programs come and go; the end is when this end closes.
+func openDevice(ctx context.Context, target socket.Target) (*socket.Socket, error) {
 	t, err := OpenTerminal()
 	if err != nil {
 		return nil, err
 	}
+	path := target.Endpoint
 	if err := prepareDevice(t.Device, path, target.Settings); err != nil {
 		t.Close()
 		return nil, err
 	}
 	device := t.Device.Name()
+	if tell, ok := ctx.Value(terminalKey{}).(func(string)); ok && path == "" {
+		tell(device)
+	}
 	t.OnClose(func() {
 		// Somebody may have put something else there.
 		if to, err := os.Readlink(path); err == nil && to == device {
@@ -174,14 +298,45 @@ func prepareDevice(device *os.File, path string, ss socket.Settings) error {
 			return err
 		}
 	}
+	if err := giveDevice(device, ss); err != nil {
+		return err
+	}
 	if mode, given := modeOption.In(ss); given {
 		if err := device.Chmod(mode); err != nil {
 			return err
 		}
 	}
+	if path == "" {
+		return nil
+	}
 	err := os.Symlink(device.Name(), path)
 	if errors.Is(err, fs.ErrExist) {
 		return &socket.Advised{Err: err, Advice: "remove what is there, or choose another path"}
+	}
+	if errors.Is(err, fs.ErrNotExist) {
+		return &socket.Advised{Err: &fs.PathError{Op: "link the terminal as", Path: path, Err: syscall.ENOENT}, Advice: "make the folder first: " + filepath.Dir(path)}
+	}
+	return err
+}
+
+// giveDevice gives the device its owner.
+func giveDevice(device *os.File, ss socket.Settings) (err error) {
+	uid, gid := -1, -1
+	if user, given := ownerOption.In(ss); given {
+		if uid, err = users.UID(user); err != nil {
+			return err
+		}
+	}
+	if group, given := ownerGroupOption.In(ss); given {
+		if gid, err = users.GID(group); err != nil {
+			return err
+		}
+	}
+	if uid < 0 && gid < 0 {
+		return nil
+	}
+	if err = device.Chown(uid, gid); errors.Is(err, fs.ErrPermission) {
+		return &socket.Advised{Err: err, Advice: "only root may give a device away; group= may be one of your own groups"}
 	}
 	return err
 }

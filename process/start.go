@@ -18,7 +18,7 @@ func (c *Command) start(path string, pid *int) (pidfd int, err error) {
 	defer done()
 	pidfd = -1
 	attr := &syscall.ProcAttr{Env: c.environment(), Files: files, Sys: &syscall.SysProcAttr{
-		Setpgid: !c.Terminal, Setsid: c.Terminal, Setctty: c.Terminal,
+		Setpgid: !c.Terminal && !c.Session, Setsid: c.Terminal || c.Session, Setctty: c.Terminal,
 	}}
 	attributes(attr.Sys, &pidfd)
 	if c.shimmed() {

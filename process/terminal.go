@@ -1,6 +1,7 @@
 package process
 
 import (
+	"context"
 	"errors"
 	"io"
 	"os"
@@ -11,6 +12,7 @@ import (
 	"github.com/creack/pty"
 	"golang.org/x/sys/unix"
 
+	"zocalo/internal/sys"
 	"zocalo/socket"
 )
 
@@ -84,6 +86,18 @@ func (t *terminal) Read(b []byte) (int, error) {
 	return n, err
 }
 
+// Write types. To Linux it is EIO that nobody is there any more.
+func (t *terminal) Write(b []byte) (int, error) {
+	n, err := t.Endpoint.Write(b)
+	if errors.Is(err, syscall.EIO) {
+		err = os.NewSyscallError("write", syscall.EPIPE)
+	}
+	return n, err
+}
+
+// ClosesWhole implements socket.WholeCloser.
+func (t *terminal) ClosesWhole() {}
+
 func (t *terminal) Close() error {
 	t.stop()
 	return t.Endpoint.Close()
@@ -135,38 +149,118 @@ const controlD = 4
 func (t *terminal) endOfFile() byte {
 	char := byte(controlD)
 	if d, ok := socket.As[socket.Descriptor](t.Endpoint); ok {
-		if raw, err := d.SyscallConn(); err == nil {
-			raw.Control(func(fd uintptr) {
-				if settings, err := unix.IoctlGetTermios(int(fd), getTermios); err == nil && settings.Cc[unix.VEOF] != 0 {
-					char = settings.Cc[unix.VEOF]
-				}
-			})
-		}
+		control(d, func(fd int) error {
+			settings, errno := sys.GetTermios(fd)
+			if errno == 0 && settings.Cc[unix.VEOF] != 0 {
+				char = settings.Cc[unix.VEOF]
+			}
+			return nil
+		})
 	}
 	return char
 }
 
-// setRaw makes a terminal pass every octet as it is: cfmakeraw(3).
+// setRaw makes a terminal pass every byte as it is: cfmakeraw(3).
 func setRaw(f *os.File) error {
+	_, err := makeRaw(f)
+	return err
+}
+
+// MakeRaw is what a person's terminal needs that is connected to that of a
+// program, which echoes and edits lines itself: every byte passes as it is.
+// restore undoes it. A terminal that this process does not have in the foreground
+// is refused.
+func MakeRaw(f *os.File) (restore func(), err error) {
+	foreground := false
+	if err := control(f, func(fd int) error {
+		group, err := unix.IoctlGetInt(fd, unix.TIOCGPGRP)
+		foreground = group == unix.Getpgrp()
+		return err
+	}); err != nil {
+		return nil, err
+	}
+	if !foreground {
+		return nil, os.NewSyscallError("tcsetattr", syscall.ENOTTY)
+	}
+	was, err := makeRaw(f)
+	if err != nil {
+		return nil, err
+	}
+	return sync.OnceFunc(func() {
+		control(f, func(fd int) error { return failure(sys.SetTermios(fd, &was)) })
+	}), nil
+}
+
+func makeRaw(f *os.File) (was sys.Termios, err error) {
+	err = control(f, func(fd int) error {
+		t, errno := sys.GetTermios(fd)
+		if errno != 0 {
+			return errno
+		}
+		was = *t
+		sys.MakeRaw(t)
+		return failure(sys.SetTermios(fd, t))
+	})
+	return was, err
+}
+
+// failure is an errno as an error, nil for 0.
+func failure(errno syscall.Errno) error {
+	if errno == 0 {
+		return nil
+	}
+	return errno
+}
+
+// control makes a call on a terminal's descriptor.
+func control(f interface {
+	SyscallConn() (syscall.RawConn, error)
+}, call func(fd int) error) error {
 	raw, err := f.SyscallConn()
 	if err != nil {
 		return err
 	}
-	failed := raw.Control(func(fd uintptr) {
-		var t *unix.Termios
-		if t, err = unix.IoctlGetTermios(int(fd), getTermios); err != nil {
-			return
-		}
-		t.Iflag &^= unix.IGNBRK | unix.BRKINT | unix.PARMRK | unix.ISTRIP | unix.INLCR | unix.IGNCR | unix.ICRNL | unix.IXON
-		t.Oflag &^= unix.OPOST
-		t.Lflag &^= unix.ECHO | unix.ECHONL | unix.ICANON | unix.ISIG | unix.IEXTEN
-		t.Cflag &^= unix.CSIZE | unix.PARENB
-		t.Cflag |= unix.CS8
-		t.Cc[unix.VMIN], t.Cc[unix.VTIME] = 1, 0
-		err = unix.IoctlSetTermios(int(fd), setTermios, t)
-	})
-	if failed != nil {
-		return failed
+	failed := raw.Control(func(fd uintptr) { err = os.NewSyscallError("ioctl", call(int(fd))) })
+	return errors.Join(failed, err)
+}
+
+type terminalKey struct{}
+
+// OnTerminal returns a context in which f is told the device of each terminal that
+// is made without a path where others would find it, as by pty: alone.
+func OnTerminal(ctx context.Context, f func(device string)) context.Context {
+	return context.WithValue(ctx, terminalKey{}, f)
+}
+
+type sizeKey struct{}
+
+// WithSizeOf returns a context in which a program that is opened on a terminal
+// finds that to be as large as f, where f is one.
+func WithSizeOf(ctx context.Context, f *os.File) context.Context {
+	return context.WithValue(ctx, sizeKey{}, f)
+}
+
+// CopySize makes the terminal of the program at the other end of a socket as large
+// as f, and tells the program (SIGWINCH). It is an error where either is none.
+func CopySize(s *socket.Socket, f *os.File) error {
+	t, ok := socket.As[*terminal](s)
+	if !ok {
+		return &socket.UnsupportedError{Feature: "a size", Needs: "a program on a terminal"}
 	}
-	return os.NewSyscallError("ioctl", err)
+	d, _ := socket.As[socket.Descriptor](t.Endpoint)
+	return copySize(d, f)
+}
+
+func copySize(to interface {
+	SyscallConn() (syscall.RawConn, error)
+}, from *os.File) error {
+	var size *unix.Winsize
+	err := control(from, func(fd int) (err error) {
+		size, err = unix.IoctlGetWinsize(fd, unix.TIOCGWINSZ)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	return control(to, func(fd int) error { return unix.IoctlSetWinsize(fd, unix.TIOCSWINSZ, size) })
 }

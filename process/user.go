@@ -5,9 +5,10 @@ import (
 	"fmt"
 	"os"
 	"os/user"
-	"strconv"
+	"strings"
 	"syscall"
 
+	"zocalo/internal/users"
 	"zocalo/socket"
 )
 
@@ -15,6 +16,21 @@ import (
 type User struct {
 	UID, GID int
 	Groups   []int // supplementary groups
+
+	// Of another user than the caller: what the system's data base has, see
+	// Login.
+	Name, Home, Shell string
+}
+
+// Login returns the variables that a login sets, as "NAME=value": HOME, USER,
+// LOGNAME and SHELL; none where the user is the caller. They are for the
+// [Command]'s Env: a program that runs as somebody else must not look for its
+// files in the caller's home.
+func (u *User) Login() []string {
+	if u == nil || u.Name == "" {
+		return nil
+	}
+	return []string{"HOME=" + u.Home, "USER=" + u.Name, "LOGNAME=" + u.Name, "SHELL=" + u.Shell}
 }
 
 // String returns the numbers, as "uid=33 gid=33".
@@ -36,7 +52,7 @@ func LookupUser(name, group string) (*User, error) {
 		}
 	}
 	if group != "" {
-		gid, err := lookupGroup(group)
+		gid, err := users.GID(group)
 		if err != nil {
 			return nil, err
 		}
@@ -46,16 +62,21 @@ func LookupUser(name, group string) (*User, error) {
 }
 
 func (u *User) lookup(name string, groups bool) error {
-	uid, numeric := parseID(name)
+	uid, numeric := users.ParseID(name)
 	entry, err := user.Lookup(name)
 	if err != nil && numeric {
 		entry, err = user.LookupId(name)
 	}
+	u.Name, u.Home, u.Shell = name, "/", "/bin/sh"
 	switch {
 	case err == nil:
-		u.UID, _ = parseID(entry.Uid)
+		u.UID, _ = users.ParseID(entry.Uid)
+		u.Name, u.Home = entry.Username, entry.HomeDir
+		if shell := loginShell(entry.Username); shell != "" {
+			u.Shell = shell
+		}
 	case !numeric:
-		return &socket.Advised{Err: fmt.Errorf("there is no user %q", name), Advice: "give a name of /etc/passwd, or a number"}
+		return users.NoUser(name)
 	case groups:
 		return &socket.Advised{Err: fmt.Errorf("user %d is not in /etc/passwd, so it has no group", uid), Advice: "say which group too"}
 	default:
@@ -65,36 +86,32 @@ func (u *User) lookup(name string, groups bool) error {
 	if !groups {
 		return nil
 	}
-	u.GID, _ = parseID(entry.Gid)
+	u.GID, _ = users.ParseID(entry.Gid)
 	ids, err := entry.GroupIds()
 	if err != nil {
 		return fmt.Errorf("groups of user %q: %w", name, err)
 	}
 	for _, id := range ids {
-		if gid, ok := parseID(id); ok {
+		if gid, ok := users.ParseID(id); ok {
 			u.Groups = append(u.Groups, gid)
 		}
 	}
 	return nil
 }
 
-func lookupGroup(name string) (int, error) {
-	if entry, err := user.LookupGroup(name); err == nil {
-		if gid, ok := parseID(entry.Gid); ok {
-			return gid, nil
+// loginShell returns the shell of a user in /etc/passwd, which package user does
+// not tell.
+func loginShell(name string) string {
+	text, err := os.ReadFile("/etc/passwd")
+	if err != nil {
+		return ""
+	}
+	for line := range strings.Lines(string(text)) {
+		if f := strings.Split(strings.TrimSuffix(line, "\n"), ":"); len(f) == 7 && f[0] == name {
+			return f[6]
 		}
 	}
-	if gid, ok := parseID(name); ok {
-		return gid, nil
-	}
-	return 0, &socket.Advised{Err: fmt.Errorf("there is no group %q", name), Advice: "give a name of /etc/group, or a number"}
-}
-
-// parseID reads a user's or group's number. The greatest is what chown(2)
-// takes for "leave it", and none.
-func parseID(text string) (int, bool) {
-	id, err := strconv.ParseUint(text, 10, 32)
-	return int(id), err == nil && id != 1<<32-1
+	return ""
 }
 
 // credential is the user as fork wants it; nil for nil.

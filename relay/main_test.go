@@ -1,213 +1,273 @@
 package relay_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"io"
-	"net/netip"
+	"log/slog"
 	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
 	"testing"
+	"time"
 
-	"zocalo/frame"
+	"zocalo"
+	"zocalo/address"
+	"zocalo/internal/poll"
 	"zocalo/internal/testenv"
+	_ "zocalo/iso"
+	"zocalo/process"
 	"zocalo/relay"
 	"zocalo/socket"
-	"zocalo/socket/sockettest"
+	_ "zocalo/xns"
 )
+
+func init() { process.Register() }
 
 func TestMain(m *testing.M) {
-	sockettest.RegisterMemory()
-	testenv.Main(m)
-}
-
-// A maker makes two connected sockets of one kind.
-type maker struct {
-	name string
-	make func(testing.TB) (near, far *socket.Socket)
-}
-
-func pairOf(d socket.Domain, t socket.Type) maker {
-	return maker{socket.Kind{Domain: d, Type: t}.String(), func(tb testing.TB) (near, far *socket.Socket) {
-		tb.Helper()
-		near, far, err := socket.Pair(d, t, 0)
-		if err != nil {
-			tb.Fatal(err)
+	process.Shim()
+	child()
+	testenv.Main(bothPaths{m}, poll.ClosePipes, func() {
+		for _, f := range atEnd {
+			f()
 		}
-		return near, far
-	}}
-}
-
-var loopback = socket.InetName(netip.MustParseAddrPort("127.0.0.1:0"))
-
-var tcp = maker{"tcp", func(tb testing.TB) (near, far *socket.Socket) {
-	tb.Helper()
-	l := must(socket.New(socket.Inet, socket.Stream, 0))(tb)
-	defer l.Close()
-	try(tb, l.Bind(loopback))
-	try(tb, l.Listen(0))
-	near = must(socket.New(socket.Inet, socket.Stream, 0))(tb)
-	try(tb, near.Connect(tb.Context(), l.Name()))
-	far = must(l.Accept(tb.Context()))(tb)
-	return near, far
-}}
-
-var udp = maker{"udp", func(tb testing.TB) (near, far *socket.Socket) {
-	tb.Helper()
-	near, far = boundUDP(tb), boundUDP(tb)
-	try(tb, near.Connect(tb.Context(), far.Name()))
-	try(tb, far.Connect(tb.Context(), near.Name()))
-	return near, far
-}}
-
-func boundUDP(tb testing.TB) *socket.Socket {
-	tb.Helper()
-	s := must(socket.New(socket.Inet, socket.Datagram, 0))(tb)
-	try(tb, s.Bind(loopback))
-	return s
-}
-
-var (
-	unix          = pairOf(socket.Unix, socket.Stream)
-	unixDatagram  = pairOf(socket.Unix, socket.Datagram)
-	unixSeqPacket = pairOf(socket.Unix, socket.SeqPacket)
-
-	memory          = maker{"memory", memoryOf(socket.Stream)}
-	memoryDatagram  = maker{"memory-dgram", memoryOf(socket.Datagram)}
-	memorySeqPacket = maker{"memory-seqpacket", memoryOf(socket.SeqPacket)}
-
-	streams = []maker{tcp, unix, memory}
-	// Those whose reads end.
-	connectedMessages = []maker{unixSeqPacket, memorySeqPacket}
-	everyMessages     = []maker{unixSeqPacket, memorySeqPacket, unixDatagram, memoryDatagram, udp}
-)
-
-// promising makes unix streams of which the near one promises only that.
-func promising(name string, p socket.Properties) maker {
-	return maker{name, func(tb testing.TB) (near, far *socket.Socket) {
-		tb.Helper()
-		near, far = unix.make(tb)
-		return socket.Wrap(promiser{near.Unwrap(), p}, near.Kind()), far
-	}}
-}
-
-type promiser struct {
-	socket.Endpoint
-	p socket.Properties
-}
-
-func (p promiser) Unwrap() socket.Endpoint       { return p.Endpoint }
-func (p promiser) Properties() socket.Properties { return p.p }
-
-func memoryOf(t socket.Type) func(testing.TB) (near, far *socket.Socket) {
-	return func(tb testing.TB) (near, far *socket.Socket) { return pairOf(sockettest.Memory, t).make(tb) }
-}
-
-func must[T any](v T, err error) func(testing.TB) T {
-	return func(tb testing.TB) T {
-		tb.Helper()
-		try(tb, err)
-		return v
-	}
-}
-
-func try(tb testing.TB, err error) {
-	tb.Helper()
-	if err != nil {
-		tb.Fatal(err)
-	}
-}
-
-// A joined is a join that runs, with the sockets of those who use it.
-type joined struct {
-	a, b   *socket.Socket // the peers of the two ends
-	end    context.CancelFunc
-	done   chan struct{}
-	result relay.Result
-	err    error
-}
-
-// over waits for the join's end.
-func (j *joined) over() (relay.Result, error) {
-	<-j.done
-	return j.result, j.err
-}
-
-// start joins one socket of each pair. a and b say how their octets are cut.
-func start(tb testing.TB, ma, mb maker, a, b relay.End, o relay.Options) *joined {
-	tb.Helper()
-	j := &joined{done: make(chan struct{})}
-	j.a, a.Socket = ma.make(tb)
-	b.Socket, j.b = mb.make(tb)
-	j.run(tb, a, b, o)
-	return j
-}
-
-func (j *joined) run(tb testing.TB, a, b relay.End, o relay.Options) {
-	ctx, cancel := context.WithCancel(context.Background())
-	j.end = cancel
-	go func() {
-		defer close(j.done)
-		j.result, j.err = relay.Join(ctx, a, b, o)
-	}()
-	tb.Cleanup(func() {
-		cancel()
-		<-j.done
-		j.a.Close()
-		j.b.Close()
 	})
 }
 
-func plain(tb testing.TB, ma, mb maker) *joined {
-	return start(tb, ma, mb, relay.End{}, relay.End{}, relay.Options{})
-}
+// testPath is the way through that bridges take which say nothing of it.
+var testPath relay.Path
 
-func format(text string) relay.End {
-	f, err := frame.Parse(text)
-	if err != nil {
-		panic(err)
+// bothPaths runs every test on both paths: Auto takes the fast one where it
+// can.
+type bothPaths struct{ *testing.M }
+
+func (b bothPaths) Run() int {
+	for _, testPath = range []relay.Path{relay.Auto, relay.General} {
+		fmt.Println("path", testPath)
+		if code := b.M.Run(); code != 0 {
+			return code
+		}
 	}
-	return relay.End{Format: f}
+	return 0
 }
 
-// wants fails unless the next octets to read from s are these.
-func wants(tb testing.TB, s *socket.Socket, text string) {
-	tb.Helper()
-	b := make([]byte, len(text))
-	if n, err := io.ReadFull(s, b); err != nil || string(b) != text {
-		tb.Fatalf("read %q, %v, want %q", b[:n], err, text)
-	}
+// patience is how long anything may take.
+const patience = 30 * time.Second
+
+// A journal is a log that tests look at.
+type journal struct {
+	mu   sync.Mutex
+	text bytes.Buffer
 }
 
-// wantsMessage fails unless the next message of s is this one.
-func wantsMessage(tb testing.TB, s *socket.Socket, text string) {
-	tb.Helper()
-	b := make([]byte, 1<<17)
-	if n, err := s.Read(b); err != nil || string(b[:n]) != text {
-		tb.Fatalf("read the message %.40q (%d octets), %v, want %.40q (%d octets)", b[:n], n, err, text, len(text))
-	}
+func (j *journal) Write(b []byte) (int, error) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return j.text.Write(b)
 }
 
-func wantsEOF(tb testing.TB, s *socket.Socket) {
-	tb.Helper()
-	if n, err := s.Read(make([]byte, 1)); err != io.EOF {
-		tb.Fatalf("read %d, %v, want end-of-file", n, err)
-	}
+func (j *journal) String() string {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return j.text.String()
 }
 
-func writes(tb testing.TB, s *socket.Socket, texts ...string) {
-	tb.Helper()
-	for _, text := range texts {
-		if _, err := s.Write([]byte(text)); err != nil {
-			tb.Fatal(err)
+// await waits until something holds.
+func await(t testing.TB, what string, holds func() bool) {
+	t.Helper()
+	for end := time.Now().Add(patience); !holds(); time.Sleep(time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatalf("this does not come to pass: %s", what)
 		}
 	}
 }
 
-func wantsErr(tb testing.TB, got, want error) {
-	tb.Helper()
-	if !errors.Is(got, want) {
-		tb.Fatalf("error %v, want %v", got, want)
+// A running is a relay that runs.
+type running struct {
+	*relay.Relay
+	t         testing.TB
+	journal   journal
+	listening chan string // addresses to dial, in the order of the listeners
+	ends      chan relay.Pair
+	stop      context.CancelFunc
+	done      chan struct{}
+	err       error
+}
+
+func parse(t testing.TB, text string) address.Address {
+	t.Helper()
+	a, err := address.Parse(text)
+	try(t, err)
+	return a
+}
+
+// relays runs a relay between addresses until the test ends.
+func relays(t testing.TB, change func(*relay.Relay), from string, to ...string) *running {
+	t.Helper()
+	r := &running{Relay: &relay.Relay{Config: relay.Config{From: parse(t, from)}}, t: t, listening: make(chan string, 8), ends: make(chan relay.Pair, 10_000), done: make(chan struct{})}
+	for _, text := range to {
+		r.To = append(r.To, parse(t, text))
+	}
+	r.Drain = patience
+	r.Log = slog.New(slog.NewTextHandler(&r.journal, &slog.HandlerOptions{Level: slog.LevelDebug}))
+	r.Listening = func(l *zocalo.Listener, a address.Address) error {
+		r.listening <- a.Scheme.Name + ":" + l.Name().String() + carried(a)
+		return nil
+	}
+	r.Ended = func(p relay.Pair) { r.ends <- p }
+	r.Path = testPath
+	if change != nil {
+		change(r.Relay)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	r.stop = cancel
+	go func() {
+		defer close(r.done)
+		r.err = r.Run(ctx)
+	}()
+	t.Cleanup(func() {
+		cancel()
+		r.Abort()
+		<-r.done
+		if t.Failed() {
+			t.Logf("the log:\n%s", &r.journal)
+		}
+	})
+	return r
+}
+
+// carried are the options of a listener that a client needs as well.
+func carried(a address.Address) string {
+	_, text := layerOptions(a.Scheme.Name)
+	for _, s := range a.Settings {
+		if slices.Contains([]string{"link", "expedited"}, s.Spec.Name) {
+			text += "," + s.Spec.Name + "=" + s.Spec.Format(s.Value)
+		}
+	}
+	return text
+}
+
+// address waits for the address of the next listener.
+func (r *running) address() string {
+	r.t.Helper()
+	select {
+	case a := <-r.listening:
+		return a
+	case <-r.done:
+		r.t.Fatalf("the relay ended: %v", r.err)
+	case <-time.After(patience):
+		r.t.Fatal("nothing listens")
+	}
+	return ""
+}
+
+// ended waits for the next pair that is over.
+func (r *running) ended() relay.Pair {
+	r.t.Helper()
+	select {
+	case p := <-r.ends:
+		return p
+	case <-time.After(patience):
+		r.t.Fatal("no pair ends")
+	}
+	return relay.Pair{}
+}
+
+// over waits for the end of the relay.
+func (r *running) over() error {
+	r.t.Helper()
+	select {
+	case <-r.done:
+	case <-time.After(patience):
+		r.t.Fatal("the relay does not end")
+	}
+	return r.err
+}
+
+// listen listens until the test ends.
+func listen(t testing.TB, text string) *zocalo.Listener {
+	t.Helper()
+	l, err := zocalo.Listen(t.Context(), text)
+	try(t, err)
+	t.Cleanup(func() { l.Close() })
+	return l
+}
+
+func addressOf(t testing.TB, text string, l *zocalo.Listener) string {
+	a := parse(t, text)
+	return a.Scheme.Name + ":" + l.Name().String() + carried(a)
+}
+
+// dial connects until the test ends.
+func dial(t testing.TB, text string) *socket.Socket {
+	t.Helper()
+	s, err := zocalo.Dial(t.Context(), text)
+	try(t, err)
+	t.Cleanup(func() { s.Close() })
+	try(t, s.SetDeadline(time.Now().Add(patience)))
+	return s
+}
+
+func accept(t testing.TB, l *zocalo.Listener) *socket.Socket {
+	t.Helper()
+	s, err := l.Accept(t.Context())
+	try(t, err)
+	t.Cleanup(func() { s.Close() })
+	try(t, s.SetDeadline(time.Now().Add(patience)))
+	return s
+}
+
+func try(t testing.TB, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
 	}
 }
 
-func inTemp(tb testing.TB, name string) string { return filepath.Join(tb.TempDir(), name) }
+func writes(t testing.TB, s io.Writer, text string) {
+	t.Helper()
+	if _, err := io.WriteString(s, text); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// wants fails unless the next bytes are these.
+func wants(t testing.TB, s io.Reader, text string) {
+	t.Helper()
+	b := make([]byte, len(text))
+	if n, err := io.ReadFull(s, b); err != nil || string(b) != text {
+		t.Fatalf("read %q, %v, want %q", b[:n], err, text)
+	}
+}
+
+// wantsMessage fails unless the next message is this one.
+func wantsMessage(t testing.TB, s io.Reader, text string) {
+	t.Helper()
+	b := make([]byte, 1<<17)
+	if n, err := s.Read(b); err != nil || string(b[:n]) != text {
+		t.Fatalf("read the message %.60q (%d bytes), %v, want %.60q", b[:n], n, err, text)
+	}
+}
+
+func wantsErr(t testing.TB, got, want error) {
+	t.Helper()
+	if !errors.Is(got, want) {
+		t.Fatalf("error %v, want %v", got, want)
+	}
+}
+
+func wantsEOF(t testing.TB, s io.Reader) {
+	t.Helper()
+	if n, err := s.Read(make([]byte, 1)); err != io.EOF {
+		t.Fatalf("read %d, %v, want end-of-file", n, err)
+	}
+}
+
+func inTemp(t testing.TB, name string) string { return filepath.Join(t.TempDir(), name) }
+
+func mentions(err error, words ...string) bool {
+	return err != nil && !slices.ContainsFunc(words, func(w string) bool { return !strings.Contains(err.Error(), w) })
+}

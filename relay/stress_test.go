@@ -4,12 +4,45 @@ import (
 	"bytes"
 	"io"
 	"math/rand/v2"
+	"net"
 	"sync"
 	"testing"
 
-	"zocalo/relay"
+	"golang.org/x/net/nettest"
+
+	"zocalo"
 	"zocalo/socket"
 )
+
+// Every promise of a net.Conn holds through a relay.
+func TestConn(t *testing.T) {
+	for _, kinds := range [][2]string{{"tcp", "tcp"}, {"unix", "tcp"}, {"tcp", "unix"}} {
+		t.Run(kinds[0]+" to "+kinds[1], func(t *testing.T) {
+			name := func(scheme string) string {
+				if scheme == "unix" {
+					return "unix:" + inTemp(t, "s")
+				}
+				return "tcp:127.0.0.1:0"
+			}
+			to := name(kinds[1])
+			l := listen(t, to)
+			from := parse(t, name(kinds[0]))
+			r := relays(t, nil, from.Scheme.Name+"-listen:"+from.Endpoint, addressOf(t, to, l))
+			at := r.address()
+			nettest.TestConn(t, func() (c1, c2 net.Conn, stop func(), err error) {
+				x, err := zocalo.Dial(t.Context(), at)
+				if err != nil {
+					return nil, nil, nil, err
+				}
+				y, err := l.Accept(t.Context())
+				return x, y, func() {
+					x.Close()
+					y.Close()
+				}, err
+			})
+		})
+	}
+}
 
 // The ways in which a stressed peer ends.
 const (
@@ -19,10 +52,9 @@ const (
 	ways
 )
 
-// A stressed peer sends all of data in pieces, some of them urgent, and then
-// ends, while it takes what comes.
+// A stressed peer sends all of data in pieces, and then ends, while it takes
+// what comes.
 type stressed struct {
-	kind     maker
 	end      int
 	sent     []byte
 	writeErr error
@@ -33,15 +65,9 @@ type stressed struct {
 func (p *stressed) run(s *socket.Socket, r *rand.Rand) {
 	var reader sync.WaitGroup
 	reader.Go(func() { p.got, p.readErr = io.ReadAll(s) })
-	defer reader.Wait()
 	for left := p.sent; len(left) > 0 && p.writeErr == nil; {
-		n := min(len(left), 1+r.IntN(40_000))
-		if r.IntN(8) == 0 {
-			_, p.writeErr = s.SendUrgent(left[:1])
-			n = 1
-		} else {
-			_, p.writeErr = s.Write(left[:n])
-		}
+		n := min(len(left), 1+r.IntN(10_000))
+		_, p.writeErr = s.Write(left[:n])
 		left = left[n:]
 	}
 	switch {
@@ -52,69 +78,93 @@ func (p *stressed) run(s *socket.Socket, r *rand.Rand) {
 	default:
 		s.Close()
 	}
+	reader.Wait()
+	s.Close()
 }
 
-// Many at once, each ending as it likes: what arrives is what was sent, as far
-// as it came, and no peer takes a stream cut short for a whole one.
+// Many connections at once, each side ending as it likes: what arrives is what
+// was sent, as far as it came, and nobody takes a stream cut short for a whole
+// one.
 func TestStress(t *testing.T) {
-	joins := 500
+	connections := 2000
 	if testing.Short() {
-		joins = 100
+		connections = 200
 	}
-	kinds := []maker{tcp, unix}
-	room := make(chan struct{}, 50)
-	var all sync.WaitGroup
-	for i := range joins {
-		room <- struct{}{}
-		r := rand.New(rand.NewPCG(uint64(i), 0))
-		var peers [2]*stressed
-		for side := range peers {
-			peers[side] = &stressed{kind: kinds[r.IntN(len(kinds))], end: r.IntN(ways), sent: noise(r.IntN(300_000), byte(i+side))}
+	const atOnce = 32
+	l := listen(t, "tcp:127.0.0.1:0")
+	r := relays(t, nil, tcpListen, addressOf(t, "tcp:127.0.0.1:0", l))
+	at := r.address()
+
+	// The first bytes that a client sends say which one it is.
+	type pair struct{ client, server stressed }
+	pairs := make([]pair, connections)
+	for i := range pairs {
+		random := rand.New(rand.NewPCG(uint64(i), 7))
+		p := &pairs[i]
+		for _, side := range []*stressed{&p.client, &p.server} {
+			side.end = random.IntN(ways)
+			side.sent = make([]byte, 2+random.IntN(30_000))
+			for j := range side.sent {
+				side.sent[j] = byte(i*7 + j)
+			}
 		}
-		seeds := [2]uint64{r.Uint64(), r.Uint64()}
-		all.Go(func() {
+		p.client.sent[0], p.client.sent[1] = byte(i), byte(i>>8)
+	}
+	var servers sync.WaitGroup
+	servers.Go(func() {
+		for {
+			s, err := l.Accept(t.Context())
+			if err != nil {
+				return
+			}
+			servers.Go(func() {
+				var head [2]byte
+				if _, err := io.ReadFull(s, head[:]); err != nil {
+					s.Abort() // the client had gone already
+					return
+				}
+				i := int(head[0]) | int(head[1])<<8
+				p := &pairs[i].server
+				p.run(s, rand.New(rand.NewPCG(uint64(i), 1)))
+				p.got = append(head[:], p.got...)
+			})
+		}
+	})
+	room := make(chan struct{}, atOnce)
+	var clients sync.WaitGroup
+	for i := range pairs {
+		room <- struct{}{}
+		clients.Go(func() {
 			defer func() { <-room }()
-			stress(t, i, peers, seeds)
+			c, err := zocalo.Dial(t.Context(), at)
+			if err != nil {
+				t.Errorf("%d: %v", i, err)
+				return
+			}
+			pairs[i].client.run(c, rand.New(rand.NewPCG(uint64(i), 0)))
 		})
 	}
-	all.Wait()
-}
+	clients.Wait()
+	await(t, "nothing is open", func() bool { return len(r.Open()) == 0 })
+	try(t, l.Close())
+	servers.Wait()
 
-func stress(t *testing.T, i int, peers [2]*stressed, seeds [2]uint64) {
-	j := &joined{done: make(chan struct{})}
-	var ends [2]relay.End
-	j.a, ends[0].Socket = peers[0].kind.make(t)
-	ends[1].Socket, j.b = peers[1].kind.make(t)
-	// Else urgent octets may be lost that arrive before Join, or before the
-	// peer's own reading.
-	for _, s := range []*socket.Socket{j.a, j.b, ends[0].Socket, ends[1].Socket} {
-		if err := socket.OOBInline.Set(s, true); err != nil {
-			t.Error(err)
+	for i := range pairs {
+		p := &pairs[i]
+		for name, sides := range map[string][2]*stressed{"client": {&p.client, &p.server}, "server": {&p.server, &p.client}} {
+			me, from := sides[0], sides[1]
+			switch {
+			case !bytes.HasPrefix(from.sent, me.got):
+				t.Errorf("%d: the %s got what was never sent", i, name)
+			case p.client.end == shuts && p.server.end == shuts && (me.readErr != nil || me.writeErr != nil || len(me.got) < len(from.sent)):
+				t.Errorf("%d: both ended in order, and the %s got %d of %d bytes: %v, %v", i, name, len(me.got), len(from.sent), me.readErr, me.writeErr)
+			case name == "server" && me.got == nil: // its client had gone before it was reached
+			case me.readErr == nil && me.writeErr == nil && me.end == shuts && len(me.got) < len(from.sent):
+				t.Errorf("%d: the %s took %d of %d bytes for all", i, name, len(me.got), len(from.sent))
+			}
 		}
 	}
-	j.run(t, ends[0], ends[1], relay.Options{})
-	var both sync.WaitGroup
-	for side, s := range []*socket.Socket{j.a, j.b} {
-		both.Go(func() { peers[side].run(s, rand.New(rand.NewPCG(seeds[side], 0))) })
-	}
-	both.Wait()
-	j.a.Close()
-	j.b.Close()
-	result, err := j.over()
-
-	for side, me := range peers {
-		from := peers[1-side]
-		if !bytes.HasPrefix(from.sent, me.got) {
-			t.Errorf("%d: end %v %s %s got what was never sent: %+v, %v", i, relay.Side(side), me.kind.name, from.kind.name, result, err)
-		}
-		// A unix socket knows no reset, and of TCP the writer may be told in
-		// the reader's place.
-		whole := me.readErr == nil && me.writeErr == nil && me.kind.name == "tcp" && from.kind.name == "tcp"
-		if whole && (from.end == aborts || from.writeErr != nil || len(me.got) < len(from.sent)) {
-			t.Errorf("%d: end %v took %d of %d octets for all: %+v, %v", i, relay.Side(side), len(me.got), len(from.sent), result, err)
-		}
-		if peers[0].end == shuts && peers[1].end == shuts && (len(me.got) < len(from.sent) || result.How != relay.Finished) {
-			t.Errorf("%d: both ended in order, and end %v got %d of %d octets: %+v, %v", i, relay.Side(side), len(me.got), len(from.sent), result, err)
-		}
+	if n := r.Totals().Ended; n < int64(connections) {
+		t.Errorf("%d pairs ended of %d", n, connections)
 	}
 }

@@ -5,26 +5,28 @@ import (
 	"errors"
 	"os"
 	"sync"
+	"sync/atomic"
 	"time"
 
+	"zocalo/internal/pass"
 	"zocalo/internal/sys"
 	"zocalo/process"
-	"zocalo/relay"
+	"zocalo/relay/join"
 	"zocalo/socket"
 )
 
 // onPair runs the program on one end of a socket pair, and copies.
 func (r *run) onPair(c *socket.Socket) error {
-	near, far, err := socket.Pair(socket.Unix, c.Type(), 0)
-	if err != nil {
-		return err
-	}
-	end, err := process.Descriptor(far)
-	if err != nil {
-		near.Close()
-		return err
-	}
-	return r.copy(c, near, end)
+	return r.copy(c, func() (near *socket.Socket, far *os.File, err error) {
+		near, theirs, err := socket.Pair(socket.Unix, c.Type(), 0)
+		if err != nil {
+			return nil, nil, err
+		}
+		if far, err = process.Descriptor(theirs); err != nil {
+			near.Close()
+		}
+		return near, far, err
+	})
 }
 
 // onTerminal runs the program on a pseudo-terminal, and copies.
@@ -32,65 +34,93 @@ func (r *run) onTerminal(c *socket.Socket) error {
 	if c.Type() != socket.Stream {
 		return &socket.UnsupportedError{Feature: "a terminal on a " + c.Kind().String() + " socket", Needs: "a stream"}
 	}
-	t, err := process.OpenTerminal()
+	return r.copy(c, func() (*socket.Socket, *os.File, error) {
+		t, err := process.OpenTerminal()
+		if err != nil {
+			return nil, nil, err
+		}
+		if u := r.command.User; u != nil {
+			if err := t.Device.Chown(u.UID, -1); err != nil {
+				t.Close()
+				return nil, nil, err
+			}
+		}
+		return t.Socket, t.Device, nil
+	})
+}
+
+// copy runs the program on the far end of a channel that open makes, and copies
+// between the near one and the connection until the program is gone and all that
+// it wrote was passed on.
+func (r *run) copy(c *socket.Socket, open func() (near *socket.Socket, far *os.File, err error)) error {
+	var near *socket.Socket
+	err := r.whenItCan(c, func() error {
+		s, far, err := open()
+		if err != nil {
+			return err
+		}
+		if err := r.start(far); err != nil {
+			s.Close()
+			return err
+		}
+		near = s
+		return nil
+	})
 	if err != nil {
 		return err
 	}
-	if u := r.command.User; u != nil {
-		if err := t.Device.Chown(u.UID, -1); err != nil {
-			t.Close()
-			return err
-		}
-	}
-	return r.copy(c, t.Socket, t.Device)
-}
-
-// copy runs the program on far, and copies between near and the connection
-// until the program is gone and all that it wrote was passed on.
-func (r *run) copy(c, near *socket.Socket, far *os.File) error {
-	if err := r.start(far); err != nil {
-		near.Close()
-		return err
-	}
+	r.gate.Started(c)
 	ctx, cancel := context.WithCancel(context.WithoutCancel(r.ctx))
 	defer cancel()
 	datagrams := c.Type() == socket.Datagram
 	written := make(chan struct{})
 	allWritten := sync.OnceFunc(func() { close(written) })
-	options := relay.Options{OnEOF: func(from relay.Side) {
+	var empty atomic.Bool // the last message was the peer's, and empty
+	options := join.Options{OnEOF: func(from pass.Side) {
 		switch {
-		case from == relay.B:
+		case from == pass.B:
 			allWritten()
 		case datagrams:
-			r.end() // the session is over, and no end-of-file can say so
+			go r.process.Terminate(r.grace()) // the session is over, and no end-of-file can say so
 		}
 	}}
+	if datagrams {
+		options.Filter = join.Watch(func(from pass.Side, _ join.What, data []byte) { empty.Store(from == pass.A && len(data) == 0) })
+	}
 	joined := make(chan struct{})
 	go func() {
 		defer close(joined)
-		_, err := relay.Join(ctx, relay.End{Socket: c}, relay.End{Socket: near}, options)
+		_, err := join.Join(ctx, join.End{Socket: c}, join.End{Socket: near}, options)
 		if err != nil && !errors.Is(err, context.Canceled) && !errors.Is(err, os.ErrDeadlineExceeded) {
 			r.log.Debug("copying ended", "error", err)
 		}
 		allWritten()
-		if datagrams {
-			r.end()
-		}
+		r.end()
 	}()
 
 	// The time that the program has is that of its words too: a peer that does
 	// not read them has no more of it.
 	over, stopTimer := r.over()
 	defer stopTimer()
-	ended := r.wait(over)
+	cut := r.wait(over, nil)
+	if cut && !datagrams {
+		c.Abort() // it must not look complete
+	}
+	r.finish(cut)
 	if datagrams {
 		// A process that left the group may go on sending: not for ever.
 		ctx, stop := context.WithTimeout(r.ctx, r.grace())
-		lastDatagrams(ctx, near)
+		awaitRead(ctx, near)
 		stop()
+		if empty.Load() && !cut && r.process.Wait() == nil {
+			// Programs take an empty message for the end of their input. One
+			// that ended by it has said so, and so is the peer told.
+			c.Write(nil)
+		}
+		near.SetReadDeadline(time.Unix(1, 0)) // which ends the copying, and c
 	}
 	stop, patience := r.ctx.Done(), over
-	if ended {
+	if cut {
 		// The peer may have last words to read, for as long as the program
 		// had to say them.
 		timer := time.NewTimer(r.grace())
@@ -104,22 +134,27 @@ func (r *run) copy(c, near *socket.Socket, far *os.File) error {
 		c.Abort()
 	case <-stop:
 	}
+	if !datagrams {
+		select {
+		case <-joined: // which lingers
+		case <-stop:
+		}
+	}
 	cancel()
 	<-joined
 	return nil
 }
 
-// end ends the program in its own time.
-func (r *run) end() { go r.process.Terminate(r.grace()) }
+// end ends the program, whose peer has gone, in its own time.
+func (r *run) end() { go r.process.End(r.grace()) }
 
-// lastDatagrams ends the reading of a socket whose other end is gone, once
-// nothing waits in it: a socket without a connection does not tell.
-func lastDatagrams(ctx context.Context, s *socket.Socket) {
+// awaitRead waits until the copying has read all that waits in a socket whose other
+// end is gone: one without a connection does not tell.
+func awaitRead(ctx context.Context, s *socket.Socket) {
 	raw, err := s.SyscallConn()
 	for waits := true; waits && err == nil && ctx.Err() == nil; {
 		if err = raw.Control(func(fd uintptr) { waits = sys.Ready(int(fd), sys.Readable) }); waits {
-			time.Sleep(time.Millisecond) // for the copying to read it
+			time.Sleep(time.Millisecond)
 		}
 	}
-	s.SetReadDeadline(time.Unix(1, 0))
 }

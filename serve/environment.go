@@ -23,13 +23,20 @@ import (
 //     vouches for them.
 //   - for other kinds only PROTO, the kind in upper case.
 //
-// A zero octet in an abstract name is written as "@".
+// What layers know of the connection goes with it, as SSL_PROTOCOL, SSL_CIPHER and
+// SSL_CLIENT_S_DN of TLS, by the names that Apache's mod_ssl gives to them.
+//
+// A zero byte in an abstract name is written as "@".
 func Environment(c *socket.Socket) []string {
 	name, peer := c.Name(), c.Peer()
 	env := make([]string, 0, 10)
 	add := func(name, value string) { env = append(env, name+"="+strings.ReplaceAll(value, "\x00", "@")) }
 	add("ZOCALO_PEER", peer.String())
-	switch c.Domain() {
+	domain := peer.Domain() // a proxy may have told of one from elsewhere
+	if peer.IsZero() {
+		domain = c.Domain()
+	}
+	switch domain {
 	case socket.Inet, socket.Inet6:
 		proto := "TCP"
 		if c.Type() == socket.Datagram {
@@ -59,6 +66,13 @@ func Environment(c *socket.Socket) []string {
 	default:
 		add("PROTO", strings.ToUpper(c.Kind().String()))
 	}
+	told := map[string]bool{} // what the outermost layer says goes before what one beneath was told
+	for _, f := range socket.FactsOf(c) {
+		if f.Variable != "" && !told[f.Variable] {
+			told[f.Variable] = true
+			add(f.Variable, f.Value)
+		}
+	}
 	return env
 }
 
@@ -76,7 +90,7 @@ func withoutPeer(env []string) []string {
 // never reaches a program.
 func TellsPeer(name string) bool {
 	switch name {
-	case "PROTO", "ZOCALO_PEER", "LISTEN_FDS", "LISTEN_PID", "LISTEN_FDNAMES":
+	case "PROTO", "ZOCALO_PEER", "PROXY_PEER", "UNIQUE_ID", "LISTEN_FDS", "LISTEN_PID", "LISTEN_FDNAMES":
 		return true
 	}
 	for _, proto := range []string{"TCP", "UDP", "UNIX"} {
@@ -84,5 +98,5 @@ func TellsPeer(name string) bool {
 			return true
 		}
 	}
-	return false
+	return strings.HasPrefix(name, "SSL_") && !strings.HasPrefix(name, "SSL_CERT_") // where a program itself finds authorities
 }

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"zocalo/internal/sys"
+	"zocalo/process"
 	"zocalo/socket"
 )
 
@@ -90,7 +91,7 @@ func (p *Program) handOver(ctx, handling context.Context, how Handover, sockets 
 		began := time.Now()
 		err := p.runOn(ctx, handling, how, sockets)
 		switch {
-		case short(err):
+		case process.Short(err):
 			// What waits goes on waiting, and there may be a program for it later.
 			if pause == 0 {
 				p.log().Error("what waits has no program yet", "listener", sockets[0].Name(), "error", err)
@@ -157,7 +158,7 @@ func (p *Program) runOn(ctx, handling context.Context, how Handover, sockets []*
 	}
 	over, stop := r.over()
 	defer stop()
-	r.wait(over)
+	r.finish(r.wait(over, nil))
 	return nil
 }
 

@@ -137,7 +137,7 @@ func served(t *testing.T, p *serve.Program, k socket.Kind) (l *socket.Socket, st
 				p.Log.Error("not served", "error", err)
 			}
 		}}
-		if err := srv.Serve(ctx, l); err != nil {
+		if err := srv.Serve(ctx, p.Accepting(l)); err != nil {
 			t.Error(err)
 		}
 	}()

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"zocalo/process"
+	"zocalo/server"
 	"zocalo/socket"
 )
 
@@ -15,7 +16,7 @@ import (
 type Stderr int
 
 const (
-	// Log writes each line to the log, up to 4096 octets of it at a time. A
+	// Log writes each line to the log, up to 4096 bytes of it at a time. A
 	// program that writes faster than the log takes waits.
 	Log Stderr = iota
 	// Socket puts descriptor 2 on the socket, beside 0 and 1.
@@ -60,13 +61,15 @@ type Program struct {
 	// error; nil discards that.
 	Log *slog.Logger
 
+	gate  process.Gate
 	once  sync.Once
 	slots chan struct{} // one for each program that runs; nil without a bound
 	env   []string      // what all programs get
 }
 
-// Check reports why the program could not be run, see [process.Command.Check].
-func (p *Program) Check() error { return p.Command.Check() }
+// Accepting returns a listener that accepts from l as fast as programs can be
+// started. Its connections must all be given to p.Serve, or closed.
+func (p *Program) Accepting(l server.Listener) server.Listener { return p.gate.Before(l) }
 
 func (p *Program) init() {
 	p.once.Do(func() {
@@ -97,24 +100,30 @@ func (p *Program) grace() time.Duration {
 
 // Serve runs the program for one connection, and returns when its process
 // group is gone: also what the program started, unless that has left the group.
-// The end of ctx ends it as Timeout does. c is Serve's, and closed when it
-// returns. The error is of starting the program, and the connection is then
-// reset; how the program ended is logged.
+// The end of ctx ends it as Timeout does, and so does a client that is gone. c is
+// Serve's, and closed when it returns: input that the program has not read is
+// dropped first, for a moment, so that no reset overtakes the answer. The
+// connection of a program that was ended is reset. The error is of starting the
+// program, and the connection is then reset; how the program ended is logged.
+//
+// Where descriptors, processes or memory are out, Serve waits until the program
+// can be started; [Program.Accepting] makes clients wait before that.
 func (p *Program) Serve(ctx context.Context, c *socket.Socket) (err error) {
+	began := time.Now()
 	defer func() {
 		if err != nil {
-			c.Abort()
+			p.gate.Started(c)
+			server.Refuse(ctx, c, began)
 		}
 		c.Close()
 	}()
 	p.init()
-	peer := c.Peer()
 	release, err := p.slot(ctx)
 	if err != nil {
 		return err
 	}
 	defer release()
-	r := &run{Program: p, ctx: ctx, log: p.log().With("peer", peerText(peer))}
+	r := &run{Program: p, ctx: ctx, log: p.log().With("peer", server.PeerText(c))}
 	r.command = p.Command
 	r.command.Env = append(p.env[:len(p.env):len(p.env)], Environment(c)...)
 	_, direct := socket.As[socket.Descriptor](c)
@@ -138,11 +147,4 @@ func (p *Program) slot(ctx context.Context) (release func(), err error) {
 	case <-ctx.Done():
 		return nil, context.Cause(ctx)
 	}
-}
-
-func peerText(peer socket.Name) string {
-	if text := peer.String(); text != "" {
-		return text
-	}
-	return "unnamed"
 }

@@ -2,7 +2,7 @@ package serve
 
 import (
 	"context"
-	"errors"
+	"fmt"
 	"log/slog"
 	"os"
 	"syscall"
@@ -23,10 +23,9 @@ type run struct {
 	stderr  *stderrLog // nil unless it is logged
 }
 
-// start starts the program with far as its descriptors 0 and 1, and closes
-// far: by a reset if there is no program, lest the peer take that for an answer
-// that is empty.
+// start starts the program with far as its descriptors 0 and 1, and closes far.
 func (r *run) start(far *os.File) error {
+	defer far.Close()
 	c := &r.command
 	c.Stdin, c.Stdout, c.Terminal = far, far, r.Terminal
 	if r.Terminal || r.Stderr == Socket {
@@ -35,36 +34,45 @@ func (r *run) start(far *os.File) error {
 	if r.Stderr == Discard {
 		c.Stderr = nil
 	}
-	err := r.begin()
-	if err != nil {
-		sys.SetLinger(int(far.Fd()), 0)
-	}
-	far.Close()
-	return err
+	return r.begin()
 }
 
-// begin starts the program, whose descriptors are set, but for those of a log.
-// Where descriptors, processes or memory are out it tries again for about a
-// second, as other programs may end meanwhile.
-func (r *run) begin() error {
-	for pause := firstPause; ; pause *= 2 {
-		err := r.tryBegin()
-		if !short(err) {
+// whenItCan makes what starts the program for a connection, again and again while
+// the system is short of descriptors, processes or memory: other programs may end
+// meanwhile. It gives up when the client has gone.
+func (r *run) whenItCan(c *socket.Socket, start func() error) error {
+	for pause := firstPause; ; pause = min(2*pause, lastPause) {
+		err := start()
+		if !process.Short(err) {
 			return err
 		}
-		if pause > lastPause/2 || r.ctx.Err() != nil {
-			return &socket.Advised{Err: err, Advice: "raise the limits (ulimit -n, ulimit -u), or run fewer programs at once"}
-		}
+		r.gate.Tell(r.log, err)
 		timer := time.NewTimer(pause)
 		select {
 		case <-timer.C:
 		case <-r.ctx.Done():
 			timer.Stop()
+			return context.Cause(r.ctx)
+		}
+		if hungUp(c) {
+			return errGone
 		}
 	}
 }
 
-func (r *run) tryBegin() (err error) {
+var errGone = fmt.Errorf("the client has gone before there was a program for it: %w", syscall.ECONNRESET)
+
+// hungUp reports whether a connection is over both ways, as far as the system
+// can tell.
+func hungUp(c *socket.Socket) (over bool) {
+	if raw, err := c.SyscallConn(); err == nil {
+		raw.Control(func(fd uintptr) { over, _, _ = sys.Hangup(int(fd)) })
+	}
+	return over
+}
+
+// begin starts the program, whose descriptors are set, but for those of a log.
+func (r *run) begin() (err error) {
 	if r.Stderr == Log && !r.Terminal {
 		if r.stderr, err = newStderrLog(); err != nil {
 			return err
@@ -84,16 +92,6 @@ func (r *run) tryBegin() (err error) {
 	return err
 }
 
-// short reports whether err says that the system is short of something.
-func short(err error) bool {
-	for _, errno := range []syscall.Errno{syscall.EMFILE, syscall.ENFILE, syscall.EAGAIN, syscall.ENOMEM} {
-		if errors.Is(err, errno) {
-			return true
-		}
-	}
-	return false
-}
-
 // over returns a channel that tells when the program's time is over, which
 // counts from now; nil for never.
 func (r *run) over() (over <-chan time.Time, stop func()) {
@@ -104,18 +102,55 @@ func (r *run) over() (over <-chan time.Time, stop func()) {
 	return timer.C, func() { timer.Stop() }
 }
 
-// wait waits until the program's group is gone, and ends it at the end of ctx
-// or of the time it has. It reports whether it did.
-func (r *run) wait(over <-chan time.Time) (ended bool) {
-	select {
-	case <-r.process.Gone():
-	case <-over:
-		r.log.Warn("the program has run for too long, and is ended", "timeout", r.Timeout)
+// How often it is asked whether the client of a program has gone, and how long
+// the program of one that has closed in order may go on with what it was sent.
+const (
+	lookInterval = time.Second
+	closedGrace  = 30 * time.Second
+)
+
+// wait waits until the program's group is gone, the end of ctx or of the time it
+// has, or until the client of c has gone; c is nil where somebody else sees to
+// that. It reports whether the program is still there, to be cut short.
+func (r *run) wait(over <-chan time.Time, c *socket.Socket) (cut bool) {
+	var look, gone <-chan time.Time
+	if c != nil {
+		ticker := time.NewTicker(lookInterval)
+		defer ticker.Stop()
+		look = ticker.C
+	}
+	for {
+		select {
+		case <-r.process.Gone():
+			return false
+		case <-over:
+			r.log.Warn("the program has run for too long, and is ended", "timeout", r.Timeout)
+			return true
+		case <-r.ctx.Done():
+			return true
+		case <-gone:
+			r.log.Debug("the client has gone, and its program is ended")
+			return true
+		case <-look:
+			if !hungUp(c) {
+				continue
+			}
+			look = nil
+			patience := r.grace() // to notice by itself
+			if c.Domain() == socket.Unix {
+				patience = closedGrace // it may have closed in order, which looks the same
+			}
+			timer := time.NewTimer(patience)
+			defer timer.Stop()
+			gone = timer.C
+		}
+	}
+}
+
+// finish ends the program if it is cut short, and logs its end.
+func (r *run) finish(cut bool) {
+	if cut {
 		r.process.Terminate(r.grace())
-		ended = true
-	case <-r.ctx.Done():
-		r.process.Terminate(r.grace())
-		ended = true
 	}
 	if r.stderr != nil {
 		r.stderr.end()
@@ -125,20 +160,31 @@ func (r *run) wait(over <-chan time.Time) (ended bool) {
 		status = err.Error()
 	}
 	r.log.Info("program ended", "status", status, "took", r.process.Took().Round(time.Microsecond))
-	return ended
 }
 
-// onSocket runs the program on the socket itself.
+// onSocket runs the program on the socket itself. This process keeps a
+// descriptor of it, to look after what the program leaves behind: input that it
+// has not read would reset the connection, ahead of its answer.
 func (r *run) onSocket(c *socket.Socket) error {
-	end, err := process.Descriptor(c)
+	err := r.whenItCan(c, func() error {
+		end, err := c.File()
+		if err != nil {
+			return err
+		}
+		return r.start(end)
+	})
 	if err != nil {
 		return err
 	}
-	if err := r.start(end); err != nil {
-		return err
-	}
+	r.gate.Started(c)
 	over, stop := r.over()
 	defer stop()
-	r.wait(over)
+	cut := r.wait(over, c)
+	r.finish(cut)
+	if cut {
+		c.Abort() // it must not look complete
+	} else {
+		c.CloseLingering()
+	}
 	return nil
 }

@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -41,7 +42,7 @@ func TestCat(t *testing.T) {
 			c := dial(t, l)
 			go func() { io.WriteString(c, big); c.CloseWrite() }()
 			if got, err := io.ReadAll(c); string(got) != big || err != nil {
-				t.Errorf("%d octets of %d came back, %v", len(got), len(big), err)
+				t.Errorf("%d bytes of %d came back, %v", len(got), len(big), err)
 			}
 			j.await(t, "program ended", `status="exit status 0"`)
 		})
@@ -222,14 +223,45 @@ func TestManners(t *testing.T) {
 	}
 }
 
+// The answer of a program that reads nothing of its input arrives whole.
+func TestUnreadInput(t *testing.T) {
+	unix := socket.Kind{Domain: socket.Unix, Type: socket.Stream}
+	for _, k := range []socket.Kind{tcp, unix} {
+		var j journal
+		l, _ := served(t, &serve.Program{Command: sh("head -c 1000000 /dev/zero"), Log: j.logger()}, k)
+		c := dial(t, l)
+		if _, err := io.WriteString(c, "a question"); err != nil {
+			t.Fatal(err)
+		}
+		got, err := io.ReadAll(c)
+		if len(got) != 1_000_000 || err != nil {
+			t.Errorf("%v: %d bytes, %v", k, len(got), err)
+		}
+	}
+}
+
+// The program of a client that has reset the connection is ended, though it never
+// looks at its socket.
+func TestClientGone(t *testing.T) {
+	var j journal
+	l, _ := served(t, &serve.Program{Command: sh("echo in; exec sleep 1000"), Grace: 10 * time.Millisecond, Log: j.logger()}, tcp)
+	c := dial(t, l)
+	if _, err := io.ReadFull(c, make([]byte, 3)); err != nil {
+		t.Fatal(err)
+	}
+	c.Abort()
+	j.await(t, "program ended", "terminated")
+}
+
 func TestTimeout(t *testing.T) {
 	var j journal
 	p := &serve.Program{
-		Command: sh(`trap "" TERM; echo in; while :; do sleep 1000; done`), Timeout: 100 * time.Millisecond, Grace: 50 * time.Millisecond, Log: j.logger(),
+		Command: sh(`trap "" TERM; echo in; while :; do sleep 1000; done`), Timeout: 3 * time.Second, Grace: 50 * time.Millisecond, Log: j.logger(),
 	}
 	l, _ := served(t, p, tcp)
-	if got := talk(t, l, ""); got != "in\n" {
-		t.Errorf("%q", got)
+	// What is cut short does not end as what is whole.
+	if got, err := io.ReadAll(dial(t, l)); string(got) != "in\n" || !errors.Is(err, syscall.ECONNRESET) {
+		t.Errorf("%q, %v", got, err)
 	}
 	j.await(t, "run for too long")
 	j.await(t, "program ended", "killed")
@@ -245,7 +277,7 @@ func TestTimeoutOfWords(t *testing.T) {
 	j.await(t, "program ended", `"exit status 0"`)
 	j.await(t, "the peer does not read")
 	if n, err := io.Copy(io.Discard, c); !errors.Is(err, syscall.ECONNRESET) {
-		t.Errorf("%d octets, %v", n, err)
+		t.Errorf("%d bytes, %v", n, err)
 	}
 }
 
@@ -345,6 +377,27 @@ func TestDatagrams(t *testing.T) {
 	}
 }
 
+// A program that takes an empty message for the end of its input, and ends without
+// a word, has its peer told so.
+func TestDatagramEmpty(t *testing.T) {
+	p := &serve.Program{Command: process.Command{Args: []string{"cat"}}}
+	l := bound(t, socket.Kind{Domain: socket.Inet, Type: socket.Datagram})
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan error)
+	sessions := &server.Sessions{Handler: func(ctx context.Context, c *socket.Socket) { p.Serve(ctx, c) }}
+	go func() { done <- sessions.Serve(ctx, l) }()
+	c := dial(t, l)
+	c.SetReadDeadline(time.Now().Add(30 * time.Second))
+	c.Write(nil)
+	if n, err := c.Read(make([]byte, 10)); n != 0 || err != nil {
+		t.Errorf("the answer is of %d bytes, %v; want an empty one", n, err)
+	}
+	cancel()
+	if err := <-done; err != nil {
+		t.Error(err)
+	}
+}
+
 // What a program says last arrives, and an empty message is one.
 func TestDatagramLastWords(t *testing.T) {
 	needs(t, "python3")
@@ -425,11 +478,10 @@ func TestWaitLeaves(t *testing.T) {
 	}
 }
 
-// A server that is out of descriptors goes on when there are some again.
-func TestWaitShort(t *testing.T) {
-	var j journal
-	l := bound(t, tcp)
-	dial(t, l)
+// exhausted leaves this process no descriptors, until release is called or the
+// test ends. one frees a single one.
+func exhausted(t *testing.T) (one, release func()) {
+	t.Helper()
 	var limit syscall.Rlimit
 	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit); err != nil {
 		t.Fatal(err)
@@ -439,25 +491,71 @@ func TestWaitShort(t *testing.T) {
 	if err := syscall.Setrlimit(syscall.RLIMIT_NOFILE, &low); err != nil {
 		t.Fatal(err)
 	}
-	defer syscall.Setrlimit(syscall.RLIMIT_NOFILE, &limit)
 	var taken []*os.File
-	release := func() {
-		for _, f := range taken {
+	free := func(n int) {
+		for _, f := range taken[:n] {
 			f.Close()
 		}
-		taken = nil
+		taken = taken[n:]
 	}
-	defer release()
+	release = sync.OnceFunc(func() { free(len(taken)) })
+	t.Cleanup(func() {
+		release()
+		syscall.Setrlimit(syscall.RLIMIT_NOFILE, &limit)
+	})
 	for {
 		f, err := os.Open(os.DevNull)
 		if errors.Is(err, syscall.EMFILE) {
-			break
+			return func() { free(1) }, release
 		}
 		if err != nil {
 			t.Fatal(err)
 		}
 		taken = append(taken, f)
 	}
+}
+
+// Clients for whom there are no descriptors wait: one that was accepted for its
+// program, the others in the queue.
+func TestShort(t *testing.T) {
+	var j journal
+	l, _ := served(t, &serve.Program{Command: process.Command{Args: []string{"cat"}}, Log: j.logger()}, tcp)
+	last := dial(t, l)
+	c, err := socket.New(tcp.Domain, tcp.Type, tcp.Protocol)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	if _, err := io.WriteString(last, "x"); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := io.ReadFull(last, make([]byte, 1)); err != nil {
+		t.Fatal(err)
+	}
+	one, release := exhausted(t)
+	if err := c.Connect(t.Context(), l.Name()); err != nil {
+		t.Fatal(err)
+	}
+	one()
+	j.await(t, "no program can be started", "too many open files")
+	release()
+	if _, err := io.WriteString(c, "hola"); err != nil {
+		t.Fatal(err)
+	}
+	if err := c.CloseWrite(); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := io.ReadAll(c); string(got) != "hola" || err != nil {
+		t.Errorf("%q, %v", got, err)
+	}
+}
+
+// A server that is out of descriptors goes on when there are some again.
+func TestWaitShort(t *testing.T) {
+	var j journal
+	l := bound(t, tcp)
+	dial(t, l)
+	_, release := exhausted(t)
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan error, 1)
 	go func() {
@@ -522,7 +620,7 @@ func TestGitDaemon(t *testing.T) {
 	git("clone", "-q", "git://"+l.Name().String()+"/origin", "clone")
 	got, err := os.ReadFile(filepath.Join(dir, "clone", "file"))
 	if err != nil || len(got) != 80_000 {
-		t.Errorf("the clone has %d octets, %v", len(got), err)
+		t.Errorf("the clone has %d bytes, %v", len(got), err)
 	}
 	j.await(t, "program ended", `"exit status 0"`)
 }
@@ -563,5 +661,12 @@ func TestNothingLeft(t *testing.T) {
 	}
 	if _, err := syscall.Wait4(-1, nil, syscall.WNOHANG, nil); err != syscall.ECHILD {
 		t.Errorf("a child was not reaped: %v", err)
+	}
+}
+
+// Who imports this package does not get a program that any address can have run.
+func TestProgramsAreNotDialable(t *testing.T) {
+	if s, ok := socket.LookupScheme("exec"); ok {
+		t.Errorf("scheme %s is known, though nobody called process.Register", s.Name)
 	}
 }

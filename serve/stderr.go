@@ -20,7 +20,7 @@ type stderrLog struct {
 	done chan struct{}
 }
 
-// maxLine is the most octets of one line of the log.
+// maxLine is the most bytes of one line of the log.
 const maxLine = 4096
 
 func newStderrLog() (*stderrLog, error) {
@@ -48,7 +48,7 @@ func (l *stderrLog) end() {
 	<-l.done
 }
 
-// mostLast is how many octets are logged at most after the program has ended:
+// mostLast is how many bytes are logged at most after the program has ended:
 // those of a pipe, many times over, since a read may give less than a line.
 const mostLast = 1 << 20
 

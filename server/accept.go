@@ -3,16 +3,16 @@ package server
 import (
 	"context"
 	"log/slog"
-	"sync"
 	"time"
 
+	"zocalo/internal/pass"
 	"zocalo/socket"
 )
 
 // accept takes the connections of one listener until ctx ends, or the
 // listener fails for good.
 func (r *serving) accept(ctx context.Context, l Listener) error {
-	var again retry
+	var again Retry
 	for {
 		round := r.conns.turn(ctx)
 		if ctx.Err() != nil {
@@ -21,12 +21,12 @@ func (r *serving) accept(ctx context.Context, l Listener) error {
 		c, err := l.Accept(round)
 		switch {
 		case err == nil:
-			again.reset()
+			again.Reset()
 			r.admit(ctx, l, c)
 		case ctx.Err() != nil || round.Err() != nil:
 			// The server ends, or is full. Of the two contexts, the outer one
 			// ends a moment before the inner.
-		case !again.after(ctx, err, r.shortageOf(l)):
+		case !again.After(ctx, err, r.shortageOf(l)):
 			return err
 		}
 	}
@@ -35,16 +35,54 @@ func (r *serving) accept(ctx context.Context, l Listener) error {
 // admit starts the handler of a new connection, unless its peer is turned
 // away. It waits where other listeners have filled the server meanwhile.
 func (r *serving) admit(ctx context.Context, l Listener, c *socket.Socket) {
-	if why := TurnedAway(r.Allow, r.Deny, c); why != "" {
-		c.Abort()
-		r.log.Info("a peer was turned away", "listener", l.Name(), "peer", c.Peer(), "reason", why)
+	why := TurnedAway(r.Allow, r.Deny, c)
+	var peer *Peer
+	if why == "" {
+		var ok bool
+		if peer, ok = r.perPeer.Enter(c); !ok {
+			why = TooMany
+		}
+	}
+	if why != "" {
+		if g, ok := l.(Refuser); ok {
+			g.Refused(c)
+		}
+		r.turnAway(ctx, l, c, why)
 		return
 	}
 	if !r.conns.add(ctx, c) {
+		r.perPeer.Leave(peer)
 		c.Abort()
 		return
 	}
-	r.serve(c)
+	r.serve(c, peer)
+}
+
+func (r *serving) turnAway(ctx context.Context, l Listener, c *socket.Socket, why string) {
+	r.refuse(ctx, c)
+	r.log.Info("peer rejected", "listener", l.Name(), "peer", c.Peer(), "reason", why)
+}
+
+// screen has a listener with layers ask the lists before a handshake, as far as they
+// can tell by then.
+func (r *serving) screen(ctx context.Context, l Listener) {
+	for _, s := range SocketsOf(l) {
+		a, ok := socket.As[socket.Admitter](s)
+		if !ok {
+			continue
+		}
+		allow := r.Allow
+		if s.Kind().Renames() || allow != nil && len(allow.certs) > 0 {
+			allow = nil // it is for who the peer is said to be, or proves to be
+		}
+		a.Admit(func(c *socket.Socket) bool {
+			why := TurnedAway(allow, r.Deny, c)
+			if why != "" {
+				r.turnAway(ctx, l, c, why)
+			}
+			return why == ""
+		})
+	}
 }
 
 // TurnedAway says why the peer of a connected socket is to be turned away, ""
@@ -57,6 +95,11 @@ func TurnedAway(allow, deny *List, c *socket.Socket) (why string) {
 // and over a unix socket the process that it is.
 func NameTurnedAway(allow, deny *List, n socket.Name, who *socket.Credentials) (why string) {
 	return refusal(allow, deny, func(l *List) bool { return l.Contains(n) || who != nil && l.containsProcess(*who) })
+}
+
+// SenderTurnedAway is TurnedAway of who sent a message.
+func SenderTurnedAway(allow, deny *List, m *socket.Message) (why string) {
+	return refusal(allow, deny, func(l *List) bool { return l.ContainsSender(m) })
 }
 
 // refusal says why a peer is turned away, "" if it is not. has reports whether
@@ -80,32 +123,12 @@ func (r *serving) shortageOf(l Listener) func(error) {
 
 // A Shortage tells of descriptors or memory that are out, once while that
 // lasts.
-type Shortage struct{ episode episode }
+type Shortage struct{ trouble pass.Trouble }
 
 // Tell logs that a listener pauses for err.
 func (s *Shortage) Tell(log *slog.Logger, listener socket.Name, err error) {
-	if s.episode.begins() {
+	if s.trouble.Begins("", time.Now()) {
 		log.Warn("accepting pauses until descriptors and memory are free again: raise the limit (ulimit -n), or allow fewer connections",
 			"listener", listener, "error", err)
 	}
-}
-
-// An episode is a time of trouble that is spoken of once. It is over when
-// there was no trouble for a minute, so that trouble which comes and goes with
-// every connection fills no log.
-type episode struct {
-	mu   sync.Mutex
-	last time.Time
-}
-
-const episodeEnd = time.Minute
-
-// begins notes trouble, and reports whether it is the first of an episode.
-func (e *episode) begins() bool {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	now := time.Now()
-	first := e.last.IsZero() || now.Sub(e.last) > episodeEnd
-	e.last = now
-	return first
 }

@@ -16,6 +16,7 @@ type List struct {
 	prefixes []netip.Prefix
 	uids     []int
 	gids     []int
+	certs    []string
 }
 
 // ParseList makes a list of words, each of which is one of
@@ -23,6 +24,7 @@ type List struct {
 //	10.0.0.0/8, fd00::/8   the internet addresses with that prefix
 //	127.0.0.1, ::1         that address
 //	uid:1000, gid:100      programs of that user, or primary group, over unix sockets
+//	cert:NAME              who has proved that name by a certificate, as clients of TLS do
 //
 // A prefix with bits set beyond its length is refused, as a likely mistake. An
 // IPv4 peer that an IPv6 socket shows as ::ffff:a.b.c.d is taken for
@@ -39,6 +41,13 @@ func ParseList(words []string) (*List, error) {
 }
 
 func (l *List) add(word string) error {
+	if name, ok := strings.CutPrefix(word, certWord); ok {
+		if name == "" {
+			return fmt.Errorf("%q does not have a name after %s", word, certWord)
+		}
+		l.certs = append(l.certs, name)
+		return nil
+	}
 	for prefix, ids := range map[string]*[]int{"uid:": &l.uids, "gid:": &l.gids} {
 		digits, ok := strings.CutPrefix(word, prefix)
 		if !ok {
@@ -59,8 +68,11 @@ func (l *List) add(word string) error {
 	return nil
 }
 
+// certWord begins a word that is the name of a certificate.
+const certWord = "cert:"
+
 func parsePrefix(word string) (netip.Prefix, error) {
-	malformed := fmt.Errorf("%q is none of an address (10.0.0.1, ::1), a prefix (10.0.0.0/8), uid:NUMBER and gid:NUMBER", word)
+	malformed := fmt.Errorf("%q must be an address (10.0.0.1, ::1), a prefix (10.0.0.0/8), uid:NUMBER, gid:NUMBER or cert:NAME", word)
 	if !strings.Contains(word, "/") {
 		a, err := netip.ParseAddr(word)
 		if err != nil || a.Zone() != "" {
@@ -82,25 +94,85 @@ func parsePrefix(word string) (netip.Prefix, error) {
 	return p, nil
 }
 
-// Useless returns the first word that no peer of sockets of these kinds can
-// match, "" if each may match one: users and groups are known of connections
-// over unix sockets alone, and those have no internet addresses.
-func (l *List) Useless(kinds ...socket.Kind) string {
-	processes, addresses := false, false
-	for _, k := range kinds {
-		if k.Domain != socket.Unix {
-			addresses = true
-		} else if k.Type != socket.Datagram {
-			processes = true
+// A ListError refuses a list that cannot do its work where it is to.
+type ListError struct {
+	List    string // "allow" or "deny"
+	Words   string // of the list: those that cannot
+	Problem string
+}
+
+// Error says which words, why, and what to do.
+func (e *ListError) Error() string { return e.List + " " + e.Words + ": " + e.Problem }
+
+// CheckLists refuses lists, either of which may be nil, that cannot do their work
+// for who comes to these sockets, which are bound: with a word that can match
+// nobody at any of them, or without one that can match somebody at each. Whoever
+// writes a list counts on it.
+func CheckLists(allow, deny *List, sockets ...*socket.Socket) error {
+	for _, l := range named(allow, deny) {
+		for _, w := range l.words {
+			if !slices.ContainsFunc(sockets, func(s *socket.Socket) bool { return canMatch(w, s) }) {
+				return &ListError{l.name, w, "it can match nobody here: uid: and gid: are for connections over unix sockets, cert: for those with TLS, addresses for what the Internet carries"}
+			}
 		}
 	}
-	for _, w := range l.words {
-		ofProcess := strings.HasPrefix(w, "uid:") || strings.HasPrefix(w, "gid:")
-		if ofProcess && !processes || !ofProcess && !addresses {
-			return w
+	return ListsApply(allow, deny, sockets...)
+}
+
+// ListsApply is the second half of CheckLists, which a server does by itself:
+// where no word can match, a list would let everybody in, or nobody.
+func ListsApply(allow, deny *List, sockets ...*socket.Socket) error {
+	for _, l := range named(allow, deny) {
+		for _, s := range sockets {
+			if !slices.ContainsFunc(l.words, func(w string) bool { return canMatch(w, s) }) {
+				return &ListError{l.name, l.String(), fmt.Sprintf(
+					"it cannot apply to %v, of whose peers it knows nothing: leave it out, or serve that address by itself", describe(s))}
+			}
 		}
 	}
-	return ""
+	return nil
+}
+
+type namedList struct {
+	name string
+	*List
+}
+
+// named returns the lists that have words.
+func named(allow, deny *List) (lists []namedList) {
+	for _, l := range []namedList{{"allow", allow}, {"deny", deny}} {
+		if l.List != nil && len(l.words) > 0 {
+			lists = append(lists, l)
+		}
+	}
+	return lists
+}
+
+func describe(s *socket.Socket) string { return s.Kind().String() + ":" + s.Name().String() }
+
+// canMatch reports whether a word can match who comes to a socket: users and
+// groups are known of connections over unix sockets alone, certificates of those
+// with layers, addresses of what the Internet carries.
+func canMatch(word string, s *socket.Socket) bool {
+	if strings.HasPrefix(word, certWord) {
+		return s.Kind().Layers != ""
+	}
+	if strings.HasPrefix(word, "uid:") || strings.HasPrefix(word, "gid:") {
+		return s.Domain() == socket.Unix && s.Type() != socket.Datagram
+	}
+	own, _ := socket.InternetOf(s)
+	return own.IsValid() || s.Kind().Renames()
+}
+
+// SocketsOf returns the sockets of a listener, as far as it shows them.
+func SocketsOf(l Listener) []*socket.Socket {
+	switch l := l.(type) {
+	case *socket.Socket:
+		return []*socket.Socket{l}
+	case interface{ Sockets() []*socket.Socket }:
+		return l.Sockets()
+	}
+	return nil
 }
 
 // String returns the words that the list was made of.
@@ -108,8 +180,13 @@ func (l *List) String() string { return strings.Join(l.words, " ") }
 
 // Contains reports whether an internet name's address is in the list. Other
 // names are not: of a unix peer, the list knows the user and not the name.
-func (l *List) Contains(n socket.Name) bool {
-	ap := n.AddrPort()
+func (l *List) Contains(n socket.Name) bool { return l.containsAddr(n.AddrPort()) }
+
+// ContainsSender is Contains of who sent a message: by its address or, in domains
+// that the Internet carries, by that which it came from there.
+func (l *List) ContainsSender(m *socket.Message) bool { return l.containsAddr(m.Source()) }
+
+func (l *List) containsAddr(ap netip.AddrPort) bool {
 	if !ap.IsValid() {
 		return false
 	}
@@ -118,26 +195,26 @@ func (l *List) Contains(n socket.Name) bool {
 }
 
 // ContainsPeer reports whether the peer of a connected socket is in the list:
-// by the internet address of it or, in domains that are layered over the
-// Internet, of the connection beneath; over a unix socket, by its credentials
-// as the system vouches for them. A peer that has neither, as over vsock, is
-// in no list: Allow turns it away, and Deny does not.
+// by the internet address of it or, in domains that the Internet carries, of what
+// is beneath ([socket.InternetOf]); over a unix socket, by its credentials as the
+// system vouches for them; by the names that a layer has seen proved. A peer that
+// has none of these, as over vsock, is in no list.
 func (l *List) ContainsPeer(c *socket.Socket) bool {
-	for e := socket.Endpoint(c); ; {
-		if peer := e.Peer(); peer.AddrPort().IsValid() {
-			return l.Contains(peer)
-		}
-		layer, ok := socket.As[socket.Layer](e)
-		if !ok {
-			break
-		}
-		e = layer.Lower()
+	if len(l.certs) > 0 && slices.ContainsFunc(socket.FactsOf(c), l.containsCertificate) {
+		return true
+	}
+	if _, peer := socket.InternetOf(c); peer.IsValid() {
+		return l.containsAddr(peer)
 	}
 	if c.Domain() != socket.Unix || len(l.uids)+len(l.gids) == 0 {
 		return false
 	}
 	who, err := socket.PeerCredentials.Get(c.Unwrap())
 	return err == nil && l.containsProcess(who)
+}
+
+func (l *List) containsCertificate(f socket.Fact) bool {
+	return f.Name == socket.CertificateName && slices.ContainsFunc(l.certs, func(name string) bool { return strings.EqualFold(name, f.Value) })
 }
 
 func (l *List) containsProcess(who socket.Credentials) bool {

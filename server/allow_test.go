@@ -69,12 +69,12 @@ func TestListContains(t *testing.T) {
 
 func TestParseListRefuses(t *testing.T) {
 	for word, says := range map[string]string{
-		"":                    "none of",
-		"localhost":           "none of",
-		"10.0.0.0/33":         "none of",
-		"10.0.0.0/":           "none of",
-		"10.0.0":              "none of",
-		"fe80::1%eth0":        "none of",
+		"":                    "must be an address",
+		"localhost":           "must be an address",
+		"10.0.0.0/33":         "must be an address",
+		"10.0.0.0/":           "must be an address",
+		"10.0.0":              "must be an address",
+		"fe80::1%eth0":        "must be an address",
 		"10.0.0.1/8":          "write 10.0.0.0/8",
 		"::ffff:10.0.0.1/104": "write ::ffff:10.0.0.0/104",
 		"uid:":                "number",
@@ -128,21 +128,16 @@ func TestAllowAndDeny(t *testing.T) {
 		{"tcp, nobody allowed", tcp, mustList(t), nil, false},
 		{"tcp, denied", tcp, nil, here, false},
 		{"tcp, allowed and denied", tcp, here, here, false},
-		{"tcp, my user is no address", tcp, me, nil, false},
 		{"unix, no lists", unix, nil, nil, true},
-		{"unix, an address is no user", unix, here, nil, false},
-		{"unix, a denied address is no user", unix, nil, here, true},
 		{"unix, my user", unix, me, nil, true},
 		{"unix, my group", unixSeq, myGroup, nil, true},
 		{"unix, my user denied", unixSeq, nil, me, false},
 		{"unix, another user", unix, other, nil, false},
-		{"memory, without address and user", memory, here, nil, false},
-		{"memory, without address to deny", memory, nil, here, true},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			var log bytes.Buffer
 			l := listen(t, test.kind)
-			r := serve(t, &server.Server{Handler: echo, Drain: -1, Allow: test.allow, Deny: test.deny,
+			r := serve(t, &server.Server{Handler: echoed, Drain: -1, Allow: test.allow, Deny: test.deny,
 				Log: slog.New(slog.NewTextHandler(&log, nil))}, l)
 			c := open(t, test.kind)
 			err := c.Connect(t.Context(), l.Name()) // a reset may be quicker
@@ -158,10 +153,32 @@ func TestAllowAndDeny(t *testing.T) {
 				}
 			}
 			r.wait(t)
-			if told := strings.Contains(log.String(), "turned away"); told == test.served {
+			if told := strings.Contains(log.String(), "rejected"); told == test.served {
 				t.Errorf("the log says:\n%s", &log)
 			}
 		})
+	}
+}
+
+func TestServersRefuseListsThatCannotApply(t *testing.T) {
+	here, me := mustList(t, "127.0.0.0/8"), mustList(t, "uid:0")
+	for _, test := range []struct {
+		kind        socket.Kind
+		allow, deny *server.List
+	}{{tcp, me, nil}, {unix, here, nil}, {unix, nil, here}, {memory, here, nil}, {memory, nil, here}} {
+		s := &server.Server{Handler: echoed, Allow: test.allow, Deny: test.deny}
+		var refused *server.ListError
+		if err := s.Serve(t.Context(), listen(t, test.kind)); !errors.As(err, &refused) {
+			t.Errorf("Serve of %v: %v; want a refusal", test.kind, err)
+		}
+	}
+	{
+		kind := unixDatagram
+		s := &server.Sessions{Handler: echoed, Deny: me}
+		var refused *server.ListError
+		if err := s.Serve(t.Context(), bound(t, kind)); !errors.As(err, &refused) {
+			t.Errorf("Sessions of %v: %v; want a refusal", kind, err)
+		}
 	}
 }
 
@@ -184,24 +201,31 @@ func TestListSeesTheConnectionBeneath(t *testing.T) {
 	}
 }
 
-func TestListUseless(t *testing.T) {
+func TestCheckLists(t *testing.T) {
 	for _, c := range []struct {
 		words, want string
 		kinds       []socket.Kind
 	}{
-		{"uid:0", "uid:0", []socket.Kind{tcp}},
-		{"gid:0", "gid:0", []socket.Kind{tcp, udp, unixDatagram}},
-		{"uid:0", "", []socket.Kind{tcp, unix}},
+		{"uid:0", "allow uid:0", []socket.Kind{tcp}},
+		{"gid:0", "allow gid:0", []socket.Kind{tcp, udp, unixDatagram}},
+		{"uid:0 10.0.0.0/8", "allow uid:0 10.0.0.0/8: it cannot apply to unix-dgram", []socket.Kind{unix, tcp, unixDatagram}},
+		{"uid:0", "allow uid:0: it cannot apply to tcp", []socket.Kind{tcp, unix}},
 		{"uid:0", "", []socket.Kind{unixSeq}},
-		{"10.0.0.0/8", "10.0.0.0/8", []socket.Kind{unix}},
+		{"10.0.0.0/8", "allow 10.0.0.0/8", []socket.Kind{unix}},
 		{"uid:0 10.0.0.0/8", "", []socket.Kind{unix, udp}},
-		{"::1", "", []socket.Kind{memory}},
+		{"::1", "allow ::1", []socket.Kind{memory}},
+		{"", "", []socket.Kind{memory}},
 	} {
-		l, err := server.ParseList(strings.Fields(c.words))
-		if err != nil {
-			t.Fatal(err)
+		l := mustList(t, strings.Fields(c.words)...)
+		var sockets []*socket.Socket
+		for _, k := range c.kinds {
+			sockets = append(sockets, bound(t, k))
 		}
-		if got := l.Useless(c.kinds...); got != c.want {
+		got := ""
+		if err := server.CheckLists(l, nil, sockets...); err != nil {
+			got = err.Error()
+		}
+		if !strings.HasPrefix(got, c.want) || c.want == "" && got != "" {
 			t.Errorf("%s on %v: %q, want %q", c.words, c.kinds, got, c.want)
 		}
 	}

@@ -31,6 +31,27 @@ func (c *connections) init(ctx context.Context, max int) {
 	c.round, c.endRound = context.WithCancel(ctx)
 }
 
+// become makes max another one. What is open stays, be it more.
+func (c *connections) become(max int) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	wasFull := c.full()
+	c.max = max
+	c.turned(wasFull)
+}
+
+// turned is told whether there were no places before something changed.
+func (c *connections) turned(wasFull bool) {
+	switch isFull := c.full(); {
+	case isFull && !wasFull:
+		c.room = make(chan struct{})
+		c.endRound()
+	case wasFull && !isFull:
+		c.round, c.endRound = context.WithCancel(c.ctx)
+		close(c.room)
+	}
+}
+
 func (c *connections) full() bool { return c.max > 0 && len(c.open) >= c.max }
 
 // wait waits, with mu held, until there is a place, and reports whether ctx
@@ -69,10 +90,7 @@ func (c *connections) add(ctx context.Context, s *socket.Socket) bool {
 		return false
 	}
 	c.open[s] = struct{}{}
-	if c.full() {
-		c.room = make(chan struct{})
-		c.endRound()
-	}
+	c.turned(false)
 	return true
 }
 
@@ -81,10 +99,7 @@ func (c *connections) remove(s *socket.Socket) {
 	defer c.mu.Unlock()
 	wasFull := c.full()
 	delete(c.open, s)
-	if wasFull {
-		c.round, c.endRound = context.WithCancel(c.ctx)
-		close(c.room)
-	}
+	c.turned(wasFull)
 }
 
 // abort resets what is open, and returns how many those were.

@@ -42,7 +42,7 @@ func TestOutOfDescriptors(t *testing.T) {
 	defer syscall.Setrlimit(syscall.RLIMIT_NOFILE, &limit)
 
 	log := make(notice, 10)
-	r := serve(t, &server.Server{Handler: echo, Drain: -1, Log: slog.New(slog.NewTextHandler(log, nil))}, l)
+	r := serve(t, &server.Server{Handler: echoed, Drain: -1, Log: slog.New(slog.NewTextHandler(log, nil))}, l)
 	select {
 	case line := <-log:
 		if !strings.Contains(line, "accepting pauses") || !strings.Contains(line, syscall.EMFILE.Error()) {

@@ -10,10 +10,6 @@
 // [Sessions] do the same for sockets without connections: each peer of one gets
 // a socket of its own, for as long as it is not idle.
 //
-// An [Echoer] has handlers to begin with, the lecture's echo server: [Echo]
-// for one connection of any kind, and [EchoDatagrams] for a socket without
-// connections.
-//
 // The package makes no sockets and knows no addresses; whoever calls it binds
 // and listens. It starts no programs either, and joins no two sockets: that is
 // done by packages above it.

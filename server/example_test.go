@@ -7,6 +7,7 @@ import (
 	"log"
 	"net/netip"
 
+	"zocalo/echo"
 	"zocalo/server"
 	"zocalo/socket"
 )
@@ -32,7 +33,7 @@ func ExampleServer() {
 		Drain:    server.DefaultDrain,
 		Handler: func(ctx context.Context, c *socket.Socket) {
 			fmt.Println("connected by", c.Peer().AddrPort().Addr())
-			if err := server.Echo(ctx, c); err != nil {
+			if err := echo.Connection(ctx, c); err != nil {
 				log.Print(err)
 			}
 		},
@@ -75,30 +76,4 @@ func ExampleParseList() {
 	// [::ffff:10.1.2.3]:80 true
 	// 192.0.2.1:80 false
 	// "10.0.0.1/8" has bits beyond its prefix: write 10.0.0.0/8 for all of the network, or 10.0.0.1 for the one address
-}
-
-// Each message of a datagram socket goes back to its sender.
-func ExampleEchoer_EchoDatagrams() {
-	loopback := socket.InetName(netip.MustParseAddrPort("127.0.0.1:0"))
-	s, _ := socket.New(socket.Inet, socket.Datagram, 0)
-	defer s.Close()
-	client, _ := socket.New(socket.Inet, socket.Datagram, 0)
-	defer client.Close()
-	if err := s.Bind(loopback); err != nil {
-		log.Fatal(err)
-	}
-
-	ctx, stop := context.WithCancel(context.Background())
-	defer stop()
-	var echo server.Echoer
-	echo.OnMessage = func(peer socket.Name, size int) { stop() } // after the first
-	client.Connect(ctx, s.Name())
-	client.Write([]byte("one message"))
-	if err := echo.EchoDatagrams(ctx, s); err != nil {
-		log.Fatal(err)
-	}
-	b := make([]byte, 64)
-	n, _ := client.Read(b)
-	fmt.Printf("%s; %+v\n", b[:n], echo.Counts())
-	// Output: one message; {Messages:1 Octets:11 TooLong:0 Unanswered:0}
 }

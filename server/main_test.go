@@ -106,3 +106,10 @@ func pair(t testing.TB, k socket.Kind) (near, far *socket.Socket) {
 	t.Cleanup(func() { far.Close() })
 	return near, far
 }
+
+func sendTo(t testing.TB, s *socket.Socket, peer socket.Name, b []byte) {
+	t.Helper()
+	if _, err := s.Send(&socket.Message{Buffers: [][]byte{b}, Peer: peer}); err != nil {
+		t.Fatal(err)
+	}
+}

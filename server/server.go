@@ -9,6 +9,7 @@ import (
 	"sync"
 	"time"
 
+	"zocalo/internal/pass"
 	"zocalo/socket"
 )
 
@@ -42,11 +43,20 @@ type Server struct {
 	// not caught: it ends the program, as elsewhere in Go.
 	Handler func(ctx context.Context, c *socket.Socket)
 
+	// Begin takes the place of Handler where a connection may go on without a
+	// goroutine of its own: it is served until over is called, which must be once,
+	// also after Begin has returned.
+	Begin func(ctx context.Context, c *socket.Socket, over func())
+
 	// MaxConns bounds the connections served at once by one call of Serve,
 	// over all its listeners; 0 means DefaultMaxConns, negative no bound. At
 	// the bound the server stops accepting, and clients wait in the system's
 	// queue. None is accepted only to be dropped.
 	MaxConns int
+
+	// MaxConnsPerPeer bounds those of a single peer, as [NewPerPeer] says; one
+	// more is reset.
+	MaxConnsPerPeer int
 
 	// Drain is how long open connections may go on once Serve's context has
 	// ended. What is open after it is ended by a reset, so that no peer takes
@@ -55,14 +65,47 @@ type Server struct {
 	Drain time.Duration
 
 	// Allow, if not nil, turns away every peer that is not in it, and Deny
-	// every peer that is. Deny wins. A peer turned away is reset.
+	// every peer that is. Deny wins. A peer turned away is reset. A list that
+	// knows nothing of a listener's peers is refused.
 	Allow, Deny *List
 
 	// Log is told what a person who runs the server wants to know; nil
 	// discards that.
 	Log *slog.Logger
 
-	abortion abortion
+	abort   pass.Abort
+	mu      sync.Mutex // of MaxConns once it serves, and of running
+	running map[*serving]struct{}
+}
+
+// SetMaxConns changes MaxConns, also while it serves. Connections that are open
+// stay, even if they are more.
+func (s *Server) SetMaxConns(n int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.MaxConns = n
+	for r := range s.running {
+		r.conns.become(s.Places())
+	}
+}
+
+// begins makes a call of Serve one of those that SetMaxConns reaches, until ends.
+func (s *Server) begins(r *serving, accepting context.Context) (most int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	most = s.Places()
+	r.conns.init(accepting, most)
+	if s.running == nil {
+		s.running = map[*serving]struct{}{}
+	}
+	s.running[r] = struct{}{}
+	return most
+}
+
+func (s *Server) ends(r *serving) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.running, r)
 }
 
 // Serve accepts connections on all listeners until ctx ends. Then it closes
@@ -88,11 +131,18 @@ func (s *Server) Serve(ctx context.Context, listeners ...Listener) error {
 	handling, end := context.WithCancel(context.WithoutCancel(ctx))
 	defer end()
 	r.handling = handling
-	r.conns.init(accepting, s.maxConns())
+	most := s.begins(r, accepting)
+	defer s.ends(r)
+	var sockets []*socket.Socket
+	for _, l := range listeners {
+		sockets = append(sockets, SocketsOf(l)...)
+	}
+	r.perPeer = NewPerPeer(s.MaxConnsPerPeer, most, sockets...)
 
 	failed := make(chan error, len(listeners))
 	var loops sync.WaitGroup
 	for _, l := range listeners {
+		r.screen(accepting, l)
 		loops.Go(func() {
 			if err := r.accept(accepting, l); err != nil {
 				failed <- fmt.Errorf("listener %v failed, and serving ended: %w", l.Name(), err)
@@ -102,7 +152,7 @@ func (s *Server) Serve(ctx context.Context, listeners ...Listener) error {
 	}
 	select {
 	case <-accepting.Done():
-	case <-s.abortion.done():
+	case <-s.abort.Done():
 		stop()
 	}
 	r.close(listeners)
@@ -122,19 +172,28 @@ func (s *Server) Serve(ctx context.Context, listeners ...Listener) error {
 // Abort ends Serve without the time to drain: for the second signal of an
 // impatient user. It does not wait for Serve to return. The server cannot
 // serve again.
-func (s *Server) Abort() { s.abortion.abort() }
+func (s *Server) Abort() { s.abort.Now() }
+
+// Aborted returns a channel that is closed once Abort was called.
+func (s *Server) Aborted() <-chan struct{} { return s.abort.Done() }
 
 func (s *Server) check(listeners []Listener) error {
 	switch {
-	case s.Handler == nil:
+	case s.Handler == nil && s.Begin == nil:
 		return errors.New("serve: the server has no Handler: set one")
 	case len(listeners) == 0:
 		return errors.New("serve: no listener was given: give at least one")
 	}
+	for _, l := range listeners {
+		if err := ListsApply(s.Allow, s.Deny, SocketsOf(l)...); err != nil {
+			return err
+		}
+	}
 	return nil
 }
 
-func (s *Server) maxConns() int {
+// Places returns how many connections may be open at once: MaxConns, or its default.
+func (s *Server) Places() int {
 	if s.MaxConns == 0 {
 		return DefaultMaxConns
 	}
@@ -147,42 +206,56 @@ type serving struct {
 	log      *slog.Logger
 	handling context.Context // of the handlers
 	conns    connections
+	perPeer  *PerPeer
 	handlers sync.WaitGroup
 	shortage Shortage
 }
 
 // serve starts the handler of an admitted connection.
-func (r *serving) serve(c *socket.Socket) {
-	r.handlers.Go(func() {
-		defer r.conns.remove(c)
-		defer c.Close()
+func (r *serving) serve(c *socket.Socket, peer *Peer) {
+	r.handlers.Add(1)
+	over := func() {
+		c.Close()
+		r.conns.remove(c)
+		r.perPeer.Leave(peer)
+		r.handlers.Done()
+	}
+	go func() {
+		if r.Begin != nil {
+			r.Begin(r.handling, c, over)
+			return
+		}
+		defer over()
 		r.Handler(r.handling, c)
-	})
+	}()
 }
 
 // drain waits for the handlers as long as Drain allows, then ends the
 // connections that are left. Nothing is accepted any more.
 func (r *serving) drain() {
+	r.LetFinish(closedAfter(r.handlers.Wait), r.conns.abort)
+}
+
+// LetFinish gives what is open the time Drain, or until Abort, to end by itself,
+// which done tells of, and then has the rest reset. reset returns how many
+// connections that were.
+func (s *Server) LetFinish(done <-chan struct{}, reset func() int) {
+	if pass.Drain(s.Drain, done, &s.abort) {
+		return
+	}
+	if n := reset(); n > 0 {
+		logger(s.Log).Warn("connections were reset, since the server ends", "connections", n, "drain", s.Drain)
+	}
+}
+
+// closedAfter returns a channel that is closed when wait has returned.
+func closedAfter(wait func()) <-chan struct{} {
 	done := make(chan struct{})
 	go func() {
-		r.handlers.Wait()
-		close(done)
+		defer close(done)
+		wait()
 	}()
-	var over <-chan time.Time
-	if r.Drain >= 0 {
-		timer := time.NewTimer(r.Drain)
-		defer timer.Stop()
-		over = timer.C
-	}
-	select {
-	case <-done:
-		return
-	case <-over:
-	case <-r.abortion.done():
-	}
-	if n := r.conns.abort(); n > 0 {
-		r.log.Warn("connections were reset, since the server ends", "connections", n, "drain", r.Drain)
-	}
+	return done
 }
 
 func (r *serving) close(listeners []Listener) {

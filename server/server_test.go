@@ -15,6 +15,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"zocalo/echo"
 	"zocalo/server"
 	"zocalo/socket"
 )
@@ -41,7 +42,7 @@ func (r *running) wait(t testing.TB) {
 	}
 }
 
-func echo(ctx context.Context, c *socket.Socket) { server.Echo(ctx, c) }
+func echoed(ctx context.Context, c *socket.Socket) { echo.Connection(ctx, c) }
 
 // exchange sends text and expects it back.
 func exchange(t testing.TB, c *socket.Socket, text string) {
@@ -61,7 +62,7 @@ func TestServeListenersOfManyDomains(t *testing.T) {
 	for _, k := range kinds {
 		listeners = append(listeners, listen(t, k))
 	}
-	r := serve(t, &server.Server{Handler: echo, Drain: -1}, listeners...)
+	r := serve(t, &server.Server{Handler: echoed, Drain: -1}, listeners...)
 	for i, k := range kinds {
 		for range 3 {
 			c := dial(t, k, listeners[i].Name())
@@ -112,7 +113,7 @@ func TestMaxConnsStopsAccepting(t *testing.T) {
 						t.Errorf("%d connections are served at once; the bound is %d", n, test.max)
 					}
 					defer served.Add(-1)
-					server.Echo(ctx, c)
+					echo.Connection(ctx, c)
 				}}
 				r := serve(t, s, listeners...)
 				// One after another, so that no two are accepted at once.
@@ -158,7 +159,7 @@ func TestMaxConnsHoldsWhenListenersRace(t *testing.T) {
 			most.Store(n)
 		}
 		defer served.Add(-1)
-		server.Echo(ctx, c)
+		echo.Connection(ctx, c)
 	}}
 	listeners := []server.Listener{listen(t, memory), listen(t, memory), listen(t, memory)}
 	r := serve(t, s, listeners...)
@@ -191,7 +192,7 @@ func TestMaxConnsHoldsWhenListenersRace(t *testing.T) {
 func TestDrainLetsConnectionsFinish(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := listen(t, memory)
-		r := serve(t, &server.Server{Handler: echo, Drain: time.Minute}, l)
+		r := serve(t, &server.Server{Handler: echoed, Drain: time.Minute}, l)
 		c := dial(t, memory, l.Name())
 		exchange(t, c, "before")
 		start := time.Now()
@@ -248,7 +249,7 @@ func TestAbort(t *testing.T) {
 	for _, stopFirst := range []bool{true, false} {
 		synctest.Test(t, func(t *testing.T) {
 			l := listen(t, memory)
-			s := &server.Server{Handler: echo, Drain: -1}
+			s := &server.Server{Handler: echoed, Drain: -1}
 			r := serve(t, s, l)
 			c := dial(t, memory, l.Name())
 			exchange(t, c, "x")
@@ -397,7 +398,7 @@ func TestShortageIsSaidOnceAnEpisode(t *testing.T) {
 func TestStopDuringPause(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		start := time.Now()
-		r := serve(t, &server.Server{Handler: echo}, newScript(repeat(syscall.EMFILE, 100)...))
+		r := serve(t, &server.Server{Handler: echoed}, newScript(repeat(syscall.EMFILE, 100)...))
 		time.Sleep(5500 * time.Millisecond) // in the middle of a pause of one second
 		r.wait(t)
 		if took := time.Since(start); took != 5500*time.Millisecond {
@@ -409,7 +410,7 @@ func TestStopDuringPause(t *testing.T) {
 func TestListenerThatFails(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		good, bad := listen(t, memory), newScript()
-		r := serve(t, &server.Server{Handler: echo, Drain: time.Minute}, good, bad)
+		r := serve(t, &server.Server{Handler: echoed, Drain: time.Minute}, good, bad)
 		c := dial(t, memory, good.Name())
 		exchange(t, c, "before")
 		bad.Close()
@@ -434,7 +435,7 @@ func TestServeRefusesToBegin(t *testing.T) {
 	if _, err := l.Accept(t.Context()); !errors.Is(err, net.ErrClosed) {
 		t.Errorf("the listener: %v; want net.ErrClosed", err)
 	}
-	if err := (&server.Server{Handler: echo}).Serve(t.Context()); err == nil || !strings.Contains(err.Error(), "listener") {
+	if err := (&server.Server{Handler: echoed}).Serve(t.Context()); err == nil || !strings.Contains(err.Error(), "listener") {
 		t.Errorf("without a listener: %v", err)
 	}
 }
@@ -465,7 +466,7 @@ func TestHandlerContextKeepsValues(t *testing.T) {
 // A clean stop is never taken for a failure of a listener that it closed.
 func TestStopIsClean(t *testing.T) {
 	for range 200 {
-		r := serve(t, &server.Server{Handler: echo}, listen(t, tcp), listen(t, tcp), listen(t, tcp))
+		r := serve(t, &server.Server{Handler: echoed}, listen(t, tcp), listen(t, tcp), listen(t, tcp))
 		r.wait(t)
 	}
 }

@@ -1,23 +1,27 @@
 package server
 
 import (
-	"container/list"
 	"context"
 	"errors"
 	"log/slog"
 	"net"
+	"net/netip"
 	"sync"
 	"sync/atomic"
 	"time"
 
+	"zocalo/internal/pass"
 	"zocalo/socket"
 )
 
 // The bounds of [Sessions] where its fields do not say.
 const (
 	DefaultIdle         = time.Minute
-	DefaultMaxSessions  = 1024
-	DefaultSessionQueue = 64 << 10 // octets
+	DefaultMaxSessions  = pass.DefaultMaxSessions
+	DefaultSessionQueue = 64 << 10 // bytes
+	// DefaultMaxMessage is that of a message, in bytes: more than Linux's buffers
+	// let through unless enlarged (212992), and than any datagram of the Internet has.
+	DefaultMaxMessage = 256 << 10
 )
 
 // Sessions gives each peer of a socket without connections to a handler, as a
@@ -29,8 +33,13 @@ const (
 // socket reads. All sessions send through the one socket beneath, so a peer
 // sees one name; the socket of a session has no descriptor. A session that
 // ends, for idleness or to make room, reads io.EOF; a later message of the
-// same peer begins another. Since they share the send buffer too, the unread
-// answers of a unix peer that does not read may fill it for all.
+// same peer begins another. Answers leave by the address that the peer sent to,
+// which is the name of the session's socket. Peers without a name, as unbound
+// unix sockets, share a session: they are heard, and what is written to them is
+// dropped and counted. Where the kind loses nothing, such as unix, a write waits
+// while the peer does not read; elsewhere what a peer does not take is dropped and
+// counted. The unread answers of a unix peer that is connected fill the send buffer
+// that all share: then all wait.
 type Sessions struct {
 	// Handler serves one session, in a goroutine of its own, and c is closed
 	// when it returns. ctx is as that of [Server.Handler].
@@ -40,18 +49,29 @@ type Sessions struct {
 	// means DefaultIdle, negative never.
 	Idle time.Duration
 
+	// Together gives all peers to one session: its socket hears everybody as
+	// messages come, writes to whom it has heard last, and is a
+	// [socket.Hearer].
+	Together bool
+
 	// Max bounds the sessions; 0 or less means DefaultMaxSessions. A peer
 	// beyond it takes the place of the session that was idle longest. The
 	// handler of that one may take its time to return; when there are Max such
 	// handlers, messages of new peers are dropped.
 	Max int
 
-	// Queue bounds the octets that wait to be read by one handler, with 4 for
-	// each message; 0 or less means DefaultSessionQueue. What comes beyond
-	// it is dropped and counted, except that one message always has room.
+	// MaxPerPeer bounds those of a single peer, whatever ports it sends from, as
+	// [NewPerPeer] says of connections. One more takes the place of that of the
+	// same peer which was idle longest.
+	MaxPerPeer int
+
+	// Queue bounds the bytes that wait to be read by one handler, with 8 for
+	// each message; 0 or less means DefaultSessionQueue. What comes beyond it
+	// waits where the kind loses nothing, as unix, so that all senders do; else it
+	// is dropped and counted. One message always has room.
 	Queue int
 
-	// MaxMessage is the longest message in octets; 0 or less means
+	// MaxMessage is the longest message in bytes; 0 or less means
 	// DefaultMaxMessage. Longer ones are dropped and counted.
 	MaxMessage int
 
@@ -61,24 +81,25 @@ type Sessions struct {
 	Drain time.Duration
 
 	// Allow, if not nil, drops the messages of peers that are not in it, and
-	// Deny those of peers that are. Only names are looked at, see
-	// [List.Contains].
+	// Deny those of peers that are; see [List.ContainsSender].
 	Allow, Deny *List
 
 	// Log is told what a person who runs the server wants to know; nil
 	// discards that.
 	Log *slog.Logger
 
-	abortion abortion
-	dropped  atomic.Int64
+	abort   pass.Abort
+	dropped atomic.Int64
+	most    atomic.Int64 // of SetMax
 }
 
 // Dropped returns how many messages were not given to a handler, or not taken
-// by their peer, for the bounds of Sessions.
+// by their peer, for the bounds of Sessions, or which the system dropped while a
+// socket's receive buffer was full, as far as it has told.
 func (s *Sessions) Dropped() int64 { return s.dropped.Load() }
 
 // Abort is [Server.Abort].
-func (s *Sessions) Abort() { s.abortion.abort() }
+func (s *Sessions) Abort() { s.abort.Now() }
 
 // Serve serves the peers of the sockets, which are bound and not connected,
 // until ctx ends. Then it begins no session any more, lets those that are open
@@ -99,18 +120,25 @@ func (s *Sessions) Serve(ctx context.Context, sockets ...*socket.Socket) error {
 	case len(sockets) == 0:
 		return errors.New("serve: no socket was given: give at least one")
 	}
+	if err := ListsApply(s.Allow, s.Deny, sockets...); err != nil {
+		return err
+	}
 	startPoller()
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
 	handling, end := context.WithCancel(context.WithoutCancel(ctx))
 	defer end()
-	t := &sessionTable{Sessions: s, log: logger(s.Log), handling: handling, open: map[sessionKey]*session{}}
+	t := &sessionTable{Sessions: s, log: logger(s.Log), handling: handling, open: map[sessionKey]*session{}, began: time.Now(),
+		recent: pass.Recent[*session]{Max: s.max(), MaxPerPeer: MostPerPeer(s.MaxPerPeer, s.max(), sockets...)}}
 
 	failed := make(chan error, len(sockets))
 	var loops sync.WaitGroup
 	for _, c := range sockets {
+		socket.AnswerAsAsked(c, c.Name())
+		socket.ReceiveDropped.Set(c, true) // or what the system drops is not known
 		loops.Go(func() {
-			if err := t.receive(&sessionSocket{Socket: c}); err != nil {
+			waits := c.Properties().Reliable
+			if err := t.receive(&sessionSocket{Socket: c, waits: waits, answers: AnswerTime{Again: waits}}); err != nil {
 				failed <- err
 				stop()
 			}
@@ -118,16 +146,16 @@ func (s *Sessions) Serve(ctx context.Context, sockets ...*socket.Socket) error {
 	}
 	select {
 	case <-ctx.Done():
-	case <-s.abortion.done():
+	case <-s.abort.Done():
 	}
 	t.close()
-	t.drain()
+	pass.Drain(s.Drain, closedAfter(t.handlers.Wait), &s.abort)
 	t.over.Store(true)
 	t.endAll()
 	end()
 	t.handlers.Wait()
 	for _, c := range sockets {
-		c.SetReadDeadline(past)
+		c.SetReadDeadline(time.Unix(1, 0))
 	}
 	loops.Wait()
 	select {
@@ -146,36 +174,70 @@ type sessionTable struct {
 	handlers sync.WaitGroup
 	over     atomic.Bool // nothing is received any more
 
-	turnedAway, crowded, lossy, shortage episode
+	trouble pass.Trouble
 
 	mu     sync.Mutex
 	closed bool // no session begins any more
 	open   map[sessionKey]*session
-	recent list.List // of *session, the one that was idle longest last
+	recent pass.Recent[*session]
+	began  time.Time // to which the times of recent refer
 	ending int       // handlers not returned, of sessions that are not in open any more
 	timer  *time.Timer
 	timed  bool // timer will call expire
 }
 
+// sessionKey tells sessions apart: a peer that asks several addresses of ours has
+// one with each.
 type sessionKey struct {
 	socket *sessionSocket
+	peer   socket.Name    // the zero Name for all who have none
+	local  netip.Addr     // that the peer sends to, where the socket has several
+	via    netip.AddrPort // another there that takes the name of the peer has another session
+}
+
+// A sender is who sent a message, and where it came in.
+type sender struct {
+	socket *sessionSocket
 	peer   socket.Name
+	via    netip.AddrPort    // see socket.Message
+	at     socket.PacketInfo // where answers leave
+}
+
+// source is where on the Internet the message came from.
+func (s *sender) source() netip.AddrPort {
+	if a := s.peer.AddrPort(); a.IsValid() {
+		return a
+	}
+	return s.via
+}
+
+func (t *sessionTable) key(from sender) sessionKey {
+	if t.Together {
+		return sessionKey{}
+	}
+	return sessionKey{from.socket, from.peer, from.at.Local, from.via}
 }
 
 // receive gives the messages of one socket to their sessions.
 func (t *sessionTable) receive(from *sessionSocket) error {
+	own := from.Name()
 	memory := make([]byte, t.maxMessage())
 	var m socket.Message
-	var again retry
+	var again Retry
+	var lost uint32 // as the system told last
 	for {
 		m.SetData(memory)
 		m.Flags = 0
 		err := from.Receive(&m)
+		if m.Ancillary.Present&socket.HasDropped != 0 {
+			t.overflowed(own, m.Ancillary.Dropped-lost)
+			lost = m.Ancillary.Dropped
+		}
 		switch {
 		case t.over.Load():
 			return nil
 		case err == nil:
-			again.reset()
+			again.Reset()
 		case errors.Is(err, socket.ErrDescriptorsRefused):
 			t.drop("descriptors came with it, which a session cannot take", m.Peer)
 			continue
@@ -184,77 +246,90 @@ func (t *sessionTable) receive(from *sessionSocket) error {
 			continue
 		case errors.Is(err, net.ErrClosed):
 			return err
-		case again.after(t.handling, err, t.short):
+		case again.After(t.handling, err, t.short):
 			continue
 		default:
 			return err
 		}
-		if unnamed(m.Peer) {
-			t.drop("its sender has no name to answer to", m.Peer)
+		var at socket.PacketInfo
+		if m.Ancillary.Present&socket.HasPacketInfo != 0 {
+			at = m.Ancillary.PacketInfo.Answer()
+		}
+		if socket.IsOwn(own, m.Peer) {
+			t.drop(ErrOwn.Error(), m.Peer)
 			continue
 		}
-		t.deliver(sessionKey{from, m.Peer}, memory[:m.N])
+		t.deliver(sender{from, m.Peer, m.Via, at}, memory[:m.N])
 	}
 }
 
 // deliver gives a message to its peer's session.
-func (t *sessionTable) deliver(key sessionKey, data []byte) {
+func (t *sessionTable) deliver(from sender, data []byte) {
 	for over := true; over; { // a session that ended meanwhile is not in the table any more
-		s := t.session(key)
+		s := t.session(from)
 		if s == nil {
 			return
 		}
 		var queued bool
-		if queued, over = s.put(data); !queued && !over {
-			t.drop("the session's queue is full", key.peer)
+		if queued, over = s.put(data, from); !queued && !over {
+			t.drop("the session's queue is full", from.peer)
 		}
 	}
 }
 
 func (t *sessionTable) short(err error) {
-	if t.shortage.begins() {
+	if t.trouble.Begins("receiving", time.Now()) {
 		t.log.Warn("receiving pauses until the system has memory again", "error", err)
 	}
 }
 
 // session returns the session of a peer, which it begins if there is none; nil
 // where the message is to be dropped.
-func (t *sessionTable) session(key sessionKey) *session {
+func (t *sessionTable) session(from sender) *session {
+	key := t.key(from)
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if s := t.open[key]; s != nil {
+	s := t.open[key]
+	if s != nil && !t.Together {
 		t.touch(s)
 		return s
 	}
-	why := refusal(t.Allow, t.Deny, func(l *List) bool { return l.Contains(key.peer) })
+	why := refusal(t.Allow, t.Deny, func(l *List) bool { return l.containsAddr(from.source()) })
 	switch {
-	case t.closed:
+	case t.closed && s == nil:
 		return nil
 	case why != "":
 		t.dropped.Add(1)
-		if t.turnedAway.begins() {
-			t.log.Info("a peer was turned away; others are not named", "peer", key.peer, "reason", why)
+		if t.trouble.Begins("turned away", time.Now()) {
+			t.log.Info("peer rejected; others are not named", "peer", from.peer, "reason", why)
 		}
 		return nil
-	case len(t.open) >= t.max():
-		if t.crowded.begins() {
+	case s != nil:
+		t.touch(s)
+		return s
+	case t.ending >= t.max():
+		t.drop("as many sessions that are over as may be are not done yet", from.peer)
+		return nil
+	}
+	var addr netip.Addr
+	if !t.Together {
+		addr = PeerAddr(from.source().Addr())
+	}
+	t.recent.Max = t.max() // which may have changed
+	if x := t.recent.GivesWay(addr); x != nil {
+		if t.recent.Crowded() && t.trouble.Begins("crowded", time.Now()) {
 			t.log.Warn("as many sessions are open as may be: new ones take the place of those that were idle longest", "sessions", len(t.open))
 		}
-		if t.ending >= t.max() {
-			t.dropped.Add(1)
-			return nil
-		}
-		t.end(t.recent.Back().Value.(*session), "another made it give way")
+		t.end(x.Session, "another made it give way")
 	}
-	return t.begin(key)
+	return t.begin(key, from, addr)
 }
 
 // begin makes a session and starts its handler. The caller holds mu.
-func (t *sessionTable) begin(key sessionKey) *session {
-	s := newSession(t, key)
+func (t *sessionTable) begin(key sessionKey, from sender, addr netip.Addr) *session {
+	s := newSession(t, key, from)
 	t.open[key] = s
-	s.place = t.recent.PushFront(s)
-	s.last = time.Now()
+	t.recent.Add(&s.place, addr, time.Since(t.began))
 	if idle := t.idle(); idle > 0 && !t.timed {
 		t.timed = true
 		if t.timer == nil {
@@ -263,9 +338,9 @@ func (t *sessionTable) begin(key sessionKey) *session {
 			t.timer.Reset(idle)
 		}
 	}
-	t.log.Debug("a session begins", "peer", key.peer)
+	t.log.Debug("a session begins", "peer", from.peer)
 	t.handlers.Go(func() {
-		c := socket.Wrap(s, key.socket.Kind())
+		c := socket.Wrap(s, from.socket.Kind())
 		defer t.remove()
 		defer c.Close()
 		t.Handler(t.handling, c)
@@ -275,9 +350,8 @@ func (t *sessionTable) begin(key sessionKey) *session {
 
 // touch notes that something passed. The caller holds mu.
 func (t *sessionTable) touch(s *session) {
-	if s.place != nil {
-		s.last = time.Now()
-		t.recent.MoveToFront(s.place)
+	if !s.out {
+		t.recent.Touch(&s.place, time.Since(t.began))
 	}
 }
 
@@ -289,15 +363,15 @@ func (t *sessionTable) passed(s *session) {
 
 // end takes a session out, and makes it read io.EOF. The caller holds mu.
 func (t *sessionTable) end(s *session, why string) {
-	t.log.Debug("a session ends", "peer", s.key.peer, "reason", why)
+	t.log.Debug("a session ends", "peer", s.Peer(), "reason", why)
 	t.takeOut(s)
 	s.end()
 }
 
 func (t *sessionTable) takeOut(s *session) {
 	delete(t.open, s.key)
-	t.recent.Remove(s.place)
-	s.place = nil
+	t.recent.Remove(&s.place)
+	s.out = true
 	t.ending++
 }
 
@@ -306,8 +380,8 @@ func (t *sessionTable) takeOut(s *session) {
 func (t *sessionTable) leave(s *session) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if s.place != nil {
-		t.log.Debug("a session ends", "peer", s.key.peer, "reason", "its handler is done")
+	if !s.out {
+		t.log.Debug("a session ends", "peer", s.Peer(), "reason", "its handler is done")
 		t.takeOut(s)
 	}
 }
@@ -323,19 +397,12 @@ func (t *sessionTable) remove() {
 func (t *sessionTable) expire() {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.timed = false
-	for {
-		last := t.recent.Back()
-		if last == nil {
-			return
-		}
-		s := last.Value.(*session)
-		if left := t.idle() - time.Since(s.last); left > 0 {
-			t.timer.Reset(left)
-			t.timed = true
-			return
-		}
-		t.end(s, "idle")
+	x, in := t.recent.Idle(time.Since(t.began), t.idle())
+	for ; x != nil; x, in = t.recent.Idle(time.Since(t.began), t.idle()) {
+		t.end(x.Session, "idle")
+	}
+	if t.timed = in > 0; t.timed {
+		t.timer.Reset(in)
 	}
 }
 
@@ -344,26 +411,6 @@ func (t *sessionTable) close() {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.closed = true
-}
-
-// drain waits for the handlers as long as Drain allows.
-func (t *sessionTable) drain() {
-	done := make(chan struct{})
-	go func() {
-		t.handlers.Wait()
-		close(done)
-	}()
-	var over <-chan time.Time
-	if t.Drain >= 0 {
-		timer := time.NewTimer(t.Drain)
-		defer timer.Stop()
-		over = timer.C
-	}
-	select {
-	case <-done:
-	case <-over:
-	case <-t.abortion.done():
-	}
 }
 
 func (t *sessionTable) endAll() {
@@ -380,8 +427,17 @@ func (t *sessionTable) endAll() {
 // drop counts a message that goes nowhere.
 func (t *sessionTable) drop(why string, peer socket.Name) {
 	t.dropped.Add(1)
-	if t.lossy.begins() {
+	if t.trouble.Begins("dropped", time.Now()) {
 		t.log.Warn("a message was dropped; further ones are counted only", "peer", peer, "reason", why)
+	}
+}
+
+// overflowed counts messages for which a socket had no room.
+func (t *sessionTable) overflowed(own socket.Name, n uint32) {
+	t.dropped.Add(int64(n))
+	if n > 0 && t.trouble.Begins("overflow", time.Now()) {
+		t.log.Warn("the system dropped messages, since they came faster than they were read: a greater receive buffer (rcvbuf=) holds longer bursts",
+			"socket", own, "messages", n)
 	}
 }
 
@@ -393,11 +449,17 @@ func (s *Sessions) idle() time.Duration {
 }
 
 func (s *Sessions) max() int {
+	if most := s.most.Load(); most > 0 {
+		return int(most)
+	}
 	if s.Max <= 0 {
 		return DefaultMaxSessions
 	}
 	return s.Max
 }
+
+// SetMax changes Max, also while it serves. It ends no session.
+func (s *Sessions) SetMax(n int) { s.most.Store(int64(n)) }
 
 func (s *Sessions) queue() int {
 	if s.Queue <= 0 {

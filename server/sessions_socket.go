@@ -1,41 +1,45 @@
 package server
 
 import (
-	"container/list"
-	"encoding/binary"
+	"context"
 	"errors"
 	"io"
-	"net"
 	"os"
 	"sync"
 	"time"
 
+	"zocalo/internal/pass"
 	"zocalo/socket"
+	"zocalo/socket/wait"
 )
 
 // sessionSocket is the socket beneath many sessions, which take turns to send.
 type sessionSocket struct {
 	*socket.Socket
+	waits bool // the kind loses nothing: who sends waits until it is read
 
 	mu      sync.Mutex
 	m       socket.Message
-	answers answerTime
+	answers AnswerTime
 }
 
-// send sends a message to a peer. One that does not read, as a unix datagram
-// socket may, gets as little time as with [EchoDatagrams], and then
-// os.ErrDeadlineExceeded.
-func (s *sessionSocket) send(buffers [][]byte, peer socket.Name) (int, error) {
+// send sends a message to a peer. One that does not read, such as a unix datagram
+// socket, gets as little time as [AnswerTime] says, since all others wait for that
+// long, and then it is os.ErrDeadlineExceeded.
+func (s *sessionSocket) send(buffers [][]byte, peer socket.Name, from socket.PacketInfo) (int, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if err := s.answers.begin(s.Socket, peer); err != nil {
+	if err := s.answers.Begin(s.Socket, peer); err != nil {
 		return 0, err
 	}
 	s.m.Buffers = append(s.m.Buffers[:0], buffers...)
-	s.m.Peer = peer
+	s.m.Peer, s.m.Ancillary.PacketInfo, s.m.Ancillary.Present = peer, from, 0
+	if from != (socket.PacketInfo{}) {
+		s.m.Ancillary.Present = socket.HasPacketInfo
+	}
 	n, err := s.Send(&s.m)
 	clear(s.m.Buffers)
-	s.answers.end(peer, err)
+	s.answers.End(peer, err)
 	return n, err
 }
 
@@ -45,107 +49,161 @@ type session struct {
 	key   sessionKey
 
 	// Guarded by the table's mu.
-	place *list.Element // in recent; nil once taken out
-	last  time.Time     // when something passed
+	place pass.Entry[*session] // in recent
+	out   bool                 // of the table
 
-	mu       sync.Mutex
-	changed  sync.Cond // of all below, for those who wait to read
-	queue    messageQueue
-	ended    bool // no more comes after what is in the queue
-	closed   bool
-	deadline [2]time.Time // of reading and writing
-	timer    *time.Timer  // of the deadline of reading
+	wait.Life
+	came wait.Bell     // there is something to read, or nothing more
+	room wait.Bell     // in queue
+	over chan struct{} // closed when ended is set
+
+	mu       sync.Mutex // of all below
+	queue    pass.Queue
+	senders  []sender // of what is in queue, with Together
+	to       sender   // whom writes go to
+	answered bool     // since the last message came
+	repeat   repeat   // of messages in answer to ours
+	ended    bool     // no more comes after what is in the queue
 
 	one     [1][]byte // the buffer of Write, guarded by sending
 	sending sync.Mutex
 }
 
-func newSession(t *sessionTable, key sessionKey) *session {
-	s := &session{table: t, key: key}
-	s.changed.L = &s.mu
+func newSession(t *sessionTable, key sessionKey, from sender) *session {
+	s := &session{table: t, key: key, to: from, over: make(chan struct{}), came: wait.NewBell(), room: wait.NewBell()}
+	s.Init()
+	s.place.Session = s
 	return s
 }
 
-// put queues a message where there is room, unless the session is over.
-func (s *session) put(data []byte) (queued, over bool) {
+// put queues a message where there is room, unless the session is over. Where the
+// kind lets senders wait, it waits for room.
+func (s *session) put(data []byte, from sender) (queued, over bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.ended || s.closed {
+	if s.ended {
 		return false, true
 	}
-	queued = s.queue.put(data, s.table.queue())
-	s.changed.Signal()
+	if s.answered && s.repeat.ends(data, time.Now()) {
+		s.table.drop(ErrRound.Error(), from.peer)
+		return true, false
+	}
+	s.answered = false
+	for queued = s.hasRoom(data); !queued && from.socket.waits; queued = s.hasRoom(data) {
+		s.mu.Unlock() // and so do the senders wait, once the socket's own queue is full
+		select {
+		case <-s.room:
+		case <-s.over:
+		}
+		if s.mu.Lock(); s.ended {
+			return false, true
+		}
+	}
+	if queued {
+		s.queue.Put(data, 0)
+		if s.table.Together {
+			s.senders = append(s.senders, from)
+		}
+		s.came.Ring()
+	}
 	return queued, false
+}
+
+// hasRoom reports whether a message may wait. An empty queue takes any one.
+func (s *session) hasRoom(data []byte) bool {
+	return s.queue.Empty() || s.queue.Size()+pass.QueueHeader+len(data) <= s.table.queue()
 }
 
 // end makes the reader see the end once it has read what waits.
 func (s *session) end() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.ended = true
-	s.changed.Broadcast()
-}
-
-// wait waits, with mu held, until a message waits.
-func (s *session) wait() error {
-	for {
-		switch {
-		case s.closed:
-			return net.ErrClosed
-		case passed(s.deadline[socket.Read]):
-			return os.ErrDeadlineExceeded
-		case !s.queue.empty():
-			return nil
-		case s.ended:
-			return io.EOF
-		}
-		s.changed.Wait()
+	if !s.ended {
+		s.ended = true
+		close(s.over)
+		s.came.Ring()
 	}
 }
 
+// Over returns a channel that is closed when the session of a socket that
+// [Sessions] has made is over, though there may be messages in it to read.
+func Over(c *socket.Socket) <-chan struct{} {
+	s, _ := socket.As[*session](c)
+	return s.over
+}
+
+// wait waits until a message waits, and calls take, which may take it, with mu held.
+func (s *session) wait(take func() error) error {
+	l := s.ReadLimits(context.Background())
+	return l.Await(s.came, "read", func() (ready bool, err error) {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		switch {
+		case !s.queue.Empty():
+			err = take()
+		case s.ended:
+			err = io.EOF
+		default:
+			return false, nil
+		}
+		if s.ended || !s.queue.Empty() {
+			s.came.Ring() // for the next
+		}
+		return true, err
+	})
+}
+
+// take takes the first message of a queue that is not empty, and lets put have its
+// room. The caller holds mu.
+func (s *session) take() []byte {
+	s.room.Ring()
+	if len(s.senders) > 0 {
+		s.to = s.senders[0]
+		s.senders = s.senders[1:]
+	}
+	for message := range s.queue.All {
+		s.queue.Take(1, 0)
+		return message
+	}
+	return nil
+}
+
+// Sender implements socket.Hearer.
+func (s *session) Sender() socket.Name { return s.Peer() }
+
 // WaitRead implements socket.ReadWaiter.
 func (s *session) WaitRead() error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if err := s.wait(); err != io.EOF {
+	if err := s.wait(func() error { return nil }); err != io.EOF {
 		return err
 	}
 	return nil
 }
 
-func passed(deadline time.Time) bool { return !deadline.IsZero() && !time.Now().Before(deadline) }
-
-func (s *session) Read(b []byte) (int, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if err := s.wait(); err != nil {
-		return 0, err
-	}
-	message := s.queue.get()
-	n := copy(b, message)
-	if n < len(message) {
-		return n, socket.ErrTruncated
-	}
-	return n, nil
+func (s *session) Read(b []byte) (n int, err error) {
+	err = s.wait(func() error {
+		message := s.take()
+		if n = copy(b, message); n < len(message) {
+			return socket.ErrTruncated
+		}
+		return nil
+	})
+	return n, err
 }
 
 // Receive implements socket.Messenger.
 func (s *session) Receive(m *socket.Message) error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if err := s.wait(); err != nil {
-		return err
-	}
-	message := s.queue.get()
-	m.N, m.Size, m.Peer, m.Flags, m.SegmentSize, m.Ancillary.Present = 0, len(message), s.key.peer, 0, 0, 0
-	for _, b := range m.Buffers {
-		m.N += copy(b, message[m.N:])
-	}
-	if m.N < m.Size {
-		m.Flags = socket.Truncated
-		return socket.ErrTruncated
-	}
-	return nil
+	return s.wait(func() error {
+		message := s.take()
+		m.N, m.Size, m.Peer, m.Flags, m.SegmentSize, m.Ancillary.Present = 0, len(message), s.to.peer, 0, 0, 0
+		for _, b := range m.Buffers {
+			m.N += copy(b, message[m.N:])
+		}
+		if m.N < m.Size {
+			m.Flags = socket.Truncated
+			return socket.ErrTruncated
+		}
+		return nil
+	})
 }
 
 func (s *session) Write(b []byte) (int, error) {
@@ -162,7 +220,7 @@ func (s *session) Send(m *socket.Message) (int, error) {
 	if m.Ancillary.Present != 0 || m.SegmentSize > 0 {
 		return 0, &socket.UnsupportedError{Feature: "sending more than data in a session"}
 	}
-	if !m.Peer.IsZero() && m.Peer != s.key.peer {
+	if !m.Peer.IsZero() && m.Peer != s.Peer() {
 		return 0, &socket.UnsupportedError{Feature: "sending to another peer in a session", Needs: "the socket beneath"}
 	}
 	size := 0
@@ -172,116 +230,79 @@ func (s *session) Send(m *socket.Message) (int, error) {
 	return s.write(m.Buffers, size)
 }
 
-// write sends a message. A peer that does not read is a network that loses:
-// the message is dropped and counted.
+// write sends a message. Where the kind loses nothing it waits for a peer that does
+// not read, and others do not wait for it; elsewhere such a peer is a network that
+// loses: the message is dropped and counted, as it is once the session is over.
 func (s *session) write(buffers [][]byte, size int) (int, error) {
 	s.mu.Lock()
-	closed, deadline := s.closed, s.deadline[socket.Write]
+	to := s.to
+	s.answered = true
 	s.mu.Unlock()
-	switch {
-	case closed:
-		return 0, net.ErrClosed
-	case passed(deadline):
-		return 0, os.ErrDeadlineExceeded
+	l := s.WriteLimits(context.Background())
+	if err := l.Over(); err != nil {
+		return 0, err
 	}
-	s.table.passed(s) // before, so that the peer's answer is later
-	n, err := s.key.socket.send(buffers, s.key.peer)
-	if errors.Is(err, os.ErrDeadlineExceeded) {
-		s.table.drop("its receiver does not read", s.key.peer)
+	if socket.Unnamed(to.peer) {
+		s.table.drop("its receiver has no name to be sent to", to.peer)
 		return size, nil
 	}
-	return n, err
+	s.table.passed(s) // before, so that the peer's answer is later
+	for pause := time.Duration(0); ; {
+		n, err := to.socket.send(buffers, to.peer, to.at)
+		if !errors.Is(err, os.ErrDeadlineExceeded) {
+			return n, err
+		}
+		over := !to.socket.waits
+		if !over {
+			pause = unreadBackoff.After(pause)
+			again := time.NewTimer(pause)
+			select {
+			case <-again.C:
+			case <-l.Closed:
+			case <-l.Deadline.Passed():
+			case <-s.over:
+				over = true
+			}
+			again.Stop()
+			if err := l.Over(); err != nil {
+				return 0, err
+			}
+		}
+		if over {
+			s.table.drop("its receiver does not read", to.peer)
+			return size, nil
+		}
+	}
 }
+
+// unreadBackoff is for a peer that does not read: the system does not tell when it
+// does.
+var unreadBackoff = pass.Backoff{First: time.Millisecond, Last: 50 * time.Millisecond}
+
+// ClosesWhole implements socket.WholeCloser: a session that is over is so for
+// both.
+func (s *session) ClosesWhole() {}
 
 func (s *session) Close() error {
 	s.table.leave(s) // first, see deliver
+	if err := s.Life.End(); err != nil {
+		return err
+	}
+	s.end()
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.closed {
-		return net.ErrClosed
-	}
-	s.closed = true
-	s.queue = messageQueue{}
-	if s.timer != nil {
-		s.timer.Stop()
-	}
-	s.changed.Broadcast()
+	s.queue, s.senders = pass.Queue{}, nil
 	return nil
 }
 
-func (s *session) SetReadDeadline(t time.Time) error {
+func (s *session) Name() socket.Name {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.closed {
-		return net.ErrClosed
-	}
-	s.deadline[socket.Read] = t
-	if s.timer != nil {
-		s.timer.Stop()
-		s.timer = nil
-	}
-	if !t.IsZero() {
-		s.timer = time.AfterFunc(time.Until(t), s.wake)
-	}
-	s.changed.Broadcast()
-	return nil
+	return s.to.at.At(s.to.socket.Name())
 }
 
-func (s *session) wake() {
+func (s *session) Peer() socket.Name {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.changed.Broadcast()
-}
-
-// SetWriteDeadline holds for writes that begin after it: none waits for longer
-// than the fifth of a second.
-func (s *session) SetWriteDeadline(t time.Time) error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.closed {
-		return net.ErrClosed
-	}
-	s.deadline[socket.Write] = t
-	return nil
-}
-
-func (s *session) Name() socket.Name { return s.key.socket.Name() }
-func (s *session) Peer() socket.Name { return s.key.peer }
-
-// messageQueue holds messages in one piece of memory: for each its length in 4
-// octets, then its data.
-type messageQueue struct {
-	b  []byte
-	at int // where the first message is
-}
-
-const messageHead = 4
-
-func (q *messageQueue) empty() bool { return q.at == len(q.b) }
-
-// put adds a message, unless that makes more than limit octets. An empty queue
-// takes any one.
-func (q *messageQueue) put(data []byte, limit int) bool {
-	waiting, need := len(q.b)-q.at, messageHead+len(data)
-	if waiting > 0 && waiting+need > limit {
-		return false
-	}
-	if len(q.b)+need > cap(q.b) && q.at > 0 {
-		q.b = q.b[:copy(q.b, q.b[q.at:])]
-		q.at = 0
-	}
-	q.b = binary.NativeEndian.AppendUint32(q.b, uint32(len(data)))
-	q.b = append(q.b, data...)
-	return true
-}
-
-// get takes the first message, of a queue that is not empty. It is good until
-// the next put.
-func (q *messageQueue) get() []byte {
-	rest := q.b[q.at:]
-	end := messageHead + int(binary.NativeEndian.Uint32(rest))
-	if q.at += end; q.empty() {
-		q.b, q.at = q.b[:0], 0
-	}
-	return rest[messageHead:end]
+	return s.to.peer
 }

@@ -6,12 +6,16 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"net/netip"
 	"os"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
 
+	"zocalo/echo"
+	"zocalo/internal/pass"
 	"zocalo/server"
 	"zocalo/socket"
 	"zocalo/socket/sockettest"
@@ -110,6 +114,85 @@ func TestSessionsOfSeveralSockets(t *testing.T) {
 			t.Fatal(err)
 		}
 		ask(t, c, "x", "1 x")
+	}
+}
+
+// Each answer leaves by the address that was asked, which a session's socket has
+// as its name; one peer that asks at two has two sessions.
+func TestAnswersFromWhereItWasAsked(t *testing.T) {
+	for any, each := range map[string][]string{"0.0.0.0:0": {"127.0.0.1", "127.0.0.2", "127.3.4.5"}, "[::]:0": {"::1", "127.0.0.1", "127.0.0.2"}} {
+		for name, serve := range map[string]func(*socket.Socket){
+			"sessions": func(s *socket.Socket) {
+				serveSessions(t, &server.Sessions{Handler: func(_ context.Context, c *socket.Socket) {
+					b := make([]byte, 100)
+					for {
+						if _, err := c.Read(b); err != nil {
+							return
+						}
+						io.WriteString(c, c.Name().AddrPort().Addr().Unmap().String())
+					}
+				}}, s)
+			},
+			"echo": func(s *socket.Socket) {
+				ctx, stop := context.WithCancel(t.Context())
+				done := make(chan error, 1)
+				go func() { done <- echo.Datagrams(ctx, s) }()
+				t.Cleanup(func() { stop(); <-done })
+			},
+		} {
+			at := socket.InetName(netip.MustParseAddrPort(any))
+			s := open(t, socket.Kind{Domain: at.Domain(), Type: socket.Datagram})
+			socket.AnswerAsAsked(s, at)
+			if err := s.Bind(at); err != nil {
+				t.Skip(err)
+			}
+			port := s.Name().AddrPort().Port()
+			serve(s)
+			four, six := bound(t, udp), open(t, socket.Kind{Domain: socket.Inet6, Type: socket.Datagram})
+			for _, address := range each {
+				to := socket.InetName(netip.AddrPortFrom(netip.MustParseAddr(address), port))
+				c := four
+				if to.Domain() == socket.Inet6 {
+					c = six
+				}
+				sendTo(t, c, to, []byte(address))
+				m := socket.Message{Buffers: [][]byte{make([]byte, 100)}}
+				c.SetReadDeadline(time.Now().Add(20 * time.Second))
+				if err := c.Receive(&m); err != nil || m.Peer != to || string(m.Buffers[0][:m.N]) != address {
+					t.Errorf("%s on %s: asked at %v, %q answers from %v, %v", name, any, to, m.Buffers[0][:m.N], m.Peer, err)
+				}
+			}
+		}
+	}
+}
+
+// Peers without a name share a session, which hears them. What is written to
+// them is counted.
+func TestSessionOfUnnamedPeers(t *testing.T) {
+	s := bound(t, unixDatagram)
+	heard := make(chan string, 2)
+	sessions := &server.Sessions{Handler: func(_ context.Context, c *socket.Socket) {
+		b := make([]byte, 100)
+		for {
+			n, err := c.Read(b)
+			if err != nil {
+				return
+			}
+			if _, err := io.WriteString(c, "answer"); err != nil {
+				t.Error(err)
+			}
+			heard <- string(b[:n])
+		}
+	}}
+	serveSessions(t, sessions, s)
+	for _, text := range []string{"one", "two"} {
+		sendTo(t, open(t, unixDatagram), s.Name(), []byte(text))
+		if got := <-heard; got != text {
+			t.Errorf("heard %q, want %q", got, text)
+		}
+	}
+	if n := sessions.Dropped(); n != 2 {
+		t.Errorf("%d answers were counted as dropped, want 2", n)
 	}
 }
 
@@ -238,7 +321,7 @@ func TestSessionsMax(t *testing.T) {
 // What a handler does not read in time is dropped and counted, and so are new
 // peers while too many handlers do not return.
 func TestSessionsBounds(t *testing.T) {
-	s := bound(t, unixDatagram)
+	s := bound(t, udp)
 	release := make(chan struct{})
 	began := make(chan struct{}, 10)
 	sessions := &server.Sessions{Max: 1, Queue: 20, MaxMessage: 50, Handler: func(_ context.Context, c *socket.Socket) {
@@ -247,7 +330,7 @@ func TestSessionsBounds(t *testing.T) {
 		echoSession(context.Background(), c)
 	}}
 	stop := serveSessions(t, sessions, s)
-	a := client(t, unixDatagram, s.Name())
+	a := client(t, udp, s.Name())
 	dropped := func(want int64) {
 		t.Helper()
 		for sessions.Dropped() < want {
@@ -257,13 +340,13 @@ func TestSessionsBounds(t *testing.T) {
 			t.Errorf("%d messages were dropped, want %d", n, want)
 		}
 	}
-	io.WriteString(a, "0123456789") // 14 octets of the queue
+	io.WriteString(a, "0123456789") // 14 bytes of the queue
 	<-began
 	io.WriteString(a, "0123456789")
 	dropped(1)
 	a.Write(make([]byte, 51))
 	dropped(2)
-	b := client(t, unixDatagram, s.Name())
+	b := client(t, udp, s.Name())
 	io.WriteString(b, "x") // takes a's place, whose handler goes on
 	<-began
 	io.WriteString(a, "x")
@@ -276,32 +359,101 @@ func TestSessionsBounds(t *testing.T) {
 	}
 }
 
-// A peer that does not read its answers does not stop the others for long.
+// Where the kind loses nothing, a peer that does not read its answers makes its own
+// session wait and no other, and misses nothing once it reads.
 func TestSessionDeafPeer(t *testing.T) {
-	s := bound(t, unixDatagram)
+	const messages = 600 // more than a socket's queue takes
+	wrote, result := new(atomic.Int64), make(chan error, 2)
 	sessions := &server.Sessions{Handler: func(_ context.Context, c *socket.Socket) {
 		b := make([]byte, 10)
 		n, _ := c.Read(b)
-		for range 5000 { // more than a socket's queue takes
-			if _, err := c.Write(b[:n]); err != nil {
-				return // the peer is gone
-			}
-			if string(b[:n]) != "deaf" {
+		if string(b[:n]) != "deaf" {
+			c.Write(b[:n])
+			return
+		}
+		for i := range messages {
+			if _, err := fmt.Fprint(c, i); err != nil {
+				result <- err
 				return
 			}
+			wrote.Store(int64(i))
 		}
+		result <- nil
 	}}
+	s := bound(t, unixDatagram)
 	stop := serveSessions(t, sessions, s)
-	deaf, other := client(t, unixDatagram, s.Name()), client(t, unixDatagram, s.Name())
-	io.WriteString(deaf, "deaf")
-	for sessions.Dropped() == 0 {
-		time.Sleep(time.Millisecond)
+	// Not connected, or its queue would have no bound but the send buffer that all
+	// answers share.
+	deaf := func() *socket.Socket {
+		c := bound(t, unixDatagram)
+		m := socket.Message{Peer: s.Name()}
+		m.SetData([]byte("deaf"))
+		if _, err := c.Send(&m); err != nil {
+			t.Fatal(err)
+		}
+		for before := int64(-1); before == 0 || before != wrote.Load(); time.Sleep(20 * time.Millisecond) {
+			before = wrote.Load()
+		}
+		return c
 	}
-	// What the deaf peer's queue holds is charged to the server's send buffer,
-	// which may be full with it: then the others lose answers as well, and
-	// still hear of the rest once the deaf one is gone.
-	deaf.Close()
-	ask(t, other, "x", "x")
+	c := deaf()
+	for range 20 {
+		ask(t, client(t, unixDatagram, s.Name()), "x", "x")
+	}
+	for i := range messages {
+		expect(t, c, fmt.Sprint(i))
+	}
+	if err := <-result; err != nil || sessions.Dropped() != 0 {
+		t.Errorf("%v, and %d messages were dropped", err, sessions.Dropped())
+	}
+
+	wrote.Store(0)
+	gone := deaf()
+	gone.Close()
+	if err := <-result; !pass.Is(err, syscall.ECONNREFUSED, syscall.ENOENT) {
+		t.Errorf("after the peer was closed: %v", err)
+	}
+	wrote.Store(0)
+	deaf()
+	if err := stop(); err != nil {
+		t.Error(err)
+	}
+	if err := <-result; err != nil || sessions.Dropped() == 0 {
+		t.Errorf("at the end of the server: %v, and %d messages were dropped", err, sessions.Dropped())
+	}
+}
+
+// What waits for a peer that does not read ends by a deadline and by Close.
+func TestSessionWaitsToSend(t *testing.T) {
+	s := bound(t, unixDatagram)
+	result := make(chan error, 2)
+	stop := serveSessions(t, &server.Sessions{Handler: func(_ context.Context, c *socket.Socket) {
+		flood := func() (err error) {
+			for err == nil {
+				_, err = c.Write([]byte("x"))
+			}
+			return err
+		}
+		waits := func(end func()) {
+			time.AfterFunc(20*time.Millisecond, end)
+			result <- flood()
+		}
+		waits(func() { c.SetWriteDeadline(time.Unix(1, 0)) })
+		c.SetWriteDeadline(time.Time{})
+		waits(func() { c.Close() })
+	}}, s)
+	c := bound(t, unixDatagram)
+	m := socket.Message{Peer: s.Name()}
+	m.SetData([]byte("hello"))
+	if _, err := c.Send(&m); err != nil {
+		t.Fatal(err)
+	}
+	if err := <-result; !errors.Is(err, os.ErrDeadlineExceeded) {
+		t.Error(err)
+	}
+	if err := <-result; !errors.Is(err, net.ErrClosed) {
+		t.Error(err)
+	}
 	if err := stop(); err != nil {
 		t.Error(err)
 	}
@@ -413,5 +565,46 @@ func TestSessionAllocations(t *testing.T) {
 	})
 	if n > 0 {
 		t.Errorf("%v allocations a message", n)
+	}
+}
+
+// A slow handler makes the senders of a kind that loses nothing wait: every
+// message arrives.
+func TestSessionsWait(t *testing.T) {
+	s := bound(t, socket.Kind{Domain: socket.Unix, Type: socket.Datagram})
+	const messages = 500
+	slow, got := make(chan struct{}), 0
+	done := make(chan struct{})
+	srv := &server.Sessions{Queue: 1000, Handler: func(_ context.Context, c *socket.Socket) {
+		defer close(done)
+		<-slow
+		for b := make([]byte, 200); got < messages; got++ {
+			if n, err := c.Read(b); err != nil || n != 100 || b[0] != byte(got) {
+				t.Errorf("message %d: %d bytes of %d, %v", got, n, b[0], err)
+				return
+			}
+		}
+	}}
+	ctx, cancel := context.WithCancel(context.Background())
+	over := make(chan error, 1)
+	go func() { over <- srv.Serve(ctx, s) }()
+	c := bound(t, s.Kind())
+	if err := c.Connect(ctx, s.Name()); err != nil {
+		t.Fatal(err)
+	}
+	go func() {
+		for i := range messages {
+			if i == 15 { // more than the queue takes, and less than with that of the system
+				close(slow)
+			}
+			b := make([]byte, 100)
+			b[0] = byte(i)
+			c.Write(b)
+		}
+	}()
+	<-done
+	cancel()
+	if err := <-over; err != nil || srv.Dropped() != 0 {
+		t.Errorf("Serve = %v, %d messages dropped", err, srv.Dropped())
 	}
 }

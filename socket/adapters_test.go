@@ -59,7 +59,7 @@ func TestHTTP(t *testing.T) {
 			check(t, err)
 			r.Body.Close()
 			if r.Header.Get("Content-Length") != strconv.Itoa(len(data)) || sha256.Sum256(got) != sha256.Sum256(data) {
-				t.Errorf("%s, %d octets", r.Status, len(got))
+				t.Errorf("%s, %d bytes", r.Status, len(got))
 			}
 		}
 		client.CloseIdleConnections()
@@ -134,7 +134,7 @@ func TestQUIC(t *testing.T) {
 		got, err := io.ReadAll(s)
 		check(t, err)
 		if sha256.Sum256(got) != sha256.Sum256(data) {
-			t.Errorf("%d octets came back of %d", len(got), len(data))
+			t.Errorf("%d bytes came back of %d", len(got), len(data))
 		}
 		check(t, <-echoed)
 		check(t, c.CloseWithError(0, ""))

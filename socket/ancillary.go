@@ -53,7 +53,7 @@ type Ancillary struct {
 	// is the socket's own.
 	HopLimit int
 
-	// TrafficClass is the packet's octet of DSCP and ECN (RFC 2474, RFC
+	// TrafficClass is the packet's byte of DSCP and ECN (RFC 2474, RFC
 	// 3168), received with the option [ReceiveTrafficClass] (IP_RECVTOS,
 	// IPV6_RECVTCLASS).
 	TrafficClass int

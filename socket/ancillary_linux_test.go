@@ -322,7 +322,7 @@ func TestTrainLongerThanPath(t *testing.T) {
 			for i, n := range []int{2000, 2000, 2000, 500, 1000, 1000} {
 				buf := make([]byte, 3000)
 				if got, err := b.Read(buf); got != n || err != nil || string(buf[:8]) != string(text(i, 8)) {
-					t.Errorf("datagram %d: %d octets, %v", i, got, err)
+					t.Errorf("datagram %d: %d bytes, %v", i, got, err)
 				}
 			}
 		}
@@ -418,6 +418,6 @@ func TestSendTimes(t *testing.T) {
 	check(t, err)
 	check(t, a.ReceiveError(m))
 	if stage, id, ok := m.Ancillary.Error.Transmission(); !ok || stage != socket.Acknowledged || id != 11 {
-		t.Errorf("stage %v, octet %d, %v", stage, id, ok)
+		t.Errorf("stage %v, byte %d, %v", stage, id, ok)
 	}
 }

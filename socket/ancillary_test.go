@@ -9,7 +9,7 @@ import (
 	"zocalo/internal/sys"
 )
 
-// Whatever octets come as ancillary data, parse stays within them, comes to an
+// Whatever bytes come as ancillary data, parse stays within them, comes to an
 // end, and either hands on or closes each descriptor, once.
 func FuzzAncillary(f *testing.F) {
 	files := sys.AppendFiles(nil, []int{3, 4, 5})
@@ -63,7 +63,7 @@ func FuzzAncillary(f *testing.F) {
 			total += len(c.Data)
 		}
 		if total > len(control) {
-			t.Errorf("%d octets of data from %d", total, len(control))
+			t.Errorf("%d bytes of data from %d", total, len(control))
 		}
 		closed = nil
 		closeFiles(control)

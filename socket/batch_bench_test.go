@@ -12,7 +12,7 @@ import (
 	"zocalo/socket"
 )
 
-// BenchmarkDatagrams moves datagrams of 1200 octets from one socket to
+// BenchmarkDatagrams moves datagrams of 1200 bytes from one socket to
 // another, which receives in a goroutine of its own: one system call per
 // datagram over package net, batches of 64 over this package, and the same as
 // trains. Sender and receiver take turns of 64 datagrams, so that none is lost

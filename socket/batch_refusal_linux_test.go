@@ -42,13 +42,13 @@ func TestTrainRefused(t *testing.T) {
 			train := sized(1000)[0]
 			train.SegmentSize = 300
 			if n, err := a.Send(&train); n != 1000 || err != nil {
-				t.Fatalf("%d octets left, %v", n, err)
+				t.Fatalf("%d bytes left, %v", n, err)
 			}
 			for i, want := range []int{7, 300, 300, 300, 20, 21, 300, 300, 300, 100} {
 				buf := make([]byte, 2000)
 				n, err := b.Read(buf)
 				if n != want || err != nil || i < len(ms) && buf[0] != byte(i) {
-					t.Errorf("datagram %d: %d octets, %v, begins with %d; want %d", i, n, err, buf[0], want)
+					t.Errorf("datagram %d: %d bytes, %v, begins with %d; want %d", i, n, err, buf[0], want)
 				}
 			}
 			if refused != 1 {
@@ -78,8 +78,8 @@ func TestTrainRefusedAsSingle(t *testing.T) {
 	if n, err := a.SendBatch(sized(10, 10)); n != 0 || err == nil {
 		t.Errorf("%d left, %v", n, err)
 	}
-	if n := longest(d); n != sys.MostTrainOctets {
-		t.Errorf("segments up to %d, want %d", n, sys.MostTrainOctets)
+	if n := longest(d); n != sys.MostTrainBytes {
+		t.Errorf("segments up to %d, want %d", n, sys.MostTrainBytes)
 	}
 }
 
@@ -127,7 +127,7 @@ func TestOffloadSwitches(t *testing.T) {
 	}
 	for range 2 {
 		if n, err := b.Read(make([]byte, 100)); n != 10 || err != nil {
-			t.Errorf("%d octets, %v", n, err)
+			t.Errorf("%d bytes, %v", n, err)
 		}
 	}
 }

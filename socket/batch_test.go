@@ -20,7 +20,7 @@ func batch(sizes ...int) []socket.Message {
 	return ms
 }
 
-// text is n octets that say which message they are of.
+// text is n bytes that say which message they are of.
 func text(i, n int) []byte {
 	return bytes.Repeat([]byte(fmt.Sprintf("%08d", i)), n/8+1)[:n]
 }
@@ -84,7 +84,7 @@ func TestBatches(t *testing.T) {
 					check(t, <-c)
 					for i, n := range sizes {
 						if !bytes.Equal(got[i], text(i, n)) {
-							t.Fatalf("joined %v: datagram %d has %d octets %.10q..., want %d", joined, i, len(got[i]), got[i], n)
+							t.Fatalf("joined %v: datagram %d has %d bytes %.10q..., want %d", joined, i, len(got[i]), got[i], n)
 						}
 					}
 				}
@@ -124,14 +124,14 @@ func TestTrains(t *testing.T) {
 		m := message(1 << 16)
 		check(t, b.Receive(m))
 		if m.SegmentSize != 1200 || m.N != 39*1200+100 || m.Peer != a.Name() {
-			t.Fatalf("%d octets of segments of %d from %v", m.N, m.SegmentSize, m.Peer)
+			t.Fatalf("%d bytes of segments of %d from %v", m.N, m.SegmentSize, m.Peer)
 		}
 		m.SetData(m.Buffers[0][:m.N])
 		m.Peer = c.Name()
 		check(t, b.Connect(t.Context(), socket.Name{}))
 		n, err := b.Send(m)
 		if n != m.N || err != nil {
-			t.Fatalf("%d octets left, %v", n, err)
+			t.Fatalf("%d bytes left, %v", n, err)
 		}
 		got, trains := receiveAll(t, c, len(sizes))
 		if trains != 0 {
@@ -139,7 +139,7 @@ func TestTrains(t *testing.T) {
 		}
 		for i, n := range sizes {
 			if !bytes.Equal(got[i], text(i, n)) {
-				t.Fatalf("datagram %d has %d octets", i, len(got[i]))
+				t.Fatalf("datagram %d has %d bytes", i, len(got[i]))
 			}
 		}
 		// More segments than one train may have.
@@ -148,7 +148,7 @@ func TestTrains(t *testing.T) {
 		check(t, socket.ReceiveBuffer.Set(c, 4<<20))
 		n, err = b.Send(m)
 		if n != 60000 || err != nil {
-			t.Fatalf("%d octets left, %v", n, err)
+			t.Fatalf("%d bytes left, %v", n, err)
 		}
 		receiveAll(t, c, 600)
 	})
@@ -181,7 +181,7 @@ func TestReadOfJoinedRefused(t *testing.T) {
 	refused(b)
 	got, trains := receiveAll(t, b, 3)
 	if trains != 1 || len(got[2]) != 50 {
-		t.Errorf("%d trains, the last of %d octets", trains, len(got[2]))
+		t.Errorf("%d trains, the last of %d bytes", trains, len(got[2]))
 	}
 	check(t, socket.JoinDatagrams.Set(b, false))
 	_, err = a.Write([]byte("alone"))
@@ -238,7 +238,7 @@ func TestBatchTruncated(t *testing.T) {
 			for i := got; i < got+n; i++ {
 				want := []int{10, 100, 10}[i]
 				if m := &ms[i]; m.Size != want || m.N != min(want, 50) || (m.Flags&socket.Truncated != 0) != (want > 50) {
-					t.Errorf("message %d: size %d, %d octets, flags %b", i, m.Size, m.N, m.Flags)
+					t.Errorf("message %d: size %d, %d bytes, flags %b", i, m.Size, m.N, m.Flags)
 				}
 				cut = cut || want > 50
 			}
@@ -259,7 +259,7 @@ func TestPeekBatch(t *testing.T) {
 	ms := []socket.Message{*message(50), *message(50)}
 	ms[0].Flags = socket.Peek
 	if n, err := b.ReceiveBatch(ms); n != 1 || err != nil || ms[0].N != 10 {
-		t.Errorf("%d messages, %v, %d octets", n, err, ms[0].N)
+		t.Errorf("%d messages, %v, %d bytes", n, err, ms[0].N)
 	}
 	receiveAll(t, b, 2)
 }

@@ -72,7 +72,7 @@ func eachRival(b *testing.B, bench func(*testing.B, rival, testKind)) {
 	}
 }
 
-// BenchmarkPingPong sends 64 octets there and back.
+// BenchmarkPingPong sends 64 bytes there and back.
 func BenchmarkPingPong(b *testing.B) {
 	eachRival(b, func(b *testing.B, r rival, k testKind) {
 		x, y := r.ends(b, k)
@@ -151,7 +151,7 @@ func BenchmarkAccept(b *testing.B) {
 	})
 }
 
-// Nothing is allocated for an octet or a message that moves, whether a call
+// Nothing is allocated for a byte or a message that moves, whether a call
 // waits or not.
 func TestNoAllocations(t *testing.T) {
 	if raceEnabled {

@@ -1,6 +1,7 @@
 package socket
 
 import (
+	"errors"
 	"fmt"
 	"math"
 	"strconv"
@@ -14,7 +15,7 @@ var (
 	Flag = Codec[bool]{"", parseFlag, formatFlag}
 	// Integer is a whole number, in decimal or after 0x.
 	Integer = Codec[int]{"NUMBER", parseInteger, strconv.Itoa}
-	// Size is a number of octets: 65536, 64KiB, 1MB.
+	// Size is a number of bytes: 65536, 64KiB, 1MB.
 	Size = Codec[int]{"SIZE", parseSizeInt, FormatSize[int]}
 	// Duration is a time with its unit: 500ms, 5s, 1m30s; a bare number is
 	// seconds.
@@ -35,9 +36,22 @@ func AtLeast[T int | time.Duration](c Codec[T], least T) Codec[T] {
 	c.Parse = func(text string) (T, error) {
 		v, err := parse(text)
 		if err == nil && v < least {
-			return 0, fmt.Errorf("%s is less than %s, the least allowed", text, c.Format(least))
+			return 0, fmt.Errorf("it must be at least %s", c.Format(least))
 		}
 		return v, err
+	}
+	return c
+}
+
+// Between returns a codec like c that refuses numbers outside.
+func Between(c Codec[int], least, most int) Codec[int] {
+	parse := c.Parse
+	c.Parse = func(text string) (int, error) {
+		n, err := parse(text)
+		if err == nil && (n < least || n > most) {
+			return 0, fmt.Errorf("%d is not from %d to %d", n, least, most)
+		}
+		return n, err
 	}
 	return c
 }
@@ -79,7 +93,10 @@ func ParseDuration(text string) (time.Duration, error) {
 		unit += "s"
 	}
 	d, err := time.ParseDuration(unit)
-	if err != nil || d < 0 {
+	if err == nil && d < 0 {
+		return 0, errors.New("it must not be negative")
+	}
+	if err != nil {
 		return 0, fmt.Errorf("%q is not a duration such as 500ms, 5s or 1m", text)
 	}
 	return d, nil
@@ -94,8 +111,8 @@ var sizeUnits = []struct {
 	{"k", 1 << 10}, {"m", 1 << 20}, {"g", 1 << 30}, {"b", 1}, {"", 1},
 }
 
-// ParseSize reads a number of octets: a whole number, with KiB, MiB, GiB (or
-// k, m, g) for powers of 1024 and kB, MB, GB for powers of 1000, in any case.
+// ParseSize reads a number of bytes: a whole number, or any with KiB, MiB, GiB
+// (or k, m, g) for powers of 1024 and kB, MB, GB for powers of 1000, in any case.
 func ParseSize(text string) (int64, error) {
 	lower := strings.ToLower(text)
 	for _, u := range sizeUnits {
@@ -103,11 +120,13 @@ func ParseSize(text string) (int64, error) {
 		if !ok {
 			continue
 		}
-		n, err := strconv.ParseUint(digits, 10, 63)
-		if err != nil || int64(n) > math.MaxInt64/u.factor {
-			break
+		if n, err := strconv.ParseUint(digits, 10, 63); err == nil && int64(n) <= math.MaxInt64/u.factor {
+			return int64(n) * u.factor, nil
 		}
-		return int64(n) * u.factor, nil
+		if f, err := strconv.ParseFloat(digits, 64); err == nil && u.factor > 1 && f >= 0 && f*float64(u.factor) < math.MaxInt64 {
+			return int64(f * float64(u.factor)), nil
+		}
+		break
 	}
 	return 0, fmt.Errorf("%q is not a size such as 65536, 64KiB or 1MB", text)
 }
@@ -120,7 +139,7 @@ func parseSizeInt(text string) (int, error) {
 	return int(n), err
 }
 
-// FormatSize writes a number of octets so that ParseSize reads it again, with
+// FormatSize writes a number of bytes so that ParseSize reads it again, with
 // the largest binary unit that divides it.
 func FormatSize[T int | int64](n T) string {
 	for _, u := range []struct {

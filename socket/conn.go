@@ -13,8 +13,17 @@ var _ net.Conn = (*Socket)(nil)
 // LocalAddr returns Name as package net would have it.
 func (s *Socket) LocalAddr() net.Addr { return s.Name().NetAddr(s.kind) }
 
-// RemoteAddr returns Peer as package net would have it.
-func (s *Socket) RemoteAddr() net.Addr { return s.Peer().NetAddr(s.kind) }
+// RemoteAddr returns Peer as package net would have it: nil for a listener and a
+// datagram socket without a peer.
+func (s *Socket) RemoteAddr() net.Addr {
+	n := s.Peer()
+	if n.IsZero() && s.kind.Domain != Unspecified {
+		if c, ok := Beneath[interface{ connected() bool }](s.endpoint); ok && !c.connected() {
+			return nil
+		}
+	}
+	return n.NetAddr(s.kind)
+}
 
 // CloseRead is Shutdown(Read).
 func (s *Socket) CloseRead() error { return s.Shutdown(Read) }
@@ -28,10 +37,10 @@ type onlyWriter struct{ io.Writer }
 type onlyReader struct{ io.Reader }
 
 // ReadFrom writes to the socket what it reads from r until its end, without
-// the octets passing through the program where the system can: splice(2) from
-// another stream socket, sendfile(2) from a file. It implements
-// io.ReaderFrom. Over a kind with message boundaries, each read becomes one
-// message.
+// the bytes passing through the program where the system can: splice(2) from
+// another stream socket or a pipe, sendfile(2) from a file, of package net and
+// package os too. It implements io.ReaderFrom. Over a kind with message
+// boundaries, each read becomes one message.
 func (s *Socket) ReadFrom(r io.Reader) (int64, error) {
 	if c, ok := As[Copier](s.endpoint); ok && s.trace == nil {
 		if n, handled, err := c.CopyFrom(r); handled {

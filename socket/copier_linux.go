@@ -5,22 +5,24 @@ import (
 	"io"
 	"net"
 	"os"
+	"reflect"
 	"sync"
 	"sync/atomic"
 	"syscall"
 
-	"zocalo/internal/loop"
+	"zocalo/internal/poll"
 	"zocalo/internal/sys"
 )
 
 // A mover is one side of a copy inside the system: one of our descriptors in
-// one direction, or a connection of package net.
+// one direction, or a connection of package net, or a file of package os.
 type mover struct {
 	d      *descriptor
 	dir    *direction
 	raw    syscall.RawConn
 	writes bool
 	urgent bool // may stop at urgent data
+	file   bool // it takes write(2), and not send(2)
 }
 
 // move makes an attempt until it need not wait.
@@ -40,22 +42,23 @@ func (m *mover) move(a attempt) (errno syscall.Errno, err error) {
 	return errno, err
 }
 
-// errBlocking says that File has made the descriptor a blocking one meanwhile,
-// on which splice(2) and sendfile(2) could block, and nothing would end them.
-// The rest is left to Read and Write.
-var errBlocking = errors.New("the descriptor is blocking")
+// errByHand says that the rest is left to Read and Write: File has made the
+// descriptor a blocking one meanwhile, on which splice(2) and sendfile(2) could
+// block, and nothing would end them; or there is no pipe to be had, or no splice(2)
+// for the socket.
+var errByHand = errors.New("the system cannot move the rest")
 
-// never is the flag blocking of a descriptor of package net.
-var never atomic.Bool
+// notBlocking is the flag blocking of a descriptor of package net.
+var notBlocking atomic.Bool
 
 func (m *mover) blocking() *atomic.Bool {
 	if m.d == nil {
-		return &never
+		return &notBlocking
 	}
 	return &m.d.blocking
 }
 
-// mover returns nil for a blocking descriptor, see errBlocking.
+// mover returns nil for a blocking descriptor, see errByHand.
 func (k *streamKernel) mover(writes bool) *mover {
 	if k.blocking.Load() {
 		return nil
@@ -73,7 +76,7 @@ func moverOf(v any, writes bool) *mover {
 		if s.trace != nil {
 			return nil
 		}
-		// A wrapper that is a Copier itself wants to see the octets.
+		// A wrapper that is a Copier itself wants to see the bytes.
 		if c, ok := As[Copier](s.endpoint); ok {
 			if k, ok := c.(interface{ mover(bool) *mover }); ok {
 				return k.mover(writes)
@@ -81,23 +84,78 @@ func moverOf(v any, writes bool) *mover {
 		}
 		return nil
 	}
-	var c syscall.Conn
-	switch v := v.(type) {
-	case *net.TCPConn:
-		c = v
-	case *net.UnixConn:
-		if v.LocalAddr().Network() != "unix" {
-			return nil
+	c, what := standard(v)
+	switch what {
+	case aStream:
+		return rawMover(&mover{writes: writes, urgent: !writes}, c)
+	case aFile:
+		if m := rawMover(&mover{writes: writes, file: true}, c); m != nil && m.moves() {
+			return m
 		}
-		c = v
-	default:
-		return nil
 	}
+	return nil
+}
+
+func rawMover(m *mover, c syscall.Conn) *mover {
 	raw, err := c.SyscallConn()
 	if err != nil {
 		return nil
 	}
-	return &mover{raw: raw, writes: writes, urgent: !writes}
+	m.raw = raw
+	return m
+}
+
+// moves reports whether splice(2) is for a file: a pipe on which it does not
+// block, or to write a regular file.
+func (m *mover) moves() (ok bool) {
+	m.raw.Control(func(fd uintptr) {
+		switch pipe, regular := sys.PipeOrRegular(int(fd)); {
+		case pipe:
+			nonblock, errno := sys.Nonblock(int(fd))
+			ok = nonblock && errno == 0
+		case regular:
+			ok = m.writes
+		}
+	})
+	return ok
+}
+
+// What a value of the standard library is to a copy.
+type standardKind int
+
+const (
+	aStranger standardKind = iota
+	aStream                // a connection of package net
+	aFile
+)
+
+// standard returns the connection or file of the standard library that v is. Where
+// io.Copy asks a *net.TCPConn or an *os.File first to write itself, it comes in a
+// struct that hides its WriteTo and is told by its name alone: a struct of
+// somebody else's that embeds one may read otherwise.
+func standard(v any) (syscall.Conn, standardKind) {
+	switch v := v.(type) {
+	case *net.TCPConn:
+		return v, aStream
+	case *net.UnixConn:
+		if v.LocalAddr().Network() == "unix" {
+			return v, aStream
+		}
+		return nil, aStranger
+	case *os.File:
+		return v, aFile
+	}
+	c, ok := v.(syscall.Conn)
+	if !ok {
+		return nil, aStranger
+	}
+	switch t := reflect.TypeOf(v); {
+	case t.PkgPath() == "net" && t.Name() == "tcpConnWithoutWriteTo":
+		return c, aStream
+	case t.PkgPath() == "os" && t.Name() == "fileWithoutWriteTo":
+		return c, aFile
+	}
+	return nil, aStranger
 }
 
 // CopyFrom implements Copier.
@@ -114,13 +172,15 @@ func (k *streamKernel) CopyFrom(r io.Reader) (int64, bool, error) {
 	var n int64
 	var handled bool
 	var err error
-	if f, ok := r.(*os.File); ok {
+	if f, what := standard(r); what == aFile {
 		n, handled, err = k.sendFile(f, limit)
+	}
+	if handled || err != nil {
 	} else if from := moverOf(r, false); from != nil {
 		n, err = spliceAll(to, from, limit)
 		handled = true
 	}
-	if err == errBlocking {
+	if err == errByHand {
 		var rest int64
 		rest, err = io.Copy(onlyWriter{k}, io.LimitReader(r, limit-n))
 		n += rest
@@ -138,7 +198,7 @@ func (k *streamKernel) CopyTo(w io.Writer) (int64, bool, error) {
 		return 0, false, nil
 	}
 	n, err := spliceAll(to, from, 1<<63-1)
-	if err == errBlocking {
+	if err == errByHand {
 		var rest int64
 		rest, err = io.Copy(onlyWriter{w}, onlyReader{k})
 		n += rest
@@ -146,15 +206,18 @@ func (k *streamKernel) CopyTo(w io.Writer) (int64, bool, error) {
 	return n, true, err
 }
 
+// The system calls, which tests count.
+var splice, sendfile = sys.Splice, sys.Sendfile
+
 // splicingIn is the attempt of splice(2) from a socket into a pipe. It holds a
-// pipe only while there are octets in it.
+// pipe only while there are bytes in it.
 type splicingIn struct {
 	max      int
-	pipe     loop.Pipe
+	pipe     poll.Pipe
 	n        int
 	urgent   bool
 	blocking *atomic.Bool
-	stopped  bool // it is blocking now
+	stopped  bool // it is not for splice(2) now, see errByHand
 
 	across []byte // what a plain receive read across the urgent mark
 	buf    []byte
@@ -164,17 +227,20 @@ func (s *splicingIn) try(fd int) syscall.Errno {
 	if s.stopped = s.blocking.Load(); s.stopped {
 		return 0
 	}
-	pipe, errno := loop.TakePipe()
-	if errno != 0 {
-		return errno
+	pipe, errno := poll.TakePipe()
+	if s.stopped = errno != 0; s.stopped { // descriptors are out, or the memory of pipes
+		return 0
 	}
 	s.across = nil
-	s.n, errno = sys.Splice(fd, pipe.W, s.max)
+	s.n, errno = splice(fd, pipe.W, s.max)
 	if errno == 0 && s.n > 0 {
 		s.pipe = pipe
 		return 0
 	}
 	pipe.Give()
+	if s.stopped = errno == syscall.EINVAL; s.stopped {
+		return 0
+	}
 	if s.urgent && (errno == syscall.EAGAIN || errno == 0) {
 		// At urgent data splice waits for ever, or takes it for the end where
 		// nothing follows; a receive passes over it.
@@ -186,23 +252,29 @@ func (s *splicingIn) try(fd int) syscall.Errno {
 			s.across = s.buf[:s.n]
 		}
 	}
+	if errno == 0 && s.n == 0 && sys.WasReset(fd) {
+		return syscall.ECONNRESET // of which who writes was told
+	}
 	return errno
 }
 
 // splicingOut is the attempt of splice(2) from a pipe into a socket.
 type splicingOut struct {
-	pipe     loop.Pipe
+	pipe     poll.Pipe
 	left     int
 	n        int
 	blocking *atomic.Bool
-	stopped  bool // it is blocking now
+	stopped  bool // it is not for splice(2) now, see errByHand
 }
 
 func (s *splicingOut) try(fd int) (errno syscall.Errno) {
 	if s.stopped = s.blocking.Load(); s.stopped {
 		return 0
 	}
-	s.n, errno = sys.Splice(s.pipe.R, fd, s.left)
+	s.n, errno = splice(s.pipe.R, fd, s.left)
+	if s.stopped = errno == syscall.EINVAL; s.stopped {
+		return 0
+	}
 	return errno
 }
 
@@ -213,7 +285,7 @@ var splices = sync.Pool{New: func() any {
 	}{}
 }}
 
-// spliceAll moves octets until the end or the limit. With errBlocking it has
+// spliceAll moves bytes until the end or the limit. With errByHand it has
 // passed on all that it took.
 func spliceAll(to, from *mover, limit int64) (moved int64, err error) {
 	s := splices.Get().(*struct {
@@ -224,7 +296,7 @@ func spliceAll(to, from *mover, limit int64) (moved int64, err error) {
 	s.in.urgent = from.urgent
 	s.in.blocking, s.out.blocking = from.blocking(), to.blocking()
 	for moved < limit {
-		s.in.max = int(min(limit-moved, loop.PipeSize))
+		s.in.max = int(min(limit-moved, poll.PipeSize))
 		errno, err := from.move(&s.in)
 		switch {
 		case err != nil:
@@ -232,7 +304,7 @@ func spliceAll(to, from *mover, limit int64) (moved int64, err error) {
 		case errno != 0:
 			return moved, syscallError("splice", errno)
 		case s.in.stopped:
-			return moved, errBlocking
+			return moved, errByHand
 		case s.in.n == 0:
 			return moved, nil
 		}
@@ -267,9 +339,9 @@ func spliceAll(to, from *mover, limit int64) (moved int64, err error) {
 	return moved, nil
 }
 
-// drain sends the octets that are in a pipe through the program, and returns
-// errBlocking once it has sent them all.
-func (m *mover) drain(pipe loop.Pipe, left int) (sent int, err error) {
+// drain sends the bytes that are in a pipe through the program, and returns
+// errByHand once it has sent them all.
+func (m *mover) drain(pipe poll.Pipe, left int) (sent int, err error) {
 	b := make([]byte, min(left, 32<<10))
 	for sent < left {
 		n, errno := sys.Read(pipe.R, b)
@@ -282,21 +354,30 @@ func (m *mover) drain(pipe loop.Pipe, left int) (sent int, err error) {
 			return sent, err
 		}
 	}
-	return sent, errBlocking
+	return sent, errByHand
 }
 
 // write sends all of b.
 func (m *mover) write(b []byte) (sent int, err error) {
 	for sent < len(b) {
-		s := sending{b: b[sent:]}
-		errno, err := m.move(&s)
+		n := 0
+		var errno syscall.Errno
+		if m.file {
+			w := fileWriting{regular: true, terminal: -1, b: b[sent:]}
+			errno, err = m.move(&w)
+			n = w.n
+		} else {
+			s := sending{b: b[sent:]}
+			errno, err = m.move(&s)
+			n = s.n
+		}
 		if err == nil && errno != 0 {
 			err = syscallError("write", errno)
 		}
 		if err != nil {
 			return sent, err
 		}
-		sent += s.n
+		sent += n
 	}
 	return sent, nil
 }
@@ -313,23 +394,23 @@ func (s *sendingFile) try(fd int) (errno syscall.Errno) {
 	if s.stopped = s.blocking.Load(); s.stopped {
 		return 0
 	}
-	s.n, errno = sys.Sendfile(fd, s.from, s.max)
+	s.n, errno = sendfile(fd, s.from, s.max)
 	return errno
 }
 
-// maxSendfile is the most octets that one sendfile(2) takes.
+// maxSendfile is the most bytes that one sendfile(2) takes.
 const maxSendfile = 0x7ffff000
 
 // sendFile sends a regular file from where it stands.
-func (k *streamKernel) sendFile(f *os.File, limit int64) (sent int64, handled bool, err error) {
-	if info, err := f.Stat(); err != nil || !info.Mode().IsRegular() {
-		return 0, false, nil
-	}
+func (k *streamKernel) sendFile(f syscall.Conn, limit int64) (sent int64, handled bool, err error) {
 	raw, err := f.SyscallConn()
 	if err != nil {
 		return 0, false, nil
 	}
 	controlErr := raw.Control(func(fd uintptr) {
+		if regular, _ := sys.Regular(int(fd)); !regular {
+			return
+		}
 		handled = true
 		for sent < limit {
 			s := sendingFile{from: int(fd), max: int(min(limit-sent, maxSendfile)), blocking: &k.blocking}
@@ -340,7 +421,7 @@ func (k *streamKernel) sendFile(f *os.File, limit int64) (sent int64, handled bo
 				return
 			}
 			if s.stopped {
-				err = errBlocking
+				err = errByHand
 			}
 			if s.n == 0 {
 				return

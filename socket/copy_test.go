@@ -14,7 +14,7 @@ import (
 	"zocalo/socket"
 )
 
-// random returns octets that tell a loss, a repetition and a wrong order.
+// random returns bytes that tell a loss, a repetition and a wrong order.
 func random(size int) []byte {
 	b := make([]byte, size)
 	var seed [32]byte
@@ -30,7 +30,7 @@ func passes(t *testing.T, data []byte, in io.Writer, out io.Reader, copy func() 
 	go func() {
 		n, err := copy()
 		if err == nil && n != int64(len(data)) {
-			err = fmt.Errorf("copied %d octets of %d", n, len(data))
+			err = fmt.Errorf("copied %d bytes of %d", n, len(data))
 		}
 		closeOut()
 		copied <- err
@@ -44,7 +44,7 @@ func passes(t *testing.T, data []byte, in io.Writer, out io.Reader, copy func() 
 	sum := sha256.New()
 	n, err := io.Copy(sum, struct{ io.Reader }{out})
 	if err != nil || n != int64(len(data)) || [32]byte(sum.Sum(nil)) != sha256.Sum256(data) {
-		t.Errorf("%d octets of %d came out, %v", n, len(data), err)
+		t.Errorf("%d bytes of %d came out, %v", n, len(data), err)
 	}
 	check(t, <-copied)
 }
@@ -143,7 +143,7 @@ func TestSendfile(t *testing.T) {
 // What a splice has read and cannot write is not lost in silence: the error
 // says so, and the copy's number does not count it.
 // File makes a socket blocking beneath while it is being copied from or to.
-// All octets still pass, and a deadline still ends the copy.
+// All bytes still pass, and a deadline still ends the copy.
 func TestFileWhileCopying(t *testing.T) {
 	data := random(32 << 20) // more than the sockets hold
 	path := filepath.Join(t.TempDir(), "data")
@@ -200,7 +200,7 @@ func TestFileWhileCopying(t *testing.T) {
 					_, err = io.ReadFull(e.sink, got[:part])
 					check(t, err)
 					if !bytes.Equal(got[:part], data[:part]) {
-						t.Error("other octets came out than went in")
+						t.Error("other bytes came out than went in")
 					}
 					if after == "all" {
 						c.end(nil)
@@ -229,11 +229,11 @@ func TestSpliceBrokenOutput(t *testing.T) {
 		n, err = io.CopyN(out, in, 1)
 	}
 	if n != 0 {
-		t.Errorf("%d octets written to a peer that is gone: %v", n, err)
+		t.Errorf("%d bytes written to a peer that is gone: %v", n, err)
 	}
 }
 
-// A counting wrapper that looks at the octets itself is not passed by.
+// A counting wrapper that looks at the bytes itself is not passed by.
 type counting struct {
 	socket.Endpoint
 	n int64
@@ -256,6 +256,6 @@ func TestSpliceSeesWrappers(t *testing.T) {
 	wrapped := socket.Wrap(c, in.Kind())
 	passes(t, data, a, b, func() (int64, error) { return out.ReadFrom(wrapped) }, a.Close, out.Close)
 	if c.n != int64(len(data)) {
-		t.Errorf("the wrapper saw %d octets of %d", c.n, len(data))
+		t.Errorf("the wrapper saw %d bytes of %d", c.n, len(data))
 	}
 }

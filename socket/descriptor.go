@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"zocalo/internal/sys"
+	"zocalo/socket/wait"
 )
 
 // A descriptor owns a file descriptor and makes system calls on it wait
@@ -41,7 +42,7 @@ const closedBit = 1 << 62
 
 // A direction is one of the ways in which a descriptor can be waited for.
 type direction struct {
-	turn     turn
+	turn     wait.Turn
 	deadline atomic.Int64 // in nanoseconds since epoch, 0 for none
 
 	// Of the call that holds the turn. The closure that the poller calls is
@@ -103,7 +104,7 @@ func (d *descriptor) begin(ctx context.Context, dir *direction) error {
 	if err := d.enter(); err != nil {
 		return err
 	}
-	if err := dir.turn.take(ctx); err != nil {
+	if err := dir.turn.Wait(ctx); err != nil {
 		d.leave()
 		return err
 	}
@@ -115,7 +116,7 @@ func (d *descriptor) begin(ctx context.Context, dir *direction) error {
 }
 
 func (d *descriptor) end(dir *direction) {
-	dir.turn.give()
+	dir.turn.Give()
 	d.leave()
 }
 

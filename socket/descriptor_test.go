@@ -1,13 +1,10 @@
 package socket
 
 import (
-	"context"
 	"errors"
-	"math/rand/v2"
 	"net"
 	"runtime"
 	"sync"
-	"sync/atomic"
 	"syscall"
 	"testing"
 
@@ -67,7 +64,7 @@ func TestAttempts(t *testing.T) {
 				var events sync.WaitGroup
 				stop := make(chan struct{})
 				if e.events > 0 {
-					// Octets go on coming, each an event.
+					// Bytes go on coming, each an event.
 					events.Go(func() {
 						for {
 							select {
@@ -140,105 +137,6 @@ func TestEnterAfterClose(t *testing.T) {
 	d.leave()
 	if err := <-closed; err != nil {
 		t.Error(err)
-	}
-}
-
-// One at a time holds the turn, those that leave the line do no harm, and
-// nobody is forgotten.
-func TestTurn(t *testing.T) {
-	var turn turn
-	var holders, taken atomic.Int32
-	var all sync.WaitGroup
-	for range 8 {
-		all.Go(func() {
-			for range 2000 {
-				ctx, cancel := context.WithCancel(t.Context())
-				if rand.N(2) == 0 {
-					go cancel()
-				}
-				err := turn.take(ctx)
-				if err == nil {
-					if holders.Add(1) != 1 {
-						t.Error("two hold the turn")
-					}
-					taken.Add(1)
-					holders.Add(-1)
-					turn.give()
-				}
-				cancel()
-			}
-		})
-	}
-	all.Wait()
-	if turn.state.Load() != 0 || len(turn.line) != 0 {
-		t.Errorf("at the end: state %d, %d in line", turn.state.Load(), len(turn.line))
-	}
-	t.Logf("%d of %d took the turn", taken.Load(), 8*2000)
-}
-
-// The holder gives while the last in line leaves.
-func TestTurnLeftByTheLast(t *testing.T) {
-	for range 2000 {
-		var turn turn
-		turn.take(t.Context())
-		ctx, cancel := context.WithCancel(t.Context())
-		done := make(chan struct{})
-		go func() {
-			if turn.take(ctx) == nil {
-				turn.give()
-			}
-			close(done)
-		}()
-		for turn.state.Load() != 2 {
-			runtime.Gosched()
-		}
-		// Both come to the lock while it is held, the one that leaves first.
-		turn.mu.Lock()
-		cancel()
-		for range 5 {
-			runtime.Gosched()
-		}
-		given := make(chan struct{})
-		go func() { turn.give(); close(given) }()
-		for range 5 {
-			runtime.Gosched()
-		}
-		turn.mu.Unlock()
-		<-given
-		<-done
-		if turn.state.Load() != 0 {
-			t.Fatal("the turn was not given back")
-		}
-	}
-}
-
-func TestFirstComeFirstServed(t *testing.T) {
-	var turn turn
-	turn.take(t.Context())
-	order := make(chan int, 10)
-	var all sync.WaitGroup
-	for i := range cap(order) {
-		all.Go(func() {
-			turn.take(t.Context())
-			order <- i
-			turn.give()
-		})
-		for {
-			turn.mu.Lock()
-			n := len(turn.line)
-			turn.mu.Unlock()
-			if n == i+1 {
-				break
-			}
-			runtime.Gosched()
-		}
-	}
-	turn.give()
-	all.Wait()
-	for i := range cap(order) {
-		if got := <-order; got != i {
-			t.Fatalf("number %d came as number %d", got, i)
-		}
 	}
 }
 

@@ -2,7 +2,7 @@
 // channel between processes, whatever is beneath it. Its calls are those of
 // the BSD system, in their order: [New], Bind, Listen and Accept for a server,
 // New and Connect for a client, then Read and Write, or Send and Receive where
-// a message has more to it than octets, and Close.
+// a message has more to it than bytes, and Close.
 //
 // It is for programs that need what package net does not give: message
 // boundaries, urgent data, descriptors and credentials that go with a message,

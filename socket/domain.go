@@ -48,7 +48,7 @@ type Type uint8
 
 // The types of socket.
 const (
-	Stream    Type = 1 // SOCK_STREAM: octets in order, without boundaries
+	Stream    Type = 1 // SOCK_STREAM: bytes in order, without boundaries
 	Datagram  Type = 2 // SOCK_DGRAM: messages without a connection
 	Raw       Type = 3 // SOCK_RAW: the packets of a protocol, headers too
 	SeqPacket Type = 5 // SOCK_SEQPACKET: messages in order over a connection

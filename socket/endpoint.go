@@ -3,6 +3,7 @@ package socket
 import (
 	"context"
 	"io"
+	"net/netip"
 	"os"
 	"syscall"
 	"time"
@@ -20,12 +21,12 @@ import (
 //
 // Errors need no decoration: Socket adds the operation and both names.
 type Endpoint interface {
-	// Read takes octets of a stream, or one message. At the end of a stream
+	// Read takes bytes of a stream, or one message. At the end of a stream
 	// or connection it returns io.EOF; an empty message is 0, nil. A message
 	// longer than b is cut, and says so with ErrTruncated.
 	Read(b []byte) (int, error)
 	// Write sends all of b, as one message where the kind has messages. It
-	// returns fewer octets only with an error.
+	// returns fewer bytes only with an error.
 	Write(b []byte) (int, error)
 	// Close ends the endpoint and every call that waits on it. It returns
 	// once the resources beneath are free. A second Close is net.ErrClosed.
@@ -59,9 +60,20 @@ type Acceptor interface {
 	Accept(ctx context.Context) (Endpoint, error)
 }
 
+// An AcceptWaiter is an [Acceptor] that can wait without taking a connection out of
+// the queue, and take one without waiting: for who listens on several sockets, and
+// must not accept what nobody has asked for.
+type AcceptWaiter interface {
+	// WaitAccept returns nil once there is a connection, or an error that Accept
+	// would tell. The end of ctx ends this call and no other.
+	WaitAccept(ctx context.Context) error
+	// AcceptNow is Accept that returns nil, nil where the queue is empty.
+	AcceptNow() (Endpoint, error)
+}
+
 // A Messenger sends and receives messages with all that accompanies them.
 type Messenger interface {
-	// Send sends one message and returns its size in octets.
+	// Send sends one message and returns its size in bytes.
 	Send(*Message) (int, error)
 	// Receive waits for one message and fills m with it. It returns
 	// ErrTruncated with what fit when m.Buffers is too small, and io.EOF at
@@ -81,12 +93,12 @@ type Batcher interface {
 
 // An UrgentMessenger carries urgent (out-of-band) data.
 type UrgentMessenger interface {
-	// SendUrgent sends b as urgent data and returns how many octets left.
+	// SendUrgent sends b as urgent data and returns how many bytes left.
 	SendUrgent(b []byte) (int, error)
 	// ReceiveUrgent waits for urgent data and takes it, ahead of what is
 	// before it in the stream.
 	ReceiveUrgent(ctx context.Context, b []byte) (int, error)
-	// AtMark reports whether the next octet to read is the one that follows
+	// AtMark reports whether the next byte to read is the one that follows
 	// the urgent data, as sockatmark(3).
 	AtMark() (bool, error)
 }
@@ -94,6 +106,18 @@ type UrgentMessenger interface {
 // A Shutdowner can end one direction and keep the other: shutdown(2).
 type Shutdowner interface {
 	Shutdown(How) error
+}
+
+// A WholeCloser is an endpoint of a kind that cannot end one direction alone:
+// the end-of-file that it reads is that of the whole connection.
+type WholeCloser interface {
+	ClosesWhole()
+}
+
+// An Acknowledger knows whether its peer has all that was written: for kinds of
+// which what is not there yet is lost when the program ends.
+type Acknowledger interface {
+	Acknowledged() bool
 }
 
 // An Aborter can end a connection by a reset, so that the peer's reads fail
@@ -113,12 +137,12 @@ type ReadWaiter interface {
 }
 
 // A VectorWriter writes many buffers in one call: writev(2). It sends all of
-// them, and returns fewer octets only with an error.
+// them, and returns fewer bytes only with an error.
 type VectorWriter interface {
 	Writev(buffers [][]byte) (int64, error)
 }
 
-// A Copier moves octets between itself and a stream without passing them
+// A Copier moves bytes between itself and a stream without passing them
 // through the program, by splice(2) and sendfile(2). It returns handled false,
 // having done nothing, where it cannot; the caller then copies.
 type Copier interface {
@@ -134,6 +158,10 @@ type Descriptor interface {
 	SyscallConn() (syscall.RawConn, error)
 	// File returns a duplicate, independent of the endpoint.
 	File() (*os.File, error)
+}
+
+// A Detacher can give its descriptor away.
+type Detacher interface {
 	// Detach takes the descriptor out of the endpoint, which is closed by it
 	// without ending the connection.
 	Detach() (fd int, err error)
@@ -148,7 +176,12 @@ type Promiser interface {
 // A Wrapper is an endpoint around another that changes nothing of what
 // passes: it counts, names or limits. [As] looks through it, so that a wrapper
 // never hides a capability of what it wraps; one that wants to see the
-// octets of a capability implements that capability itself.
+// bytes of a capability implements that capability itself.
+//
+// What ends an endpoint is never found through a wrapper, whose Close may have
+// more to end than what it wraps: a wrapper that is to be an [Aborter] or a
+// [Detacher] implements that itself. Without, it is closed by its own Close to
+// be aborted, by a reset where it wraps a socket of the kernel's.
 type Wrapper interface {
 	Unwrap() Endpoint
 }
@@ -159,11 +192,45 @@ type Layer interface {
 	Lower() Endpoint
 }
 
+// Carried is an endpoint that the Internet carries without a socket of its own
+// there, as those of XNS are that share a UDP link.
+type Carried interface {
+	// Carriage returns the addresses on the Internet between which its packets
+	// go: its own and, of a connection, the peer's; zero where there is none.
+	Carriage() (own, peer netip.AddrPort)
+}
+
+// InternetOf returns where an endpoint and its peer are on the Internet: what
+// their names say or, in a domain that another carries, those beneath. Either is
+// zero where nothing tells.
+func InternetOf(e Endpoint) (own, peer netip.AddrPort) {
+	for {
+		var beneath [2]netip.AddrPort
+		if c, ok := As[Carried](e); ok {
+			beneath[0], beneath[1] = c.Carriage()
+		} else {
+			beneath[0], beneath[1] = e.Name().AddrPort(), e.Peer().AddrPort()
+		}
+		if !own.IsValid() {
+			own = beneath[0]
+		}
+		if !peer.IsValid() {
+			peer = beneath[1]
+		}
+		layer, ok := As[Layer](e)
+		if !ok {
+			return own, peer
+		}
+		e = layer.Lower()
+	}
+}
+
 // As finds the capability T of an endpoint: its own, or that of what it
-// wraps. A [Socket] is looked through as well.
+// wraps. A [Socket] is looked through as well. What ends an endpoint ([Aborter],
+// [Detacher]) is the endpoint's own alone.
 func As[T any](e Endpoint) (T, bool) {
 	for e != nil {
-		if s, ok := e.(*Socket); ok {
+		if s, ok := e.(*Socket); ok && !ends[T]() {
 			e = s.endpoint
 			continue
 		}
@@ -171,7 +238,7 @@ func As[T any](e Endpoint) (T, bool) {
 			return t, true
 		}
 		w, ok := e.(Wrapper)
-		if !ok {
+		if !ok || ends[T]() {
 			break
 		}
 		e = w.Unwrap()
@@ -180,15 +247,24 @@ func As[T any](e Endpoint) (T, bool) {
 	return none, false
 }
 
+// ends reports whether a capability ends the endpoint.
+func ends[T any]() bool {
+	switch any((*T)(nil)).(type) {
+	case *Aborter, *Detacher:
+		return true
+	}
+	return false
+}
+
 // Beneath is [As] that goes down through layers too: for what concerns the
-// transport and not the octets, such as options and descriptors.
+// transport and not the bytes, such as options and descriptors.
 func Beneath[T any](e Endpoint) (T, bool) {
 	for e != nil {
 		if t, ok := As[T](e); ok {
 			return t, true
 		}
 		l, ok := As[Layer](e)
-		if !ok {
+		if !ok || ends[T]() {
 			break
 		}
 		e = l.Lower()

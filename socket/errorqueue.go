@@ -22,7 +22,7 @@ type QueuedError struct {
 	Origin     ErrorOrigin
 	Errno      syscall.Errno // as ECONNREFUSED; ENOMSG of FromTimestamp, 0 of FromZeroCopy
 	Type, Code uint8         // of the ICMP message (RFC 792, RFC 4443)
-	Info, Data uint32        // as the origin has it; with EMSGSIZE, Info is the path's MTU in octets
+	Info, Data uint32        // as the origin has it; with EMSGSIZE, Info is the path's MTU in bytes
 	Offender   Name          // who sent the ICMP message, with port 0
 }
 
@@ -95,7 +95,7 @@ const (
 )
 
 // Transmission returns which message's time this is, and of what: datagrams
-// are counted from 0 for each socket, TCP by octets. It is ok for the origin
+// are counted from 0 for each socket, TCP by bytes. It is ok for the origin
 // FromTimestamp.
 func (e *QueuedError) Transmission() (stage Stage, id uint32, ok bool) {
 	return Stage(e.Info), e.Data, e.Origin == FromTimestamp

@@ -80,3 +80,15 @@ func syscallError(call string, errno syscall.Errno) error {
 	}
 	return os.NewSyscallError(call, errno)
 }
+
+// IsUnreachable reports whether err is what the network says of a message that
+// found nobody: that a port, a host or a network cannot be reached. A connected
+// datagram socket is told so by ICMP, at a later call.
+func IsUnreachable(err error) bool {
+	for _, errno := range []syscall.Errno{syscall.ECONNREFUSED, syscall.EHOSTUNREACH, syscall.ENETUNREACH, syscall.EHOSTDOWN, syscall.ENOPROTOOPT} {
+		if errors.Is(err, errno) {
+			return true
+		}
+	}
+	return false
+}

@@ -26,9 +26,9 @@ func ExampleSocket_ReceiveUrgent() {
 	must(a.Write([]byte("after")))
 	a.Close()
 
-	octet := make([]byte, 1)
-	must(b.ReceiveUrgent(context.Background(), octet))
-	fmt.Printf("urgent: %s\n", octet)
+	urgent := make([]byte, 1)
+	must(b.ReceiveUrgent(context.Background(), urgent))
+	fmt.Printf("urgent: %s\n", urgent)
 	buffer := make([]byte, 100)
 	n := must(b.Read(buffer)) // ends at the mark
 	fmt.Printf("%s%v\n", buffer[:n], must(b.AtMark()))

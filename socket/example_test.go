@@ -85,12 +85,12 @@ func ExampleSocket_Receive() {
 		if err != nil && !errors.Is(err, socket.ErrTruncated) {
 			log.Fatal(err)
 		}
-		fmt.Printf("%q, %d of %d octets\n", buffer[:m.N], m.N, m.Size)
+		fmt.Printf("%q, %d of %d bytes\n", buffer[:m.N], m.N, m.Size)
 	}
 	// Output:
-	// "one", 3 of 3 octets
-	// "", 0 of 0 octets
-	// "three", 5 of 14 octets
+	// "one", 3 of 3 bytes
+	// "", 0 of 0 bytes
+	// "three", 5 of 14 bytes
 }
 
 // A descriptor goes from one process to another with a message over a unix
@@ -108,7 +108,7 @@ func ExampleAncillary() {
 	}
 	defer r.Close()
 
-	// On a stream the descriptor needs an octet to go with.
+	// On a stream the descriptor needs a byte to go with.
 	out := socket.Message{Buffers: [][]byte{{0}}}
 	out.Ancillary.Present = socket.HasFiles
 	out.Ancillary.Files = []int{int(w.Fd())}

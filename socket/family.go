@@ -61,8 +61,29 @@ type Scheme struct {
 	// NoListen and NoDial say which side the scheme cannot take.
 	NoListen, NoDial bool
 
+	// Port says that an endpoint ends in a port, after its last colon.
+	Port bool
+
+	// Program says that each socket has a program of its own at the other end.
+	Program bool
+
+	// File says that the endpoint is the path of a file, which may be a device.
+	File bool
+
+	// Inherited, if not nil, returns which of this process's own descriptors
+	// opening takes, as far as the endpoint tells. They can be opened once only,
+	// and are gone when what was opened is closed.
+	Inherited func(endpoint string) []int
+
+	// Loops, if not nil, reports whether a socket with these settings would read
+	// what it writes itself.
+	Loops func(Settings) bool
+
 	// Options are those that the scheme takes, besides the general ones.
 	Options []*Spec
+
+	// Defaults are set where the address does not give the option.
+	Defaults Settings
 
 	// Resolve returns the names that an endpoint means, in the order in which
 	// to try them. The protocol may depend on settings too: see Kind.
@@ -92,6 +113,11 @@ type Scheme struct {
 	// Open opens what the endpoint means, for a scheme that does not resolve
 	// to names.
 	Open func(context.Context, Target) (*Socket, error)
+
+	// Carrier and Layers are what a stack of the address language is made of, the
+	// outermost layer first; see [Stack]. Both are nil for a scheme by itself.
+	Carrier *Scheme
+	Layers  []*LayerScheme
 }
 
 // Kinds returns the kinds of socket that the target can become; none for a
@@ -109,7 +135,7 @@ func (s *Scheme) KindFor(t Target, n Name) Kind {
 	if s.Kind != nil {
 		return s.Kind(t, n)
 	}
-	return Kind{n.Domain(), s.Type, s.Protocol}
+	return Kind{Domain: n.Domain(), Type: s.Type, Protocol: s.Protocol}
 }
 
 // A Target is what an address asks of a scheme.
@@ -117,6 +143,15 @@ type Target struct {
 	Endpoint string
 	Passive  bool // to bind and listen, rather than to connect
 	Settings Settings
+
+	Resolver *net.Resolver // nil is net.DefaultResolver
+}
+
+func (t Target) resolver() *net.Resolver {
+	if t.Resolver != nil {
+		return t.Resolver
+	}
+	return net.DefaultResolver
 }
 
 // A registered is what Register has gathered. It never changes: Register makes

@@ -236,7 +236,7 @@ func FromFD(fd int) (*Socket, error) {
 		if err != nil {
 			return nil, err
 		}
-		return Wrap(f, Kind{Unspecified, Stream, 0}), nil
+		return Wrap(f, Kind{Type: Stream}), nil
 	}
 	nonblock, errno := sys.Nonblock(fd)
 	if errno != 0 {

@@ -5,6 +5,10 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
 	"syscall"
 	"time"
 
@@ -14,47 +18,63 @@ import (
 // Options of the schemes file and pipe, see open(2).
 var (
 	readOnlyOption = NewOption(Spec{
-		Name: "rdonly", Aliases: []string{"readonly"}, Constant: "O_RDONLY", Phase: Naming, Default: "off: for both, or what the permissions allow",
+		Name: "rdonly", Aliases: []string{"readonly", "o-rdonly"}, Constant: "O_RDONLY", Phase: Naming, Default: "off: for both, or what the permissions allow",
 		Doc:   "open to read only",
 		Since: "Linux 2.0",
 	}, Flag, nil, nil)
 	writeOnlyOption = NewOption(Spec{
-		Name: "wronly", Aliases: []string{"writeonly"}, Constant: "O_WRONLY", Phase: Naming, Default: "off: for both, or what the permissions allow",
+		Name: "wronly", Aliases: []string{"writeonly", "o-wronly"}, Constant: "O_WRONLY", Phase: Naming, Default: "off: for both, or what the permissions allow",
 		Doc:   "open to write only",
 		Since: "Linux 2.0",
 	}, Flag, nil, nil)
 	createOption = NewOption(Spec{
-		Name: "create", Aliases: []string{"creat"}, Constant: "O_CREAT", Phase: Naming, Default: "off",
+		Name: "create", Aliases: []string{"creat", "o-creat"}, Constant: "O_CREAT", Phase: Naming, Default: "off",
 		Doc:   "make the file if it is not there",
 		Since: "Linux 2.0",
 	}, Flag, nil, nil)
 	exclusiveOption = NewOption(Spec{
-		Name: "excl", Constant: "O_EXCL", Phase: Naming, Default: "off",
+		Name: "excl", Aliases: []string{"o-excl"}, Constant: "O_EXCL", Phase: Naming, Default: "off",
 		Doc:   "with create: fail if the file is there",
 		Since: "Linux 2.0",
 	}, Flag, nil, nil)
 	appendOption = NewOption(Spec{
-		Name: "append", Constant: "O_APPEND", Phase: Naming, Default: "off",
+		Name: "append", Aliases: []string{"o-append"}, Constant: "O_APPEND", Phase: Naming, Default: "off",
 		Doc:   "write at the file's end",
 		Since: "Linux 2.0",
 	}, Flag, nil, nil)
 	truncateOption = NewOption(Spec{
-		Name: "trunc", Aliases: []string{"truncate"}, Constant: "O_TRUNC", Phase: Naming, Default: "off",
+		Name: "trunc", Aliases: []string{"truncate", "o-trunc"}, Constant: "O_TRUNC", Phase: Naming, Default: "off",
 		Doc:   "empty the file first",
 		Since: "Linux 2.0",
-	}, Flag, nil, nil)
+	}, Codec[bool]{"", parseTruncate, formatTruncate}, nil, nil)
 	fileModeOption = NewOption(Spec{
 		Name: "mode", Aliases: []string{"perm"}, Phase: Naming, Default: "0600",
 		Doc: "permissions of a file that is made",
 	}, Codec[os.FileMode]{"MODE", ParseMode, FormatMode}, nil, nil)
 )
 
+// parseTruncate is parseFlag that does not take a length for a switch: truncate=0
+// is socat's word for an empty file, and as "off" would leave the old one whole.
+func parseTruncate(text string) (bool, error) {
+	if _, err := strconv.ParseUint(text, 10, 64); err == nil && text != "1" {
+		return false, fmt.Errorf("%s is a length, and it takes none: trunc alone empties the file, trunc=off leaves it", text)
+	}
+	return parseFlag(text)
+}
+
+func formatTruncate(on bool) string {
+	if on {
+		return "1"
+	}
+	return "off"
+}
+
 func fileScheme() *Scheme {
 	return &Scheme{
 		Name: "file", Aliases: []string{"open"}, Endpoint: "path", Doc: "a file or a device",
-		Type: Stream, NoListen: true, Open: openFile,
-		Options: []*Spec{readOnlyOption.Spec, writeOnlyOption.Spec, createOption.Spec, exclusiveOption.Spec,
-			appendOption.Spec, truncateOption.Spec, fileModeOption.Spec},
+		Type: Stream, NoListen: true, File: true, Open: openFile,
+		Options: slices.Concat([]*Spec{readOnlyOption.Spec, writeOnlyOption.Spec, createOption.Spec, exclusiveOption.Spec,
+			appendOption.Spec, truncateOption.Spec, fileModeOption.Spec}, terminalOptions, serialOptions),
 	}
 }
 
@@ -62,6 +82,10 @@ func pipeScheme() *Scheme {
 	return &Scheme{
 		Name: "pipe", Aliases: []string{"fifo"}, Endpoint: "path", Doc: "a named pipe, made if it is not there",
 		Type: Stream, NoListen: true, Open: openPipe,
+		Loops: func(ss Settings) bool {
+			flag, _, err := access(ss)
+			return err == nil && flag == os.O_RDWR
+		},
 		Options: []*Spec{readOnlyOption.Spec, writeOnlyOption.Spec, fileModeOption.Spec},
 	}
 }
@@ -72,7 +96,7 @@ func access(ss Settings) (flag int, given bool, err error) {
 	w, _ := writeOnlyOption.In(ss)
 	switch {
 	case r && w:
-		return 0, true, fmt.Errorf("rdonly and wronly exclude each other: give neither to open for both")
+		return 0, true, fmt.Errorf("rdonly and wronly cannot be combined: give neither to open for both")
 	case r:
 		return os.O_RDONLY, true, nil
 	case w:
@@ -118,20 +142,41 @@ func openFile(_ context.Context, t Target) (*Socket, error) {
 	}
 	if info, err := os.Stat(t.Endpoint); err == nil && info.IsDir() {
 		sys.Close(fd)
-		return nil, &fs.PathError{Op: "open", Path: t.Endpoint, Err: syscall.EISDIR}
+		return nil, openError(t.Endpoint, syscall.EISDIR)
 	}
-	return wrapFile(fd, false)
+	s, err := wrapFile(fd, false)
+	if err != nil {
+		return nil, err
+	}
+	e, err := withTerminal(s.endpoint, fd, t.Settings)
+	if err != nil {
+		return nil, &fs.PathError{Op: "open", Path: t.Endpoint, Err: err}
+	}
+	return Wrap(e, s.kind), nil
 }
 
 func openError(path string, errno syscall.Errno) error {
 	err := &fs.PathError{Op: "open", Path: path, Err: errno}
 	switch errno {
 	case syscall.ENOENT:
-		return &Advised{err, "the option create makes a file that is not there"}
+		return &Advised{err, noFile(path)}
+	case syscall.EISDIR:
+		return &Advised{err, "name a file in it"}
 	case syscall.EACCES:
 		return &Advised{err, "you may not open it so: rdonly or wronly may do"}
 	}
 	return err
+}
+
+// noFile is what to do about a path that means nothing.
+func noFile(path string) string {
+	if strings.HasPrefix(path, "~") {
+		return "no shell expands ~ there: write the path in full, or $HOME"
+	}
+	if _, err := os.Stat(filepath.Dir(path)); err != nil {
+		return "make the folder first: " + filepath.Dir(path)
+	}
+	return "the option create makes a file that is not there"
 }
 
 func wrapFile(fd int, firstWriter bool) (*Socket, error) {
@@ -141,7 +186,7 @@ func wrapFile(fd int, firstWriter bool) (*Socket, error) {
 		return nil, err
 	}
 	f.reading.firstWriter = firstWriter
-	return Wrap(f, Kind{Unspecified, Stream, 0}), nil
+	return Wrap(f, Kind{Type: Stream}), nil
 }
 
 // openPipe opens pipe:PATH. A reader waits for its first writer when it
@@ -159,7 +204,11 @@ func openPipe(ctx context.Context, t Target) (*Socket, error) {
 		mode = 0o600
 	}
 	if errno := sys.Mkfifo(t.Endpoint, uint32(mode)); errno != 0 && errno != syscall.EEXIST {
-		return nil, &fs.PathError{Op: "mkfifo", Path: t.Endpoint, Err: errno}
+		err := error(&fs.PathError{Op: "make the pipe", Path: t.Endpoint, Err: errno})
+		if errno == syscall.ENOENT {
+			err = &Advised{err, noFile(t.Endpoint)}
+		}
+		return nil, err
 	}
 	if info, err := os.Stat(t.Endpoint); err == nil && info.Mode()&fs.ModeNamedPipe == 0 {
 		return nil, &Advised{fmt.Errorf("%s is no pipe", t.Endpoint), "the scheme file opens files and devices"}

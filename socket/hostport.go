@@ -49,6 +49,8 @@ func splitHostPort(endpoint string) (host, port string, err error) {
 		return bad("port %.40q is neither a number nor a service: write [address]:port", port)
 	case !bracketed && strings.ContainsAny(host, "[]"):
 		return bad("a bracket inside the host: write [address]:port")
+	case !bracketed && strings.Contains(host, ":") && !isIPv6(host) && strings.Trim(host, "0123456789abcdefABCDEF:.%") != "":
+		return bad("more than one colon after %.40q: write HOST:PORT, or [ADDRESS]:PORT for IPv6", host[:strings.IndexByte(host, ':')])
 	case (bracketed || strings.Contains(host, ":")) && !isIPv6(host):
 		return bad("host %.40q is not an IPv6 address", host)
 	}

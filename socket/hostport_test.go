@@ -49,6 +49,7 @@ func TestSplitHostPortRefuses(t *testing.T) {
 		{"fe80::1", "no port: write [address]:port"},
 		{"1:2:3:4:5:6:7:8", "no port: write [address]:port"},
 		{"a:b:80", `host "a:b" is not an IPv6 address`},
+		{"host:1:80", `more than one colon after "host": write HOST:PORT`},
 		{"::1%:80", `host "::1%" is not an IPv6 address`},
 		{"[localhost]:80", `host "localhost" is not an IPv6 address`},
 		{"[127.0.0.1]:80", `host "127.0.0.1" is not an IPv6 address`},

@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/netip"
 	"strconv"
+	"strings"
 	"syscall"
 )
 
@@ -27,12 +28,12 @@ func inetFamily() *Family {
 	} {
 		r := inetResolver{network: v.network}
 		f.Schemes = append(f.Schemes,
-			r.scheme("tcp"+v.suffix, "TCP, a stream"+v.versions, Stream, 0, tcpOptions()),
+			r.tcpScheme("tcp"+v.suffix, "TCP, a stream"+v.versions, 0),
 			r.scheme("udp"+v.suffix, "UDP, datagrams"+v.versions, Datagram, 0, udpOptions()))
 	}
 	r := inetResolver{network: "ip"}
 	f.Schemes = append(f.Schemes,
-		r.scheme("mptcp", "Multipath TCP, a stream over several paths (Linux 5.6)", Stream, MPTCP, tcpOptions()))
+		r.tcpScheme("mptcp", "Multipath TCP, a stream over several paths (Linux 5.6)", MPTCP))
 	for _, v := range []struct{ name, network string }{{"raw", "ip4"}, {"raw6", "ip6"}} {
 		r := inetResolver{network: v.network, portless: true}
 		s := r.scheme(v.name, "the packets of one IP protocol (needs CAP_NET_RAW)", Raw, 0, rawOptions())
@@ -47,7 +48,15 @@ func inetFamily() *Family {
 var protocolOption = NewOption(Spec{
 	Name: "protocol", Aliases: []string{"proto", "ip-protocol"}, Phase: Naming, Default: "icmp",
 	Doc: "IP protocol, by number or name",
-}, Codec[Protocol]{"PROTOCOL", ParseProtocol, Protocol.String}, nil, nil)
+}, Codec[Protocol]{"PROTOCOL", parseIPProtocol, Protocol.String}, nil, nil)
+
+func parseIPProtocol(text string) (Protocol, error) {
+	p, err := ParseProtocol(text)
+	if err == nil && (p < 0 || p > 255) {
+		err = fmt.Errorf("%s is not from 0 to 255, which IP numbers protocols with", text)
+	}
+	return p, err
+}
 
 func rawKind(t Target, n Name) Kind {
 	p, ok := protocolOption.In(t.Settings)
@@ -57,7 +66,7 @@ func rawKind(t Target, n Name) Kind {
 			p = ICMPv6
 		}
 	}
-	return Kind{n.Domain(), Raw, p}
+	return Kind{Domain: n.Domain(), Type: Raw, Protocol: p}
 }
 
 // inetResolver turns endpoints into names of the versions of its network.
@@ -68,10 +77,16 @@ type inetResolver struct {
 
 func (r inetResolver) scheme(name, doc string, t Type, p Protocol, options []*Spec) *Scheme {
 	return &Scheme{
-		Name: name, Endpoint: "host:port", Doc: doc,
+		Name: name, Endpoint: "host:port", Port: !r.portless, Doc: doc,
 		Domains: r.domains(), Type: t, Protocol: p, Options: options,
 		Resolve: r.resolve, Source: r.source, Bind: inetBind, Follow: followPort,
 	}
+}
+
+func (r inetResolver) tcpScheme(name, doc string, p Protocol) *Scheme {
+	s := r.scheme(name, doc, Stream, p, tcpOptions())
+	s.Defaults = tcpDefaults()
+	return s
 }
 
 func (r inetResolver) domains() []Domain {
@@ -93,31 +108,38 @@ func (r inetResolver) resolve(ctx context.Context, t Target) ([]Name, error) {
 			return nil, err
 		}
 	}
-	number, err := lookupPort(ctx, port, r.portless)
+	number, err := lookupPort(ctx, t.resolver(), port, r.portless, port == t.Endpoint)
 	if err != nil {
 		return nil, err
 	}
-	if !t.Passive && host == "any" {
-		return nil, EndpointErrorf("%q is no host to connect to: it means every interface of a listener", t.Endpoint)
+	if !t.Passive && (host == "any" || host == "*") {
+		return nil, EndpointErrorf("%q means every address of a listener, and is no host to connect to: name a host", host)
+	}
+	if host == "*" {
+		return nil, EndpointErrorf("every address of this machine is any here: write any:%s", port)
 	}
 	if !t.Passive && number == 0 && !r.portless {
 		return nil, EndpointErrorf("%q has port 0, which no peer can have: it lets the system choose a listener's port", t.Endpoint)
 	}
-	addrs, err := r.lookupHost(ctx, host)
+	addrs, err := r.lookupHost(ctx, t.resolver(), host)
 	if err != nil {
 		return nil, err
 	}
+	return namesOf(addrs, number), nil
+}
+
+func namesOf(addrs []netip.Addr, port uint16) []Name {
 	names := make([]Name, len(addrs))
 	for i, a := range addrs {
-		names[i] = InetName(netip.AddrPortFrom(a, number))
+		names[i] = InetName(netip.AddrPortFrom(a, port))
 	}
-	return names, nil
+	return names
 }
 
 // lookupHost returns the addresses of a host, as the system's resolver orders
 // them. "" is localhost, which has the loopback address of either version
 // (RFC 6761 section 6.3).
-func (r inetResolver) lookupHost(ctx context.Context, host string) ([]netip.Addr, error) {
+func (r inetResolver) lookupHost(ctx context.Context, resolver *net.Resolver, host string) ([]netip.Addr, error) {
 	var both [2]netip.Addr
 	switch host {
 	case "", "localhost":
@@ -126,19 +148,25 @@ func (r inetResolver) lookupHost(ctx context.Context, host string) ([]netip.Addr
 		both = [2]netip.Addr{netip.IPv4Unspecified(), netip.IPv6Unspecified()}
 	default:
 		if a, err := netip.ParseAddr(host); err == nil {
-			if r.network == "ip4" && !a.Is4() || r.network == "ip6" && !a.Is6() {
-				return nil, EndpointErrorf("%s is not an address of the version that the scheme asks for", host)
+			if r.network == "ip4" && !a.Is4() {
+				return nil, EndpointErrorf("%s is an IPv6 address, and the scheme is for IPv4: omit the 4 of its name", host)
+			}
+			if r.network == "ip6" && !a.Is6() {
+				return nil, EndpointErrorf("%s is an IPv4 address, and the scheme is for IPv6: omit the 6 of its name", host)
 			}
 			if a.Zone() != "" && scopeOf(a.Zone()) == 0 {
 				return nil, fmt.Errorf("%s names no interface of this machine after the %%", host)
 			}
 			return []netip.Addr{a}, nil
 		}
-		addrs, err := net.DefaultResolver.LookupNetIP(ctx, r.network, host)
+		if err := checkHost(host); err != nil {
+			return nil, err
+		}
+		addrs, err := resolver.LookupNetIP(ctx, r.network, host)
 		for i := range addrs {
 			addrs[i] = addrs[i].Unmap()
 		}
-		return addrs, err
+		return addrs, notFound(err)
 	}
 	switch {
 	case r.network == "ip4":
@@ -149,8 +177,36 @@ func (r inetResolver) lookupHost(ctx context.Context, host string) ([]netip.Addr
 	return both[:], nil
 }
 
-// lookupPort returns the number of a port or of a service's name.
-func lookupPort(ctx context.Context, port string, portless bool) (uint16, error) {
+// checkHost refuses what no host can be called.
+func checkHost(host string) error {
+	switch {
+	case strings.ContainsAny(host, " \t"):
+		return EndpointErrorf("there is a space in the host %q: remove it", host)
+	case strings.ContainsAny(host, "/?@=#"):
+		return EndpointErrorf("%q is no host: write HOST:PORT alone, without a path or a user", host)
+	case strings.Trim(host, "0123456789.") == "":
+		return EndpointErrorf("%q is neither an address nor a host: an IPv4 address has four numbers from 0 to 255", host)
+	}
+	return nil
+}
+
+// notFound adds what to do about a host that no name server knows.
+func notFound(err error) error {
+	var lookup *net.DNSError
+	switch {
+	case !errors.As(err, &lookup):
+		return err
+	case lookup.IsNotFound:
+		return &Advised{err, "check its spelling"}
+	case lookup.IsTimeout, lookup.IsTemporary:
+		return &Advised{err, "check the network, or give the host's address"}
+	}
+	return err
+}
+
+// lookupPort returns the number of a port or of a service's name. Where the port is the
+// whole of an endpoint, what is neither was meant for a host.
+func lookupPort(ctx context.Context, resolver *net.Resolver, port string, portless, whole bool) (uint16, error) {
 	if portless {
 		return 0, nil
 	}
@@ -160,8 +216,11 @@ func lookupPort(ctx context.Context, port string, portless bool) (uint16, error)
 		}
 		return uint16(n), nil
 	}
-	n, err := net.DefaultResolver.LookupPort(ctx, "ip", port)
-	if err != nil {
+	n, err := resolver.LookupPort(ctx, "ip", port)
+	if err != nil || strings.TrimSpace(port) != port {
+		if whole {
+			return 0, EndpointErrorf("the port is missing: write %s:PORT", port)
+		}
 		return 0, EndpointErrorf("port %q is neither a number up to 65535 nor a service that this system knows", port)
 	}
 	return uint16(n), nil
@@ -169,7 +228,7 @@ func lookupPort(ctx context.Context, port string, portless bool) (uint16, error)
 
 // source returns the names that bind= means: host, host:port or :port. What
 // is an address as a whole has no port.
-func (r inetResolver) source(ctx context.Context, _ Target, text string) ([]Name, error) {
+func (r inetResolver) source(ctx context.Context, t Target, text string) ([]Name, error) {
 	host, port := text, "0"
 	if _, err := netip.ParseAddr(text); err != nil && !r.portless {
 		if h, p, err := splitHostPort(text); err == nil && (h != "" || text[0] == ':') {
@@ -179,19 +238,18 @@ func (r inetResolver) source(ctx context.Context, _ Target, text string) ([]Name
 	if host == "" {
 		host = "any"
 	}
-	number, err := lookupPort(ctx, port, false)
+	number, err := lookupPort(ctx, t.resolver(), port, false, false)
 	if err != nil {
 		return nil, err
 	}
-	addrs, err := r.lookupHost(ctx, host)
+	addrs, err := r.lookupHost(ctx, t.resolver(), host)
 	if err != nil {
+		if i, none := net.InterfaceByName(host); none == nil {
+			return nil, EndpointErrorf("that is an interface: write %s=%s, or give one of its addresses", Device.Name, i.Name)
+		}
 		return nil, err
 	}
-	names := make([]Name, len(addrs))
-	for i, a := range addrs {
-		names[i] = InetName(netip.AddrPortFrom(a, number))
-	}
-	return names, nil
+	return namesOf(addrs, number), nil
 }
 
 // inetBind binds with one IP version to a socket, so that a listener on both
@@ -208,6 +266,8 @@ func inetBind(_ context.Context, t Target, s *Socket, n Name) error {
 	switch {
 	case errors.Is(err, syscall.EACCES) && port > 0 && port < 1024:
 		return &Advised{err, "a port below 1024 is reserved: choose one from 1024 up, or run with the capability CAP_NET_BIND_SERVICE"}
+	case errors.Is(err, syscall.EADDRINUSE) && !t.Passive:
+		return &Advised{err, fmt.Sprintf("source port %d is in use, or rests after a connection (TIME_WAIT): choose another, add %s, or leave bind= away", port, ReuseAddress.Name)}
 	case errors.Is(err, syscall.EADDRINUSE):
 		return &Advised{err, fmt.Sprintf("port %d is taken: choose another, or 0 to let the system choose", port)}
 	case errors.Is(err, syscall.EADDRNOTAVAIL):

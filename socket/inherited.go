@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"net"
 	"os"
 	"slices"
@@ -12,8 +13,6 @@ import (
 	"sync"
 	"syscall"
 	"time"
-
-	"github.com/coreos/go-systemd/v22/activation"
 
 	"zocalo/internal/sys"
 )
@@ -30,11 +29,18 @@ func init() {
 		Schemes: []*Scheme{
 			{
 				Name: "fd", Endpoint: "number, or a name of LISTEN_FDNAMES", Doc: "a descriptor that this program inherited, whatever it is",
-				Type: Stream, Open: openInherited,
+				Type: Stream, Open: openInherited, Options: terminalOptions,
+				Inherited: func(endpoint string) []int {
+					if fd, err := strconv.Atoi(endpoint); err == nil {
+						return []int{fd}
+					}
+					return nil
+				},
 			},
 			{
 				Name: "stdio", Aliases: []string{"-"}, Doc: "standard input and output",
-				Type: Stream, NoListen: true, Open: openStdio,
+				Type: Stream, NoListen: true, Open: openStdio, Options: terminalOptions,
+				Inherited: func(string) []int { return []int{0, 1} },
 			},
 			fileScheme(), pipeScheme(),
 		},
@@ -44,40 +50,61 @@ func init() {
 // openInherited opens fd:N or fd:NAME.
 func openInherited(_ context.Context, t Target) (*Socket, error) {
 	fd, err := strconv.Atoi(t.Endpoint)
-	if err != nil {
+	switch {
+	case errors.Is(err, strconv.ErrRange), err == nil && (fd < 0 || fd > math.MaxInt32):
+		return nil, EndpointErrorf("descriptor %s cannot be: they count from 0 to %d", t.Endpoint, math.MaxInt32)
+	case err != nil:
 		if fd, err = activated(t.Endpoint); err != nil {
 			return nil, err
 		}
 	}
-	if fd < 0 {
-		return nil, EndpointErrorf("descriptor %d cannot be: they count from 0", fd)
-	}
 	s, err := FromFD(fd)
 	if errors.Is(err, syscall.EBADF) {
-		return nil, &Advised{fmt.Errorf("descriptor %d: %w", fd, err), "nothing was inherited under that number"}
+		return nil, &Advised{fmt.Errorf("descriptor %d: %w", fd, syscall.EBADF), "nothing was inherited under that number"}
 	}
-	return s, err
+	if err != nil || s.Domain() != Unspecified && len(t.Settings) == 0 {
+		return s, err
+	}
+	e, err := withTerminal(s.endpoint, fd, t.Settings)
+	if err != nil {
+		return nil, fmt.Errorf("descriptor %d: %w", fd, err)
+	}
+	return Wrap(e, s.kind), nil
 }
 
-// activatedFiles are the descriptors that the service manager passed, see
-// sd_listen_fds(3). They are kept, lest the garbage collector close them.
-var activatedFiles = sync.OnceValue(func() []*os.File { return activation.Files(false) })
+// firstActivated is the descriptor that the service manager passes first.
+const firstActivated = 3
+
+// activatedNames are the names of the descriptors that the service manager
+// passed, see sd_listen_fds(3). Programs that are started do not inherit these.
+var activatedNames = sync.OnceValue(func() (names []string) {
+	if os.Getenv("LISTEN_PID") != strconv.Itoa(os.Getpid()) {
+		return nil
+	}
+	count, _ := strconv.Atoi(os.Getenv("LISTEN_FDS"))
+	given := strings.Split(os.Getenv("LISTEN_FDNAMES"), ":")
+	// The first that is not open is the end of them, whatever the count says.
+	for i := 0; i < count && sys.CloseOnExec(firstActivated+i) == 0; i++ {
+		name := fmt.Sprintf("LISTEN_FD_%d", firstActivated+i)
+		if i < len(given) && given[i] != "" {
+			name = given[i]
+		}
+		names = append(names, name)
+	}
+	return names
+})
 
 // activated returns the descriptor of that name in LISTEN_FDNAMES.
 func activated(name string) (int, error) {
-	names := []string{}
-	for _, f := range activatedFiles() {
-		if f.Name() == name {
-			fd, errno := sys.Dup(int(f.Fd()))
-			return fd, syscallError("dup", errno)
-		}
-		names = append(names, f.Name())
+	names := activatedNames()
+	if i := slices.Index(names, name); i >= 0 {
+		fd, errno := sys.Dup(firstActivated + i)
+		return fd, syscallError("dup", errno)
 	}
 	if len(names) == 0 {
 		return -1, fmt.Errorf("descriptor %q: the service manager passed none to this process (LISTEN_FDS, LISTEN_PID)", name)
 	}
-	slices.Sort(names)
-	return -1, fmt.Errorf("descriptor %q: the service manager passed only %s", name, strings.Join(names, ", "))
+	return -1, fmt.Errorf("descriptor %q: the service manager passed only %s", name, strings.Join(slices.Sorted(slices.Values(names)), ", "))
 }
 
 // stdio is the endpoint of standard input and output together.
@@ -93,6 +120,10 @@ func openStdio(_ context.Context, t Target) (*Socket, error) {
 	if err != nil {
 		return nil, fmt.Errorf("standard input: %w", err)
 	}
+	e, err := withTerminal(in.endpoint, 0, t.Settings)
+	if err != nil {
+		return nil, fmt.Errorf("standard input: %w", err)
+	}
 	if in.Domain() != Unspecified && sys.SameFile(0, 1) {
 		in.OnClose(func() { sys.Close(1) })
 		return in, nil
@@ -101,7 +132,7 @@ func openStdio(_ context.Context, t Target) (*Socket, error) {
 	if err != nil {
 		return nil, fmt.Errorf("standard output: %w", err)
 	}
-	return Wrap(&stdio{in, out}, Kind{Unspecified, Stream, 0}), nil
+	return Wrap(&stdio{Wrap(e, in.kind), out}, Kind{Type: Stream}), nil
 }
 
 func (s *stdio) Read(b []byte) (int, error)         { return s.in.endpoint.Read(b) }

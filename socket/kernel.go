@@ -2,6 +2,7 @@ package socket
 
 import (
 	"context"
+	"errors"
 	"io"
 	"os"
 	"sync/atomic"
@@ -26,13 +27,15 @@ type kernel struct {
 	sending   sending   // of the direction write
 	urging    urging    // of the direction urgent
 	failing   failing   // of the direction faults
+
+	keepsFile atomic.Bool // see UnlinkClose
 }
 
 // connKernel is a kind that is connected: it has a queue to accept from, and
 // a connection to reset.
 type connKernel struct{ kernel }
 
-// streamKernel is a kind without boundaries, which the system can move octets
+// streamKernel is a kind without boundaries, which the system can move bytes
 // to and from.
 type streamKernel struct{ connKernel }
 
@@ -63,6 +66,7 @@ func newKernel(fd int, k Kind, blocking bool) (Endpoint, *kernel) {
 	base.init(fd, blocking)
 	base.receiving.bounded = k.Type.Bounded()
 	base.receiving.tellsEnd = k.Type == SeqPacket
+	base.receiving.marks = k.Type == Stream && k.Domain != Unix && k.Properties().Urgent > 0
 	return e, base
 }
 
@@ -144,10 +148,23 @@ func (k *kernel) Name() Name {
 // Peer asks the system for the peer of a connection once.
 func (k *kernel) Peer() Name { return k.askName(&k.peer, sys.Getpeername, true) }
 
+// connected reports whether there is a peer, which may have no name.
+func (k *kernel) connected() bool {
+	if k.peer.Load() != nil {
+		return true
+	}
+	if k.enter() != nil {
+		return false
+	}
+	defer k.leave()
+	var a sys.Sockaddr
+	return sys.Getpeername(k.fd, &a) == 0
+}
+
 func (k *kernel) askName(last *atomic.Pointer[Name], ask func(int, *sys.Sockaddr) syscall.Errno, final bool) Name {
 	old, known := last.Load(), Name{}
 	if old != nil {
-		if known = *old; final && k.kind.Type != Datagram && k.kind.Type != Raw {
+		if known = *old; final && k.kind.Type != Datagram {
 			return known
 		}
 	}
@@ -267,6 +284,29 @@ func (a *accepting) try(fd int) (errno syscall.Errno) {
 
 // Accept implements Acceptor.
 func (k *connKernel) Accept(ctx context.Context) (Endpoint, error) {
+	return k.accept(ctx, func(a *accepting) (syscall.Errno, error) { return k.doContext(ctx, &k.read, a) })
+}
+
+// WaitAccept implements AcceptWaiter.
+func (k *connKernel) WaitAccept(ctx context.Context) error {
+	if err := k.begin(ctx, &k.read); err != nil {
+		return err
+	}
+	errno, err := k.doContext(ctx, &k.read, readable{})
+	k.end(&k.read)
+	return firstError(err, "poll", errno)
+}
+
+// AcceptNow implements AcceptWaiter.
+func (k *connKernel) AcceptNow() (Endpoint, error) {
+	e, err := k.accept(context.Background(), func(a *accepting) (syscall.Errno, error) { return a.try(k.fd), nil })
+	if errors.Is(err, syscall.EAGAIN) {
+		return nil, nil
+	}
+	return e, err
+}
+
+func (k *connKernel) accept(ctx context.Context, do func(*accepting) (syscall.Errno, error)) (Endpoint, error) {
 	if err := k.begin(ctx, &k.read); err != nil {
 		return nil, err
 	}
@@ -274,7 +314,7 @@ func (k *connKernel) Accept(ctx context.Context) (Endpoint, error) {
 		k.receiving.accepting = &accepting{k: &k.kernel}
 	}
 	a := k.receiving.accepting
-	errno, err := k.doContext(ctx, &k.read, a)
+	errno, err := do(a)
 	fd, peer := a.fd, Name{}
 	if err == nil && errno == 0 {
 		peer.setSockaddr(&a.peer)
@@ -297,15 +337,22 @@ func (k *connKernel) Accept(ctx context.Context) (Endpoint, error) {
 
 // Abort implements Aborter: close(2) after SO_LINGER with a time of zero.
 func (k *connKernel) Abort() error {
-	if err := k.enter(); err != nil {
-		return err
-	}
-	errno := sys.SetLinger(k.fd, 0)
-	k.leave()
+	errLinger := k.resetAtClose()
 	if err := k.Close(); err != nil {
 		return err
 	}
-	if errno != 0 && k.kind.Domain != Unix { // which knows neither linger nor reset
+	return errLinger
+}
+
+// A resetter can make the close that follows a reset.
+type resetter interface{ resetAtClose() error }
+
+func (k *connKernel) resetAtClose() error {
+	if err := k.enter(); err != nil {
+		return err
+	}
+	defer k.leave()
+	if errno := sys.SetLinger(k.fd, 0); k.kind.Domain != Unix { // which knows neither linger nor reset
 		return syscallError("setsockopt", errno)
 	}
 	return nil
@@ -324,14 +371,14 @@ func (k *kernel) Read(b []byte) (int, error) {
 	if r.tellsEnd || r.bounded && sys.Trunc == 0 {
 		n, err = k.readMessage(b)
 	} else {
-		n, err = k.readOctets(b)
+		n, err = k.readBytes(b)
 	}
 	k.end(&k.read)
 	return n, err
 }
 
-// readOctets is Read by recv(2), which is cheaper than recvmsg(2).
-func (k *kernel) readOctets(b []byte) (int, error) {
+// readBytes is Read by recv(2), which is cheaper than recvmsg(2).
+func (k *kernel) readBytes(b []byte) (int, error) {
 	r := &k.receiving
 	r.b = b
 	errno, err := k.do(&k.read, r)
@@ -345,15 +392,25 @@ func (k *kernel) readOctets(b []byte) (int, error) {
 	case n > len(b):
 		return len(b), ErrTruncated
 	case n == 0 && (!r.bounded || r.atEnd):
-		return 0, io.EOF
+		return 0, k.endOf("read")
 	}
 	return n, nil
+}
+
+// endOf is what a read of nothing is: the end in order, or the reset of a TCP
+// connection of which the system has told another call, as who was writing.
+func (k *kernel) endOf(call string) error {
+	if k.kind.Type == Stream && k.kind.Domain != Unix && sys.WasReset(k.fd) {
+		return syscallError(call, syscall.ECONNRESET)
+	}
+	return io.EOF
 }
 
 // receiving is the state of the direction read: an attempt of recv(2).
 type receiving struct {
 	bounded  bool        // keeps message boundaries
 	tellsEnd bool        // must tell an empty message from the end
+	marks    bool        // reads of it stop at an urgent mark
 	ended    atomic.Bool // Shutdown(Read) was called
 
 	b     []byte
@@ -370,7 +427,21 @@ func (r *receiving) try(fd int) (errno syscall.Errno) {
 		flags |= sys.Trunc // so that n is the true length
 	}
 	r.n, errno = sys.Recv(fd, r.b, flags)
+	for errno == syscall.EAGAIN && r.stoppedByMark(fd) {
+		r.n, errno = sys.Recv(fd, r.b, flags)
+	}
 	return r.orEnd(errno)
+}
+
+// stoppedByMark reports whether there is input that recv(2) did not give: before an
+// urgent mark, Linux returns EAGAIN for any signal that is pending, Go's own among
+// them, and the poller has nothing new to tell.
+func (r *receiving) stoppedByMark(fd int) bool {
+	if !r.marks {
+		return false
+	}
+	at, errno := sys.AtMark(fd)
+	return at && errno == 0 && sys.Ready(fd, sys.Readable)
 }
 
 // orEnd is errno, except that a kind without a connection does not wait any
@@ -412,7 +483,7 @@ func (k *kernel) Write(b []byte) (int, error) {
 }
 
 // write1 sends all of b with flags, in as many calls as a stream takes. Of
-// urgent data only the last octet is sent as such: each call makes its own last
+// urgent data only the last byte is sent as such: each call makes its own last
 // one urgent, and it may take only a part.
 func (k *kernel) write1(b []byte, flags int) (int, error) {
 	if err := k.begin(context.Background(), &k.write); err != nil {

@@ -165,7 +165,7 @@ func (k *kernel) refuseAncillary(m *Message) error {
 			fmt.Sprintf("at most %d go with one", maxFiles)}
 	case !k.kind.Type.Bounded() && m.length() == 0:
 		return &Advised{fmt.Errorf("descriptors or credentials without data on a stream: %w", syscall.EINVAL),
-			"send them with at least one octet"}
+			"send them with at least one byte"}
 	}
 	return nil
 }

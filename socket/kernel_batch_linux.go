@@ -22,7 +22,7 @@ type datagramKernel struct {
 }
 
 // mostBatch is the most messages of one system call. More bring little, and
-// the memory of each is kept: some 300 octets, and controlSpace for those
+// the memory of each is kept: some 300 bytes, and controlSpace for those
 // that are received.
 const mostBatch = 64
 
@@ -126,7 +126,7 @@ type batchIn struct {
 	r       *receiving
 	batch   sys.Batch
 	control []byte // memory for ancillary data, kept
-	space   int    // octets of it for each message
+	space   int    // bytes of it for each message
 	flags   int
 	n, got  int
 }
@@ -201,7 +201,7 @@ func (b *batchIn) prepare(ms []Message) error {
 	return nil
 }
 
-// A place is how far a batch has come: so many messages, and so many octets of
+// A place is how far a batch has come: so many messages, and so many bytes of
 // the next, which is a train that is cut here.
 type place struct{ message, at int }
 
@@ -240,7 +240,7 @@ func (k *datagramKernel) Connect(ctx context.Context, peer Name) error {
 		return err
 	}
 	if k.begin(ctx, &k.write) == nil { // else nothing is sent any more, or it is forgotten in time
-		k.out.paths.set(&Name{}, sys.MostTrainOctets, time.Time{})
+		k.out.paths.set(&Name{}, sys.MostTrainBytes, time.Time{})
 		k.end(&k.write)
 	}
 	return nil
@@ -403,12 +403,12 @@ func (k *datagramKernel) addHeader(ms []Message, at place, trains bool) (place, 
 	}
 	segment := 0
 	if total := m.length(); m.SegmentSize > 0 && total > m.SegmentSize {
-		octets := min(total-at.at, m.SegmentSize*sys.Segments(m.SegmentSize, longest))
-		msg.AddPart(m.Buffers, at.at, octets)
-		if octets > m.SegmentSize {
+		bytes := min(total-at.at, m.SegmentSize*sys.Segments(m.SegmentSize, longest))
+		msg.AddPart(m.Buffers, at.at, bytes)
+		if bytes > m.SegmentSize {
 			segment = m.SegmentSize
 		}
-		if at.at += octets; at.at == total {
+		if at.at += bytes; at.at == total {
 			at = place{at.message + 1, 0}
 		}
 	} else {

@@ -89,17 +89,20 @@ func (k *kernel) Connect(ctx context.Context, peer Name) error {
 				return err
 			}
 		default:
+			if errno == 0 {
+				k.rememberPeer(&a)
+			}
 			return syscallError("connect", errno)
 		}
 	}
 }
 
-// rememberPeer keeps the name that an internet stream has connected to: after a
-// reset the system does not tell it any more, and the error of the read that
-// finds that out is to name it. To no particular address is to one of the
+// rememberPeer keeps the name that an internet stream or a raw socket has connected
+// to: after a reset the system does not tell it any more, and the error of the read that
+// finds that out is to name it; of a raw socket, which has no port, it never does. To no particular address is to one of the
 // machine's own, which the system has chosen.
 func (k *kernel) rememberPeer(to *sys.Sockaddr) {
-	if d := k.kind.Domain; k.kind.Type != Stream || d != Inet && d != Inet6 {
+	if d := k.kind.Domain; k.kind.Type == Datagram || d != Inet && d != Inet6 {
 		return
 	}
 	var peer Name

@@ -21,6 +21,9 @@ type receivingMessage struct {
 func (r *receivingMessage) try(fd int) (errno syscall.Errno) {
 	r.msg.Control = r.control
 	r.n, errno = sys.Recvmsg(fd, &r.msg, r.flags)
+	for errno == syscall.EAGAIN && r.stoppedByMark(fd) {
+		r.n, errno = sys.Recvmsg(fd, &r.msg, r.flags)
+	}
 	if errno != 0 {
 		r.msg.Control, r.msg.Flags, r.msg.Name.Len = nil, 0, 0 // of the message before
 	}
@@ -126,12 +129,12 @@ func (k *kernel) receive(m *Message) error {
 	r := k.receiving.message
 	err = m.received(r.n, &r.msg)
 	if r.n == 0 && k.atEnd(r) {
-		return io.EOF
+		return k.endOf("recvmsg")
 	}
 	return err
 }
 
-// received fills in a message of n octets that the system has put into its
+// received fills in a message of n bytes that the system has put into its
 // buffers.
 func (m *Message) received(n int, msg *sys.Msg) error {
 	m.Size, m.N = n, min(n, m.length())
@@ -154,7 +157,7 @@ func (m *Message) received(n int, msg *sys.Msg) error {
 	return nil
 }
 
-// atEnd reports whether a receive of no octets was the end of the connection
+// atEnd reports whether a receive of no bytes was the end of the connection
 // rather than an empty message.
 func (k *kernel) atEnd(r *receivingMessage) bool {
 	switch {
@@ -321,11 +324,11 @@ func (k *kernel) sendmsg(call string, m *Message) (int, error) {
 	}
 }
 
-// refuseEmpty refuses a message of no octets where the system would take it
+// refuseEmpty refuses a message of no bytes where the system would take it
 // and not send it.
 func (k *kernel) refuseEmpty() error {
 	if k.kind.Domain == VSock && k.kind.Type == SeqPacket {
-		return &UnsupportedError{Feature: "an empty message on a vsock-seqpacket socket", Needs: "at least one octet"}
+		return &UnsupportedError{Feature: "an empty message on a vsock-seqpacket socket", Needs: "at least one byte"}
 	}
 	return nil
 }

@@ -2,16 +2,26 @@ package socket
 
 import "fmt"
 
-// A Kind is the three arguments of socket(2): what a socket is.
+// A Kind is what a socket is: the three arguments of socket(2), and the layers over
+// what those make.
 type Kind struct {
 	Domain   Domain
-	Type     Type
+	Type     Type // of what the layers give, where there are any
 	Protocol Protocol
+
+	// Layers are the transforming ones, outermost first and joined by "+", as
+	// "tls"; "" for a socket as its family made it.
+	Layers string
+
+	carrier Type // beneath the layers, which may change it
 }
 
 // String returns the kind's short name where its family has one, as "tcp" or
 // "unix-seqpacket", else its three parts.
 func (k Kind) String() string {
+	if k.Layers != "" {
+		return k.Layers + "+" + k.carried().String()
+	}
 	if f, ok := familyOf(k.Domain); ok && f.KindName != nil {
 		if s := f.KindName(k); s != "" {
 			return s
@@ -29,12 +39,15 @@ type Properties struct {
 	Unduplicated bool `json:"unduplicated"` // nothing arrives twice
 	Connected    bool `json:"connected"`    // a connection exists before communication does
 	Bounded      bool `json:"bounded"`      // message boundaries are kept
-	Urgent       int  `json:"urgent"`       // the most octets of one urgent message; 0 where there are none
+	Urgent       int  `json:"urgent"`       // the most bytes of one urgent message; 0 where there are none
 }
 
 // Properties returns what the kind promises; the zero value for a kind that
 // nobody registered.
 func (k Kind) Properties() Properties {
+	if k.Layers != "" {
+		return k.throughLayers(k.carried().Properties())
+	}
 	if f, ok := familyOf(k.Domain); ok && f.Properties != nil {
 		return f.Properties(k)
 	}

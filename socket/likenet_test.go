@@ -286,7 +286,7 @@ func TestLikeNetHalfClose(t *testing.T) {
 		buf := make([]byte, 10)
 		n, err := a.Read(nil)
 		if n != 0 || err != nil {
-			t.Errorf("a read of no octets: %d, %v", n, err)
+			t.Errorf("a read of no bytes: %d, %v", n, err)
 		}
 		_, err = a.Write([]byte("last"))
 		check(t, err)
@@ -364,7 +364,7 @@ func TestLikeNetErrors(t *testing.T) {
 	})
 }
 
-// A datagram of no octets arrives as one, from whoever sent it; an unconnected
+// A datagram of no bytes arrives as one, from whoever sent it; an unconnected
 // sender needs to say where to.
 func TestLikeNetDatagrams(t *testing.T) {
 	eachLibrary(t, []string{"udp4", "udp6", "unixgram"}, func(t *testing.T, l library, network string) {
@@ -507,7 +507,7 @@ func TestLikeNetPathLength(t *testing.T) {
 		_, err := net.Dial("unix", path) // where nobody listens
 		fits := !errors.Is(err, syscall.EINVAL)
 		if (ours == nil) != fits {
-			t.Errorf("%d octets: %v here, %v over package net", n, ours, err)
+			t.Errorf("%d bytes: %v here, %v over package net", n, ours, err)
 		}
 	}
 }

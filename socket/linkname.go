@@ -6,7 +6,7 @@ import (
 	"strconv"
 )
 
-// The octets of a packet name: interface (4, big-endian), protocol (2,
+// The bytes of a packet name: interface (4, big-endian), protocol (2,
 // big-endian), whom the packet is for (1), hardware address (0 to 8).
 const (
 	linkProtocol = 4
@@ -34,7 +34,7 @@ const (
 
 // PacketName returns a name of domain [Packet]: an interface by its index, 0
 // for any; a protocol of Ethernet, as 0x0800, [AllProtocols] for any or 0 for
-// none; and, to send to, a hardware address of at most 8 octets, of which more
+// none; and, to send to, a hardware address of at most 8 bytes, of which more
 // are left out.
 func PacketName(index int, protocol uint16, hardware net.HardwareAddr) Name {
 	var n Name

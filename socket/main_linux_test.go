@@ -1,5 +1,5 @@
 package socket_test
 
-import "zocalo/internal/loop"
+import "zocalo/internal/poll"
 
-func init() { closeKept = loop.ClosePipes }
+func init() { closeKept = poll.ClosePipes }

@@ -1,6 +1,7 @@
 package socket
 
 import (
+	"net/netip"
 	"os"
 	"syscall"
 )
@@ -19,10 +20,15 @@ type Message struct {
 	// after Receive, who sent it, the zero Name where the kind does not say.
 	Peer Name
 
-	// N is how many octets Receive put into Buffers.
+	// Via is where on the Internet the message came from, after Receive on a
+	// kind whose names do not say and that it carries, as iso-dgram and idp over
+	// a UDP link; else zero.
+	Via netip.AddrPort
+
+	// N is how many bytes Receive put into Buffers.
 	N int
 
-	// Size is the message's true length in octets, larger than N where
+	// Size is the message's true length in bytes, larger than N where
 	// Receive returned ErrTruncated. For a kind without boundaries it is N,
 	// and for a message cut short on a system other than Linux, which does
 	// not tell.
@@ -32,7 +38,7 @@ type Message struct {
 	Flags MessageFlags
 
 	// SegmentSize, if positive, says that the data is a train of datagrams
-	// of that many octets each, the last perhaps shorter: to be cut so on
+	// of that many bytes each, the last perhaps shorter: to be cut so on
 	// Send (GSO), joined so by Receive (GRO).
 	SegmentSize int
 
@@ -43,6 +49,29 @@ type Message struct {
 
 	// Ancillary is the data beside the data.
 	Ancillary Ancillary
+}
+
+// Source returns where on the Internet a message came from, by its Peer or Via;
+// zero where nothing tells.
+func (m *Message) Source() netip.AddrPort {
+	if a := m.Peer.AddrPort(); a.IsValid() {
+		return a
+	}
+	return m.Via
+}
+
+// Bytes returns the data that Receive has put into the message, N bytes: without a
+// copy, and good until the next call, where it is in one buffer.
+func (m *Message) Bytes() []byte {
+	n := m.N
+	if len(m.Buffers) > 0 && n <= len(m.Buffers[0]) {
+		return m.Buffers[0][:n]
+	}
+	all := make([]byte, 0, n)
+	for _, b := range m.Buffers {
+		all = append(all, b[:min(len(b), n-len(all))]...)
+	}
+	return all
 }
 
 // SetData makes b the message's only buffer, without allocating after the

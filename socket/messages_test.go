@@ -59,12 +59,12 @@ func TestEmptyMessageAndEnd(t *testing.T) {
 					check(t, end(a, b))
 					for i, want := range []int{0, 1, 0} {
 						if n, err := take(b); n != want || err != nil {
-							t.Fatalf("message %d: %d octets, %v; want %d", i, n, err, want)
+							t.Fatalf("message %d: %d bytes, %v; want %d", i, n, err, want)
 						}
 					}
 					for range 2 {
 						if n, err := take(b); n != 0 || err != io.EOF {
-							t.Fatalf("at the end: %d octets, %v; want io.EOF", n, err)
+							t.Fatalf("at the end: %d bytes, %v; want io.EOF", n, err)
 						}
 					}
 				})
@@ -146,7 +146,7 @@ func TestManyBuffers(t *testing.T) {
 		check(t, err)
 		for i := range got {
 			if got[i] != byte(i) {
-				t.Fatalf("octet %d is %d", i, got[i])
+				t.Fatalf("byte %d is %d", i, got[i])
 			}
 		}
 	})
@@ -397,7 +397,7 @@ func TestPassingRefused(t *testing.T) {
 	m.Ancillary.WantFiles = 1
 	check(t, d.Receive(m))
 	if len(m.Ancillary.Files) != 1 || m.N != 0 {
-		t.Fatalf("an empty message brought %v and %d octets", m.Ancillary.Files, m.N)
+		t.Fatalf("an empty message brought %v and %d bytes", m.Ancillary.Files, m.N)
 	}
 	check(t, os.NewFile(uintptr(m.Ancillary.Files[0]), "").Close())
 }
@@ -444,7 +444,7 @@ func TestRaw(t *testing.T) {
 	n, err := s.Read(buf)
 	check(t, err)
 	if n != 28 || buf[20] != 0 {
-		t.Errorf("%d octets: % x", n, buf[:n])
+		t.Errorf("%d bytes: % x", n, buf[:n])
 	}
 	if _, ok := s.RemoteAddr().(*net.IPAddr); !ok {
 		t.Errorf("RemoteAddr is a %T", s.RemoteAddr())

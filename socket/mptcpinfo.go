@@ -19,15 +19,15 @@ type MPTCPInfo struct {
 	Fallback           bool   // the connection goes on as plain TCP
 	RemoteKey          bool   // the peer's key is known
 	Token              uint32 // of the connection at this end (RFC 8684 section 3.2)
-	WriteSequence      uint64 // next octet to be written
-	Unacknowledged     uint64 // first octet that is not acknowledged
-	ReceiveNext        uint64 // next octet expected
+	WriteSequence      uint64 // next byte to be written
+	Unacknowledged     uint64 // first byte that is not acknowledged
+	ReceiveNext        uint64 // next byte expected
 	LocalAddresses     int    // endpoints in use as addresses to connect from (Linux 5.12)
 	LocalAddressesMax  int
 	Checksums          bool   // data is checked (RFC 8684 section 3.3; Linux 5.14)
 	Retransmits        uint32 // segments sent again at the level of MPTCP (Linux 6.5, as the following)
-	Retransmitted      uint64 // octets sent again
-	Sent               uint64 // octets sent
+	Retransmitted      uint64 // bytes sent again
+	Sent               uint64 // bytes sent
 	Received           uint64
 	Acknowledged       uint64
 	TotalSubflows      int           // with the first (Linux 6.6)
@@ -39,8 +39,12 @@ type MPTCPInfo struct {
 // mptcpInfoSize is the size of struct mptcp_info as of Linux 6.10.
 const mptcpInfoSize = 96
 
-// parseMPTCPInfo reads the struct, whose numbers of 64 bits are aligned.
-func parseMPTCPInfo(b *[mptcpInfoSize]byte) MPTCPInfo {
+// ParseMPTCPInfo reads the struct where the kernel hands it out elsewhere than in
+// the option [MultipathInfo], as in the answers of sock_diag(7). Fields that it is
+// too short for are zero.
+func ParseMPTCPInfo(text []byte) MPTCPInfo {
+	var b [mptcpInfoSize]byte
+	copy(b[:], text)
 	u32 := func(at int) uint32 { return binary.NativeEndian.Uint32(b[at:]) }
 	u64 := func(at int) uint64 { return binary.NativeEndian.Uint64(b[at:]) }
 	ms := func(at int) time.Duration { return time.Duration(u32(at)) * time.Millisecond }

@@ -10,7 +10,7 @@ import (
 	"strconv"
 )
 
-// MaxName is the most octets that a [Name] can hold, those of a unix socket's
+// MaxName is the most bytes that a [Name] can hold, those of a unix socket's
 // path with room to spare.
 const MaxName = 124
 
@@ -19,7 +19,7 @@ const MaxName = 124
 // sockaddr_storage: comparable with ==, usable as a map's key, copied without
 // allocation. The zero Name is that of a socket that has none.
 //
-// Inside is a domain and octets that only the domain's [Family] understands;
+// Inside is a domain and bytes that only the domain's [Family] understands;
 // this package's own domains have the accessors below.
 type Name struct {
 	domain Domain
@@ -33,7 +33,7 @@ type Name struct {
 func MakeName(d Domain, data []byte) (Name, error) {
 	n := Name{domain: d, length: uint8(len(data))}
 	if len(data) > MaxName {
-		return Name{}, fmt.Errorf("a name of %d octets in domain %v: at most %d fit", len(data), d, MaxName)
+		return Name{}, fmt.Errorf("a name of %d bytes in domain %v: at most %d fit", len(data), d, MaxName)
 	}
 	copy(n.data[:], data)
 	return n, nil
@@ -46,7 +46,7 @@ func (n Name) Domain() Domain { return n.domain }
 // IsZero reports whether n is the zero Name.
 func (n Name) IsZero() bool { return n == Name{} }
 
-// AppendData appends to b the octets of the name, in the family's own
+// AppendData appends to b the bytes of the name, in the family's own
 // notation.
 func (n Name) AppendData(b []byte) []byte { return append(b, n.data[:n.length]...) }
 
@@ -61,6 +61,9 @@ func (n Name) String() string {
 	}
 	return fmt.Sprintf("%v#%x", n.domain, n.data[:n.length])
 }
+
+// MarshalText returns String: logs and values in JSON have the name as text.
+func (n Name) MarshalText() ([]byte, error) { return []byte(n.String()), nil }
 
 // NetAddr returns the name as package net would: a *net.TCPAddr,
 // *net.UDPAddr, *net.IPAddr or *net.UnixAddr where there is one for the
@@ -87,7 +90,7 @@ func (a NameAddr) Network() string { return a.Kind.String() }
 // String returns the name's text.
 func (a NameAddr) String() string { return a.Name.String() }
 
-// The octets of an internet name: port (2, big-endian), scope (4, big-endian;
+// The bytes of an internet name: port (2, big-endian), scope (4, big-endian;
 // 0 except for link-local IPv6), address (4 or 16).
 const (
 	inetPort  = 0
@@ -160,6 +163,17 @@ func (n Name) AddrPort() netip.AddrPort {
 	return netip.AddrPort{}
 }
 
+// Subscriber returns what one subscriber of a network has, and cannot have more
+// of at will: an IPv4 address, or the /64 that an IPv6 address is in.
+func Subscriber(a netip.Addr) netip.Addr {
+	a = a.Unmap().WithZone("")
+	if a.Is6() {
+		p, _ := a.Prefix(64)
+		return p.Addr()
+	}
+	return a
+}
+
 func (n *Name) port() uint16 { return binary.BigEndian.Uint16(n.data[inetPort:]) }
 
 func (n *Name) scope() uint32 { return binary.BigEndian.Uint32(n.data[inetScope:]) }
@@ -176,16 +190,16 @@ const maxUnixPath = 108
 
 // UnixName returns the name of a unix socket: a path in the file system, or
 // "@" and a name in Linux's abstract namespace. An empty path is the unnamed
-// socket's. A path must be shorter than 108 octets, an abstract name at most
-// 107, and neither the path may contain a zero octet.
+// socket's. A path must be shorter than 108 bytes, an abstract name at most
+// 107, and neither the path may contain a zero byte.
 func UnixName(path string) (Name, error) {
 	n := Name{domain: Unix, length: uint8(len(path))}
 	switch {
 	case len(path) > maxUnixPath, len(path) == maxUnixPath && path[0] != '@':
-		return Name{}, EndpointErrorf("unix path %.20q... has %d octets, and the system takes at most %d: use a shorter one, or a relative path",
+		return Name{}, EndpointErrorf("unix path %.20q... has %d bytes, and the system takes at most %d: use a shorter one, or a relative path",
 			path, len(path), maxUnixPath-1)
 	case path != "" && path[0] != '@' && bytes.IndexByte([]byte(path), 0) >= 0:
-		return Name{}, EndpointErrorf("unix path %q contains a zero octet, which no path may", path)
+		return Name{}, EndpointErrorf("unix path %q contains a zero byte, which no path may", path)
 	}
 	copy(n.data[:], path)
 	return n, nil
@@ -224,7 +238,7 @@ func (n Name) CIDPort() (cid, port uint32) {
 	return binary.BigEndian.Uint32(n.data[:]), binary.BigEndian.Uint32(n.data[4:])
 }
 
-// Compare orders names by domain, then by their octets: for sorted lists.
+// Compare orders names by domain, then by their bytes: for sorted lists.
 func (n Name) Compare(m Name) int {
 	if c := int(n.domain) - int(m.domain); c != 0 {
 		return c

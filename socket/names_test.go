@@ -37,6 +37,9 @@ func FuzzNames(f *testing.F) {
 			if err != nil || got != n {
 				t.Errorf("%s:%v became %v, %v", scheme, n, got, err)
 			}
+			if raw, err := n.AppendSockaddr(nil); err != nil || socket.SockaddrName(raw) != n {
+				t.Errorf("%s:%v as the system has it is % x, %v", scheme, n, raw, err)
+			}
 		}
 		if a, ok := netip.AddrFromSlice(ip); ok {
 			n := socket.InetName(netip.AddrPortFrom(a, port))
@@ -139,7 +142,7 @@ func TestInteger(t *testing.T) {
 }
 
 func TestNameOf(t *testing.T) {
-	mapped := net.IPv4(127, 0, 0, 1) // in 16 octets
+	mapped := net.IPv4(127, 0, 0, 1) // in 16 bytes
 	for _, a := range []net.Addr{
 		&net.TCPAddr{IP: mapped, Port: 9}, &net.UDPAddr{IP: mapped, Port: 9}, socket.NameAddr{Name: loopback(9)},
 	} {

@@ -55,6 +55,9 @@ type Spec struct {
 	Apply func(Endpoint, any) error
 	// Current returns the option's value; nil where it cannot be read.
 	Current func(Endpoint) (any, error)
+	// Int returns the arguments of setsockopt(2) that set the option, for
+	// whoever has only a descriptor; nil unless the system takes an int.
+	Int func(v any) (level, name, value int)
 }
 
 // A Side says which side of an address takes an option.
@@ -71,6 +74,10 @@ const (
 type Setting struct {
 	Spec  *Spec
 	Value any
+
+	// Default says that the value is the scheme's, and nobody asked for it:
+	// where a socket does not have the option it goes without.
+	Default bool
 }
 
 // Settings are the options that an address gives, in its order.
@@ -82,11 +89,28 @@ func (ss Settings) Apply(p Phase, e Endpoint) error {
 		if s.Spec.Phase != p || s.Spec.Apply == nil {
 			continue
 		}
-		if err := s.Spec.Apply(e, s.Value); err != nil {
+		err := s.Spec.Apply(e, s.Value)
+		if err != nil && !(s.Default && lacksOption(err)) {
 			return fmt.Errorf("option %s=%s: %w", s.Spec.Name, s.Spec.Format(s.Value), err)
 		}
 	}
 	return nil
+}
+
+// WithDefaults returns the settings after those of the defaults that are for
+// an option which they do not give.
+func (ss Settings) WithDefaults(defaults Settings) Settings {
+	var all Settings
+	for _, d := range defaults {
+		if !slices.ContainsFunc(ss, func(s Setting) bool { return s.Spec == d.Spec }) {
+			d.Default = true
+			all = append(all, d)
+		}
+	}
+	if all == nil {
+		return ss
+	}
+	return append(all, ss...)
 }
 
 // An Option is a property of sockets that can be set or read: setsockopt(2),
@@ -112,6 +136,9 @@ type Codec[T any] struct {
 // its phase's reader looks up.
 func NewOption[T any](s Spec, c Codec[T], set func(Endpoint, T) error, get func(Endpoint) (T, error)) *Option[T] {
 	o := &Option[T]{Spec: &s, set: set, get: get}
+	if c.Format == nil { // only read, and told by a trace alone
+		c.Format = func(v T) string { return fmt.Sprint(v) }
+	}
 	s.Value = c.Placeholder
 	s.Parse = func(text string) (any, error) { return c.Parse(text) }
 	s.Format = func(v any) string { return c.Format(v.(T)) }
@@ -175,6 +202,10 @@ func (o *Option[T]) Set(e Endpoint, v T) error {
 	s.tracedFrom(start, "setsockopt", o.label()+", "+o.Format(v), 0, "", err)
 	return err
 }
+
+// With returns the setting of the option to v, for the Settings of an address or a
+// [Target].
+func (o *Option[T]) With(v T) Setting { return Setting{Spec: o.Spec, Value: v} }
 
 // Get returns the option's value.
 func (o *Option[T]) Get(e Endpoint) (T, error) {

@@ -1,7 +1,9 @@
 package socket
 
 import (
+	"errors"
 	"fmt"
+	"math"
 	"syscall"
 	"time"
 
@@ -29,10 +31,11 @@ var (
 	}, Flag, sys.SOL_SOCKET, sys.SO_REUSEPORT, boolToInt, intToBool)
 
 	// KeepAlive probes an idle connection, so that a peer that is gone is
-	// noticed.
+	// noticed. It is on for TCP connections made by address, and off for
+	// those of New.
 	KeepAlive = intOption(Spec{
-		Name: "keepalive", Aliases: []string{"so-keepalive"}, Constant: "SO_KEEPALIVE", Phase: Opened, Default: "off",
-		Doc:   "probe an idle connection (after two hours, unless keepidle says otherwise)",
+		Name: "keepalive", Aliases: []string{"so-keepalive"}, Constant: "SO_KEEPALIVE", Phase: Opened, Default: "on",
+		Doc:   "probe an idle connection, so that a peer that is gone is noticed",
 		Since: "Linux 2.0",
 	}, Flag, sys.SOL_SOCKET, sys.SO_KEEPALIVE, boolToInt, intToBool)
 
@@ -107,24 +110,26 @@ var (
 // Options of TCP, see tcp(7).
 var (
 	// NoDelay sends small segments at once, rather than waiting to fill them
-	// while earlier ones are not acknowledged (RFC 896).
+	// while earlier ones are not acknowledged (RFC 896). It is on for TCP connections made by
+	// address, and off for those of New.
 	NoDelay = intOption(Spec{
-		Name: "nodelay", Aliases: []string{"tcp-nodelay"}, Constant: "TCP_NODELAY", Phase: Opened, Default: "off",
+		Name: "nodelay", Aliases: []string{"tcp-nodelay"}, Constant: "TCP_NODELAY", Phase: Opened, Default: "on",
 		Doc:   "send small segments at once, without Nagle's wait",
 		Since: "Linux 2.0",
 	}, Flag, sys.IPPROTO_TCP, sys.TCP_NODELAY, boolToInt, intToBool)
 
-	// KeepAliveIdle is how long a connection is idle before the first probe;
-	// whole seconds.
+	// KeepAliveIdle is how long a connection is idle before the first probe: 1 s to
+	// 32767 s. A part of a second is rounded up. What the system cannot have is
+	// EINVAL: keepalive is switched off by [KeepAlive].
 	KeepAliveIdle = intOption(Spec{
-		Name: "keepidle", Aliases: []string{"tcp-keepidle"}, Constant: "TCP_KEEPIDLE", Phase: Opened, Default: "the system's, 2h on Linux",
+		Name: "keepidle", Aliases: []string{"tcp-keepidle"}, Constant: "TCP_KEEPIDLE", Phase: Opened, Default: "15s",
 		Doc:   "idle time before the first keepalive probe",
 		Since: "Linux 2.4",
 	}, AtLeast(Duration, time.Second), sys.IPPROTO_TCP, sys.TCP_KEEPIDLE, toSeconds, fromSeconds)
 
-	// KeepAliveInterval is the time between probes; whole seconds.
+	// KeepAliveInterval is the time between probes, as KeepAliveIdle.
 	KeepAliveInterval = intOption(Spec{
-		Name: "keepintvl", Aliases: []string{"tcp-keepintvl"}, Constant: "TCP_KEEPINTVL", Phase: Opened, Default: "the system's, 75s on Linux",
+		Name: "keepintvl", Aliases: []string{"tcp-keepintvl"}, Constant: "TCP_KEEPINTVL", Phase: Opened, Default: "15s",
 		Doc:   "time between keepalive probes",
 		Since: "Linux 2.4",
 	}, AtLeast(Duration, time.Second), sys.IPPROTO_TCP, sys.TCP_KEEPINTVL, toSeconds, fromSeconds)
@@ -153,7 +158,7 @@ var (
 
 // PeerCredentials is the process at the other end of a connected unix stream
 // or seqpacket socket, as it was when it connected, listened or made the pair
-// (SO_PEERCRED). It is only read.
+// (SO_PEERCRED). It is only read, and an [UnsupportedError] of any other socket.
 var PeerCredentials = NewOption(Spec{
 	Name: "peercred", Constant: "SO_PEERCRED", Phase: Connected,
 	Doc:      "who the process at the other end is",
@@ -161,9 +166,17 @@ var PeerCredentials = NewOption(Spec{
 	Silently: "stays what it was when the connection was made",
 }, Codec[Credentials]{}, nil, func(e Endpoint) (c Credentials, err error) {
 	err = onFD(e, "SO_PEERCRED", func(fd int) (errno syscall.Errno) {
+		// Of a listener the system tells the listener's own.
+		if listens, _ := sys.GetInt(fd, sys.SOL_SOCKET, syscall.SO_ACCEPTCONN); listens != 0 {
+			c.UID = -1
+			return 0
+		}
 		c.PID, c.UID, c.GID, errno = sys.PeerCredentials(fd)
 		return errno
 	})
+	if err == nil && uint32(c.UID) == math.MaxUint32 { // what the system says of nobody
+		return Credentials{}, &UnsupportedError{Feature: "SO_PEERCRED", Needs: "a connected unix stream or seqpacket socket"}
+	}
 	return c, err
 })
 
@@ -186,12 +199,12 @@ func onFD(e Endpoint, constant string, call func(fd int) syscall.Errno) error {
 
 // optionError explains what the errno of getsockopt and setsockopt leave out.
 func optionError(constant string, errno syscall.Errno) error {
-	switch errno {
-	case 0:
+	switch {
+	case errno == 0:
 		return nil
-	case syscall.ENOPROTOOPT, syscall.EOPNOTSUPP, syscall.ENOSYS:
+	case lacksOption(errno):
 		return &Advised{syscallError("sockopt "+constant, errno), "this kind of socket, or this system, does not have the option"}
-	case syscall.EPERM, syscall.EACCES:
+	case errno == syscall.EPERM, errno == syscall.EACCES:
 		if needs := privilegeOf(constant); needs != "" {
 			return &Advised{syscallError("sockopt "+constant, errno), "it needs " + needs}
 		}
@@ -199,9 +212,15 @@ func optionError(constant string, errno syscall.Errno) error {
 	return syscallError("sockopt "+constant, errno)
 }
 
+// lacksOption reports whether err says that there is no such option here.
+func lacksOption(err error) bool {
+	return errors.Is(err, syscall.ENOPROTOOPT) || errors.Is(err, syscall.EOPNOTSUPP) || errors.Is(err, syscall.ENOSYS)
+}
+
 // intOption defines an option whose value is an int for the system.
 func intOption[T any](s Spec, c Codec[T], level, name int, to func(T) int, from func(int) T) *Option[T] {
 	constant := s.Constant
+	s.Int = func(v any) (int, int, int) { return level, name, to(v.(T)) }
 	return NewOption(s, c, func(e Endpoint, v T) error {
 		return setInt(e, constant, level, name, to(v))
 	}, func(e Endpoint) (v T, err error) {
@@ -237,6 +256,19 @@ func toSeconds(d time.Duration) int   { return roundUp(d, time.Second) }
 func toMillis(d time.Duration) int    { return roundUp(d, time.Millisecond) }
 func fromSeconds(n int) time.Duration { return time.Duration(n) * time.Second }
 
+// probeAfter is how long a TCP connection made by address is idle before it is
+// probed, and the time between the probes.
+const probeAfter = 15 * time.Second
+
+// tcpDefaults are set on TCP connections made by address, as users of package
+// net know them; a listener's go over to what it accepts.
+func tcpDefaults() Settings {
+	return Settings{
+		{Spec: NoDelay.Spec, Value: true}, {Spec: KeepAlive.Spec, Value: true},
+		{Spec: KeepAliveIdle.Spec, Value: probeAfter}, {Spec: KeepAliveInterval.Spec, Value: probeAfter},
+	}
+}
+
 // The options of each kind of kernel socket, in the order in which explain
 // shows them.
 
@@ -246,7 +278,7 @@ func commonOptions() []*Spec {
 
 func inetOptions() []*Spec {
 	return append(commonOptions(), ReuseAddress.Spec, ReusePort.Spec, V6Only.Spec, BindAddressNoPort.Spec, FreeBind.Spec, Transparent.Spec,
-		Device.Spec, Mark.Spec, Priority.Spec, TypeOfService.Spec, TTL.Spec, MTUDiscovery.Spec, IncomingCPU.Spec, BusyPoll.Spec)
+		Device.Spec, Mark.Spec, Priority.Spec, MaxPacingRate.Spec, TypeOfService.Spec, TTL.Spec, MTUDiscovery.Spec, IncomingCPU.Spec, BusyPoll.Spec)
 }
 
 func tcpOptions() []*Spec {
@@ -256,7 +288,8 @@ func tcpOptions() []*Spec {
 }
 
 func udpOptions() []*Spec {
-	return append(inetOptions(), SegmentDatagrams.Spec, Broadcast.Spec, JoinGroup.Spec, MulticastInterface.Spec, MulticastTTL.Spec, MulticastLoop.Spec, MulticastAll.Spec)
+	return append(inetOptions(), AnyPort.Spec, SegmentDatagrams.Spec, Broadcast.Spec, JoinGroup.Spec, MulticastInterface.Spec, MulticastTTL.Spec, MulticastLoop.Spec, MulticastAll.Spec,
+		ReceivePacketInfo.Spec, ReceiveHopLimit.Spec, ReceiveTrafficClass.Spec, Timestamps.Spec)
 }
 
 func rawOptions() []*Spec {

@@ -12,15 +12,15 @@ import (
 // the socket's version; on an IPv6 socket also that of IPv4, for peers that it
 // reaches by mapped addresses.
 var (
-	// TypeOfService is the octet of DSCP and ECN of the packets sent (IP_TOS;
+	// TypeOfService is the byte of DSCP and ECN of the packets sent (IP_TOS;
 	// IPV6_TCLASS, Linux 2.6.14). TCP keeps the two bits of ECN to itself, in
 	// silence.
 	TypeOfService = ipOption(Spec{
 		Name: "tos", Aliases: []string{"ip-tos", "tclass", "ipv6-tclass"}, Constant: "IP_TOS", Phase: Opened, Default: "0",
-		Doc:      "octet of DSCP and ECN of the packets sent",
+		Doc:      "byte of DSCP and ECN of the packets sent",
 		Since:    "Linux 2.0, IPV6_TCLASS 2.6.14",
 		Silently: "leaves the bits of ECN to TCP, and of IPv4 changes the priority too",
-	}, between(Integer, 0, 255), sys.IP_TOS, sys.IPV6_TCLASS, same, same)
+	}, Between(Integer, 0, 255), sys.IP_TOS, sys.IPV6_TCLASS, same, same)
 
 	// TTL is how many hops the packets sent may take, 1 to 255 (IP_TTL;
 	// IPV6_UNICAST_HOPS). Multicast has [MulticastTTL].
@@ -28,7 +28,7 @@ var (
 		Name: "ttl", Aliases: []string{"ip-ttl", "hops", "ipv6-unicast-hops"}, Constant: "IP_TTL", Phase: Opened, Default: "the system's, 64 on Linux",
 		Doc:   "hops that the packets sent may take",
 		Since: "Linux 2.0, IPV6_UNICAST_HOPS 2.2",
-	}, between(Integer, 1, 255), sys.IP_TTL, sys.IPV6_UNICAST_HOPS, same, same)
+	}, Between(Integer, 1, 255), sys.IP_TTL, sys.IPV6_UNICAST_HOPS, same, same)
 
 	// MTUDiscovery is whether packets too long for the path are sent in
 	// fragments, or refused with EMSGSIZE until their size is known
@@ -73,7 +73,7 @@ var (
 	// ReceiveTrafficClass is described at ReceivePacketInfo.
 	ReceiveTrafficClass = ipFlag(Spec{
 		Name: "recvtos", Aliases: []string{"ip-recvtos", "recvtclass", "ipv6-recvtclass"}, Constant: "IP_RECVTOS", Phase: Opened, Default: "off",
-		Doc:      "receive the octet of DSCP and ECN with each message",
+		Doc:      "receive the byte of DSCP and ECN with each message",
 		Since:    "Linux 2.2, IPV6_RECVTCLASS 2.6.14",
 		Silently: "has no effect on a stream",
 	}, sys.IP_RECVTOS, sys.IPV6_RECVTCLASS)
@@ -165,19 +165,6 @@ func (m MTUMode) String() string {
 		return mtuModes[m]
 	}
 	return "mode " + strconv.Itoa(int(m))
-}
-
-// between returns a codec like c that refuses numbers outside.
-func between(c Codec[int], least, most int) Codec[int] {
-	parse := c.Parse
-	c.Parse = func(text string) (int, error) {
-		n, err := parse(text)
-		if err == nil && (n < least || n > most) {
-			return 0, fmt.Errorf("%d is not from %d to %d", n, least, most)
-		}
-		return n, err
-	}
-	return c
 }
 
 // domainOf returns the domain of the kernel's socket beneath e.

@@ -29,6 +29,7 @@ func TestOptionsSetAndRead(t *testing.T) {
 		{socket.Mark.Spec, "7", "7"},
 		{socket.Device.Spec, "lo", "lo"},
 		{socket.Priority.Spec, "5", "5"},
+		{socket.MaxPacingRate.Spec, "1GiB", "1GiB"},
 		{socket.IncomingCPU.Spec, "0", "0"},
 		{socket.BusyPoll.Spec, "50us", "50µs"},
 		{socket.TTL.Spec, "9", "9"},
@@ -262,7 +263,7 @@ func reusePortPair(t *testing.T, options ...func(*socket.Socket) error) (pair [2
 	return pair
 }
 
-// The program chooses the socket by the datagram's first octet, and whatever it
+// The program chooses the socket by the datagram's first byte, and whatever it
 // is afterwards by another program. What names no socket falls to the system.
 func TestReusePortProgram(t *testing.T) {
 	pair := reusePortPair(t)
@@ -424,8 +425,8 @@ func TestConnectionInfoComplete(t *testing.T) {
 	check(t, err)
 	y, err := socket.ConnectionInfo.Get(b)
 	check(t, err)
-	if x.OctetsSent != 5000 || x.OctetsReceived != 1 || y.OctetsReceived != 5000 || y.OctetsSent != 1 || x.OctetsAcknowledged < 5000 {
-		t.Errorf("octets\n%+v\n%+v", x, y)
+	if x.BytesSent != 5000 || x.BytesReceived != 1 || y.BytesReceived != 5000 || y.BytesSent != 1 || x.BytesAcknowledged < 5000 {
+		t.Errorf("bytes\n%+v\n%+v", x, y)
 	}
 	if x.DataSegmentsSent == 0 || x.SegmentsSent <= x.DataSegmentsSent || x.DataSegmentsReceived != 1 || y.DataSegmentsSent != 1 || x.Delivered < x.DataSegmentsSent {
 		t.Errorf("segments\n%+v\n%+v", x, y)

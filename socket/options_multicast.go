@@ -19,7 +19,7 @@ var (
 	// MCAST_JOIN_SOURCE_GROUP; RFC 3678, Linux 2.5.68). It can be set again
 	// for further groups; net.ipv4.igmp_max_memberships bounds them (ENOBUFS).
 	JoinGroup = NewOption(Spec{
-		Name: "multicast", Aliases: []string{"join", "ip-add-membership"}, Constant: "MCAST_JOIN_GROUP", Phase: Opened, Default: "none", Repeatable: true,
+		Name: "multicast", Aliases: []string{"join", "ip-add-membership", "ipv6-join-group"}, Constant: "MCAST_JOIN_GROUP", Phase: Opened, Default: "none", Repeatable: true,
 		Doc:   "join a multicast group: [SOURCE@]GROUP[%INTERFACE]",
 		Since: "Linux 2.5.68",
 	}, Codec[Group]{"GROUP", ParseGroup, Group.String}, func(e Endpoint, g Group) error {
@@ -51,7 +51,7 @@ var (
 		Name: "multicast-ttl", Aliases: []string{"multicast-hops", "ip-multicast-ttl"}, Constant: "IP_MULTICAST_TTL", Phase: Opened, Default: "1: this network alone",
 		Doc:   "hops that packets to multicast groups may take",
 		Since: "Linux 2.0, IPV6_MULTICAST_HOPS 2.2",
-	}, between(Integer, 0, 255), sys.IP_MULTICAST_TTL, sys.IPV6_MULTICAST_HOPS, same, same)
+	}, Between(Integer, 0, 255), sys.IP_MULTICAST_TTL, sys.IPV6_MULTICAST_HOPS, same, same)
 
 	// MulticastLoop lets members on this machine receive what the socket
 	// sends to a group (IP_MULTICAST_LOOP, IPV6_MULTICAST_LOOP).

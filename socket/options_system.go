@@ -2,6 +2,7 @@ package socket
 
 import (
 	"fmt"
+	"math"
 	"strings"
 	"syscall"
 	"time"
@@ -44,6 +45,17 @@ var (
 		Since: "Linux 2.0", Privilege: "CAP_NET_ADMIN or CAP_NET_RAW for more than 6",
 		Silently: "is changed by tos on IPv4",
 	}, AtLeast(Integer, 0), sys.SOL_SOCKET, sys.SO_PRIORITY, same, same)
+
+	// MaxPacingRate is the most bytes a second that leave the socket, in the
+	// long run and in short (SO_MAX_PACING_RATE, Linux 3.13). TCP paces itself
+	// by it, all else needs the queueing discipline fq.
+	MaxPacingRate = intOption(Spec{
+		Name: "max-pacing-rate", Aliases: []string{"so-max-pacing-rate"}, Constant: "SO_MAX_PACING_RATE", Phase: Opened, Default: "no bound",
+		Doc:      "most bytes a second, which leave evenly spaced",
+		Since:    "Linux 3.13",
+		Silently: "has no effect but on TCP where the interface's queueing discipline is not fq; 4GiB and more are no bound",
+	}, AtLeast(Size, 1), sys.SOL_SOCKET, sys.SO_MAX_PACING_RATE,
+		func(n int) int { return int(min(int64(n), math.MaxUint32)) }, func(n int) int { return int(uint32(n)) })
 
 	// IncomingCPU is the processor that last handled a packet of the socket;
 	// set on sockets that share a name by [ReusePort], it prefers the one

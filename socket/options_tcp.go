@@ -61,15 +61,15 @@ var (
 		return getText(e, "TCP_CONGESTION", sys.IPPROTO_TCP, sys.TCP_CONGESTION)
 	})
 
-	// MaxSegment is the most octets of data in a segment, 88 to 32767
+	// MaxSegment is the most bytes of data in a segment, 88 to 32767
 	// (TCP_MAXSEG). What the path or the peer allows may be less, in silence; once
 	// there is a connection it tells that.
 	MaxSegment = intOption(Spec{
 		Name: "mss", Aliases: []string{"tcp-maxseg", "maxseg"}, Constant: "TCP_MAXSEG", Phase: Opened, Default: "by the path",
-		Doc:      "most octets of data in a TCP segment",
+		Doc:      "most bytes of data in a TCP segment",
 		Since:    "Linux 2.0",
 		Silently: "is lowered to what the path or the peer allows",
-	}, between(Size, 88, 32767), sys.IPPROTO_TCP, sys.TCP_MAXSEG, same, same)
+	}, Between(Size, 88, 32767), sys.IPPROTO_TCP, sys.TCP_MAXSEG, same, same)
 
 	// Cork holds back segments that are not full, until it is taken away or
 	// 200 ms have passed (TCP_CORK, Linux 2.2).
@@ -81,11 +81,11 @@ var (
 	}, Flag, sys.IPPROTO_TCP, sys.TCP_CORK, boolToInt, intToBool)
 
 	// NotSentLowWater makes a socket writable only while less than so many
-	// octets wait to be sent for the first time (TCP_NOTSENT_LOWAT, Linux
+	// bytes wait to be sent for the first time (TCP_NOTSENT_LOWAT, Linux
 	// 3.12), so that what is written last is not stale.
 	NotSentLowWater = intOption(Spec{
 		Name: "notsent-lowat", Aliases: []string{"tcp-notsent-lowat"}, Constant: "TCP_NOTSENT_LOWAT", Phase: Opened, Default: "net.ipv4.tcp_notsent_lowat: no bound",
-		Doc:   "octets not yet sent above which a write waits",
+		Doc:   "bytes not yet sent above which a write waits",
 		Since: "Linux 3.12",
 	}, AtLeast(Size, 1), sys.IPPROTO_TCP, sys.TCP_NOTSENT_LOWAT, same, same)
 
@@ -116,7 +116,7 @@ func mptcpInfo(e Endpoint) (info MPTCPInfo, err error) {
 		return errno
 	})
 	if err == nil {
-		info = parseMPTCPInfo(&b)
+		info = ParseMPTCPInfo(b[:])
 	}
 	return info, err
 }

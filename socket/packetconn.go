@@ -95,7 +95,7 @@ func (c *packetConn) SyscallConn() (syscall.RawConn, error) { return c.s.Syscall
 func (c *packetConn) SetReadBuffer(n int) error             { return ReceiveBuffer.Set(c.s, n) }
 func (c *packetConn) SetWriteBuffer(n int) error            { return SendBuffer.Set(c.s, n) }
 
-// A controlMessenger passes ancillary data as the octets of cmsg(3), as the
+// A controlMessenger passes ancillary data as the bytes of cmsg(3), as the
 // methods of package net do.
 type controlMessenger interface {
 	receiveControl(b, control []byte) (n, controlled, flags int, peer Name, err error)
@@ -212,6 +212,9 @@ func NameOf(a net.Addr) (Name, error) {
 	case *net.UnixAddr:
 		if a == nil {
 			return Name{}, errors.New("a unix address that is nil names no socket")
+		}
+		if a.Name == "@" { // which UnixAddr says of the unnamed
+			return UnixName("")
 		}
 		return UnixName(a.Name)
 	default:

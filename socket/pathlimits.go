@@ -29,29 +29,29 @@ const (
 	pathLimitAge = 10 * time.Minute
 )
 
-// longest returns the octets of the longest segment that a train to peer may
+// longest returns the bytes of the longest segment that a train to peer may
 // have at that moment, which is asked for only where something is remembered.
 func (p *pathLimits) longest(peer *Name, now func() time.Time) int {
 	if len(p.limits) == 0 {
-		return sys.MostTrainOctets
+		return sys.MostTrainBytes
 	}
 	to := pathOf(peer)
 	l, ok := p.limits[to]
 	if !ok {
-		return sys.MostTrainOctets
+		return sys.MostTrainBytes
 	}
 	if now().Sub(l.since) >= pathLimitAge {
 		delete(p.limits, to)
-		return sys.MostTrainOctets
+		return sys.MostTrainBytes
 	}
 	return l.longest
 }
 
 // set remembers that a train to peer may have segments of at most so many
-// octets; sys.MostTrainOctets forgets the peer.
+// bytes; sys.MostTrainBytes forgets the peer.
 func (p *pathLimits) set(peer *Name, longest int, now time.Time) {
 	to := pathOf(peer)
-	if longest >= sys.MostTrainOctets {
+	if longest >= sys.MostTrainBytes {
 		delete(p.limits, to)
 		return
 	}

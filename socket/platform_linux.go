@@ -35,7 +35,7 @@ func kindOfFD(fd int) (k Kind, ok bool, err error) {
 			return Kind{}, true, syscallError("getsockopt", errno)
 		}
 	}
-	k = Kind{Domain(values[0]), Type(values[1]), Protocol(values[2])}
+	k = Kind{Domain: Domain(values[0]), Type: Type(values[1]), Protocol: Protocol(values[2])}
 	if k.Protocol == TCP && k.Type == Stream || k.Protocol == UDP && k.Type == Datagram {
 		k.Protocol = 0
 	}

@@ -25,5 +25,5 @@ func kindOfFD(fd int) (k Kind, ok bool, err error) {
 	if errno := sys.Getsockname(fd, &a); errno != 0 {
 		return Kind{}, true, syscallError("getsockname", errno)
 	}
-	return Kind{Domain(a.Family()), Type(typ), 0}, true, nil
+	return Kind{Domain: Domain(a.Family()), Type: Type(typ)}, true, nil
 }

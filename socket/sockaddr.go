@@ -78,3 +78,11 @@ func SockaddrName(sockaddr []byte) Name {
 	n.setSockaddr(&a)
 	return n
 }
+
+// AppendSockaddr is the inverse of SockaddrName: it appends the name as the
+// system lays it out. A name of a domain that is not the kernel's is an error.
+func (n Name) AppendSockaddr(b []byte) ([]byte, error) {
+	var a sys.Sockaddr
+	err := n.sockaddr(&a)
+	return append(b, a.Buf[:a.Len]...), err
+}

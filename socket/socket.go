@@ -2,8 +2,11 @@ package socket
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
+	"net"
+	"net/netip"
 	"os"
 	"strconv"
 	"strings"
@@ -24,6 +27,8 @@ type Socket struct {
 	lastFD   atomic.Int64 // for the trace: still known after Close; -1 before it is
 	onClose  atomic.Pointer[func()]
 
+	detaching atomic.Bool // what closed the endpoint may be Detach
+
 	messenger Messenger // of the endpoint, looked up once
 }
 
@@ -31,7 +36,7 @@ type Socket struct {
 // that domain and type imply. A domain that no package registered, or a
 // combination that it does not have, is an [UnsupportedError].
 func New(d Domain, t Type, p Protocol) (*Socket, error) {
-	k := Kind{d, t, p}
+	k := Kind{Domain: d, Type: t, Protocol: p}
 	f, ok := familyOf(d)
 	if !ok {
 		return nil, &UnsupportedError{Feature: "domain " + d.String(), Needs: "a package that registers it, imported by the program"}
@@ -58,7 +63,7 @@ func New(d Domain, t Type, p Protocol) (*Socket, error) {
 
 // Pair makes two sockets connected to each other, as socketpair(2) does.
 func Pair(d Domain, t Type, p Protocol) (a, b *Socket, err error) {
-	k := Kind{d, t, p}
+	k := Kind{Domain: d, Type: t, Protocol: p}
 	f, ok := familyOf(d)
 	if !ok || f.Pair == nil {
 		return nil, nil, &UnsupportedError{Feature: "a pair of sockets in domain " + d.String(), Needs: "a domain that has pairs, such as unix"}
@@ -187,12 +192,52 @@ func (s *Socket) Accept(ctx context.Context) (*Socket, error) {
 		}
 		return nil, s.failed("accept", err)
 	}
-	c := Wrap(e, s.kind)
+	return s.accepted(e, start), nil
+}
+
+// accepted makes the socket of a connection.
+func (s *Socket) accepted(e Endpoint, start time.Time) *Socket {
+	c, whole := e.(*Socket) // made by a listener with layers
+	if !whole {
+		c = Wrap(e, s.kind)
+	}
 	c.trace = s.trace
 	if s.trace != nil {
 		s.tracedFrom(start, "accept", "", c.number(), peerText(c), nil)
 	}
-	return c, nil
+	return c
+}
+
+// AcceptNow is Accept that never waits: where nobody is in the queue it returns
+// ok false. Kinds that cannot tell, which are those in user space and those
+// with layers, refuse it.
+func (s *Socket) AcceptNow() (c *Socket, ok bool, err error) {
+	w, can := As[AcceptWaiter](s.endpoint)
+	if !can {
+		return nil, false, s.unsupported("accept", "accepting without waiting", "a socket of the kernel's")
+	}
+	start := s.now()
+	e, err := w.AcceptNow()
+	if err != nil {
+		if s.trace != nil {
+			s.tracedFrom(start, "accept", "", 0, "", err)
+		}
+		return nil, false, s.failed("accept", err)
+	}
+	if e == nil {
+		return nil, false, nil
+	}
+	return s.accepted(e, start), true, nil
+}
+
+// WaitAccept waits until Accept would not wait, and takes nothing out of the
+// queue; see [Socket.AcceptNow].
+func (s *Socket) WaitAccept(ctx context.Context) error {
+	w, ok := As[AcceptWaiter](s.endpoint)
+	if !ok {
+		return s.unsupported("accept", "waiting without accepting", "a socket of the kernel's")
+	}
+	return s.failed("accept", w.WaitAccept(ctx))
 }
 
 func peerText(s *Socket) string {
@@ -220,7 +265,7 @@ func (s *Socket) Connect(ctx context.Context, peer Name) error {
 	return s.failedTo("connect", peer, err)
 }
 
-// Read takes octets from a stream, or one message: read(2). At the end of the
+// Read takes bytes from a stream, or one message: read(2). At the end of the
 // stream it returns io.EOF; for an empty message 0 and nil. A message longer
 // than b is cut, and ErrTruncated says so.
 func (s *Socket) Read(b []byte) (int, error) {
@@ -240,18 +285,35 @@ func (s *Socket) Read(b []byte) (int, error) {
 // WaitRead waits until Read or Receive would not wait, for who has no memory to
 // read into before that: poll(2). Kinds that cannot tell refuse it.
 func (s *Socket) WaitRead() error {
-	w, ok := As[ReadWaiter](s.endpoint)
-	if !ok {
-		return s.unsupported("poll", "waiting without reading", "a socket of the kernel's")
+	w := s.readWaiter()
+	if w == nil {
+		return s.waitFailed(nil)
 	}
 	if err := w.WaitRead(); err != nil {
-		return s.failed("read", err)
+		return s.waitFailed(err)
 	}
 	return nil
 }
 
+// readWaiter is kept apart from WaitRead, as waitFailed, lest the stack of a waiting goroutine be
+// larger.
+//
+//go:noinline
+func (s *Socket) readWaiter() ReadWaiter {
+	w, _ := As[ReadWaiter](s.endpoint)
+	return w
+}
+
+//go:noinline
+func (s *Socket) waitFailed(err error) error {
+	if err == nil {
+		return s.unsupported("poll", "waiting without reading", "a socket of the kernel's")
+	}
+	return s.failed("read", err)
+}
+
 // Write sends all of b, as one message where the kind has messages: write(2).
-// It returns fewer octets only with an error.
+// It returns fewer bytes only with an error.
 func (s *Socket) Write(b []byte) (int, error) {
 	if s.trace == nil {
 		n, err := s.endpoint.Write(b)
@@ -303,7 +365,7 @@ func (s *Socket) writeJoined(buffers [][]byte) (int64, error) {
 }
 
 // Send sends one message with what accompanies it, as sendmsg(2), and returns
-// its size in octets. A message too large for the kind, or in more than 1024
+// its size in bytes. A message too large for the kind, or in more than 1024
 // buffers, is refused with EMSGSIZE.
 func (s *Socket) Send(m *Message) (int, error) {
 	if s.messenger == nil {
@@ -339,6 +401,7 @@ func (s *Socket) Receive(m *Message) error {
 	if s.messenger == nil {
 		return s.unsupported("receive", "a message", "a kind that carries messages")
 	}
+	m.Via = netip.AddrPort{}
 	start := s.now()
 	err := s.messenger.Receive(m)
 	if s.trace != nil {
@@ -355,9 +418,9 @@ func (s *Socket) Receive(m *Message) error {
 }
 
 // SendUrgent sends b as urgent (out-of-band) data: send(2) with MSG_OOB. Of
-// TCP and unix streams only the last octet is urgent, the rest goes before it
-// in the stream, so one octet at a time is what one means. Properties says
-// how many octets the kind takes.
+// TCP and unix streams only the last byte is urgent, the rest goes before it
+// in the stream, so one byte at a time is what one means. Properties says
+// how many bytes the kind takes.
 func (s *Socket) SendUrgent(b []byte) (int, error) {
 	u, ok := As[UrgentMessenger](s.endpoint)
 	if !ok {
@@ -427,7 +490,7 @@ func (s *Socket) Close() error {
 	if s.trace != nil {
 		s.tracedFrom(start, "close", "", 0, "", err)
 	}
-	s.release()
+	s.release(err)
 	return s.failed("close", err)
 }
 
@@ -437,6 +500,9 @@ func (s *Socket) Close() error {
 func (s *Socket) Abort() error {
 	a, ok := As[Aborter](s.endpoint)
 	if !ok {
+		if r, ok := As[resetter](s.endpoint); ok {
+			r.resetAtClose() // by what wraps it
+		}
 		return s.Close()
 	}
 	start := s.now()
@@ -444,7 +510,7 @@ func (s *Socket) Abort() error {
 	if s.trace != nil {
 		s.tracedFrom(start, "close", "", 0, "by a reset", err)
 	}
-	s.release()
+	s.release(err)
 	return s.failed("close", err)
 }
 
@@ -455,8 +521,11 @@ func (s *Socket) Abort() error {
 func (s *Socket) OnClose(f func()) {
 	for {
 		old := s.onClose.Load()
-		if old == &nothing {
+		switch old {
+		case &nothing:
 			f()
+			return
+		case &never:
 			return
 		}
 		both := f
@@ -469,12 +538,26 @@ func (s *Socket) OnClose(f func()) {
 	}
 }
 
-// nothing stands in onClose once the functions there have run.
-var nothing = func() {}
+// What stands in onClose once the functions there have run, and once they never
+// will, since the descriptor lives on.
+var nothing, never = func() {}, func() {}
 
-func (s *Socket) release() {
-	if f := s.onClose.Swap(&nothing); f != nil {
-		(*f)()
+// release runs what OnClose was given, after a Close or Abort that returned err.
+func (s *Socket) release(err error) {
+	if s.detaching.Load() && errors.Is(err, net.ErrClosed) {
+		return // Detach was faster
+	}
+	for {
+		f := s.onClose.Load()
+		if f == &never {
+			return
+		}
+		if s.onClose.CompareAndSwap(f, &nothing) {
+			if f != nil {
+				(*f)()
+			}
+			return
+		}
 	}
 }
 
@@ -526,15 +609,20 @@ func (s *Socket) File() (*os.File, error) {
 // without ending the connection. It is close-on-exec, and the caller's to
 // close; nonblocking, unless it was inherited as a blocking one or File made it
 // so. Where the socket never had to wait it is the same
-// descriptor, else a duplicate.
+// descriptor, else a duplicate. A socket that ends more than a descriptor, as
+// that of a program, refuses.
 func (s *Socket) Detach() (int, error) {
-	d, ok := As[Descriptor](s.endpoint)
+	d, ok := As[Detacher](s.endpoint)
 	if !ok {
 		return -1, s.noDescriptor()
 	}
+	s.detaching.Store(true)
 	fd, err := d.Detach()
-	if err == nil {
-		s.onClose.Store(nil)
+	switch {
+	case err == nil:
+		s.onClose.Store(&never)
+	case !errors.Is(err, net.ErrClosed):
+		s.detaching.Store(false)
 	}
 	return fd, s.failed("detach", err)
 }

@@ -73,7 +73,7 @@ func echoes(t *testing.T, what, kind string, in io.Writer, out io.Reader, prepar
 	}()
 	got, err := io.ReadAll(out)
 	if err != nil || !bytes.Equal(got, data) {
-		t.Errorf("%d octets came back of %d, %v", len(got), len(data), err)
+		t.Errorf("%d bytes came back of %d, %v", len(got), len(data), err)
 	}
 	if err := c.Wait(); err != nil || strings.TrimSpace(said.String()) != kind {
 		t.Errorf("the child said %q, %v; want %q", said.String(), err, kind)
@@ -116,6 +116,24 @@ func TestStdio(t *testing.T) {
 				c.Env = append(c.Env, "LISTEN_FDS=2", "LISTEN_FDNAMES=first:second")
 			}, func() error { return a.Shutdown(socket.Write) })
 		})
+	})
+	t.Run("more announced than there are", func(t *testing.T) {
+		a, b := tcp.pair(t)
+		f, err := b.File()
+		check(t, err)
+		check(t, b.Close())
+		echoes(t, "fd:LISTEN_FD_3", tcp.String(), a, struct{ io.Reader }{a}, func(c *exec.Cmd) {
+			c.ExtraFiles = []*os.File{f}
+			c.Env = append(c.Env, "LISTEN_FDS=2147483647")
+		}, func() error { return a.Shutdown(socket.Write) })
+	})
+	t.Run("numbers that no descriptor has", func(t *testing.T) {
+		scheme, _ := socket.LookupScheme("fd")
+		for _, number := range []string{"-1", "4294967298", "99999999999999999999"} {
+			if s, err := scheme.Open(t.Context(), socket.Target{Endpoint: number}); err == nil || !strings.Contains(err.Error(), "cannot be") {
+				t.Errorf("fd:%s is %v, %v", number, s, err)
+			}
+		}
 	})
 	t.Run("closed", func(t *testing.T) {
 		// The runtime puts /dev/null in the place of what is closed.

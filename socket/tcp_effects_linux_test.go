@@ -210,7 +210,7 @@ func TestNotSentLowWater(t *testing.T) {
 			}
 		}
 		if n := info(t, a).NotSent; (n <= 2*max(low, part)) != (low > 0) {
-			t.Errorf("low water %d: %d octets are not sent yet", low, n)
+			t.Errorf("low water %d: %d bytes are not sent yet", low, n)
 		}
 	}
 }
@@ -248,9 +248,9 @@ func TestCongestionAndMaxSegment(t *testing.T) {
 	check(t, err)
 	_, err = io.ReadFull(c, make([]byte, 10000))
 	check(t, err)
-	// 12 octets of each segment are the option of timestamps (RFC 7323).
+	// 12 bytes of each segment are the option of timestamps (RFC 7323).
 	if i := info(t, s); i.SendMSS != 988 || i.DataSegmentsSent < 11 {
-		t.Errorf("segments of %d octets, %d of them", i.SendMSS, i.DataSegmentsSent)
+		t.Errorf("segments of %d bytes, %d of them", i.SendMSS, i.DataSegmentsSent)
 	}
 }
 

@@ -24,6 +24,7 @@ type TCPInfo struct {
 
 	TimestampOption bool  // both sides use timestamps (RFC 7323)
 	SACK            bool  // both sides use selective acknowledgement (RFC 2018)
+	WindowScale     bool  // both sides scale their windows (RFC 7323)
 	ECN             bool  // both sides use congestion marks (RFC 3168)
 	ECNSeen         bool  // a packet with such a mark arrived
 	FastOpenData    bool  // data went with the first packet, and was acknowledged (RFC 7413)
@@ -33,10 +34,10 @@ type TCPInfo struct {
 	ReceiveScale    uint8 // the same of ours
 	FastOpenFailure uint8 // why no data went with the first packet: 0 unknown, 1 no cookie, 2 data not acknowledged, 3 SYN sent again
 
-	AdvertisedMSS int // octets of data in a segment that we told the peer we take
-	SendMSS       int // octets of data in a segment sent
+	AdvertisedMSS int // bytes of data in a segment that we told the peer we take
+	SendMSS       int // bytes of data in a segment sent
 	ReceiveMSS    int // the same, as seen of the peer
-	PathMTU       int // octets of a packet on the path
+	PathMTU       int // bytes of a packet on the path
 
 	CongestionWindow  int // segments that may be under way
 	SlowStartLimit    int // segments up to which the window grows fast
@@ -46,20 +47,20 @@ type TCPInfo struct {
 	Sacked            int // of them, acknowledged selectively; of a listener, the most connections in its queue
 	ForwardAcked      int // of them, up to the last acknowledged selectively (Linux before 4.15)
 	TotalRetransmits  int // segments sent again since the connection began
-	SendWindow        int // octets that the peer is ready to take (Linux 5.4)
-	ReceiveWindow     int // octets that we offer the peer to take (Linux 6.2)
-	ReceiveLimit      int // octets up to which that window grows fast
-	ReceiveSpace      int // octets of receive buffer that the kernel aims at
-	NotSent           int // octets in the send buffer that are not sent yet
+	SendWindow        int // bytes that the peer is ready to take (Linux 5.4)
+	ReceiveWindow     int // bytes that we offer the peer to take (Linux 6.2)
+	ReceiveLimit      int // bytes up to which that window grows fast
+	ReceiveSpace      int // bytes of receive buffer that the kernel aims at
+	NotSent           int // bytes in the send buffer that are not sent yet
 	ReorderingMetric  int // segments that may come late without being thought lost
 	ReorderingSeen    int // times that segments came late
 	DuplicatesByPeer  int // segments that the peer reports to have got twice
 	OutOfOrderArrived int // segments that arrived ahead of others (Linux 5.4)
 
-	OctetsSent          uint64 // data octets sent, again too
-	OctetsRetransmitted uint64 // of them, sent again
-	OctetsAcknowledged  uint64
-	OctetsReceived      uint64
+	BytesSent          uint64 // data bytes sent, again too
+	BytesRetransmitted uint64 // of them, sent again
+	BytesAcknowledged  uint64
+	BytesReceived      uint64
 
 	SegmentsSent         uint32 // segments sent, those without data too (Linux 4.2, as the next)
 	SegmentsReceived     uint32
@@ -69,21 +70,21 @@ type TCPInfo struct {
 	DeliveredMarked      uint32 // of them, those that the peer saw marked for congestion
 	ReceivedMarked       uint32 // packets that arrived so marked, with accurate ECN (RFC 9768; Linux 6.18)
 
-	OctetsDeliveredECT1 uint32 // data octets that the peer saw marked ECT(1), with accurate ECN (Linux 6.18, as the following)
-	OctetsDeliveredECT0 uint32 // the same marked ECT(0)
-	OctetsDeliveredCE   uint32 // the same marked for congestion
-	OctetsReceivedECT1  uint32 // data octets that arrived marked ECT(1)
-	OctetsReceivedECT0  uint32 // the same marked ECT(0)
-	OctetsReceivedCE    uint32 // the same marked for congestion
+	BytesDeliveredECT1 uint32 // data bytes that the peer saw marked ECT(1), with accurate ECN (Linux 6.18, as the following)
+	BytesDeliveredECT0 uint32 // the same marked ECT(0)
+	BytesDeliveredCE   uint32 // the same marked for congestion
+	BytesReceivedECT1  uint32 // data bytes that arrived marked ECT(1)
+	BytesReceivedECT0  uint32 // the same marked ECT(0)
+	BytesReceivedCE    uint32 // the same marked for congestion
 
 	Rehashes         int           // times that another path was tried, by another hash (Linux 6.2)
 	Timeouts         int           // timeouts of retransmission (Linux 6.7, as the following)
 	TimeoutRecovered int           // series of them that ended in progress
 	TimeoutTime      time.Duration // time spent in them
 
-	PacingRate   uint64 // octets a second at which the kernel spaces segments
+	PacingRate   uint64 // bytes a second at which the kernel spaces segments
 	PacingLimit  uint64 // the bound set for it; the greatest number is none
-	DeliveryRate uint64 // octets a second that lately reached the peer
+	DeliveryRate uint64 // bytes a second that lately reached the peer
 	AppLimited   bool   // DeliveryRate was held down by a program that sent too little
 
 	Busy              time.Duration // with data under way

@@ -19,6 +19,15 @@ func tcpInfo(e Endpoint) (TCPInfo, error) {
 	return tcpInfoOf(&raw), nil
 }
 
+// ParseTCPInfo reads struct tcp_info where the kernel hands it out elsewhere than
+// in the option [ConnectionInfo], as in the answers of sock_diag(7). Fields that b
+// is too short for are zero.
+func ParseTCPInfo(b []byte) TCPInfo {
+	var raw sys.TCPInfo
+	sys.DecodeTCPInfo(b, &raw)
+	return tcpInfoOf(&raw)
+}
+
 func tcpInfoOf(raw *sys.TCPInfo) TCPInfo {
 	bits := sys.TCPInfoBits(raw)
 	us := func(n uint32) time.Duration { return time.Duration(n) * time.Microsecond }
@@ -26,14 +35,14 @@ func tcpInfoOf(raw *sys.TCPInfo) TCPInfo {
 	return TCPInfo{
 		State: TCPState(raw.State), Congestion: raw.Ca_state, Retransmits: raw.Retransmits, Probes: raw.Probes, Backoff: raw.Backoff,
 		RTT: us(raw.Rtt), RTTVar: us(raw.Rttvar), MinRTT: us(raw.Min_rtt), ReceiveRT: us(raw.Rcv_rtt), RTO: us(raw.Rto), ATO: us(raw.Ato),
-		TimestampOption: raw.Options&1 != 0, SACK: raw.Options&2 != 0, ECN: raw.Options&8 != 0, ECNSeen: raw.Options&16 != 0, FastOpenData: raw.Options&32 != 0,
+		TimestampOption: raw.Options&1 != 0, SACK: raw.Options&2 != 0, WindowScale: raw.Options&4 != 0, ECN: raw.Options&8 != 0, ECNSeen: raw.Options&16 != 0, FastOpenData: raw.Options&32 != 0,
 		Microseconds: raw.Options&64 != 0, FastOpenChild: raw.Options&128 != 0,
 		SendScale: bits.SendScale, ReceiveScale: bits.ReceiveScale, FastOpenFailure: bits.FastOpenFailure,
 		AdvertisedMSS: int(raw.Advmss), Sacked: int(raw.Sacked), ForwardAcked: int(raw.Fackets), ReceiveWindow: int(raw.Rcv_wnd), ReceiveLimit: int(raw.Rcv_ssthresh),
 		SegmentsSent: raw.Segs_out, SegmentsReceived: raw.Segs_in, DataSegmentsSent: raw.Data_segs_out, DataSegmentsReceived: raw.Data_segs_in,
 		Delivered: raw.Delivered, DeliveredMarked: raw.Delivered_ce, ReceivedMarked: raw.Received_ce,
-		OctetsDeliveredECT1: raw.Delivered_e1_bytes, OctetsDeliveredECT0: raw.Delivered_e0_bytes, OctetsDeliveredCE: raw.Delivered_ce_bytes,
-		OctetsReceivedECT1: raw.Received_e1_bytes, OctetsReceivedECT0: raw.Received_e0_bytes, OctetsReceivedCE: raw.Received_ce_bytes,
+		BytesDeliveredECT1: raw.Delivered_e1_bytes, BytesDeliveredECT0: raw.Delivered_e0_bytes, BytesDeliveredCE: raw.Delivered_ce_bytes,
+		BytesReceivedECT1: raw.Received_e1_bytes, BytesReceivedECT0: raw.Received_e0_bytes, BytesReceivedCE: raw.Received_ce_bytes,
 		Rehashes: int(raw.Rehash), Timeouts: int(raw.Total_rto), TimeoutRecovered: int(raw.Total_rto_recoveries), TimeoutTime: ms(raw.Total_rto_time),
 		PacingLimit: raw.Max_pacing_rate,
 		SendMSS:     int(raw.Snd_mss), ReceiveMSS: int(raw.Rcv_mss), PathMTU: int(raw.Pmtu),
@@ -41,7 +50,7 @@ func tcpInfoOf(raw *sys.TCPInfo) TCPInfo {
 		Lost: int(raw.Lost), Retransmitted: int(raw.Retrans), TotalRetransmits: int(raw.Total_retrans),
 		SendWindow: int(raw.Snd_wnd), ReceiveSpace: int(raw.Rcv_space), NotSent: int(raw.Notsent_bytes),
 		ReorderingMetric: int(raw.Reordering), ReorderingSeen: int(raw.Reord_seen), DuplicatesByPeer: int(raw.Dsack_dups), OutOfOrderArrived: int(raw.Rcv_ooopack),
-		OctetsSent: raw.Bytes_sent, OctetsRetransmitted: raw.Bytes_retrans, OctetsAcknowledged: raw.Bytes_acked, OctetsReceived: raw.Bytes_received,
+		BytesSent: raw.Bytes_sent, BytesRetransmitted: raw.Bytes_retrans, BytesAcknowledged: raw.Bytes_acked, BytesReceived: raw.Bytes_received,
 		PacingRate: raw.Pacing_rate, DeliveryRate: raw.Delivery_rate, AppLimited: bits.AppLimited,
 		Busy:          time.Duration(raw.Busy_time) * time.Microsecond,
 		WindowLimited: time.Duration(raw.Rwnd_limited) * time.Microsecond, SendBufferLimited: time.Duration(raw.Sndbuf_limited) * time.Microsecond,

@@ -24,7 +24,7 @@ func TestTCPInfoComplete(t *testing.T) {
 		v := reflect.ValueOf(&raw).Elem().Field(i)
 		bits := []uint64{1}
 		if field.Name == "Options" {
-			bits = []uint64{1, 2, 8, 16, 32, 64, 128} // 4 says that there are scales, which have fields of their own
+			bits = []uint64{1, 2, 4, 8, 16, 32, 64, 128}
 		}
 		for _, bit := range bits {
 			v.SetUint(bit)

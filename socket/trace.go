@@ -15,7 +15,7 @@ type Call struct {
 	Name   string        // "socket", "bind", "accept", "read" ...
 	FD     int           // the descriptor it was made on; -1 for socket and socketpair
 	Args   string        // the other arguments, as C would write them
-	Result int           // what it returned: a descriptor, a number of octets, 0
+	Result int           // what it returned: a descriptor, a number of bytes, 0
 	Detail string        // what else came back: the peer of accept, the value of getsockopt
 	Err    error         // nil if it succeeded
 	Start  time.Time     // when it was made

@@ -3,6 +3,7 @@ package socket
 import (
 	"iter"
 
+	"zocalo/internal/pass"
 	"zocalo/internal/sys"
 )
 
@@ -20,19 +21,14 @@ func trainOf(ms []Message, longest int) (count, segment int) {
 	if most == 1 || !first.plain() {
 		return 1, segment
 	}
-	buffers := len(first.Buffers)
-	for count = 1; count < len(ms) && count < most; count++ {
-		m := &ms[count]
-		n := m.length()
-		buffers += len(m.Buffers)
-		if n == 0 || n > segment || buffers > mostTrainBuffers || !m.plain() || m.Peer != first.Peer {
-			break
+	buffers := 0
+	return pass.Train(min(most, len(ms)), func(i int) int {
+		m := &ms[i]
+		if buffers += len(m.Buffers); buffers > mostTrainBuffers || !m.plain() || m.Peer != first.Peer {
+			return 0
 		}
-		if n < segment {
-			return count + 1, segment
-		}
-	}
-	return count, segment
+		return m.length()
+	}), segment
 }
 
 // plain reports whether the message is one datagram and nothing else.
@@ -41,7 +37,7 @@ func (m *Message) plain() bool {
 }
 
 // Segments returns the datagrams of a message that Receive filled: those of a
-// train, of SegmentSize octets each and the last perhaps shorter, or the
+// train, of SegmentSize bytes each and the last perhaps shorter, or the
 // message itself if it is none. They are in the message's own memory; one that
 // lies in two of its Buffers is put together in a new one.
 func (m *Message) Segments() iter.Seq[[]byte] {
@@ -62,7 +58,7 @@ func (m *Message) Segments() iter.Seq[[]byte] {
 	}
 }
 
-// cut returns n octets of the buffers from at on.
+// cut returns n bytes of the buffers from at on.
 func cut(buffers [][]byte, at, n int) []byte {
 	var joined []byte
 	for _, b := range buffers {

@@ -64,7 +64,7 @@ func TestTrainOf(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			if count, segment := trainOf(c.ms, c.longest); count != c.count || segment != c.segment {
-				t.Errorf("%d messages of %d octets, want %d of %d", count, segment, c.count, c.segment)
+				t.Errorf("%d messages of %d bytes, want %d of %d", count, segment, c.count, c.segment)
 			}
 		})
 	}
@@ -126,7 +126,7 @@ func FuzzSegments(f *testing.F) {
 		var joined []byte
 		for s := range m.Segments() {
 			if size > 0 && len(s) > size {
-				t.Errorf("a segment of %d octets, of %d", len(s), size)
+				t.Errorf("a segment of %d bytes, of %d", len(s), size)
 			}
 			joined = append(joined, s...)
 		}

@@ -9,7 +9,6 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
-	"strconv"
 	"strings"
 	"syscall"
 	"time"
@@ -19,28 +18,45 @@ import (
 
 func init() { Register(unixFamily()) }
 
-// modeOption is the mode of a socket's file.
-var modeOption = NewOption(Spec{
-	Name: "mode", Phase: Naming, Default: "0600", Only: PassiveOnly,
-	Doc: "permissions of the socket's file: who may connect",
-}, Codec[os.FileMode]{"MODE", ParseMode, FormatMode}, nil, nil)
-
-// ParseMode reads permissions in octal, as 0660.
-func ParseMode(text string) (os.FileMode, error) {
-	n, err := strconv.ParseUint(text, 8, 32)
-	if err != nil || n > 0o7777 {
-		return 0, fmt.Errorf("%q are not permissions in octal, as 0660", text)
+// UnlinkClose says whether the file of a unix socket that listens by an address is
+// removed when the socket is closed, as it is unless somebody says otherwise. It may
+// be set at any time, as before another program goes on with a duplicate of the
+// descriptor: SetUnlinkOnClose of a *net.UnixListener.
+var UnlinkClose = NewOption(Spec{
+	Name: "unlink-close", Phase: Naming, Default: "on",
+	Doc: "remove the file that the socket was bound to when it is closed",
+}, Flag, func(e Endpoint, on bool) error {
+	k, err := fileKeeperOf(e)
+	if err == nil {
+		k.keepFile(!on)
 	}
-	return os.FileMode(n), nil
+	return err
+}, func(e Endpoint) (bool, error) {
+	k, err := fileKeeperOf(e)
+	return err == nil && !k.keptFile(), err
+})
+
+// A fileKeeper can leave the file of its socket where it is.
+type fileKeeper interface {
+	keepFile(bool)
+	keptFile() bool
 }
 
-// FormatMode is the inverse of ParseMode.
-func FormatMode(m os.FileMode) string { return fmt.Sprintf("%04o", uint32(m)) }
+func fileKeeperOf(e Endpoint) (fileKeeper, error) {
+	k, ok := Beneath[fileKeeper](e)
+	if !ok || e.Name().Domain() != Unix {
+		return nil, &UnsupportedError{Feature: "unlink-close", Needs: "a unix socket with a name"}
+	}
+	return k, nil
+}
+
+func (k *kernel) keepFile(kept bool) { k.keepsFile.Store(kept) }
+func (k *kernel) keptFile() bool     { return k.keepsFile.Load() }
 
 func unixFamily() *Family {
 	scheme := func(name, doc string, t Type) *Scheme {
 		return &Scheme{
-			Name: name, Endpoint: "path, or @name", Doc: doc, Domains: []Domain{Unix}, Type: t, Options: append(unixOptions(t), modeOption.Spec),
+			Name: name, Endpoint: "path, or @name", Doc: doc, Domains: []Domain{Unix}, Type: t, Options: append(append(unixOptions(t), permissionOptions...), UnlinkClose.Spec),
 			Resolve: func(_ context.Context, t Target) ([]Name, error) { return resolveUnix(t.Endpoint) },
 			Source:  func(_ context.Context, _ Target, text string) ([]Name, error) { return resolveUnix(text) },
 			From:    unixFrom(t),
@@ -90,7 +106,11 @@ func unixNetAddr(n Name, k Kind) net.Addr {
 	if network == "" {
 		return nil
 	}
-	return &net.UnixAddr{Name: n.Path(), Net: network}
+	path := n.Path()
+	if path == "" && runtime.GOOS == "linux" {
+		path = "@" // as package net has it
+	}
+	return &net.UnixAddr{Name: path, Net: network}
 }
 
 func resolveUnix(path string) ([]Name, error) {
@@ -109,18 +129,21 @@ func resolveUnix(path string) ([]Name, error) {
 func unixBind(ctx context.Context, t Target, s *Socket, n Name) error {
 	path := n.Path()
 	if path == "" || path[0] == '@' {
+		if err := noPermissions(t.Settings, path); err != nil {
+			return err
+		}
 		return unixInUse(s.Bind(n), path)
 	}
-	mode, given := modeOption.In(t.Settings)
-	if !given {
-		mode = 0o600
+	wanted, err := permissionsOf(t.Settings)
+	if err != nil {
+		return err
 	}
 	if fd, ok := As[Descriptor](s); ok {
 		// On Linux the file takes its mode from the socket's inode, so that it
 		// is tight from its first moment on.
-		sys.Chmod(fd.FD(), uint32(mode))
+		sys.Chmod(fd.FD(), uint32(wanted.first()))
 	}
-	err := s.Bind(n)
+	err = s.Bind(n)
 	if errors.Is(err, syscall.EADDRINUSE) {
 		err = replaceStale(ctx, s, n, path)
 	}
@@ -128,32 +151,41 @@ func unixBind(ctx context.Context, t Target, s *Socket, n Name) error {
 		return unixInUse(err, path)
 	}
 	made, err := os.Lstat(path)
-	if err == nil && made.Mode().Perm() != mode {
-		err = os.Chmod(path, mode) // the process's umask had taken bits away
-	}
 	if err != nil {
 		return err
 	}
 	// A relative path still means the same file when the program has gone
 	// elsewhere.
-	if absolute, err := filepath.Abs(path); err == nil {
-		path = absolute
+	absolute, err := filepath.Abs(path)
+	if err != nil {
+		absolute = path
+	}
+	if removes, given := UnlinkClose.In(t.Settings); given {
+		if err := UnlinkClose.Set(s, removes); err != nil {
+			return err
+		}
 	}
 	s.OnClose(func() {
+		if removes, err := UnlinkClose.Get(s); err == nil && !removes {
+			return
+		}
 		// By now somebody may have replaced it, and the system may have used
 		// its inode again.
-		if now, err := os.Lstat(path); err == nil && os.SameFile(made, now) && made.ModTime().Equal(now.ModTime()) {
-			os.Remove(path)
+		if now, err := os.Lstat(absolute); err == nil && os.SameFile(made, now) && made.ModTime().Equal(now.ModTime()) {
+			os.Remove(absolute)
 		}
 	})
-	return nil
+	return wanted.set(path, made.Mode())
 }
 
 func unixInUse(err error, path string) error {
 	switch {
 	case errors.Is(err, syscall.EADDRINUSE):
-		return &Advised{err, "somebody listens there: choose another path, or end that program"}
+		return &Advised{err, "another program listens there: choose another path, or stop that program"}
 	case errors.Is(err, fs.ErrNotExist):
+		if strings.HasPrefix(path, "~") {
+			return &Advised{err, "no shell expands ~ there: write the path in full, or $HOME"}
+		}
 		return &Advised{err, "make the folder first: " + filepath.Dir(path)}
 	case errors.Is(err, fs.ErrPermission):
 		return &Advised{err, "choose a folder that you may write to"}

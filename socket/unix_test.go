@@ -157,6 +157,40 @@ func (w *modeWatcher) Bind(n socket.Name) error {
 	return err
 }
 
+// A file that is put in the socket's place before its permissions are set keeps
+// its own, and the name is refused.
+func TestUnixModeFollowsNoLink(t *testing.T) {
+	dir := t.TempDir()
+	secret, path := filepath.Join(dir, "secret"), filepath.Join(dir, "s")
+	check(t, os.WriteFile(secret, nil, 0o400))
+	s := unixStream.open(t)
+	wrapped := socket.Wrap(&replacing{Endpoint: s, path: path, by: secret}, s.Kind())
+	scheme, _ := socket.LookupScheme("unix")
+	target := socket.Target{Endpoint: path, Passive: true} // whose mode is 0600
+	names, err := scheme.Resolve(t.Context(), target)
+	check(t, err)
+	if err := scheme.Bind(t.Context(), target, wrapped, names[0]); err == nil {
+		t.Error("the name was taken")
+	}
+	info, err := os.Stat(secret)
+	check(t, err)
+	if info.Mode().Perm() != 0o400 {
+		t.Errorf("the other file's mode is %v", info.Mode())
+	}
+}
+
+// replacing puts a symbolic link in the place of the file that bind(2) has made.
+type replacing struct {
+	socket.Endpoint
+	path, by string
+}
+
+func (r *replacing) Unwrap() socket.Endpoint { return r.Endpoint }
+func (r *replacing) Bind(n socket.Name) error {
+	b, _ := socket.As[socket.Binder](r.Endpoint)
+	return errors.Join(b.Bind(n), os.Remove(r.path), os.Symlink(r.by, r.path))
+}
+
 // Of many programs that find a stale file one gets the name.
 func TestUnixStaleRace(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "s")
@@ -268,5 +302,24 @@ func TestUnixNames(t *testing.T) {
 	check(t, s.Close())
 	if _, err := os.Lstat(filepath.Join(here, "relative")); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("the file is left after Close: %v", err)
+	}
+}
+
+// The file of a unix socket stays where it is told to.
+func TestUnlinkClose(t *testing.T) {
+	for _, removes := range []bool{true, false} {
+		path := filepath.Join(t.TempDir(), "s")
+		s, err := bindUnix(t.Context(), unixStream, path, socket.Setting{Spec: socket.UnlinkClose.Spec, Value: removes})
+		check(t, err)
+		if got, err := socket.UnlinkClose.Get(s); got != removes || err != nil {
+			t.Errorf("unlink-close is %v, %v; want %v", got, err, removes)
+		}
+		check(t, s.Close())
+		if _, err := os.Lstat(path); (err == nil) == removes {
+			t.Errorf("unlink-close=%v: %v", removes, err)
+		}
+	}
+	if err := socket.UnlinkClose.Set(tcp.bound(t), false); !errors.Is(err, errors.ErrUnsupported) {
+		t.Errorf("a tcp socket has no file, and unlink-close said %v", err)
 	}
 }

@@ -39,7 +39,7 @@ func sendUrgent(t testing.TB, s *socket.Socket, text string) {
 	n, err := s.SendUrgent([]byte(text))
 	check(t, err)
 	if n != len(text) {
-		t.Fatalf("sent %d octets of %q", n, text)
+		t.Fatalf("sent %d bytes of %q", n, text)
 	}
 }
 
@@ -64,8 +64,8 @@ func TestUrgentAheadOfData(t *testing.T) {
 	})
 }
 
-// Of several octets the last is urgent, and the rest goes before it.
-func TestUrgentOctets(t *testing.T) {
+// Of several bytes the last is urgent, and the rest goes before it.
+func TestUrgentBytes(t *testing.T) {
 	each(t, urgentStreams, func(t *testing.T, k testKind) {
 		a, b := k.pair(t)
 		sendUrgent(t, a, "abc")
@@ -102,7 +102,7 @@ func TestUrgentInLine(t *testing.T) {
 	})
 }
 
-// The wait for urgent data ends with the stream, and each octet is told once.
+// The wait for urgent data ends with the stream, and each byte is told once.
 func TestUrgentEnd(t *testing.T) {
 	ends := map[string]func(*socket.Socket) error{
 		"Shutdown": func(s *socket.Socket) error { return s.Shutdown(socket.Write) },
@@ -173,13 +173,13 @@ func TestUrgentBehindFullBuffer(t *testing.T) {
 			receiving <- err
 		}()
 		if n, err := io.CopyN(io.Discard, struct{ io.Reader }{b}, int64(size)); err != nil {
-			t.Fatalf("%d of %d octets, %v", n, size, err)
+			t.Fatalf("%d of %d bytes, %v", n, size, err)
 		}
 		check(t, <-sending)
 		check(t, <-receiving)
 		check(t, a.Close())
 		if n, err := b.Read(make([]byte, 1)); n != 0 || err != io.EOF {
-			t.Errorf("%d octets beyond, %v", n, err)
+			t.Errorf("%d bytes beyond, %v", n, err)
 		}
 	})
 }
@@ -216,7 +216,7 @@ func TestCopyPassesUrgentData(t *testing.T) {
 						wantRead(t, b, "?")
 					}
 					if n, err := b.Read(make([]byte, 1)); n != 0 || err != io.EOF {
-						t.Fatalf("%d octets beyond, %v", n, err)
+						t.Fatalf("%d bytes beyond, %v", n, err)
 					}
 					check(t, <-done)
 				}
@@ -233,9 +233,9 @@ func TestNoUrgentData(t *testing.T) {
 	})
 }
 
-// A send of many octets that is cut into parts makes no octet urgent but the
+// A send of many bytes that is cut into parts makes no byte urgent but the
 // last.
-func TestUrgentLastOctetAlone(t *testing.T) {
+func TestUrgentLastByteAlone(t *testing.T) {
 	each(t, urgentStreams, func(t *testing.T, k testKind) {
 		a, b := k.pair(t)
 		data := append(bytes.Repeat([]byte("d"), 8<<20), '!')
@@ -245,15 +245,15 @@ func TestUrgentLastOctetAlone(t *testing.T) {
 			a.Shutdown(socket.Write)
 			sent <- err
 		}()
-		// An octet that was urgent on the way would be missing here.
+		// A byte that was urgent on the way would be missing here.
 		n, err := io.CopyN(io.Discard, struct{ io.Reader }{b}, 8<<20)
 		if err != nil {
-			t.Fatalf("%d octets, %v", n, err)
+			t.Fatalf("%d bytes, %v", n, err)
 		}
 		wantUrgent(t, b, "!")
 		check(t, <-sent)
 		if n, err := b.Read(make([]byte, 1)); n != 0 || err != io.EOF {
-			t.Errorf("%d octets beyond, %v", n, err)
+			t.Errorf("%d bytes beyond, %v", n, err)
 		}
 	})
 }

@@ -11,7 +11,7 @@ func init() { Register(vsockFamily()) }
 func vsockFamily() *Family {
 	scheme := func(name, doc string, t Type) *Scheme {
 		return &Scheme{
-			Name: name, Endpoint: "cid:port", Doc: doc, Domains: []Domain{VSock}, Type: t, Options: vsockOptions(),
+			Name: name, Endpoint: "cid:port", Port: true, Doc: doc, Domains: []Domain{VSock}, Type: t, Options: vsockOptions(),
 			Resolve: resolveVSock,
 			Source: func(ctx context.Context, _ Target, text string) ([]Name, error) {
 				return resolveVSock(ctx, Target{Endpoint: text, Passive: true})

@@ -89,7 +89,7 @@ func TestZeroCopyInParts(t *testing.T) {
 	read := start2(func() error {
 		n, err := io.CopyN(io.Discard, b, size*sends)
 		if err == nil && n != size*sends {
-			err = fmt.Errorf("%d octets", n)
+			err = fmt.Errorf("%d bytes", n)
 		}
 		return err
 	})
@@ -138,7 +138,7 @@ func TestZeroCopyBatch(t *testing.T) {
 	train := ms[4]
 	n, err = a.Send(&train)
 	if n != 10000 || err != nil || train.ZeroCopies != (socket.ZeroCopies{First: 4, Count: 2}) {
-		t.Errorf("%d octets, %v, %+v", n, err, train.ZeroCopies)
+		t.Errorf("%d bytes, %v, %+v", n, err, train.ZeroCopies)
 	}
 	receiveAll(t, b, 4+100+100)
 	complete(t, a, &ms[0], &ms[3], &ms[4], &train)

@@ -108,7 +108,7 @@ type command struct {
 	argv           []string
 	env            []string
 	elapsed, cpu   []float64 // seconds
-	memory         int       // octets resident at most, as far as it was seen
+	memory         int       // bytes resident at most, as far as it was seen
 	watchingMemory bool
 }
 

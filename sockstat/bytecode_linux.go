@@ -9,7 +9,7 @@ import (
 
 // A program is bytecode of inet_diag: a sequence of tests, each of which
 // either goes on to the next or jumps forward. To arrive at the end
-// accepts a socket; to jump four octets beyond it rejects.
+// accepts a socket; to jump four bytes beyond it rejects.
 type program []byte
 
 // Operation codes (include/uapi/linux/inet_diag.h).

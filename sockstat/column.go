@@ -6,6 +6,8 @@ import (
 	"strconv"
 	"time"
 	"unicode/utf8"
+
+	"zocalo/internal/nearest"
 )
 
 // A Unit says what the numbers of a column count.
@@ -13,12 +15,12 @@ type Unit uint8
 
 // The units.
 const (
-	Text            Unit = iota // no number: words
-	Flag                        // yes or nothing
-	Count                       // a plain number
-	Octets                      // octets
-	OctetsPerSecond             // octets a second
-	Duration                    // a time: whole microseconds in JSON
+	Text           Unit = iota // no number: words
+	Flag                       // yes or nothing
+	Count                      // a plain number
+	Bytes                      // bytes
+	BytesPerSecond             // bytes a second
+	Duration                   // a time: whole microseconds in JSON
 )
 
 // A Column is one property of a [Socket], defined once for tables, for
@@ -55,7 +57,7 @@ func FindColumn(name string) (*Column, error) {
 	for i, c := range columns {
 		names[i] = c.Name
 	}
-	return nil, unknownWord("column", name, names)
+	return nil, nearest.Unknown("column", name, names)
 }
 
 func findColumn(name string) *Column {
@@ -104,17 +106,18 @@ func (c *Column) Compare(a, b *Socket) int {
 }
 
 // AppendJSON appends the column's value as JSON, nothing where there is none. "pid", "fd" and "peer_pid", which
-// [Socket.AppendJSON] has inside "process" and "peer_process", are arrays of numbers.
+// [Socket.AppendJSON] has inside "process" and "peer_process", are arrays of numbers, and "path", which
+// it has inside "command", is one of strings.
 func (c *Column) AppendJSON(dst []byte, s *Socket) []byte {
 	switch {
+	case c.json != nil:
+		return c.json(dst, s)
 	case c.noJSON: // numbers with commas between
 		n := len(dst)
 		if dst = c.text(append(dst, '['), s); len(dst) == n+1 {
 			return dst[:n]
 		}
 		return append(dst, ']')
-	case c.json != nil:
-		return c.json(dst, s)
 	case c.number != nil:
 		if v, ok := c.number(s); ok {
 			dst = strconv.AppendUint(dst, v, 10)
@@ -142,14 +145,14 @@ func (c *Column) AppendJSON(dst []byte, s *Socket) []byte {
 // MarshalJSON makes one JSON object of a socket. Its keys are the names of the
 // [Columns], in their order; a key without a value is left out. Numbers
 // are in the column's unit, durations in whole microseconds; flags are true or left out.
-// "process" and "peer_process" are arrays of {"name", "pid", "fd"}. A name that is not UTF-8
+// "process" and "peer_process" are arrays of {"name", "pid", "fd"}, "command" is one of {"pid", "path", "args"}. A name that is not UTF-8
 // is given as [Quote] gives it.
 func (s *Socket) MarshalJSON() ([]byte, error) { return s.AppendJSON(nil), nil }
 
 // AppendJSON appends what MarshalJSON makes.
 func (s *Socket) AppendJSON(dst []byte) []byte {
 	start := len(dst)
-	dst = appendMembers(dst, jsonColumns, s)
+	dst = s.AppendMembers(dst, jsonColumns)
 	if len(dst) == start {
 		return append(dst, "{}"...)
 	}
@@ -162,8 +165,9 @@ func JSONColumns() []*Column { return jsonColumns }
 
 var jsonColumns = slices.DeleteFunc(slices.Clone(columns), func(c *Column) bool { return c.noJSON })
 
-// appendMembers appends ,"name":value for each column that has a value.
-func appendMembers(dst []byte, columns []*Column, s *Socket) []byte {
+// AppendMembers appends ,"name":value for each of the columns that has a value: the
+// members of a JSON object.
+func (s *Socket) AppendMembers(dst []byte, columns []*Column) []byte {
 	for _, c := range columns {
 		before := len(dst)
 		dst = append(append(append(dst, ',', '"'), c.Name...), '"', ':')
@@ -209,7 +213,7 @@ func appendNumber(dst []byte, v uint64, u Unit) []byte {
 	switch u {
 	case Duration:
 		return append(dst, roundDuration(time.Duration(v)*time.Microsecond).String()...)
-	case OctetsPerSecond:
+	case BytesPerSecond:
 		return append(appendRounded(dst, v), "/s"...)
 	}
 	return strconv.AppendUint(dst, v, 10)
@@ -228,7 +232,7 @@ func roundDuration(d time.Duration) time.Duration {
 	return d
 }
 
-// appendRounded appends a number of octets in the largest unit that it has one of, with three digits.
+// appendRounded appends a number of bytes in the largest unit that it has one of, with three digits.
 func appendRounded(dst []byte, v uint64) []byte {
 	f := float64(v)
 	for _, unit := range [...]string{"B", "kB", "MB", "GB", "TB"} {

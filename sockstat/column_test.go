@@ -13,13 +13,15 @@ import (
 	"unicode/utf8"
 
 	"github.com/google/go-cmp/cmp"
+
+	"zocalo/socket"
 )
 
 func TestColumns(t *testing.T) {
 	word := regexp.MustCompile(`^[a-z][a-z0-9_]*$`)
 	seen := map[string]bool{}
 	full := web()
-	full.Memory, full.MPTCPInfo = &Memory{}, &MPTCPInfo{}
+	full.Memory, full.MPTCPInfo = &Memory{}, &socket.MPTCPInfo{}
 	for _, c := range Columns() {
 		if !word.MatchString(c.Name) || seen[c.Name] {
 			t.Errorf("name %q is no word, or is there twice", c.Name)
@@ -87,8 +89,9 @@ func TestColumnText(t *testing.T) {
 		{"rtt", sun(), ""},
 		{"shutdown", &Socket{Shutdown: 3}, "both"},
 		{"orphan", &Socket{Kind: TCP, State: FinWait1}, "yes"},
-		{"rtt", &Socket{TCPInfo: &TCPInfo{RTT: 123456 * time.Microsecond}}, "123.5ms"},
-		{"rtt", &Socket{State: Listen, TCPInfo: &TCPInfo{}}, ""},
+		{"orphan", &Socket{Kind: TCP, State: Established}, ""}, // waits to be accepted
+		{"rtt", &Socket{TCPInfo: &socket.TCPInfo{RTT: 123456 * time.Microsecond}}, "123.5ms"},
+		{"rtt", &Socket{State: Listen, TCPInfo: &socket.TCPInfo{}}, ""},
 	}
 	for _, tt := range tests {
 		c, err := FindColumn(tt.column)
@@ -188,7 +191,7 @@ func TestStateWords(t *testing.T) {
 		if s == 12 { // the kernel shows requests as SynRecv
 			continue
 		}
-		if got, err := ParseState(s.String()); err != nil || len(got) != 1 || got[0] != s {
+		if got, err := ParseState(s.String()); err != nil || len(got) != 1 && s != Unconnected || got[0] != s {
 			t.Errorf("ParseState(%q) = %v, %v", s, got, err)
 		}
 	}
@@ -249,16 +252,16 @@ func TestListening(t *testing.T) {
 		s    Socket
 		want bool
 	}{
-		{Socket{Kind: TCP, Type: Stream, State: Listen}, true},
-		{Socket{Kind: TCP, Type: Stream, State: Unconnected}, false},
-		{Socket{Kind: TCP, Type: Stream, State: Established}, false},
-		{Socket{Kind: UDP, Type: Datagram, State: Unconnected}, true},
-		{Socket{Kind: UDP, Type: Datagram, State: Established}, false},
-		{Socket{Kind: Packet, Type: RawType, State: Unconnected}, true},
-		{Socket{Kind: Unix, Type: Datagram, State: Unconnected}, false},
-		{Socket{Kind: Unix, Type: Datagram, State: Unconnected, Local: Name{Path: "x"}}, true},
-		{Socket{Kind: Unix, Type: Datagram, State: Unconnected, Local: Name{Abstract: true}}, true},
-		{Socket{Kind: Unix, Type: SeqPacket, State: Unconnected, Local: Name{Path: "x"}}, false},
+		{Socket{Kind: TCP, Type: socket.Stream, State: Listen}, true},
+		{Socket{Kind: TCP, Type: socket.Stream, State: Unconnected}, false},
+		{Socket{Kind: TCP, Type: socket.Stream, State: Established}, false},
+		{Socket{Kind: UDP, Type: socket.Datagram, State: Unconnected}, true},
+		{Socket{Kind: UDP, Type: socket.Datagram, State: Established}, false},
+		{Socket{Kind: Packet, Type: socket.Raw, State: Unconnected}, true},
+		{Socket{Kind: Unix, Type: socket.Datagram, State: Unconnected}, false},
+		{Socket{Kind: Unix, Type: socket.Datagram, State: Unconnected, Local: Name{Path: "x"}}, true},
+		{Socket{Kind: Unix, Type: socket.Datagram, State: Unconnected, Local: Name{Abstract: true}}, true},
+		{Socket{Kind: Unix, Type: socket.SeqPacket, State: Unconnected, Local: Name{Path: "x"}}, false},
 	} {
 		if got := test.s.Listening(); got != test.want {
 			t.Errorf("%s %s %s %q: %v", test.s.Kind, test.s.Type, test.s.State, test.s.Local.Path, got)

@@ -5,6 +5,7 @@ import (
 	"net/netip"
 	"slices"
 	"strconv"
+	"strings"
 )
 
 var socketColumns = []*Column{
@@ -13,13 +14,18 @@ var socketColumns = []*Column{
 		key:  func(dst []byte, s *Socket) []byte { return append(dst, byte(s.Kind)) }},
 	{Name: "type", Header: "TYPE", Doc: "type of socket: stream, datagram, seqpacket or raw",
 		words: []string{"stream", "datagram", "seqpacket", "raw"},
-		text:  func(dst []byte, s *Socket) []byte { return append(dst, s.Type.String()...) }},
+		text: func(dst []byte, s *Socket) []byte {
+			if s.Type == 0 {
+				return dst
+			}
+			return append(dst, s.Type.String()...)
+		}},
 	{Name: "state", Header: "STATE", Doc: "state: listen, established, time-wait, unconnected and others",
 		text: func(dst []byte, s *Socket) []byte { return append(dst, s.State.String()...) },
 		key:  func(dst []byte, s *Socket) []byte { return append(dst, byte(s.State)) }},
-	{Name: "recvq", Header: "RECV-Q", Unit: Octets, Doc: "octets the program has not read yet; of a listener, connections not accepted yet",
+	{Name: "recvq", Header: "RECV-Q", Unit: Bytes, Doc: "bytes the program has not read yet; of udp and raw the memory of what waits, of unix datagrams the first message; of a listener, connections not accepted yet",
 		number: func(s *Socket) (uint64, bool) { return uint64(s.RecvQ), true }},
-	{Name: "sendq", Header: "SEND-Q", Unit: Octets, Doc: "octets not sent or not acknowledged yet; of a listener, the backlog",
+	{Name: "sendq", Header: "SEND-Q", Unit: Bytes, Doc: "bytes not sent or not acknowledged yet; of all but tcp the memory of what is under way; of a listener, the backlog",
 		number: func(s *Socket) (uint64, bool) { return uint64(s.SendQ), true }},
 	{Name: "local", Header: "LOCAL", Doc: "name of this end",
 		text: func(dst []byte, s *Socket) []byte { return appendName(dst, s, &s.Local) },
@@ -65,6 +71,13 @@ var socketColumns = []*Column{
 			return dst
 		},
 		key: func(dst []byte, s *Socket) []byte { return appendNumberKey(dst, uint64(firstFD(s.Holders)+1)) }},
+	{Name: "command", Header: "COMMAND", Needs: Processes | Commands, Doc: "command lines of the processes that hold the socket; in JSON pid, path and args of each",
+		text: appendCommands, json: appendCommandsJSON},
+	{Name: "path", Header: "PATH", Needs: Processes | Commands, Doc: "files of the programs that hold the socket", noJSON: true,
+		text: func(dst []byte, s *Socket) []byte {
+			return appendDistinct(dst, s.Holders, func(dst []byte, h *Holder) []byte { return append(dst, h.Path...) })
+		},
+		json: appendPathsJSON},
 	{Name: "peer_process", Header: "PEER-PROCESS", Needs: Processes | Peers, Doc: "processes at the other end of a connection inside this host",
 		text: func(dst []byte, s *Socket) []byte { return appendHolderNames(dst, s.PeerHolders) },
 		json: func(dst []byte, s *Socket) []byte { return appendHoldersJSON(dst, s.PeerHolders) }},
@@ -73,6 +86,8 @@ var socketColumns = []*Column{
 		key:  func(dst []byte, s *Socket) []byte { return appendNumberKey(dst, uint64(firstPID(s.PeerHolders))) }},
 	{Name: "user", Header: "USER", Needs: Users, Doc: "name of the user who made the socket",
 		text: func(dst []byte, s *Socket) []byte { return append(dst, s.User...) }},
+	{Name: "netns", Header: "NETNS", Doc: "network namespace, with --netns: its name, else a process in it",
+		text: func(dst []byte, s *Socket) []byte { return append(dst, s.Netns...) }},
 	{Name: "uid", Header: "UID", Unit: Count, Doc: "number of the user who made the socket",
 		number: func(s *Socket) (uint64, bool) { return uint64(s.UID), s.HasUID }},
 	{Name: "cgroup", Header: "CGROUP", Needs: Cgroups, Doc: "path of the control group that made the socket (TCP, UDP, raw)",
@@ -101,7 +116,7 @@ var socketColumns = []*Column{
 		text: func(dst []byte, s *Socket) []byte { return append(dst, s.ULP...) }},
 	{Name: "v6only", Header: "V6ONLY", Unit: Flag, Doc: "an IPv6 socket that takes no IPv4",
 		flag: func(s *Socket) bool { return s.V6Only }},
-	{Name: "orphan", Header: "ORPHAN", Unit: Flag, Doc: "a TCP socket that no descriptor belongs to",
+	{Name: "orphan", Header: "ORPHAN", Unit: Flag, Doc: "a TCP socket whose program has closed it",
 		flag: (*Socket).Orphan},
 }
 
@@ -199,6 +214,97 @@ func appendPIDs(dst []byte, holders []Holder) []byte {
 		dst = strconv.AppendInt(dst, int64(h.PID), 10)
 	}
 	return dst
+}
+
+// CommandLine is the command line with spaces between its arguments, "" where it is not known.
+func (h *Holder) CommandLine() string { return strings.Join(h.Args, " ") }
+
+// appendCommands appends command lines. An argument that is not plain is in quotation marks.
+func appendCommands(dst []byte, s *Socket) []byte {
+	return appendDistinct(dst, s.Holders, func(dst []byte, h *Holder) []byte {
+		for i, arg := range h.Args {
+			if i > 0 {
+				dst = append(dst, ' ')
+			}
+			if len(h.Args) == 1 { // a title that a process gave itself is whole
+				dst = append(dst, arg...)
+				continue
+			}
+			dst = append(dst, Quote(arg)...)
+		}
+		return dst
+	})
+}
+
+// appendDistinct appends what text makes of each process, each once, with commas between.
+func appendDistinct(dst []byte, holders []Holder, text func([]byte, *Holder) []byte) []byte {
+	var done [][]byte
+	for i := range holders {
+		if i > 0 && holders[i-1].PID == holders[i].PID {
+			continue
+		}
+		one := text(nil, &holders[i])
+		if len(one) == 0 || slices.ContainsFunc(done, func(d []byte) bool { return bytes.Equal(d, one) }) {
+			continue
+		}
+		if len(done) > 0 {
+			dst = append(dst, ',')
+		}
+		done = append(done, one)
+		dst = append(dst, one...)
+	}
+	return dst
+}
+
+// appendProcessesJSON appends an array with what each makes of each process, nothing where that is nothing.
+func appendProcessesJSON(dst []byte, holders []Holder, each func([]byte, *Holder) []byte) []byte {
+	start := len(dst)
+	for i := range holders {
+		if i > 0 && holders[i-1].PID == holders[i].PID {
+			continue
+		}
+		n := len(dst)
+		if dst = each(append(dst, ','), &holders[i]); len(dst) == n+1 {
+			dst = dst[:n]
+		}
+	}
+	if len(dst) == start {
+		return dst
+	}
+	dst[start] = '['
+	return append(dst, ']')
+}
+
+func appendPathsJSON(dst []byte, s *Socket) []byte {
+	return appendProcessesJSON(dst, s.Holders, func(dst []byte, h *Holder) []byte {
+		if h.Path == "" {
+			return dst
+		}
+		return AppendJSONString(dst, h.Path)
+	})
+}
+
+func appendCommandsJSON(dst []byte, s *Socket) []byte {
+	return appendProcessesJSON(dst, s.Holders, func(dst []byte, h *Holder) []byte {
+		if h.Path == "" && h.Args == nil {
+			return dst
+		}
+		dst = strconv.AppendInt(append(dst, `{"pid":`...), int64(h.PID), 10)
+		if h.Path != "" {
+			dst = AppendJSONString(append(dst, `,"path":`...), h.Path)
+		}
+		if h.Args != nil {
+			dst = append(dst, `,"args":[`...)
+			for i, arg := range h.Args {
+				if i > 0 {
+					dst = append(dst, ',')
+				}
+				dst = AppendJSONString(dst, arg)
+			}
+			dst = append(dst, ']')
+		}
+		return append(dst, '}')
+	})
 }
 
 func firstPID(holders []Holder) int {

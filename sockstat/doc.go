@@ -2,8 +2,8 @@
 // UDP, raw, packet, unix and vsock, of both IP versions, with the processes
 // that hold them, both ends of a local connection, and what TCP measures.
 //
-// It is for looking, not for touching: it opens, changes and closes no socket
-// but the netlink socket that it asks with. It samples; it does not watch. A
+// It is for looking: it opens, changes and closes no socket but the netlink
+// socket that it asks with, unless [Destroy] is called. It samples; it does not watch. A
 // listing is not a snapshot: the kernel answers in pieces, and a socket that
 // comes or goes meanwhile may be in it or not.
 //
@@ -24,14 +24,14 @@
 // # Memory
 //
 // One Socket is reused for the whole listing, so memory does not grow with the
-// number of sockets. Some details need tables: [Processes] keeps 12 octets for
+// number of sockets. Some details need tables: [Processes] keeps 12 bytes for
 // each descriptor that is a socket, [PeerNames] 8 for each unix socket that has
 // a name, [Peers] besides 16 for each end of a TCP connection inside this host,
 // and [Cgroups] the path of each control group.
 //
 // # Odd names
 //
-// The path of a unix socket and the name of a process may hold any octet:
+// The path of a unix socket and the name of a process may hold any byte:
 // line breaks, terminal escape sequences, text that runs from right to left.
 // Every text that a Column makes passes through [Quote]. The fields of a Socket
 // hold the names as they are.

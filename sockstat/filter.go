@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"zocalo/internal/nearest"
 )
 
 // A Filter says which sockets are wanted. It is made by [ParseFilter]; the zero
@@ -55,6 +57,7 @@ func never(match func(*Socket) bool) alternative { return alternative{match: mat
 //	addr=NAME        name of either end; local=NAME, peer=NAME for one of them
 //	queue=1..        either queue, of a listener that of connections; recvq and sendq for one of them
 //	process=nginx    name of a process that holds the socket; pid, fd likewise
+//	command=%.py%    command line of such a process, arguments with spaces between; path is its program
 //	user=www-data    user, by name or number
 //
 // NAME is an address (10.0.0.1, ::1), a prefix (10.0.0.0/8), an address and port
@@ -221,6 +224,10 @@ func parserFor(key string) (valueParser, Details, error) {
 		return parseQueue, 0, nil
 	case "process":
 		return holderNameParser(func(s *Socket) []Holder { return s.Holders }), Processes, nil
+	case "command":
+		return holderTextParser(key, func(h *Holder) string { return h.CommandLine() }), Processes | Commands, nil
+	case "path":
+		return holderTextParser(key, func(h *Holder) string { return h.Path }), Processes | Commands, nil
 	case "peer_process":
 		return holderNameParser(func(s *Socket) []Holder { return s.PeerHolders }), Processes | Peers, nil
 	case "pid":
@@ -234,7 +241,7 @@ func parserFor(key string) (valueParser, Details, error) {
 	}
 	c := findColumn(key)
 	if c == nil {
-		return nil, 0, unknownWord("key", key, FilterKeys())
+		return nil, 0, nearest.Unknown("key", key, FilterKeys())
 	}
 	switch {
 	case c.number != nil:
@@ -274,7 +281,7 @@ func textParser(c *Column) valueParser {
 			return alternative{}, fmt.Errorf("an empty alternative in %s=", c.Name)
 		}
 		if c.words != nil && !strings.ContainsAny(value, "*%") && !slices.Contains(c.words, value) {
-			return alternative{}, unknownWord(c.Name, value, c.words)
+			return alternative{}, nearest.Unknown(c.Name, value, c.words)
 		}
 		return alternative{match: func(s *Socket) bool {
 			var buf [128]byte
@@ -285,7 +292,7 @@ func textParser(c *Column) valueParser {
 }
 
 func parseQueue(value string) (alternative, error) {
-	r, err := parseRange(value, Octets)
+	r, err := parseRange(value, Bytes)
 	return alternative{match: func(s *Socket) bool {
 		// What a listener has in place of a send queue is its backlog.
 		return r.has(uint64(s.RecvQ)) || s.State != Listen && r.has(uint64(s.SendQ))
@@ -299,6 +306,17 @@ func holderNameParser(holders func(*Socket) []Holder) valueParser {
 		}
 		return alternative{match: func(s *Socket) bool {
 			return slices.ContainsFunc(holders(s), func(h Holder) bool { return wild(value, h.Name) })
+		}}, nil
+	}
+}
+
+func holderTextParser(key string, text func(*Holder) string) valueParser {
+	return func(value string) (alternative, error) {
+		if value == "" {
+			return alternative{}, fmt.Errorf("an empty alternative in %s=", key)
+		}
+		return alternative{match: func(s *Socket) bool {
+			return slices.ContainsFunc(s.Holders, func(h Holder) bool { return wild(value, text(&h)) })
 		}}, nil
 	}
 }

@@ -6,24 +6,26 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"zocalo/socket"
 )
 
 // web is an established connection of a web server; sun a unix listener.
 func web() *Socket {
 	return &Socket{
-		Kind: TCP, Type: Stream, State: Established,
+		Kind: TCP, Type: socket.Stream, State: Established,
 		Local: Name{Addr: netip.MustParseAddrPort("192.0.2.1:443")},
 		Peer:  Name{Addr: netip.MustParseAddrPort("[::ffff:10.1.2.3]:50000")},
 		RecvQ: 5, SendQ: 0, UID: 33, HasUID: true, User: "www-data",
 		Holders:   []Holder{{PID: 812, Name: "nginx", FD: 7}, {PID: 813, Name: "nginx: worker", FD: 7}},
-		TCPInfo:   &TCPInfo{RTT: 25 * time.Millisecond, PacingRate: 2_000_000, Options: SACK | Timestamps, AppLimited: true},
+		TCPInfo:   &socket.TCPInfo{RTT: 25 * time.Millisecond, PacingRate: 2_000_000, SACK: true, TimestampOption: true, AppLimited: true},
 		PeerInode: 9, PeerHolders: []Holder{{PID: 9, Name: "curl", FD: 3}},
 		Cgroup: "/system.slice/nginx.service",
 	}
 }
 
 func sun() *Socket {
-	return &Socket{Kind: Unix, Type: SeqPacket, State: Listen, Local: Name{Path: "/run/x.sock"}, SendQ: 128}
+	return &Socket{Kind: Unix, Type: socket.SeqPacket, State: Listen, Local: Name{Path: "/run/x.sock"}, SendQ: 128}
 }
 
 func TestFilterMatch(t *testing.T) {
@@ -129,11 +131,11 @@ func TestFilterMatch(t *testing.T) {
 func TestFilterRefuses(t *testing.T) {
 	tests := []struct{ word, says string }{
 		{"prot=443", "did you mean port?"},
-		{"gopher=443", "pacing_rate"}, // the list
+		{"gopher=443", "see --help"}, // for the list
 		{"443", "KEY=VALUE"},
 		{"port=", "no value"},
 		{"=1", "unknown key"},
-		{"port=http", "no number"},
+		{"port=no-such-service", "no service"},
 		{"port=1..2..3", "no number"},
 		{"port=..", "no end"},
 		{"port=9..1", "wrong way round"},
@@ -141,17 +143,17 @@ func TestFilterRefuses(t *testing.T) {
 		{"port=1,,2", "no number"},
 		{"kind=tpc", "did you mean tcp?"},
 		{"state=establish", "did you mean established?"},
-		{"state!=x", "known: established"},
+		{"state!=x", "there are established"},
 		{"peer=example.com", "no name of a socket"},
 		{"peer=10.0.0.0/33", "no name of a socket"},
 		{"peer=1.2.3.4,", "empty address"},
 		{"rtt=20", "its unit"},
 		{"rtt=-1s", "its unit"},
-		{"queue=1XB", "no size"},
-		{"queue=1e400MB", "no size"},
+		{"queue=1XB", "not a size"},
+		{"queue=1e400MB", "not a size"},
 		{"app_limited=maybe", "yes or no"},
 		{"type=steam", "did you mean stream?"},
-		{"timer=x", "known: retransmit"},
+		{"timer=x", "there are retransmit"},
 		{"process=,", "empty name"},
 		{"user=,", "empty name"},
 		{"\x1b[31m=1", `"\x1b[31m"`},

@@ -3,10 +3,14 @@ package sockstat
 import (
 	"fmt"
 	"math"
+	"net"
 	"net/netip"
 	"strconv"
 	"strings"
 	"time"
+	"unicode"
+
+	"zocalo/socket"
 )
 
 // A span is a range of numbers, both ends included.
@@ -51,44 +55,18 @@ func parseNumber(text string, u Unit) (uint64, error) {
 			return 0, fmt.Errorf("%s is no duration: write a number and its unit, as 500us, 20ms, 5s", Quote(text))
 		}
 		return uint64(d.Microseconds()), nil
-	case OctetsPerSecond:
-		return parseSize(strings.TrimSuffix(text, "/s"))
-	case Octets:
-		return parseSize(text)
+	case BytesPerSecond:
+		text = strings.TrimSuffix(text, "/s")
+		fallthrough
+	case Bytes:
+		n, err := socket.ParseSize(text)
+		return uint64(n), err
 	}
 	v, err := strconv.ParseUint(text, 10, 64)
 	if err != nil {
 		return 0, fmt.Errorf("%s is no number", Quote(text))
 	}
 	return v, nil
-}
-
-var sizeUnits = []struct {
-	name string
-	size float64
-}{
-	{"KiB", 1 << 10}, {"MiB", 1 << 20}, {"GiB", 1 << 30}, {"TiB", 1 << 40},
-	{"kB", 1e3}, {"KB", 1e3}, {"MB", 1e6}, {"GB", 1e9}, {"TB", 1e12},
-	{"B", 1},
-}
-
-// parseSize reads a number of octets: 65536, 64KiB, 1.5MB.
-func parseSize(text string) (uint64, error) {
-	if v, err := strconv.ParseUint(text, 10, 64); err == nil {
-		return v, nil
-	}
-	for _, u := range sizeUnits {
-		digits, ok := strings.CutSuffix(text, u.name)
-		if !ok {
-			continue
-		}
-		v, err := strconv.ParseFloat(digits, 64)
-		if v *= u.size; err != nil || !(v >= 0 && v < 1<<63) {
-			break
-		}
-		return uint64(v), nil
-	}
-	return 0, fmt.Errorf("%s is no size: write octets, or a unit as in 64KiB, 1MB", Quote(text))
 }
 
 // An end says which end of a socket a value is about: a bit set.
@@ -129,6 +107,13 @@ type condition struct {
 
 func portParser(e end) valueParser {
 	return func(value string) (alternative, error) {
+		if value != "" && unicode.IsLetter(rune(value[0])) {
+			port, err := net.LookupPort("tcp", value)
+			if err != nil {
+				return alternative{}, fmt.Errorf("%s is no service that this system knows: write the port's number", Quote(value))
+			}
+			value = strconv.Itoa(port)
+		}
 		r, err := parseRange(value, Count)
 		if err == nil && r.lo > math.MaxUint32 {
 			err = fmt.Errorf("%s is no port: internet ports end at 65535, vsock ports at 4294967295", Quote(value))

@@ -12,6 +12,7 @@ import (
 	"slices"
 	"sort"
 	"strconv"
+	"strings"
 
 	"golang.org/x/sys/unix"
 
@@ -19,33 +20,37 @@ import (
 )
 
 // holders says which descriptors of which processes refer to a socket. It is made by one walk over
-// /proc/*/fd, and takes 12 octets for each.
+// /proc/*/fd, and takes 16 bytes for each.
 type holders struct {
 	entries   []holderEntry // by inode, process and descriptor
 	processes []process
 	hidden    bool // some processes could not be looked into
 
 	// of the walk
-	procFD int
-	dir    []byte
-	link   [64]byte
+	procFD   int
+	commands bool // paths and command lines too
+	dir      []byte
+	link     [64]byte
 }
 
 type holderEntry struct {
 	inode, fd uint32
 	process   uint32 // an index
+	seen      bool   // a table has it; of the first entry of an inode
 }
 
 type process struct {
 	pid  int
 	name string
+	path string
+	args []string
 }
 
 const direntBuffer = 32 << 10
 
 // walkHolders looks through the descriptors of all processes whose numbers this
-// pid namespace has. Threads that left their process's descriptor table are not looked at.
-func walkHolders(ctx context.Context, proc string) (*holders, error) {
+// pid namespace has, and of threads that left their process's descriptor table.
+func walkHolders(ctx context.Context, proc string, commands bool) (*holders, error) {
 	fd, err := unix.Open(proc, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
 	if err != nil {
 		if short := shortage(err); short != nil {
@@ -54,7 +59,7 @@ func walkHolders(ctx context.Context, proc string) (*holders, error) {
 		return nil, fmt.Errorf("look for processes: %w", &fs.PathError{Op: "open", Path: proc, Err: err})
 	}
 	defer unix.Close(fd)
-	h := &holders{procFD: fd, dir: make([]byte, direntBuffer)}
+	h := &holders{procFD: fd, commands: commands, dir: make([]byte, direntBuffer)}
 	pids, err := h.pids()
 	if err != nil {
 		return nil, fmt.Errorf("look for processes: read %s: %w", proc, err)
@@ -77,25 +82,29 @@ func walkHolders(ctx context.Context, proc string) (*holders, error) {
 }
 
 // pids lists the processes.
-func (h *holders) pids() ([]int, error) {
-	var list []int
+func (h *holders) pids() (list []int, err error) {
+	err = h.numbers(h.procFD, func(_ []byte, pid uint32) bool {
+		list = append(list, int(pid))
+		return true
+	})
+	return list, err
+}
+
+// numbers hands on the entries of a directory that are numbers, while each
+// returns true.
+func (h *holders) numbers(dir int, each func(name []byte, number uint32) bool) error {
 	for {
-		n, err := unix.Getdents(h.procFD, h.dir)
+		n, err := unix.Getdents(dir, h.dir)
 		if err == unix.EINTR {
 			continue
 		}
 		if err != nil || n == 0 {
-			return list, err
+			return err
 		}
-		for rest := h.dir[:n]; ; {
-			name, next, ok := nextDirent(rest)
-			if !ok {
-				break
+		for name, rest, ok := nextDirent(h.dir[:n]); ok; name, rest, ok = nextDirent(rest) {
+			if number, ok := parseUint(name); ok && !each(name, number) {
+				return nil
 			}
-			if pid, ok := parseUint(name); ok {
-				list = append(list, int(pid))
-			}
-			rest = next
 		}
 	}
 }
@@ -103,51 +112,70 @@ func (h *holders) pids() ([]int, error) {
 // walk adds the sockets of one process. One that is gone by now has none. The error is of
 // this process: without it sockets would be said to have no holder.
 func (h *holders) walk(ctx context.Context, pid int) error {
-	fd, err := unix.Openat(h.procFD, strconv.Itoa(pid)+"/fd", unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+	path, index := strconv.Itoa(pid), -1
+	if err := h.table(ctx, path+"/fd", pid, &index); err != nil {
+		return err
+	}
+	// A folder has a link for each folder in it, and two of its own.
+	var task unix.Stat_t
+	if unix.Fstatat(h.procFD, path+"/task", &task, 0) != nil || task.Nlink <= 3 {
+		return nil
+	}
+	fd, err := h.open(path + "/task")
+	if err != nil {
+		return shortage(err)
+	}
+	var own []uint32
+	err = h.numbers(fd, func(_ []byte, thread uint32) bool {
+		if int(thread) != pid && !sys.SameFiles(pid, int(thread)) {
+			own = append(own, thread)
+		}
+		return true
+	})
+	unix.Close(fd)
+	for _, thread := range own {
+		if err == nil {
+			err = h.table(ctx, path+"/task/"+strconv.Itoa(int(thread))+"/fd", pid, &index)
+		}
+	}
+	return shortage(err)
+}
+
+func (h *holders) open(dir string) (int, error) {
+	return unix.Openat(h.procFD, dir, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+}
+
+// table adds the sockets of one descriptor table. index is that of its process, less
+// than 0 until it has a socket.
+func (h *holders) table(ctx context.Context, dir string, pid int, index *int) error {
+	fd, err := h.open(dir)
 	if err != nil {
 		h.denied(err)
 		return shortage(err)
 	}
 	defer unix.Close(fd)
-	index := -1
-	for ctx.Err() == nil {
-		n, err := unix.Getdents(fd, h.dir)
-		if err == unix.EINTR {
-			continue
+	err = h.numbers(fd, func(name []byte, number uint32) bool {
+		n, errno := sys.Readlinkat(fd, name, h.link[:])
+		if errno != 0 {
+			return !h.denied(errno)
 		}
-		if err != nil || n == 0 {
-			h.denied(err)
-			return shortage(err)
+		inode, ok := parseSocketLink(h.link[:n])
+		if !ok {
+			return true
 		}
-		for rest := h.dir[:n]; ; {
-			name, next, ok := nextDirent(rest)
-			if !ok {
-				break
+		if *index < 0 {
+			*index = len(h.processes)
+			p := process{pid: pid, name: h.name(pid)}
+			if h.commands {
+				p.path, p.args = h.command(pid)
 			}
-			rest = next
-			number, ok := parseUint(name)
-			if !ok {
-				continue
-			}
-			n, errno := sys.Readlinkat(fd, name, h.link[:])
-			if errno != 0 {
-				if h.denied(errno) {
-					return nil
-				}
-				continue
-			}
-			inode, ok := parseSocketLink(h.link[:n])
-			if !ok {
-				continue
-			}
-			if index < 0 {
-				index = len(h.processes)
-				h.processes = append(h.processes, process{pid, h.name(pid)})
-			}
-			h.entries = append(h.entries, holderEntry{inode, number, uint32(index)})
+			h.processes = append(h.processes, p)
 		}
-	}
-	return nil
+		h.entries = append(h.entries, holderEntry{inode: inode, fd: number, process: uint32(*index)})
+		return number&1023 != 0 || ctx.Err() == nil // a process may hold millions
+	})
+	h.denied(err)
+	return shortage(err)
 }
 
 // shortage is err where it says that descriptors or memory are out, with what to do, else nil.
@@ -184,16 +212,68 @@ func (h *holders) name(pid int) string {
 	return string(bytes.TrimSuffix(h.link[:n], []byte("\n")))
 }
 
+// longestCommand is how much of a command line is kept.
+const longestCommand = 128 << 10
+
+// command reads the path and the command line of a process, nothing where it is gone, is of the
+// kernel, or is not this user's to look into.
+func (h *holders) command(pid int) (path string, args []string) {
+	var link [4096]byte
+	if n, err := unix.Readlinkat(h.procFD, strconv.Itoa(pid)+"/exe", link[:]); err == nil {
+		path = string(link[:n])
+	}
+	fd, err := unix.Openat(h.procFD, strconv.Itoa(pid)+"/cmdline", unix.O_RDONLY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return path, nil
+	}
+	defer unix.Close(fd)
+	var line []byte
+	for n := 1; n > 0 && len(line) < longestCommand; {
+		if n, _ = unix.Read(fd, link[:]); n > 0 {
+			line = append(line, link[:min(n, longestCommand-len(line))]...)
+		}
+	}
+	// A process that wrote a title over its arguments leaves zeros behind it.
+	if text := strings.TrimRight(string(line), "\x00"); text != "" {
+		args = strings.Split(text, "\x00")
+	}
+	return path, args
+}
+
+// at is where the entries of an inode begin.
+func (h *holders) at(inode uint32) int {
+	return sort.Search(len(h.entries), func(i int) bool { return h.entries[i].inode >= inode })
+}
+
+// see notes that a table has the socket with this inode.
+func (h *holders) see(inode uint32) {
+	if h == nil || inode == 0 {
+		return
+	}
+	if i := h.at(inode); i < len(h.entries) && h.entries[i].inode == inode {
+		h.entries[i].seen = true
+	}
+}
+
+// unseen lists the inodes that no table had.
+func (h *holders) unseen() (list []uint32) {
+	for i, e := range h.entries {
+		if (i == 0 || h.entries[i-1].inode != e.inode) && !e.seen {
+			list = append(list, e.inode)
+		}
+	}
+	return list
+}
+
 // find appends the descriptors that refer to the socket with this inode.
 func (h *holders) find(dst []Holder, inode uint32) []Holder {
 	if h == nil || inode == 0 {
 		return dst
 	}
-	i := sort.Search(len(h.entries), func(i int) bool { return h.entries[i].inode >= inode })
-	for ; i < len(h.entries) && h.entries[i].inode == inode; i++ {
+	for i := h.at(inode); i < len(h.entries) && h.entries[i].inode == inode; i++ {
 		e := &h.entries[i]
 		p := &h.processes[e.process]
-		dst = append(dst, Holder{PID: p.pid, Name: p.name, FD: int(e.fd)})
+		dst = append(dst, Holder{PID: p.pid, Name: p.name, FD: int(e.fd), Path: p.path, Args: p.args})
 	}
 	return dst
 }

@@ -6,7 +6,7 @@ import (
 	"net/netip"
 )
 
-// AppendKey appends octets that stand for the column's value when sockets are
+// AppendKey appends bytes that stand for the column's value when sockets are
 // put in order: those of two sockets compare by [bytes.Compare] as
 // [Column.Compare] compares the sockets. No key is the beginning of another, so that
 // keys of several columns, one after the other, order by the first that differs;
@@ -41,7 +41,7 @@ func appendBoolKey(dst []byte, v bool) []byte {
 	return append(dst, 0)
 }
 
-// appendTextKey appends a text of any octets, and its end: two zeros. A zero
+// appendTextKey appends a text of any bytes, and its end: two zeros. A zero
 // inside, as abstract names have, is followed by a one.
 func appendTextKey(dst []byte, text string) []byte {
 	for i := range len(text) {
@@ -54,8 +54,8 @@ func appendTextKey(dst []byte, text string) []byte {
 
 // appendAddrKey orders addresses as netip.Addr.Compare does: none, then IPv4, then IPv6.
 func appendAddrKey(dst []byte, a netip.Addr) []byte {
-	octets := a.As16()
-	return appendTextKey(append(append(dst, byte(a.BitLen())), octets[:]...), a.Zone())
+	bytes := a.As16()
+	return appendTextKey(append(append(dst, byte(a.BitLen())), bytes[:]...), a.Zone())
 }
 
 // appendNameKey orders names by address and port, then by what other kinds have.

@@ -20,22 +20,25 @@ type lister struct {
 	emit func(*Socket) bool
 
 	ns         *os.File // nil for the calling thread's
+	netns      string   // its name
 	diag       *diag    // nil where netlink is refused
 	holders    *holders
+	refused    bool // netlink was, in this namespace or in one before
 	peers      *peers
 	cgroups    *cgroups
 	noCgroups  bool
 	interfaces interfaces
 	users      map[uint32]string
 
-	states  uint32
-	parser  parser
-	socket  Socket
-	mptcp   map[uint32]struct{} // inodes of the MPTCP sockets that were listed, where subflows are folded
-	unseen  int                 // sockets whose process is not known
-	changed uint32              // kinds whose table changed while it was read, or of which a part is missing
-	whole   int                 // answers of netlink for a kind that came to their end, each of one file of procFiles
-	told    int                 // sockets of the answer that came last
+	states   uint32
+	counting bool // what no table has: all sockets of some processes are asked for
+	parser   parser
+	socket   Socket
+	mptcp    map[uint32]struct{} // inodes of the MPTCP sockets that were listed, where subflows are folded
+	unseen   int                 // sockets whose process is not known
+	changed  uint32              // kinds whose table changed while it was read, or of which a part is missing
+	whole    int                 // answers of netlink for a kind that came to their end, each of one file of procFiles
+	told     int                 // sockets of the answer that came last
 }
 
 // dial is replaced by tests that refuse netlink.
@@ -44,15 +47,11 @@ var dial = dialDiag
 // list runs a query.
 func list(ctx context.Context, q *Query, emit func(*Socket) bool) error {
 	l := &lister{q: q, emit: emit, states: q.stateMask(), users: make(map[uint32]string)}
+	everything := &Query{}
+	l.counting = q.Filter.Needs()&Processes != 0 && q.kindMask() == everything.kindMask() && l.states == everything.stateMask()
 	l.interfaces.fd = -1
-	defer l.interfaces.close()
 	err := l.run(ctx)
-	if l.diag != nil {
-		l.diag.close()
-	}
-	if l.ns != nil {
-		l.ns.Close()
-	}
+	l.leave()
 	if errors.Is(err, errStop) {
 		return nil
 	}
@@ -64,11 +63,47 @@ func (l *lister) run(ctx context.Context) error {
 		return err
 	}
 	kinds := l.q.kindMask()
+	if l.q.AllNetns && l.q.Netns != "" {
+		return fmt.Errorf("network namespace %s and all of them are asked for: choose one", Quote(l.q.Netns))
+	}
+	var err error
+	if l.q.Details&Processes != 0 {
+		if l.holders, err = walkHolders(ctx, "/proc", l.q.Details&Commands != 0); err != nil {
+			return err
+		}
+	}
+	if l.q.AllNetns {
+		err = l.runAll(ctx, kinds)
+	} else if l.ns, err = openNetns(l.q.Netns); err == nil {
+		l.netns = l.q.Netns
+		err = l.runOne(ctx, kinds)
+	}
+	if err != nil {
+		return err
+	}
+	l.closingNotes()
+	return nil
+}
+
+// leave closes what belongs to a namespace.
+func (l *lister) leave() {
+	l.diag.close()
+	l.interfaces.close()
+	if l.ns != nil {
+		l.ns.Close()
+	}
+	l.ns, l.diag, l.interfaces, l.peers = nil, nil, interfaces{fd: -1}, nil
+}
+
+// runOne lists the namespace that was opened.
+func (l *lister) runOne(ctx context.Context, kinds uint32) (err error) {
 	if err := l.open(ctx, kinds); err != nil {
 		return err
 	}
-	if err := l.prepare(ctx, kinds); err != nil {
-		return err
+	if l.q.Details&(Peers|PeerNames) != 0 && l.diag != nil {
+		if l.peers, err = l.collectPeers(ctx, kinds); err != nil {
+			return err
+		}
 	}
 	order := Kinds()
 	if l.q.FoldSubflows {
@@ -83,15 +118,11 @@ func (l *lister) run(ctx context.Context) error {
 			return err
 		}
 	}
-	l.closingNotes()
 	return nil
 }
 
-// open enters the namespace and opens netlink, if that is allowed.
+// open opens netlink in the namespace, if that is allowed.
 func (l *lister) open(ctx context.Context, kinds uint32) (err error) {
-	if l.ns, err = openNetns(l.q.Netns); err != nil {
-		return err
-	}
 	l.interfaces.ns = l.ns
 	l.diag, err = dial(ctx, l.ns)
 	var call *os.SyscallError
@@ -106,6 +137,7 @@ func (l *lister) open(ctx context.Context, kinds uint32) (err error) {
 		}
 		return fmt.Errorf("open netlink: %w", err)
 	}
+	l.refused = true
 	var fromProc []Kind
 	for _, k := range Kinds() {
 		if kinds&(1<<k) != 0 && procFiles[k] != nil {
@@ -126,21 +158,6 @@ func refused(err error) bool {
 		}
 	}
 	return false
-}
-
-// prepare makes the tables that the details need.
-func (l *lister) prepare(ctx context.Context, kinds uint32) (err error) {
-	if l.q.Details&Processes != 0 {
-		if l.holders, err = walkHolders(ctx, "/proc"); err != nil {
-			return err
-		}
-	}
-	if l.q.Details&(Peers|PeerNames) != 0 && l.diag != nil {
-		if l.peers, err = l.collectPeers(ctx, kinds); err != nil {
-			return err
-		}
-	}
-	return nil
 }
 
 // list lists one kind, from /proc/net where netlink does not know it.
@@ -237,9 +254,16 @@ func (l *lister) dump(ctx context.Context, k Kind, request []byte, each func(bod
 // caller if the filter wants it. It gives errStop when the caller has seen enough.
 func (l *lister) finish() error {
 	s := &l.socket
+	if s.Inode == 0 && s.UID == 0 { // where nobody holds it the kernel has 0 for nobody
+		s.HasUID = false
+	}
+	if l.counting {
+		l.holders.see(s.Inode)
+	}
 	if l.states&(1<<s.State) == 0 {
 		return nil
 	}
+	s.Netns = l.netns
 	l.addInterface(s)
 	if l.q.Details&Users != 0 && s.HasUID {
 		s.User = l.user(s.UID)
@@ -344,6 +368,7 @@ func (l *lister) closingNotes() {
 	if l.holders != nil && l.holders.hidden && l.unseen > 0 {
 		l.q.note(hiddenNote(l.unseen))
 	}
+	l.noteUnlisted()
 	var changed []Kind
 	for _, k := range Kinds() {
 		if l.changed&(1<<k) != 0 {
@@ -353,6 +378,26 @@ func (l *lister) closingNotes() {
 	if changed != nil {
 		l.q.note(Note{Reason: Interrupted, Kinds: changed, Text: fmt.Sprintf("the kernel's tables of %v sockets changed while they were "+
 			"read, or it stopped in the middle: some may be missing or doubled", changed)})
+	}
+}
+
+// noteUnlisted counts the sockets that no table has.
+func (l *lister) noteUnlisted() {
+	if !l.counting || l.refused || l.changed != 0 {
+		return
+	}
+	n := 0
+	var s Socket
+	for _, inode := range l.holders.unseen() {
+		s.reset()
+		s.Inode = inode
+		if s.Holders = l.holders.find(s.Holders, inode); l.q.Filter.Match(&s) && (l.q.Want == nil || l.q.Want(&s)) {
+			n++
+		}
+	}
+	if n > 0 {
+		l.q.note(Note{Reason: Unlisted, Text: fmt.Sprintf("%d more of their sockets are in no table of this network namespace: "+
+			"never bound, of a kind that is not listed (netlink, alg, bluetooth ...), or of another namespace", n)})
 	}
 }
 

@@ -21,6 +21,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"zocalo/internal/testenv"
+	"zocalo/socket"
 )
 
 // linesOf writes a listing in ss's way, sorted.
@@ -66,7 +67,7 @@ func ssName(s *Socket, n *Name) string {
 var ssStates = map[string]State{"ESTAB": Established, "SYN-SENT": SynSent, "SYN-RECV": SynRecv, "FIN-WAIT-1": FinWait1,
 	"FIN-WAIT-2": FinWait2, "TIME-WAIT": TimeWait, "UNCONN": Unconnected, "CLOSE-WAIT": CloseWait, "LAST-ACK": LastAck,
 	"LISTEN": Listen, "CLOSING": Closing}
-var ssTypes = map[string]Type{"u_str": Stream, "u_dgr": Datagram, "u_seq": SeqPacket}
+var ssTypes = map[string]socket.Type{"u_str": socket.Stream, "u_dgr": socket.Datagram, "u_seq": socket.SeqPacket}
 
 // ss runs ss in the namespace and gives its lines in the form of linesOf.
 func ss(t *testing.T, ns *testNetns, k Kind) []string {
@@ -142,10 +143,10 @@ func TestTimeWaitAndOrphans(t *testing.T) {
 		}
 	}
 	if timeWait == nil || timeWait.State != TimeWait || timeWait.Inode != 0 || timeWait.Timer != TimeWaitTimer ||
-		timeWait.Expires <= 0 || timeWait.Orphan() {
+		timeWait.Expires <= 0 || timeWait.Orphan() || timeWait.HasUID {
 		t.Errorf("time-wait socket: %s", timeWait.AppendJSON(nil))
 	}
-	if orphan == nil || orphan.State != FinWait1 || orphan.Inode != 0 || !orphan.Orphan() || orphan.SendQ == 0 || len(orphan.Holders) != 0 {
+	if orphan == nil || orphan.State != FinWait1 || orphan.Inode != 0 || !orphan.Orphan() || orphan.HasUID || orphan.SendQ == 0 || len(orphan.Holders) != 0 {
 		t.Errorf("orphan: %s", orphan.AppendJSON(nil))
 	}
 	f, err := ParseFilter([]string{"orphan=yes"})
@@ -189,7 +190,7 @@ func TestProcNetEqualsNetlink(t *testing.T) {
 	if d := cmp.Diff(lines(netlink), lines(proc)); d != "" {
 		t.Errorf("netlink (-) and /proc/net (+):\n%s", d)
 	}
-	if s := one(t, proc, Packet, inodeOf(t, packet)); s.Type != Datagram || s.Protocol != 0x0800 {
+	if s := one(t, proc, Packet, inodeOf(t, packet)); s.Type != socket.Datagram || s.Protocol != 0x0800 {
 		t.Errorf("packet socket %s", s.AppendJSON(nil))
 	}
 	if s := one(t, netlink, Raw, inodeOf(t, raw)); s.Protocol != unix.IPPROTO_ICMP {
@@ -581,7 +582,7 @@ func listShort() error {
 	if err := syscall.Setrlimit(syscall.RLIMIT_NOFILE, &syscall.Rlimit{Cur: next + 1, Max: next + 1}); err != nil {
 		return err
 	}
-	_, err = walkHolders(context.Background(), "/proc")
+	_, err = walkHolders(context.Background(), "/proc", false)
 	return ready(fmt.Sprint(err))
 }
 

@@ -170,19 +170,20 @@ type attribute struct {
 	value []byte
 }
 
-// nextAttribute takes the first attribute off b; ok is false at the end
-// and at one that is malformed, which leaves rest non-empty.
-func nextAttribute(b []byte) (a attribute, rest []byte, ok bool) {
-	if len(b) < 4 {
-		return a, b, false
+// attributes hands on the attributes in b, up to one that is malformed.
+func attributes(b []byte, each func(attribute)) error {
+	for len(b) > 0 {
+		if len(b) < 4 {
+			return errCut
+		}
+		size := int(binary.NativeEndian.Uint16(b))
+		if size < 4 || size > len(b) {
+			return errCut
+		}
+		each(attribute{binary.NativeEndian.Uint16(b[2:]) &^ (unix.NLA_F_NESTED | unix.NLA_F_NET_BYTEORDER), b[4:size]})
+		b = b[min(align4(size), len(b)):]
 	}
-	size := int(binary.NativeEndian.Uint16(b))
-	if size < 4 || size > len(b) {
-		return a, b, false
-	}
-	a.kind = binary.NativeEndian.Uint16(b[2:]) &^ (unix.NLA_F_NESTED | unix.NLA_F_NET_BYTEORDER)
-	a.value = b[4:size]
-	return a, b[min(align4(size), len(b)):], true
+	return nil
 }
 
 func (a attribute) u8() uint8 {
@@ -192,12 +193,7 @@ func (a attribute) u8() uint8 {
 	return a.value[0]
 }
 
-func (a attribute) u32() uint32 {
-	if len(a.value) < 4 {
-		return 0
-	}
-	return binary.NativeEndian.Uint32(a.value)
-}
+func (a attribute) u32() uint32 { return reader(a.value).u32(0) }
 
 func (a attribute) u64() uint64 {
 	if len(a.value) < 8 {

@@ -13,6 +13,8 @@ import (
 	"strings"
 
 	"golang.org/x/sys/unix"
+
+	"zocalo/internal/nearest"
 )
 
 const netnsDir = "/run/netns"
@@ -54,16 +56,24 @@ func openNetns(name string) (*os.File, error) {
 	return f, nil
 }
 
-func unknownNetns(name string) error {
-	var known []string
+// NetnsNames lists the network namespaces that have a name, in /run/netns.
+func NetnsNames() (names []string) {
 	entries, _ := os.ReadDir(netnsDir) // without it there are none
 	for _, e := range entries {
-		known = append(known, Quote(e.Name()))
+		names = append(names, e.Name())
+	}
+	return names
+}
+
+func unknownNetns(name string) error {
+	known := NetnsNames()
+	for i := range known {
+		known[i] = Quote(known[i])
 	}
 	if known == nil {
 		return fmt.Errorf("unknown network namespace %s: %s has none; a process id or a path will do too", Quote(name), netnsDir)
 	}
-	return unknownWord("network namespace", name, known)
+	return nearest.Unknown("network namespace", name, known)
 }
 
 // inNetns runs do on a thread in the namespace ns, the calling one where ns is nil.

@@ -65,6 +65,8 @@ func parseAll(recording []byte, k Kind) (string, error) {
 	return string(lines), err
 }
 
+var bigEndian = binary.NativeEndian.Uint16([]byte{0, 1}) == 1
+
 func TestRecorded(t *testing.T) {
 	if *record {
 		recordAnswers(t)
@@ -93,10 +95,10 @@ func TestRecorded(t *testing.T) {
 			for n := range answer {
 				part, err := parseAll(answer[:n], r.kind)
 				if !strings.HasPrefix(got, part) {
-					t.Fatalf("cut after %d octets: %s", n, part)
+					t.Fatalf("cut after %d bytes: %s", n, part)
 				}
 				if err == nil && part == got && strings.Count(got, "\n") > 0 && n < len(answer)-40 {
-					t.Fatalf("cut after %d octets goes unnoticed", n)
+					t.Fatalf("cut after %d bytes goes unnoticed", n)
 				}
 			}
 		})

@@ -4,6 +4,8 @@ import (
 	"encoding/binary"
 
 	"golang.org/x/sys/unix"
+
+	"zocalo/socket"
 )
 
 // Attributes of unix_diag (include/uapi/linux/unix_diag.h) and the bits that
@@ -40,14 +42,10 @@ func (p *parser) unix(b []byte, s *Socket) error {
 	if len(b) < unixMessage || b[0] != unix.AF_UNIX {
 		return errCut
 	}
-	s.Kind, s.Type, s.State = Unix, Type(b[1]), State(b[2])
+	s.Kind, s.Type, s.State = Unix, socket.Type(b[1]), State(b[2])
 	s.Inode = binary.NativeEndian.Uint32(b[4:])
 	s.Cookie = cookie(b[8:])
-	for rest := b[unixMessage:]; len(rest) > 0; {
-		a, next, ok := nextAttribute(rest)
-		if !ok {
-			return errCut
-		}
+	return attributes(b[unixMessage:], func(a attribute) {
 		switch a.kind {
 		case unixName:
 			p.unixName(a.value, &s.Local)
@@ -64,9 +62,7 @@ func (p *parser) unix(b []byte, s *Socket) error {
 		case unixUID:
 			s.UID, s.HasUID = a.u32(), true
 		}
-		rest = next
-	}
-	return nil
+	})
 }
 
 // unixName reads a name as the kernel keeps it: a path ends with a NUL, an
@@ -110,11 +106,7 @@ func (p *parser) packet(b []byte, details Details, s *Socket) error {
 	s.Protocol = binary.NativeEndian.Uint16(b[2:])
 	s.Inode = binary.NativeEndian.Uint32(b[4:])
 	s.Cookie = cookie(b[8:])
-	for rest := b[packetMessage:]; len(rest) > 0; {
-		a, next, ok := nextAttribute(rest)
-		if !ok {
-			return errCut
-		}
+	return attributes(b[packetMessage:], func(a attribute) {
 		switch a.kind {
 		case packetInfo:
 			s.ifindex = reader(a.value).u32(0)
@@ -127,17 +119,15 @@ func (p *parser) packet(b []byte, details Details, s *Socket) error {
 				s.Memory = &p.memory
 			}
 		}
-		rest = next
-	}
-	return nil
+	})
 }
 
 // packetType tells the two types of packet sockets, and SOCK_PACKET of old, which acts as raw.
-func packetType(t byte) Type {
+func packetType(t byte) socket.Type {
 	if t == unix.SOCK_DGRAM {
-		return Datagram
+		return socket.Datagram
 	}
-	return RawType
+	return socket.Raw
 }
 
 const vsockMessage = 32 // size of struct vsock_diag_msg
@@ -156,7 +146,7 @@ func (p *parser) vsock(b []byte, s *Socket) error {
 	if len(b) < vsockMessage || b[0] != unix.AF_VSOCK {
 		return errCut
 	}
-	s.Kind, s.Type, s.State, s.Shutdown = Vsock, Type(b[1]), State(b[2]), b[3]&3
+	s.Kind, s.Type, s.State, s.Shutdown = Vsock, socket.Type(b[1]), State(b[2]), b[3]&3
 	r := reader(b)
 	s.Local = Name{CID: r.u32(4), Port: r.u32(8)}
 	s.Peer = Name{CID: r.u32(12), Port: r.u32(16)}

@@ -13,6 +13,8 @@ import (
 	"os"
 	"strconv"
 	"time"
+
+	"zocalo/socket"
 )
 
 // procFiles are the files of /proc/net that list a kind; MPTCP and vsock have none.
@@ -107,7 +109,7 @@ func splitFields(line []byte, fields [][]byte) {
 
 // procInet reads "sl local peer state sendq:recvq timer:when retrans uid timeout inode ...".
 func procInet(f *[13][]byte, s *Socket) bool {
-	s.Type = [...]Type{TCP: Stream, UDP: Datagram, Raw: RawType}[s.Kind]
+	s.Type = [...]socket.Type{TCP: socket.Stream, UDP: socket.Datagram, Raw: socket.Raw}[s.Kind]
 	var ok [7]bool
 	s.Local.Addr, ok[0] = procAddr(f[1])
 	s.Peer.Addr, ok[1] = procAddr(f[2])
@@ -159,7 +161,7 @@ func (p *parser) procUnix(f *[13][]byte, line []byte, s *Socket) bool {
 		return false
 	}
 	const accepts = 0x10000 // __SO_ACCEPTCON
-	s.Type, s.Inode = Type(kind), inode
+	s.Type, s.Inode = socket.Type(kind), inode
 	switch {
 	case flags&accepts != 0:
 		s.State = Listen

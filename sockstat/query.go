@@ -7,7 +7,7 @@ import (
 
 // Details are what a listing gathers beyond what it gets for nothing: a
 // bit set.
-type Details uint8
+type Details uint16
 
 // The details. A [Filter] or a [Column] that needs one says so (Needs); a filter's
 // are gathered without being asked for.
@@ -19,6 +19,7 @@ const (
 	Peers                         // PeerInode of TCP and MPTCP sockets, and with Processes PeerHolders; PeerNames too
 	Users                         // Socket.User
 	Cgroups                       // Socket.Cgroup, by a walk over the cgroup2 file system
+	Commands                      // Holder.Path and Args; Processes too
 )
 
 // A Query says what to list. The zero Query lists every socket of every
@@ -34,7 +35,7 @@ type Query struct {
 
 	// FoldSubflows leaves out a TCP socket that carries an MPTCP socket which was listed:
 	// both have one inode and stand for one socket of the program. MPTCP sockets are listed before TCP sockets then, and
-	// their inodes are kept, some 16 octets each.
+	// their inodes are kept, some 16 bytes each.
 	FoldSubflows bool
 
 	// Netns is the network namespace to list: a name (a file of
@@ -42,6 +43,10 @@ type Query struct {
 	// "" is the namespace of the calling thread. To enter another one
 	// takes CAP_SYS_ADMIN. Processes are found in whichever namespace they are.
 	Netns string
+
+	// AllNetns lists all network namespaces in place of one, Socket.Netns says which: those of all
+	// processes and threads that this pid namespace has and those in /run/netns. It takes root.
+	AllNetns bool
 
 	// Note, if not nil, is called for each thing that makes the listing weaker than asked, while it runs.
 	Note func(Note)
@@ -73,6 +78,12 @@ const (
 	// NoCgroups: the cgroup2 file system is not mounted or not readable, so that
 	// control groups are numbers.
 	NoCgroups
+	// HiddenNetns: some network namespaces are not listed because this user may not look
+	// into the processes that are in them.
+	HiddenNetns
+	// Unlisted: processes that were asked for hold sockets that are in no
+	// table, as those that were never bound and those of other families.
+	Unlisted
 	// Interrupted: a kernel table changed while it was read; sockets may be
 	// missing or doubled.
 	Interrupted
@@ -89,8 +100,24 @@ const (
 func Sockets(ctx context.Context, q Query) iter.Seq2[*Socket, error] {
 	return func(yield func(*Socket, error) bool) {
 		q.Details |= q.Filter.Needs()
+		q.Note = q.notedOnce()
 		if err := list(ctx, &q, func(s *Socket) bool { return yield(s, nil) }); err != nil {
 			yield(nil, err)
+		}
+	}
+}
+
+// notedOnce is Note, told each thing once though several namespaces have it.
+func (q *Query) notedOnce() func(Note) {
+	note := q.Note
+	if note == nil || !q.AllNetns {
+		return note
+	}
+	told := make(map[string]bool)
+	return func(n Note) {
+		if !told[n.Text] {
+			told[n.Text] = true
+			note(n)
 		}
 	}
 }

@@ -10,7 +10,7 @@ import (
 // name of printable characters without space, quotation mark or backslash comes back as
 // it is. Any other one, and the empty one, comes in double quotation marks with
 // Go's escapes: "a\nb", "\x1b[31m", "bad\xff", "\u202e". What strconv.Unquote
-// makes of these is the name again, octet for octet. Quote never returns a
+// makes of these is the name again, byte for byte. Quote never returns a
 // control character, a character that changes the direction of text, or
 // invalid UTF-8.
 func Quote(name string) string {

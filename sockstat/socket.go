@@ -4,6 +4,9 @@ import (
 	"net/netip"
 	"slices"
 	"time"
+
+	"zocalo/internal/nearest"
+	"zocalo/socket"
 )
 
 // A Kind is a kind of socket.
@@ -45,37 +48,11 @@ func ParseKind(name string) (Kind, error) {
 	if i := slices.Index(kindNames[:], name); i >= 0 {
 		return Kind(i), nil
 	}
-	return 0, unknownWord("kind", name, kindNames[:])
+	return 0, nearest.Unknown("kind", name, kindNames[:])
 }
 
 // inet reports whether sockets of this kind have internet names.
 func (k Kind) inet() bool { return k <= Raw }
-
-// A Type is a socket's type, with the numbers that Linux gives them.
-type Type uint8
-
-// The types of sockets (socket(2)).
-const (
-	Stream    Type = 1
-	Datagram  Type = 2
-	RawType   Type = 3
-	SeqPacket Type = 5
-)
-
-// String gives the field's word, or "" for a type that is not known.
-func (t Type) String() string {
-	switch t {
-	case Stream:
-		return "stream"
-	case Datagram:
-		return "datagram"
-	case RawType:
-		return "raw"
-	case SeqPacket:
-		return "seqpacket"
-	}
-	return ""
-}
 
 // A State is a socket's state, with the numbers that Linux uses for all
 // domains (include/net/tcp_states.h).
@@ -108,8 +85,9 @@ var stateNames = [stateCount]string{
 var stateAliases = map[string][]State{
 	"estab":        {Established},
 	"listening":    {Listen},
-	"unconn":       {Unconnected},
-	"closed":       {Unconnected},
+	"unconnected":  {Unconnected, Bound},
+	"unconn":       {Unconnected, Bound},
+	"closed":       {Unconnected, Bound},
 	"timewait":     {TimeWait},
 	"synchronized": {Established, FinWait1, FinWait2, TimeWait, CloseWait, LastAck, Closing},
 	"connected":    {Established, SynSent, SynRecv, FinWait1, FinWait2, TimeWait, CloseWait, LastAck, Closing},
@@ -124,17 +102,23 @@ func (s State) String() string {
 }
 
 // ParseState finds one state by its name or by another common spelling of it
-// ("estab", "listening", "unconn", "closed", "timewait"). Two words stand for several states:
-// "connected" is every state with a peer, "synchronized" those of them past the handshake.
+// ("estab", "listening", "unconn", "closed", "timewait"). Three words stand for several states:
+// "connected" is every state with a peer, "synchronized" those of them past the handshake,
+// "unconnected" those that are bound too.
 func ParseState(name string) ([]State, error) {
-	if i := slices.Index(stateNames[:], name); i >= 0 && name != "" {
-		return []State{State(i)}, nil
-	}
 	if s, ok := stateAliases[name]; ok {
 		return slices.Clone(s), nil
 	}
+	if i := slices.Index(stateNames[:], name); i >= 0 && name != "" {
+		return []State{State(i)}, nil
+	}
+	return nil, nearest.Unknown("state", name, StateWords())
+}
+
+// StateWords returns the words that ParseState takes, without its other spellings.
+func StateWords() []string {
 	known := slices.DeleteFunc(slices.Clone(stateNames[:]), func(s string) bool { return s == "" })
-	return nil, unknownWord("state", name, append(known, "connected", "synchronized"))
+	return append(known, "connected", "synchronized")
 }
 
 // A Timer is the timer that runs on a TCP socket.
@@ -168,8 +152,8 @@ type Name struct {
 	Addr netip.AddrPort
 
 	// Path is the name of a unix socket, without the leading NUL of an
-	// abstract one. It is as its program gave it: any octet but NUL may be in
-	// a path, any octet at all in an abstract name.
+	// abstract one. It is as its program gave it: any byte but NUL may be in
+	// a path, any byte at all in an abstract name.
 	Path     string
 	Abstract bool
 
@@ -185,8 +169,12 @@ const AnyCID = 1<<32 - 1
 // A Holder is a descriptor through which a process holds a socket.
 type Holder struct {
 	PID  int    // the process, as this process's pid namespace numbers it
-	Name string // its command name (/proc/PID/comm), at most 15 octets, of any value
+	Name string // its command name (/proc/PID/comm), at most 15 bytes, of any value
 	FD   int    // the descriptor's number
+
+	// With Details Commands, as far as this user may see them:
+	Path string   // the program's file (/proc/PID/exe), of any value; " (deleted)" follows where it is gone
+	Args []string // the command line (/proc/PID/cmdline), 128 KiB at most; a process may have changed it
 }
 
 // A Socket is one socket of this host.
@@ -195,10 +183,15 @@ type Holder struct {
 // keeps it.
 type Socket struct {
 	Kind  Kind
-	Type  Type
+	Type  socket.Type
 	State State
 
 	Local, Peer Name
+
+	// Netns is the network namespace that the socket is in: what Query.Netns was, and with
+	// AllNetns the name in /run/netns, else the lowest process id that is in it, else
+	// the path of a thread's in /proc. Each of them will do as Query.Netns.
+	Netns string
 
 	// Protocol is the IP protocol of a raw socket and the EtherType of a
 	// packet socket (3, ETH_P_ALL, is every type; 0 is none yet).
@@ -208,13 +201,17 @@ type Socket struct {
 	// any. It is a number where the name could not be found.
 	Interface string
 
-	// RecvQ is how many octets the program has not yet read. SendQ is how many
-	// are sent and not yet acknowledged, or not yet sent. On a listening socket
+	// RecvQ is how many bytes the program has not yet read, of TCP and of unix
+	// streams and seqpackets; of UDP and raw sockets the memory that what waits
+	// takes up; of unix datagrams the length of the first message. SendQ is how
+	// many bytes TCP has sent and that are not yet acknowledged, or not yet
+	// sent, and the memory that takes up of all others. On a listening socket
 	// RecvQ is how many connections wait to be accepted and SendQ how many may
 	// (the backlog).
 	RecvQ, SendQ uint32
 
-	// UID is the user who made the socket, where HasUID.
+	// UID is the user who made the socket, where HasUID: the kernel tells none of
+	// one that no descriptor belongs to.
 	UID    uint32
 	HasUID bool
 	User   string // the user's name, with Details Users; the number where there is no name
@@ -236,15 +233,16 @@ type Socket struct {
 	CgroupID uint64 // the control group that made the socket (cgroup2), 0 if not known
 	Cgroup   string // its path, with Details Cgroups
 
-	Memory    *Memory    // with Details Memories, else nil
-	TCPInfo   *TCPInfo   // with Details TCPInfos, on TCP sockets that have one, else nil
-	MPTCPInfo *MPTCPInfo // with Details TCPInfos, on MPTCP sockets, else nil
+	Memory    *Memory           // with Details Memories, else nil
+	TCPInfo   *socket.TCPInfo   // with Details TCPInfos, on TCP sockets that have one, else nil
+	MPTCPInfo *socket.MPTCPInfo // with Details TCPInfos, on MPTCP sockets, else nil
 
 	// Holders are the descriptors that refer to the socket, with Details
 	// Processes, as far as this user may see them.
 	Holders []Holder
 
-	ifindex uint32 // what Interface and the zones of addresses are made from
+	ifindex  uint32 // what Interface and the zones of addresses are made from
+	infoSize int    // bytes of the kernel's struct tcp_info; 0 where it was not from there
 
 	// PeerInode is the inode of the socket at the other end of a connection inside
 	// this host, 0 if not known: for unix sockets always, for TCP and MPTCP with Details Peers.
@@ -253,10 +251,18 @@ type Socket struct {
 	PeerHolders []Holder
 }
 
-// Orphan reports whether no descriptor belongs to a TCP socket any more, or
-// yet: its program has closed it, and the kernel finishes the connection.
+// Orphan reports whether no descriptor belongs to a TCP socket any more: its
+// program has closed it, and the kernel finishes the connection. One that waits
+// to be accepted has no descriptor either, but nobody has closed it.
 func (s *Socket) Orphan() bool {
-	return s.Kind == TCP && s.Inode == 0 && s.State != TimeWait && s.State != SynRecv
+	if s.Kind != TCP || s.Inode != 0 {
+		return false
+	}
+	switch s.State {
+	case FinWait1, FinWait2, LastAck, Closing:
+		return true
+	}
+	return false
 }
 
 // Listening reports whether the socket waits for whoever comes: a listener, or
@@ -266,7 +272,7 @@ func (s *Socket) Listening() bool {
 	switch {
 	case s.State == Listen:
 		return true
-	case s.State != Unconnected || s.Type == Stream || s.Type == SeqPacket:
+	case s.State != Unconnected || s.Type == socket.Stream || s.Type == socket.SeqPacket:
 		return false
 	case s.Kind == Unix:
 		return s.Local.Path != "" || s.Local.Abstract
@@ -298,7 +304,7 @@ func clonePointer[T any](p *T) *T {
 	return &c
 }
 
-// Memory is what a socket takes up in the kernel, in octets (SK_MEMINFO,
+// Memory is what a socket takes up in the kernel, in bytes (SK_MEMINFO,
 // include/uapi/linux/sock_diag.h).
 type Memory struct {
 	Receive      uint32 // in the receive queue, with the kernel's own overhead
@@ -310,18 +316,4 @@ type Memory struct {
 	Options      uint32 // socket options and filters
 	Backlog      uint32 // segments that arrived while the program was inside a call
 	Drops        uint32 // how many messages were dropped (a count)
-}
-
-// MPTCPInfo is the state of an MPTCP connection (struct mptcp_info,
-// include/uapi/linux/mptcp.h; Linux 5.9).
-type MPTCPInfo struct {
-	Subflows        uint8  // TCP connections besides the first
-	AddressesSent   uint8  // addresses announced to the peer
-	AddressesTaken  uint8  // addresses of the peer that were accepted
-	Fallback        bool   // the peer, or something between, has no MPTCP: plain TCP is spoken
-	RemoteKey       bool   // the peer's key has arrived
-	Token           uint32 // the connection's number on this host
-	WriteSequence   uint64 // the next octet to be written
-	Unacknowledged  uint64 // the first octet that the peer has not acknowledged
-	ReceiveSequence uint64 // the next octet expected
 }

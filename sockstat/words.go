@@ -1,23 +1,7 @@
 package sockstat
 
-import (
-	"fmt"
-	"strings"
-
-	"zocalo/address"
-)
-
-// unknownWord is the error for a word that is not among the known ones: it
-// names the nearest, or lists them all where none is near.
-func unknownWord(what, got string, known []string) error {
-	if w := address.Nearest(got, known); w != "" {
-		return fmt.Errorf("unknown %s %q: did you mean %s?", what, got, w)
-	}
-	return fmt.Errorf("unknown %s %q (known: %s)", what, got, strings.Join(known, ", "))
-}
-
 // wild reports whether text matches a pattern in which * and % stand for any
-// number of any octets. It takes at most len(pattern)*len(text) steps.
+// number of any bytes. It takes at most len(pattern)*len(text) steps.
 func wild(pattern, text string) bool {
 	p, t := 0, 0
 	star, mark := -1, 0

@@ -58,7 +58,7 @@ type Addr struct {
 	Socket uint16
 }
 
-const addrSize = 12 // octets of an Addr on the wire
+const addrSize = 12 // bytes of an Addr on the wire
 
 // String returns the address so that [ParseAddr] reads it again: network and
 // host in hexadecimal, ending in H where that is not plain from the digits,
@@ -81,7 +81,7 @@ func formatHex(n uint64) string {
 // field is
 //
 //   - groups of decimal digits, 1-2-3 being 1 002 003;
-//   - octets in hexadecimal, between "." or ":";
+//   - bytes in hexadecimal, between "." or ":";
 //   - a number: hexadecimal with H behind it, 0x before it or a letter in it,
 //     octal with 0 before it and no 8 or 9 in it, else decimal.
 //
@@ -99,33 +99,33 @@ func ParseAddr(text string) (Addr, error) {
 	}
 	var n [3]uint64
 	for i, f := range fields {
-		what, octets := "network", 4
+		what, bytes := "network", 4
 		if i > 0 {
-			what, octets = [...]string{"", "host", "socket"}[i], [...]int{0, 6, 2}[i]
+			what, bytes = [...]string{"", "host", "socket"}[i], [...]int{0, 6, 2}[i]
 		}
 		var err error
-		if n[i], err = parseField(f, octets); err != nil {
+		if n[i], err = parseField(f, bytes); err != nil {
 			return Addr{}, fmt.Errorf("%s %.40q: %w", what, f, err)
 		}
 	}
 	return Addr{uint32(n[0]), hostID(n[1]), uint16(n[2])}, nil
 }
 
-// parseField reads a number of at most that many octets.
-func parseField(text string, octets int) (n uint64, err error) {
-	most := uint64(math.MaxUint64) >> (64 - 8*octets)
+// parseField reads a number of at most that many bytes.
+func parseField(text string, bytes int) (n uint64, err error) {
+	most := uint64(math.MaxUint64) >> (64 - 8*bytes)
 	switch {
 	case text == "":
 		return 0, nil
 	case strings.Contains(text, "-"):
 		n, err = parseGroups(text, most)
 	case strings.ContainsAny(text, ".:"):
-		n, err = parseOctets(text, octets)
+		n, err = parseBytes(text, bytes)
 	default:
 		n, err = parseNumber(text)
 	}
 	if err == nil && n > most {
-		err = fmt.Errorf("it has more than %d octets", octets)
+		err = fmt.Errorf("it has more than %d bytes", bytes)
 	}
 	return n, err
 }
@@ -144,20 +144,20 @@ func parseGroups(text string, most uint64) (n uint64, err error) {
 	return n, nil
 }
 
-func parseOctets(text string, octets int) (n uint64, err error) {
+func parseBytes(text string, bytes int) (n uint64, err error) {
 	parts := strings.FieldsFunc(text, func(r rune) bool { return r == '.' || r == ':' })
-	if len(parts) > octets {
-		return 0, fmt.Errorf("it has more than %d octets", octets)
+	if len(parts) > bytes {
+		return 0, fmt.Errorf("it has more than %d bytes", bytes)
 	}
 	if strings.Count(text, ".")+strings.Count(text, ":") != len(parts)-1 {
 		return 0, errors.New("there is nothing between two separators")
 	}
 	for _, p := range parts {
-		octet, err := strconv.ParseUint(p, 16, 8)
+		urgent, err := strconv.ParseUint(p, 16, 8)
 		if err != nil || len(p) > 2 {
-			return 0, fmt.Errorf("%q is not an octet in hexadecimal", p)
+			return 0, fmt.Errorf("%q is not a byte in hexadecimal", p)
 		}
-		n = n<<8 | octet
+		n = n<<8 | urgent
 	}
 	return n, nil
 }

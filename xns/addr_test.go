@@ -36,13 +36,13 @@ func TestParseAddr(t *testing.T) {
 	}
 	for text, problem := range map[string]string{
 		"1#2#3#4":                                "4 fields",
-		"0#0#65536":                              "more than 2 octets",
+		"0#0#65536":                              "more than 2 bytes",
 		"0#0#5x":                                 "not a number",
 		"0#0#+5":                                 "not a number",
-		"4294967296#0#0":                         "more than 4 octets",
+		"4294967296#0#0":                         "more than 4 bytes",
 		"1-2345#0#0":                             "groups",
 		"1--2#0#0":                               "groups",
-		"0#1.2.3.4.5.6.7":                        "more than 6 octets",
+		"0#1.2.3.4.5.6.7":                        "more than 6 bytes",
 		"0#1..2#0":                               "nothing between",
 		"0#1.g.2#0":                              "hexadecimal",
 		"0#1.123.2#0":                            "hexadecimal",
@@ -106,7 +106,7 @@ func TestSchemes(t *testing.T) {
 		"spp:0#1#5,link=hub":       "hub:HOST:PORT",
 		"spp:0#1#5,datastream=254": "253",
 		"idp:0#1#5,window=3":       "window",
-		"spp:0#1#5,window=0":       "less than",
+		"spp:0#1#5,window=0":       "not from 1 to 512",
 	} {
 		a, err := address.Parse(text)
 		if err == nil {

@@ -16,14 +16,14 @@ import (
 	"zocalo/socket"
 )
 
-// BenchmarkStream moves octets one way, in writes of 16 KiB: by SPP, and by
+// BenchmarkStream moves bytes one way, in writes of 16 KiB: by SPP, and by
 // TCP and QUIC on the same loopback. QUIC also encrypts.
 func BenchmarkStream(b *testing.B) {
 	udp := func() hosts { return overUDP(b) }
 	for _, c := range []struct {
 		name string
 		mk   func() hosts
-		size int // octets of data in a packet
+		size int // bytes of data in a packet
 	}{{"memory", inMemory, maxSPPData}, {"memory/1458", inMemory, 1458}, {"udp", udp, maxSPPData}, {"udp/1458", udp, 1458}} {
 		b.Run(c.name, func(b *testing.B) {
 			set := func(s *socket.Socket) error { return MTU.Set(s, c.size) }

@@ -3,6 +3,7 @@ package xns
 import (
 	"math/rand/v2"
 	"net"
+	"net/netip"
 	"sync"
 	"syscall"
 	"time"
@@ -17,12 +18,12 @@ const (
 	attentionAhead = 60  // how far beyond the allocation an attention may be (4.3BSD)
 	mostPieces     = 64  // of a message whose end does not come: then it is handed over in parts
 	sendPackets    = 256 // sent and not acknowledged, or not sent yet
-	urgentKept     = 64  // octets of urgent data that wait; then the oldest is lost
+	urgentKept     = 64  // bytes of urgent data that wait; then the oldest is lost
 )
 
 const sppHeaders = HeaderSize + SPPHeaderSize
 
-// maxSPPData is the default for the user's octets in a packet (XSIS 028112).
+// maxSPPData is the default for the user's bytes in a packet (XSIS 028112).
 const maxSPPData = DefaultPacket - sppHeaders
 
 type state uint8
@@ -46,12 +47,13 @@ type connectKey struct {
 // whoever calls: the host with packets, the user, the timer.
 type conn struct {
 	host     *Host
-	held     *sharedHost // to be released at the end; nil for a host made by hand
-	listener *listener   // of one that is responding
-	key      connectKey  // of one that was made to this host
+	held     *sharedHost    // to be released at the end; nil for a host made by hand
+	listener *listener      // of one that is responding
+	key      connectKey     // of one that was made to this host,
+	via      netip.AddrPort // and where on the Internet it was asked for from; zero where that is not known
 	config   config
 	stream   bool
-	size     int // octets of user data in a packet
+	size     int // bytes of user data in a packet
 
 	readable, writable, urgency wait.Bell
 	changed                     wait.Bell     // the state is not connecting any more
@@ -223,8 +225,7 @@ func (c *conn) checkOver() {
 	}
 }
 
-// abort ends the connection without more ado, and tells the peer by the Error
-// that a packet to this socket would draw from now on.
+// abort ends the connection without more ado, and tells the peer by a reset.
 func (c *conn) abort() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -238,15 +239,12 @@ func (c *conn) abort() {
 	c.die(net.ErrClosed)
 }
 
-// sendReset quotes a packet as the peer could have sent it. The caller holds
-// mu.
-func (c *conn) sendReset() {
-	b := newBuffer()
-	defer b.free()
-	hdr := Header{Length: sppHeaders, Type: TypeSPP, To: c.local, From: c.peer}
-	hdr.put(b.data[:])
-	spp := SPPHeader{Control: ControlSystem, From: c.peerID, To: c.id, Sequence: c.receive.next, Ack: c.send.una, Allocation: c.send.alloc}
-	spp.put(b.data[HeaderSize:])
-	seal(b.data[:sppHeaders])
-	c.host.sendError(&hdr, b, errNoSocket, 0)
+// giveWay ends the connection if its peer has not confirmed it: another needs the
+// place. The peer is told nothing, for it need not exist.
+func (c *conn) giveWay() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.state == responding {
+		c.die(syscall.ECONNABORTED)
+	}
 }

@@ -15,7 +15,7 @@ type receiver struct {
 	first, next uint16
 	granted     uint16 // the highest number that the peer was allowed
 	told        uint16 // of granted, in the last packet sent
-	offset      int    // octets read of the first packet
+	offset      int    // bytes read of the first packet
 	ends        int    // of messages, from first to next
 	unacked     int    // packets that came and were not acknowledged
 	owed        bool   // an acknowledgement is sent once the train is taken in
@@ -136,12 +136,12 @@ func (c *conn) acknowledge() {
 	c.arm()
 }
 
-func (c *conn) takeAttention(octet byte) {
+func (c *conn) takeAttention(urgent byte) {
 	r := &c.receive
 	if len(r.urgent) == urgentKept {
 		r.urgent = r.urgent[:copy(r.urgent, r.urgent[1:])]
 	}
-	r.urgent = append(r.urgent, octet)
+	r.urgent = append(r.urgent, urgent)
 	c.urgency.Ring()
 }
 
@@ -305,7 +305,7 @@ func (c *conn) skipAttentions() {
 	}
 }
 
-// read takes octets of a stream, up to an urgent mark.
+// read takes bytes of a stream, up to an urgent mark.
 func (c *conn) read(b []byte) (n int, ready bool, err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -388,18 +388,18 @@ func (c *conn) take(buffers [][]byte, peek bool) (m record, n int, ready bool, e
 	return m, n, true, nil
 }
 
-// takeUrgent takes the oldest urgent octet.
-func (c *conn) takeUrgent() (octet byte, ready bool, err error) {
+// takeUrgent takes the oldest urgent byte.
+func (c *conn) takeUrgent() (urgent byte, ready bool, err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	r := &c.receive
 	if len(r.urgent) > 0 {
-		octet = r.urgent[0]
+		urgent = r.urgent[0]
 		r.urgent = r.urgent[:copy(r.urgent, r.urgent[1:])]
 		if len(r.urgent) > 0 {
 			c.urgency.Ring()
 		}
-		return octet, true, nil
+		return urgent, true, nil
 	}
 	switch {
 	case c.state == dead && c.err != nil:

@@ -32,6 +32,13 @@ type outPacket struct {
 // queued is how many packets are in the queue.
 func (s *sender) queued() int { return int(s.end - s.una) }
 
+// hasAll reports whether the peer has all that was written, or never will.
+func (c *conn) hasAll() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.state == dead || c.send.queued() == 0
+}
+
 // beyond is how many of the packets would be beyond the allocation with k
 // more.
 func (s *sender) beyond(k int) int { return int(int16(s.end + uint16(k) - 1 - s.alloc)) }
@@ -120,7 +127,7 @@ func (c *conn) fill(b []byte, datastream uint8) int {
 
 // putUrgent puts an attention into the queue; it is sent ahead of what is
 // before it there.
-func (c *conn) putUrgent(octet, datastream uint8) (ready bool, err error) {
+func (c *conn) putUrgent(urgent, datastream uint8) (ready bool, err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if err := c.mayWrite(); err != nil {
@@ -131,7 +138,7 @@ func (c *conn) putUrgent(octet, datastream uint8) (ready bool, err error) {
 		return false, nil
 	}
 	p := c.enqueue(1, ControlAttention, datastream)
-	p.data[sppHeaders] = octet
+	p.data[sppHeaders] = urgent
 	c.send.attentions++
 	c.written()
 	return true, nil

@@ -7,7 +7,7 @@ import (
 	"zocalo/socket"
 )
 
-// Items of a message's Ancillary.Control in domain NS, each of one octet. The
+// Items of a message's Ancillary.Control in domain NS, each of one byte. The
 // numbers are those of BSD's netns/sp.h.
 const (
 	LevelIDP          = 0 // level
@@ -52,7 +52,7 @@ func controlOf(m *socket.Message, level, kind int) (int, error) {
 	v := -1
 	for _, c := range m.Ancillary.Control {
 		if c.Level != level || c.Type != kind || len(c.Data) != 1 {
-			return -1, fmt.Errorf("ancillary data of level %d and type %d with %d octets is unknown here: %w", c.Level, c.Type, len(c.Data), syscall.EINVAL)
+			return -1, fmt.Errorf("ancillary data of level %d and type %d with %d bytes is unknown here: %w", c.Level, c.Type, len(c.Data), syscall.EINVAL)
 		}
 		v = int(c.Data[0])
 	}

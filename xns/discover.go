@@ -74,7 +74,7 @@ const (
 	ripResponse = 2
 	ripInfinity = 16
 	ripAll      = 0xffffffff // every network
-	ripEntry    = 6          // octets: network, hops
+	ripEntry    = 6          // bytes: network, hops
 )
 
 // A Route is a way to a network.

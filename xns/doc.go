@@ -1,6 +1,6 @@
 // Package xns is domain NS, the Xerox Network Systems protocols, in user
 // space: the lecture's AF_NS. A program that imports it has the schemes spp
-// (messages in order over a connection), spp-stream (octets in order) and idp
+// (messages in order over a connection), spp-stream (bytes in order) and idp
 // (datagrams), like those of the domains that a kernel implements.
 //
 // It is for talking to Xerox machines, to their emulators and to Interlisp,

@@ -23,7 +23,7 @@ const (
 	errTooBig       = 0x204
 	errCongestion   = 0x205
 	errCongestion2  = 0x206
-	errQuoted       = HeaderSize + 12 // octets of the offending packet that an Error has at least
+	errQuoted       = HeaderSize + 12 // bytes of the offending packet that an Error has at least
 	errPacketHeader = 4
 )
 
@@ -73,12 +73,17 @@ func (h *Host) sendError(hdr *Header, b *buffer, number, param uint16) {
 	if hdr.Type == TypeError || hdr.To.Host.isGroup() || from.Host.isGroup() || from.Host.IsZero() || !h.mayError() {
 		return
 	}
+	h.tellError(hdr, b.data[:min(hdr.Length, errQuoted)], number, param, HostID{})
+}
+
+// tellError is sendError without a bound, for what no stranger can cause: it quotes
+// a packet with that header.
+func (h *Host) tellError(hdr *Header, quote []byte, number, param uint16, gateway HostID) {
 	var head [errPacketHeader]byte
 	binary.BigEndian.PutUint16(head[:], number)
 	binary.BigEndian.PutUint16(head[2:], param)
-	quote := b.data[:min(hdr.Length, errQuoted)]
-	out := Header{Type: TypeError, To: from, From: h.local(hdr.To.Socket)}
-	h.sendData(out, [][]byte{head[:], quote}, HostID{})
+	out := Header{Type: TypeError, To: hdr.From, From: h.local(hdr.To.Socket)}
+	h.sendData(out, [][]byte{head[:], quote}, gateway)
 }
 
 // mayError counts the Errors sent.

@@ -87,7 +87,7 @@ func newEndpoint(k socket.Kind) (socket.Endpoint, error) {
 func resolve(_ context.Context, t socket.Target) ([]socket.Name, error) {
 	a, err := ParseAddr(t.Endpoint)
 	if err != nil {
-		return nil, err
+		return nil, socket.EndpointErrorf("%v", err)
 	}
 	switch {
 	case t.Endpoint != "" && !strings.ContainsAny(t.Endpoint, "#:."):

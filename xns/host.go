@@ -312,7 +312,7 @@ func (h *Host) sendToSelf(packet []byte) error {
 		return net.ErrClosed
 	}
 	queue := loop.others
-	if len(packet) >= HeaderSize && packet[5] == TypeSPP {
+	if ofConnection(packet) {
 		queue = loop.spp
 	}
 	b := newBuffer()
@@ -323,6 +323,15 @@ func (h *Host) sendToSelf(packet []byte) error {
 		b.free()
 	}
 	return nil
+}
+
+// ofConnection reports whether a packet is one of SPP, or an Error about such.
+func ofConnection(packet []byte) bool {
+	const quoted = HeaderSize + errPacketHeader
+	if len(packet) >= quoted+HeaderSize && packet[5] == TypeError {
+		packet = packet[quoted:]
+	}
+	return len(packet) >= HeaderSize && packet[5] == TypeSPP
 }
 
 // A selfLoop has what a host sends to itself. Connections have a queue of

@@ -66,7 +66,7 @@ func bubble(t *testing.T, f func(t *testing.T)) { t.Helper(); synctest.Test(t, f
 func TestErrorsSent(t *testing.T) {
 	free := Addr{0, idB, 4000}
 	mine := Addr{0, idA, 3333}
-	data := []byte("twelve octets and more")
+	data := []byte("twelve bytes and more")
 	for _, c := range []struct {
 		name   string
 		header Header
@@ -257,7 +257,7 @@ func TestEcho(t *testing.T) {
 // TestFlood sends to the own host, whose datagrams have filled what is theirs.
 func TestFlood(t *testing.T) {
 	h, w := facing(t)
-	loop := &selfLoop{make(chan *buffer, 1), make(chan *buffer, 1)} // which nobody empties
+	loop := &selfLoop{make(chan *buffer, 2), make(chan *buffer, 1)} // which nobody empties
 	h.mu.Lock()
 	h.loop = loop
 	h.mu.Unlock()
@@ -265,7 +265,9 @@ func TestFlood(t *testing.T) {
 		h.send(idB, must[[]byte](t)(AppendPacket(nil, Header{}, nil)))
 	}
 	h.send(idB, must[[]byte](t)(AppendPacket(nil, Header{Type: TypeSPP}, nil)))
-	if len(loop.spp) != 1 || len(loop.others) != 1 || len(w.l.(*station).frames) != 0 {
+	quoted := must[[]byte](t)(AppendPacket(nil, Header{Type: TypeSPP}, nil))
+	h.send(idB, must[[]byte](t)(AppendPacket(nil, Header{Type: TypeError}, append(make([]byte, errPacketHeader), quoted...)))) // a reset
+	if len(loop.spp) != 2 || len(loop.others) != 1 || len(w.l.(*station).frames) != 0 {
 		t.Errorf("%d packets of connections wait, and %d others", len(loop.spp), len(loop.others))
 	}
 }
@@ -322,7 +324,7 @@ func TestTime(t *testing.T) {
 			}
 		}
 	})
-	// Octets as a server in a zone 3 h 30 min east of Greenwich sends them.
+	// Bytes as a server in a zone 3 h 30 min east of Greenwich sends them.
 	b := []byte{0, 2, 0, 2, 0x81, 0xc9, 0xd7, 0x80, 0, 1, 0, 3, 0, 30, 0, 91, 1, 49, 0, 1, 0, 0, 3, 232}
 	got, err := parseTime(Addr{}, b)
 	if _, offset := got.Time.Zone(); err != nil || offset != 12600 || got.Time.Unix() != 0x81c9d780-2177452800 ||
@@ -477,7 +479,7 @@ func TestChecksum(t *testing.T) {
 				b[i] = [...]byte{byte(random.Uint32()), 0xff, 0}[kind]
 			}
 			if got, want := checksum(b), plainChecksum(b); got != want {
-				t.Fatalf("of %d octets, sort %d: %#x, want %#x", n, kind, got, want)
+				t.Fatalf("of %d bytes, sort %d: %#x, want %#x", n, kind, got, want)
 			}
 		}
 	}

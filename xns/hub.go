@@ -28,7 +28,7 @@ type hubClient struct {
 	id      HostID
 	ctx     context.Context // ends with Close
 	cancel  context.CancelFunc
-	frames  chan *buffer  // from the hub
+	frames  inbox         // from the hub
 	flushed chan struct{} // closed when the last connection has ended, after Close
 	all     sync.WaitGroup
 
@@ -49,7 +49,7 @@ func openHub(ctx context.Context, id HostID, address string) (Link, error) {
 	if err != nil {
 		return nil, err
 	}
-	h := &hubClient{id: id, frames: make(chan *buffer, hubQueue), flushed: make(chan struct{}), dial: dial}
+	h := &hubClient{id: id, frames: make(inbox, hubQueue), flushed: make(chan struct{}), dial: dial}
 	h.ctx, h.cancel = context.WithCancel(context.Background())
 	h.connected()
 	h.all.Go(func() { h.keep(c) })
@@ -159,27 +159,14 @@ func (h *hubClient) read(c net.Conn) {
 		if !ours || len(packet) > MaxPacket {
 			continue
 		}
-		f := newBuffer()
-		f.set(packet)
-		select {
-		case h.frames <- f:
-		default:
-			f.free()
-		}
+		h.frames.put(packet)
 	}
 }
 
 func (h *hubClient) Host() HostID { return h.id }
 
 func (h *hubClient) ReadFrame(b []byte) (int, error) {
-	select {
-	case f := <-h.frames:
-		n := copy(b, f.bytes())
-		f.free()
-		return n, nil
-	case <-h.ctx.Done():
-		return 0, net.ErrClosed
-	}
+	return h.frames.read(b, h.ctx.Done())
 }
 
 func (h *hubClient) WriteFrame(to HostID, packet []byte) error {

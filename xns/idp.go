@@ -48,7 +48,7 @@ func (e *datagram) Bind(n socket.Name) error { return e.bind(context.Background(
 
 // Connect sets the peer; the zero name unsets it.
 func (e *datagram) Connect(ctx context.Context, n socket.Name) error {
-	l := e.writeLimits(ctx)
+	l := e.WriteLimits(ctx)
 	if err := l.Over(); err != nil {
 		return err
 	}
@@ -64,7 +64,7 @@ func (e *datagram) Connect(ctx context.Context, n socket.Name) error {
 	}
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	if wait.IsClosed(e.closed) {
+	if e.Ended() {
 		return net.ErrClosed
 	}
 	e.peer = peer
@@ -135,7 +135,7 @@ func (e *datagram) take(peek bool) (r received, ready bool, err error) {
 	r = q.packets[q.first]
 	if peek {
 		kept := newBuffer()
-		kept.n = copy(kept.data[:], r.data)
+		kept.n, kept.via = copy(kept.data[:], r.data), r.via
 		r.buffer, r.data = kept, kept.bytes()
 	} else {
 		q.packets[q.first] = received{}
@@ -149,15 +149,11 @@ func (e *datagram) take(peek bool) (r received, ready bool, err error) {
 }
 
 func (e *datagram) wait(peek bool) (r received, err error) {
-	l := e.readLimits(context.Background())
-	var fail error
-	err = l.Await(e.readable, func() (ready bool) {
-		r, ready, fail = e.take(peek)
-		return ready
+	l := e.ReadLimits(context.Background())
+	err = l.Await(e.readable, "read", func() (ready bool, err error) {
+		r, ready, err = e.take(peek)
+		return ready, err
 	})
-	if err == nil && fail != nil {
-		err = os.NewSyscallError("read", fail)
-	}
 	return r, err
 }
 
@@ -182,6 +178,7 @@ func (e *datagram) Receive(m *socket.Message) error {
 		return err
 	}
 	m.N, m.Size, m.Peer = scatter(m.Buffers, 0, r.data), len(r.data), r.from.Name()
+	m.Via = r.via
 	if r.kind != 0 {
 		setControl(m, LevelIDP, ControlPacketType, r.kind)
 	}
@@ -217,7 +214,7 @@ func (e *datagram) Send(m *socket.Message) (int, error) {
 // transmit sends a packet, of the socket's own type if kind is negative, and
 // to no gateway if direct.
 func (e *datagram) transmit(buffers [][]byte, n socket.Name, kind int, direct bool) (int, error) {
-	l := e.writeLimits(context.Background())
+	l := e.WriteLimits(context.Background())
 	if err := l.Over(); err != nil {
 		return 0, err
 	}
@@ -246,7 +243,7 @@ func (e *datagram) transmit(buffers [][]byte, n socket.Name, kind int, direct bo
 func (e *datagram) header(n socket.Name, size int) (h Header, host *Host, gateway HostID, err error) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	if wait.IsClosed(e.closed) {
+	if e.Ended() {
 		return h, nil, gateway, net.ErrClosed
 	}
 	to := e.peer
@@ -289,7 +286,7 @@ func (e *datagram) pending() error {
 	return nil
 }
 
-// limit is the most octets of a message.
+// limit is the most bytes of a message.
 func (c *config) limit() int {
 	if c.mtu > 0 {
 		return c.mtu

@@ -17,11 +17,11 @@ type Link interface {
 	// Host returns the number of the host as which the link takes part.
 	Host() HostID
 	// ReadFrame waits for a packet, with its padding, and copies it to b,
-	// which has room for at least [MaxPacket] octets. A packet that is not for
+	// which has room for at least [MaxPacket] bytes. A packet that is not for
 	// this host may be among them. After Close the error is net.ErrClosed; any
 	// other ends the host.
 	ReadFrame(b []byte) (int, error)
-	// WriteFrame sends a packet of an even number of octets to a host on the
+	// WriteFrame sends a packet of an even number of bytes to a host on the
 	// link, or to all with [Broadcast], and keeps nothing of it. It does not
 	// wait: where there is no room the packet is lost. An error says that it
 	// cannot reach that host now, by ENETUNREACH or EHOSTUNREACH, or that the

@@ -2,8 +2,10 @@ package xns
 
 import (
 	"net"
+	"net/netip"
 	"slices"
 	"sync"
+	"syscall"
 
 	"zocalo/socket/wait"
 )
@@ -24,8 +26,8 @@ type listener struct {
 
 	mu         sync.Mutex
 	backlog    int
-	responding map[*conn]bool // not established yet
-	pending    []*conn        // established, and not accepted yet
+	responding []*conn // not established yet, the oldest first
+	pending    []*conn // established, and not accepted yet
 	closed     bool
 }
 
@@ -55,7 +57,7 @@ func (l *listener) input(hdr *Header, data []byte, b *buffer) bool {
 		c.askedAgain()
 		return false
 	}
-	if c = l.make(key, &spp); c == nil {
+	if c = l.make(key, b.via); c == nil {
 		l.host.sendError(hdr, b, errResourceLimit, 0)
 		return false
 	}
@@ -63,15 +65,30 @@ func (l *listener) input(hdr *Header, data []byte, b *buffer) bool {
 	return false
 }
 
-// make makes a connection that is to be answered, nil if there are enough.
-func (l *listener) make(key connectKey, spp *SPPHeader) *conn {
+// make makes a connection that is to be answered, nil if there are enough. Where
+// the places are taken by some that were never confirmed, the oldest of them gives
+// way, so that opens with forged names shut nobody out.
+func (l *listener) make(key connectKey, via netip.AddrPort) *conn {
+	l.mu.Lock()
+	closed, full := l.closed, len(l.responding)+len(l.pending) >= l.backlog
+	var oldest *conn
+	if full && len(l.responding) > 0 {
+		oldest = l.responding[0]
+	}
+	l.mu.Unlock()
+	switch {
+	case closed || full && oldest == nil:
+		return nil
+	case full:
+		oldest.giveWay()
+	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.closed || len(l.responding)+len(l.pending) >= l.backlog {
 		return nil
 	}
 	c := newConn(l.host, l.config, l.stream)
-	c.listener, c.key, c.state = l, key, responding
+	c.listener, c.key, c.via, c.state = l, key, via, responding
 	number, err := l.host.add(0, c)
 	if err != nil {
 		return nil
@@ -83,10 +100,7 @@ func (l *listener) make(key connectKey, spp *SPPHeader) *conn {
 	if l.shared != nil && shared.retain(l.shared) {
 		c.held = l.shared
 	}
-	if l.responding == nil {
-		l.responding = map[*conn]bool{}
-	}
-	l.responding[c] = true
+	l.responding = append(l.responding, c)
 	return c
 }
 
@@ -94,7 +108,7 @@ func (l *listener) make(key connectKey, spp *SPPHeader) *conn {
 // is closed.
 func (l *listener) established(c *conn) {
 	l.mu.Lock()
-	delete(l.responding, c)
+	l.forget(c)
 	closed := l.closed
 	if !closed {
 		l.pending = append(l.pending, c)
@@ -110,27 +124,36 @@ func (l *listener) established(c *conn) {
 // lost counts a connection that was never established.
 func (l *listener) lost(c *conn) {
 	l.mu.Lock()
-	delete(l.responding, c)
+	l.forget(c)
 	l.mu.Unlock()
 }
 
-// take returns the oldest connection of the queue, nil if there is none, and
-// whether there will be none any more.
-func (l *listener) take() (c *conn, closed bool) {
+// forget takes out a connection that is not responding any more. The caller holds
+// mu.
+func (l *listener) forget(c *conn) {
+	if i := slices.Index(l.responding, c); i >= 0 {
+		l.responding = slices.Delete(l.responding, i, i+1)
+	}
+}
+
+// take returns the oldest connection of the queue, if there is one, and an error
+// if there will be none any more.
+func (l *listener) take() (c *conn, ready bool, err error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if len(l.pending) == 0 {
-		if l.closed {
-			l.arrived.Ring()
-		}
-		return nil, l.closed
+	switch {
+	case len(l.pending) == 0 && l.closed:
+		l.arrived.Ring()
+		return nil, true, syscall.ENETDOWN
+	case len(l.pending) == 0:
+		return nil, false, nil
 	}
 	c = l.pending[0]
 	l.pending = slices.Delete(l.pending, 0, 1)
 	if len(l.pending) > 0 {
 		l.arrived.Ring()
 	}
-	return c, false
+	return c, true, nil
 }
 
 func (l *listener) setBacklog(n int) {
@@ -149,10 +172,7 @@ func (l *listener) hostClosed() { l.close() }
 // close resets the connections that nobody accepted.
 func (l *listener) close() {
 	l.mu.Lock()
-	unclaimed := l.pending
-	for c := range l.responding {
-		unclaimed = append(unclaimed, c)
-	}
+	unclaimed := append(l.pending, l.responding...)
 	l.pending, l.closed = nil, true
 	l.mu.Unlock()
 	l.arrived.Ring()

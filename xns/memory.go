@@ -22,7 +22,7 @@ type Segment struct {
 type station struct {
 	segment *Segment
 	id      HostID
-	frames  chan *buffer
+	frames  inbox
 	closed  chan struct{}
 	once    sync.Once
 }
@@ -38,7 +38,7 @@ func (s *Segment) Attach(id HostID) (Link, error) {
 	if s.stations == nil {
 		s.stations = map[HostID]*station{}
 	}
-	st := &station{segment: s, id: id, frames: make(chan *buffer, memoryFrames), closed: make(chan struct{})}
+	st := &station{segment: s, id: id, frames: make(inbox, memoryFrames), closed: make(chan struct{})}
 	s.stations[id] = st
 	return st, nil
 }
@@ -46,14 +46,7 @@ func (s *Segment) Attach(id HostID) (Link, error) {
 func (s *station) Host() HostID { return s.id }
 
 func (s *station) ReadFrame(b []byte) (int, error) {
-	select {
-	case f := <-s.frames:
-		n := copy(b, f.bytes())
-		f.free()
-		return n, nil
-	case <-s.closed:
-		return 0, net.ErrClosed
-	}
+	return s.frames.read(b, s.closed)
 }
 
 // WriteFrame gives EHOSTUNREACH where nobody has the number, as on a machine
@@ -67,7 +60,7 @@ func (s *station) WriteFrame(to HostID, packet []byte) error {
 	if to.isGroup() {
 		for _, other := range s.segment.stations {
 			if other != s {
-				other.take(packet)
+				other.frames.put(packet)
 			}
 		}
 		return nil
@@ -76,18 +69,8 @@ func (s *station) WriteFrame(to HostID, packet []byte) error {
 	if other == nil {
 		return syscall.EHOSTUNREACH
 	}
-	other.take(packet)
+	other.frames.put(packet)
 	return nil
-}
-
-func (s *station) take(packet []byte) {
-	f := newBuffer()
-	f.set(packet)
-	select {
-	case s.frames <- f:
-	default:
-		f.free()
-	}
 }
 
 func (s *station) Close() error {

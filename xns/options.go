@@ -1,7 +1,6 @@
 package xns
 
 import (
-	"errors"
 	"fmt"
 	"math"
 	"time"
@@ -71,24 +70,24 @@ var (
 		Doc: "take each packet as a message, for peers that never mark the end of one",
 	}, socket.Flag, func(c *config) *bool { return &c.packets }, nil)
 
-	// MTU is the most octets of user data in one packet. Every part of an XNS
+	// MTU is the most bytes of user data in one packet. Every part of an XNS
 	// network carries the default.
 	MTU = option(socket.Spec{
 		Name: "mtu", Constant: "SO_MTU", Phase: socket.Opened, Default: "534, of a datagram 546",
-		Doc: "the most octets of data in a packet, up to 1458 where the link carries them (a hub: 968)",
-	}, between("SIZE", 1, MaxPacket-HeaderSize-SPPHeaderSize), func(c *config) *int { return &c.mtu }, nil)
+		Doc: "the most bytes of data in a packet, up to 1458 where the link carries them (a hub: 968)",
+	}, socket.Between(socket.Integer, 1, MaxPacket-HeaderSize-SPPHeaderSize).Or("SIZE"), func(c *config) *int { return &c.mtu }, nil)
 
 	// Window is how many packets may wait for the reader.
 	Window = option(socket.Spec{
 		Name: "window", Phase: socket.Opened, Default: "128",
 		Doc: "how many packets may wait for the reader",
-	}, between("PACKETS", 1, maxWindow), func(c *config) *int { return &c.window }, nil)
+	}, socket.Between(socket.Integer, 1, maxWindow).Or("PACKETS"), func(c *config) *int { return &c.window }, nil)
 
 	// Tries is how often a packet is sent before the peer is given up.
 	Tries = option(socket.Spec{
 		Name: "tries", Phase: socket.Opened, Default: "12",
 		Doc: "how often a packet is sent before the connection fails",
-	}, between("NUMBER", 1, 1000), func(c *config) *int { return &c.tries }, nil)
+	}, socket.Between(socket.Integer, 1, 1000).Or("NUMBER"), func(c *config) *int { return &c.tries }, nil)
 
 	// Keepalive is how long a connection may be silent before the peer is
 	// asked whether it is there; 8 questions without an answer end it. 0 is
@@ -175,28 +174,10 @@ func linkCodec() socket.Codec[string] {
 }
 
 func small(placeholder string, most uint8) socket.Codec[uint8] {
+	c := socket.Between(socket.Integer, 0, int(most))
 	return socket.Codec[uint8]{
 		Placeholder: placeholder,
-		Parse: func(text string) (uint8, error) {
-			n, err := socket.Integer.Parse(text)
-			if err == nil && (n < 0 || n > int(most)) {
-				err = fmt.Errorf("%s is not in 0 to %d", text, most)
-			}
-			return uint8(n), err
-		},
-		Format: func(v uint8) string { return socket.Integer.Format(int(v)) },
+		Parse:       func(text string) (uint8, error) { n, err := c.Parse(text); return uint8(n), err },
+		Format:      func(v uint8) string { return c.Format(int(v)) },
 	}
-}
-
-func between(placeholder string, least, most int) socket.Codec[int] {
-	c := socket.AtLeast(socket.Integer, least).Or(placeholder)
-	parse := c.Parse
-	c.Parse = func(text string) (int, error) {
-		n, err := parse(text)
-		if err == nil && n > most {
-			return 0, errors.New(text + " is more than " + c.Format(most) + ", the most allowed")
-		}
-		return n, err
-	}
-	return c
 }

@@ -6,7 +6,7 @@ import (
 	"fmt"
 )
 
-// The sizes of an IDP packet, in octets.
+// The sizes of an IDP packet, in bytes.
 const (
 	HeaderSize    = 30
 	DefaultPacket = 576  // the most that every part of a network carries (XSIS 028112)
@@ -42,13 +42,13 @@ const (
 // A Header is that of an IDP packet (XSIS 028112).
 type Header struct {
 	Unchecked bool // the packet has no checksum
-	Length    int  // octets of header and data
+	Length    int  // bytes of header and data
 	Hops      uint8
 	Type      uint8
 	To, From  Addr
 }
 
-// A PacketError says why octets are not an IDP packet.
+// A PacketError says why bytes are not an IDP packet.
 type PacketError struct{ Problem string }
 
 // Error returns it in one line.
@@ -58,12 +58,12 @@ func (e *PacketError) Error() string { return "not an IDP packet: " + e.Problem 
 // returns the header and data all the same.
 var ErrChecksum = errors.New("an IDP packet's checksum is wrong: it was changed on its way")
 
-// AppendPacket appends to b an IDP packet with that data, and the octet of
+// AppendPacket appends to b an IDP packet with that data, and the byte of
 // padding if its length is odd. It ignores h.Length. A packet of more than
-// [MaxPacket] octets is an error.
+// [MaxPacket] bytes is an error.
 func AppendPacket(b []byte, h Header, data []byte) ([]byte, error) {
 	if len(data) > MaxPacket-HeaderSize {
-		return b, fmt.Errorf("%d octets of data do not fit an IDP packet, which takes %d", len(data), MaxPacket-HeaderSize)
+		return b, fmt.Errorf("%d bytes of data do not fit an IDP packet, which takes %d", len(data), MaxPacket-HeaderSize)
 	}
 	start := len(b)
 	b = append(b, make([]byte, HeaderSize)...)
@@ -114,7 +114,7 @@ func checksum(p []byte) uint16 {
 // blockSums are the sums of the words at each place of 16, two in each number.
 type blockSums [4]struct{ places02, places13 uint64 }
 
-// add adds a block of 32 octets.
+// add adds a block of 32 bytes.
 func (s *blockSums) add(p []byte) {
 	const low = 0x0000ffff0000ffff
 	_ = p[31]
@@ -149,7 +149,7 @@ func ParsePacket(b []byte) (h Header, data []byte, err error) {
 
 func (h *Header) parse(b []byte) error {
 	if len(b) < HeaderSize {
-		return &PacketError{fmt.Sprintf("%d octets are less than its header", len(b))}
+		return &PacketError{fmt.Sprintf("%d bytes are less than its header", len(b))}
 	}
 	n := int(binary.BigEndian.Uint16(b[2:]))
 	padded := n + n&1
@@ -159,7 +159,7 @@ func (h *Header) parse(b []byte) error {
 	case n > MaxPacket:
 		return &PacketError{fmt.Sprintf("its length of %d is more than %d", n, MaxPacket)}
 	case padded > len(b):
-		return &PacketError{fmt.Sprintf("its length is %d, and %d octets are there", n, len(b))}
+		return &PacketError{fmt.Sprintf("its length is %d, and %d bytes are there", n, len(b))}
 	}
 	sum := binary.BigEndian.Uint16(b)
 	*h = Header{Unchecked: sum == noChecksum, Length: n, Hops: b[4], Type: b[5], To: getAddr(b[6:]), From: getAddr(b[18:])}

@@ -19,7 +19,7 @@ const (
 	exchangeWait  = time.Second
 )
 
-const pexHeader = 6 // octets: identifier, client type
+const pexHeader = 6 // bytes: identifier, client type
 
 // Client types of the Packet Exchange Protocol.
 const (

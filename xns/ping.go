@@ -17,25 +17,25 @@ import (
 const (
 	DefaultPingInterval = time.Second
 	DefaultPingPatience = 2 * time.Second
-	PingOverhead        = 12   // octets of data that a request has at least: a random number and its own
+	PingOverhead        = 12   // bytes of data that a request has at least: a random number and its own
 	mostPings           = 4096 // requests that are waited for at once
 )
 
 // A Ping asks a host for Echo again and again, as ping(8) does by ICMP. The
-// zero Ping asks each second, with as few octets as possible, until its
+// zero Ping asks each second, with as few bytes as possible, until its
 // context ends.
 type Ping struct {
 	Count    int           // requests; 0 or less is no bound
 	Interval time.Duration // from one to the next; 0 or less is [DefaultPingInterval]
 	Patience time.Duration // a reply later than this is lost; 0 or less is [DefaultPingPatience]
-	Size     int           // octets of data in a request; fewer than [PingOverhead] are that many
+	Size     int           // bytes of data in a request; fewer than [PingOverhead] are that many
 }
 
 // A PingEvent is what came of a request.
 type PingEvent struct {
 	Number    int           // of the request, from 1 on
 	From      Addr          // who replied
-	Size      int           // octets of data in the reply
+	Size      int           // bytes of data in the reply
 	Took      time.Duration // from the request to the reply
 	Replies   int           // hosts that have replied to the request, this one included
 	Duplicate bool          // the same host has replied to it already

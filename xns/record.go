@@ -106,7 +106,7 @@ func (c *Capture) begin(kind uint32) {
 	c.block = append(binary.LittleEndian.AppendUint32(c.block[:0], kind), 0, 0, 0, 0)
 }
 
-// end pads the block to 4 octets, puts it between its two lengths, and writes
+// end pads the block to 4 bytes, puts it between its two lengths, and writes
 // it. The caller holds mu.
 func (c *Capture) end() {
 	if c.err != nil {

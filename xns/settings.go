@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/netip"
 	"os"
 	"sync"
 	"syscall"
@@ -27,7 +28,7 @@ type config struct {
 	packetType uint8
 	datastream uint8
 	packets    bool // each SPP packet is a message
-	mtu        int  // octets of user data in a packet; 0 is the default
+	mtu        int  // bytes of user data in a packet; 0 is the default
 	window     int
 	tries      int
 	keepalive  time.Duration
@@ -42,9 +43,7 @@ func defaultConfig() config {
 // base is what the endpoints of this package have in common: options, names,
 // deadlines, and their place on a host.
 type base struct {
-	closed    chan struct{}
-	readTime  wait.Deadline
-	writeTime wait.Deadline
+	wait.Life
 
 	naming sync.Mutex // held while the endpoint gets its name, which may take time
 	life   context.Context
@@ -56,24 +55,16 @@ type base struct {
 	shared *sharedHost // of host, if it is to be released
 	name   Addr        // its Socket is 0 until the endpoint is bound
 	peer   Addr
+	via    netip.AddrPort // where on the Internet the peer of an accepted connection is; zero where that is not known
 }
 
 func (e *base) init() {
-	e.closed = make(chan struct{})
+	e.Life.Init()
 	e.life, e.end = context.WithCancel(context.Background())
-	e.readTime.Init()
-	e.writeTime.Init()
 	e.config = defaultConfig()
 }
 
 func (e *base) settings() *base { return e }
-
-func (e *base) readLimits(ctx context.Context) wait.Limits {
-	return wait.Limits{Ctx: ctx, Closed: e.closed, Deadline: &e.readTime}
-}
-func (e *base) writeLimits(ctx context.Context) wait.Limits {
-	return wait.Limits{Ctx: ctx, Closed: e.closed, Deadline: &e.writeTime}
-}
 
 // Name returns the socket's own name.
 func (e *base) Name() socket.Name {
@@ -89,6 +80,19 @@ func (e *base) Peer() socket.Name {
 	return nameOf(e.peer)
 }
 
+// Carriage implements socket.Carried: packets go over the Internet where the
+// link does.
+func (e *base) Carriage() (own, peer netip.AddrPort) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.host != nil {
+		if u, ok := e.host.link.(*udp); ok {
+			own = u.s.Name().AddrPort()
+		}
+	}
+	return own, e.via
+}
+
 func nameOf(a Addr) socket.Name {
 	if a == (Addr{}) {
 		return socket.Name{}
@@ -96,31 +100,12 @@ func nameOf(a Addr) socket.Name {
 	return a.Name()
 }
 
-func (e *base) SetReadDeadline(t time.Time) error  { return e.setDeadline(&e.readTime, t) }
-func (e *base) SetWriteDeadline(t time.Time) error { return e.setDeadline(&e.writeTime, t) }
-
-func (e *base) setDeadline(d *wait.Deadline, t time.Time) error {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	if wait.IsClosed(e.closed) {
-		return net.ErrClosed
-	}
-	d.Set(t)
-	return nil
-}
-
 // shut marks the endpoint closed, once.
 func (e *base) shut() error {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	if wait.IsClosed(e.closed) {
-		return net.ErrClosed
-	}
-	close(e.closed)
 	e.end()
-	e.readTime.Set(time.Time{}) // stops the timers
-	e.writeTime.Set(time.Time{})
-	return nil
+	return e.End()
 }
 
 // attach finds the host on which the endpoint will be, whose number is id if
@@ -141,7 +126,7 @@ func (e *base) attach(ctx context.Context, id HostID) (*Host, error) {
 		e.mu.Lock()
 		defer e.mu.Unlock()
 		switch {
-		case wait.IsClosed(e.closed):
+		case e.Ended():
 			if err == nil {
 				shared.release(s, true)
 			}
@@ -191,7 +176,7 @@ func (e *base) bind(ctx context.Context, n socket.Name, p port) error {
 	}
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	if wait.IsClosed(e.closed) {
+	if e.Ended() {
 		return net.ErrClosed
 	}
 	number, err := host.add(want.Socket, p)
@@ -207,7 +192,7 @@ func (e *base) mayBind(number uint16) error {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	switch {
-	case wait.IsClosed(e.closed):
+	case e.Ended():
 		return net.ErrClosed
 	case e.name.Socket != 0:
 		return os.NewSyscallError("bind", syscall.EINVAL)
@@ -221,7 +206,7 @@ func (e *base) mayBind(number uint16) error {
 // named binds the endpoint if it is not yet.
 func (e *base) named(ctx context.Context, p port) error {
 	e.mu.Lock()
-	bound, closed := e.name.Socket != 0, wait.IsClosed(e.closed)
+	bound, closed := e.name.Socket != 0, e.Ended()
 	e.mu.Unlock()
 	if closed {
 		return net.ErrClosed

@@ -2,7 +2,6 @@ package xns
 
 import (
 	"context"
-	"io"
 	"net"
 	"os"
 	"syscall"
@@ -27,7 +26,7 @@ type spp struct {
 
 // newSPP makes an endpoint whose methods suit the type.
 func newSPP(stream bool) socket.Endpoint {
-	e := &spp{stream: stream, writing: wait.NewTurn()}
+	e := &spp{stream: stream}
 	e.init()
 	if stream {
 		return &sppStream{e}
@@ -61,7 +60,7 @@ func (e *spp) Listen(backlog int) error {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	switch {
-	case wait.IsClosed(e.closed):
+	case e.Ended():
 		return net.ErrClosed
 	case e.listener != nil:
 		e.listener.setBacklog(backlog)
@@ -83,22 +82,18 @@ func (e *spp) Accept(ctx context.Context) (socket.Endpoint, error) {
 	l := e.listener
 	e.mu.Unlock()
 	if l == nil {
-		if wait.IsClosed(e.closed) {
+		if e.Ended() {
 			return nil, net.ErrClosed
 		}
 		return nil, os.NewSyscallError("accept", syscall.EINVAL)
 	}
 	var c *conn
-	var down bool
-	limits := e.readLimits(ctx)
-	if err := limits.Await(l.arrived, func() bool {
-		c, down = l.take()
-		return c != nil || down
+	limits := e.ReadLimits(ctx)
+	if err := limits.Await(l.arrived, "accept", func() (ready bool, err error) {
+		c, ready, err = l.take()
+		return ready, err
 	}); err != nil {
 		return nil, err
-	}
-	if down {
-		return nil, os.NewSyscallError("accept", syscall.ENETDOWN)
 	}
 	made := newSPP(e.stream)
 	a := sppOf(made)
@@ -106,7 +101,7 @@ func (e *spp) Accept(ctx context.Context) (socket.Endpoint, error) {
 	if l.shared != nil && shared.retain(l.shared) {
 		a.shared = l.shared
 	}
-	a.name = c.local
+	a.name, a.via = c.local, c.via
 	_, a.peer, _ = c.outcome()
 	if a.peer == (Addr{}) { // it has ended already
 		a.peer = c.peerOf()
@@ -131,7 +126,7 @@ func (e *spp) Connect(ctx context.Context, n socket.Name) error {
 	if to.Host.isGroup() {
 		return os.NewSyscallError("connect", syscall.EADDRNOTAVAIL)
 	}
-	l := e.writeLimits(ctx)
+	l := e.WriteLimits(ctx)
 	if err := l.Over(); err != nil {
 		return err
 	}
@@ -148,14 +143,10 @@ func (e *spp) Connect(ctx context.Context, n socket.Name) error {
 	err = c.connect(to)
 	var peer Addr
 	if err == nil {
-		var fail error
-		err = l.Await(c.changed, func() (over bool) {
-			over, peer, fail = c.outcome()
-			return over
+		err = l.Await(c.changed, "connect", func() (over bool, err error) {
+			over, peer, err = c.outcome()
+			return over, err
 		})
-		if err == nil {
-			err = fail
-		}
 	}
 	return e.endConnect(c, peer, err)
 }
@@ -165,7 +156,7 @@ func (e *spp) mayConnect() error {
 	defer e.mu.Unlock()
 	var errno syscall.Errno
 	switch {
-	case wait.IsClosed(e.closed):
+	case e.Ended():
 		return net.ErrClosed
 	case e.conn != nil:
 		errno = syscall.EISCONN
@@ -191,7 +182,7 @@ func (e *spp) startConnect() (*conn, error) {
 	defer e.mu.Unlock()
 	c := newConn(e.host, e.config, e.stream)
 	c.local = e.name
-	if wait.IsClosed(e.closed) {
+	if e.Ended() {
 		return nil, net.ErrClosed
 	}
 	if !e.host.replace(e.name.Socket, e, c) {
@@ -207,7 +198,7 @@ func (e *spp) startConnect() (*conn, error) {
 func (e *spp) endConnect(c *conn, peer Addr, err error) error {
 	e.mu.Lock()
 	e.dialing = nil
-	closed := wait.IsClosed(e.closed)
+	closed := e.Ended()
 	if err == nil && !closed {
 		e.conn, e.peer = c, peer
 	} else {
@@ -220,25 +211,9 @@ func (e *spp) endConnect(c *conn, peer Addr, err error) error {
 		return net.ErrClosed
 	case err != nil:
 		c.abort()
-		return asSyscall("connect", err)
+		return wait.Syscall("connect", err)
 	}
 	return nil
-}
-
-// asSyscall wraps an errno as package net does.
-func asSyscall(call string, err error) error {
-	if errno, ok := err.(syscall.Errno); ok {
-		return os.NewSyscallError(call, errno)
-	}
-	return err
-}
-
-// readError wraps the errors of receiving.
-func readError(call string, err error) error {
-	if err == io.EOF {
-		return err
-	}
-	return asSyscall(call, err)
 }
 
 // connected returns the connection, or says that there is none.
@@ -246,12 +221,21 @@ func (e *spp) connected(call string) (*conn, uint8, error) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	switch {
-	case wait.IsClosed(e.closed):
+	case e.Ended():
 		return nil, 0, net.ErrClosed
 	case e.conn == nil:
 		return nil, 0, os.NewSyscallError(call, syscall.ENOTCONN)
 	}
 	return e.conn, e.config.datastream, nil
+}
+
+// ClosesWhole implements socket.WholeCloser.
+func (e *spp) ClosesWhole() {}
+
+// Acknowledged implements socket.Acknowledger.
+func (e *spp) Acknowledged() bool {
+	c, _, err := e.connected("write")
+	return err != nil || c.hasAll()
 }
 
 // Close ends the endpoint at once. What was written is still delivered, and
@@ -291,14 +275,14 @@ func (e *spp) Abort() error {
 	e.mu.Lock()
 	c := e.conn
 	e.mu.Unlock()
-	if c != nil && !wait.IsClosed(e.closed) {
+	if c != nil && !e.Ended() {
 		c.abort()
 	}
 	return e.Close()
 }
 
-// SendUrgent sends the last octet of b as an attention, ahead of all that
-// waits; on a stream the octets before it are ordinary ones.
+// SendUrgent sends the last byte of b as an attention, ahead of all that
+// waits; on a stream the bytes before it are ordinary ones.
 func (e *spp) SendUrgent(b []byte) (int, error) {
 	c, datastream, err := e.connected("send")
 	if err != nil || len(b) == 0 {
@@ -313,16 +297,8 @@ func (e *spp) SendUrgent(b []byte) (int, error) {
 			return int(n), err
 		}
 	}
-	l := e.writeLimits(context.Background())
-	var fail error
-	err = l.Await(c.writable, func() (ready bool) {
-		ready, fail = c.putUrgent(b[last], datastream)
-		return ready
-	})
-	if err == nil && fail != nil {
-		err = asSyscall("send", fail)
-	}
-	if err != nil {
+	l := e.WriteLimits(context.Background())
+	if err := l.Await(c.writable, "send", func() (bool, error) { return c.putUrgent(b[last], datastream) }); err != nil {
 		return last, err
 	}
 	return len(b), nil
@@ -333,23 +309,16 @@ func (e *spp) ReceiveUrgent(ctx context.Context, b []byte) (int, error) {
 	if err != nil {
 		return 0, err
 	}
-	l := e.readLimits(ctx)
+	l := e.ReadLimits(ctx)
 	if len(b) == 0 {
 		return 0, l.Over()
 	}
-	var octet byte
-	var fail error
-	err = l.Await(c.urgency, func() (ready bool) {
-		octet, ready, fail = c.takeUrgent()
-		return ready
-	})
-	if err == nil && fail != nil {
-		err = readError("recv", fail)
-	}
-	if err != nil {
+	if err := l.Await(c.urgency, "recv", func() (ready bool, err error) {
+		b[0], ready, err = c.takeUrgent()
+		return ready, err
+	}); err != nil {
 		return 0, err
 	}
-	b[0] = octet
 	return 1, nil
 }
 
@@ -361,13 +330,13 @@ func (e *spp) AtMark() (bool, error) {
 	return c.atMark(), nil
 }
 
-// writeStream writes all of the buffers as octets of a stream.
+// writeStream writes all of the buffers as bytes of a stream.
 func (e *spp) writeStream(buffers [][]byte) (n int64, err error) {
 	c, datastream, err := e.connected("write")
 	if err != nil {
 		return 0, err
 	}
-	l := e.writeLimits(context.Background())
+	l := e.WriteLimits(context.Background())
 	if err := e.writing.Take(&l); err != nil {
 		return 0, err
 	}
@@ -375,14 +344,10 @@ func (e *spp) writeStream(buffers [][]byte) (n int64, err error) {
 	for _, b := range buffers {
 		for first := true; len(b) > 0 || first; first = false {
 			var k int
-			var fail error
-			err := l.Await(c.writable, func() (ready bool) {
-				k, ready, fail = c.putStream(b, datastream)
-				return ready
+			err := l.Await(c.writable, "write", func() (ready bool, err error) {
+				k, ready, err = c.putStream(b, datastream)
+				return ready, err
 			})
-			if err == nil && fail != nil {
-				err = asSyscall("write", fail)
-			}
 			n += int64(k)
 			if err != nil {
 				return n, err

@@ -447,13 +447,29 @@ func TestTimers(t *testing.T) {
 				t.Fatal(err)
 			}
 			at, _ := AddrOf(l.Name())
-			for id := range uint16(3) {
-				d := &dodo{wire: w, own: Addr{0, idA, 5000}, peer: at, id: id + 1}
+			request := func(id uint16) (*dodo, Header, []byte) {
+				d := &dodo{wire: w, own: Addr{0, idA, 5000}, peer: at, id: id}
 				d.sendSPP(SPPHeader{Control: ControlSystem, Allocation: 7}, "")
 				got, data := d.next()
-				if full := id == 2; full != (got.Type == TypeError) || full && binary.BigEndian.Uint16(data) != errResourceLimit {
+				return d, got, data
+			}
+			// The oldest gives way, so that all are answered.
+			for id := range uint16(5) {
+				d, got, data := request(id + 1)
+				if got.Type == TypeError {
 					t.Errorf("request %d with room for 2 was answered with %+v", id, got)
 				}
+				if spp, _, _ := ParseSPP(data); id >= 3 { // confirms: these two take the places
+					d.peer, d.to = got.From, spp.From
+					d.sendSPP(SPPHeader{Ack: 1, Allocation: 7, Control: ControlEndOfMessage}, "x")
+					d.nextSPP()
+				}
+			}
+			if _, got, data := request(9); got.Type != TypeError || binary.BigEndian.Uint16(data) != errResourceLimit {
+				t.Errorf("a request beyond two that stand was answered with %+v", got)
+			}
+			for range 2 {
+				must[*socket.Socket](t)(l.Accept(t.Context())).Abort()
 			}
 			time.Sleep(2 * time.Minute)
 			h.mu.Lock()

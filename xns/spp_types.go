@@ -16,18 +16,14 @@ func (e *sppStream) Read(b []byte) (n int, err error) {
 	if err != nil {
 		return 0, err
 	}
-	l := e.readLimits(context.Background())
+	l := e.ReadLimits(context.Background())
 	if len(b) == 0 {
 		return 0, l.Over()
 	}
-	var fail error
-	err = l.Await(c.readable, func() (ready bool) {
-		n, ready, fail = c.read(b)
-		return ready
+	err = l.Await(c.readable, "read", func() (ready bool, err error) {
+		n, ready, err = c.read(b)
+		return ready, err
 	})
-	if err == nil && fail != nil {
-		err = readError("read", fail)
-	}
 	return n, err
 }
 
@@ -77,15 +73,11 @@ func (e *sppSeqPacket) take(buffers [][]byte, peek bool) (m record, n int, err e
 	if err != nil {
 		return m, 0, err
 	}
-	l := e.readLimits(context.Background())
-	var fail error
-	err = l.Await(c.readable, func() (ready bool) {
-		m, n, ready, fail = c.take(buffers, peek)
-		return ready
+	l := e.ReadLimits(context.Background())
+	err = l.Await(c.readable, "recvmsg", func() (ready bool, err error) {
+		m, n, ready, err = c.take(buffers, peek)
+		return ready, err
 	})
-	if err == nil && fail != nil {
-		err = readError("recvmsg", fail)
-	}
 	return m, n, err
 }
 
@@ -128,16 +120,8 @@ func (e *sppSeqPacket) transmit(buffers [][]byte, datastream int, end bool) (int
 		datastream = int(own)
 	}
 	size := total(buffers)
-	l := e.writeLimits(context.Background())
-	var fail error
-	err = l.Await(c.writable, func() (ready bool) {
-		ready, fail = c.put(buffers, size, uint8(datastream), end)
-		return ready
-	})
-	if err == nil && fail != nil {
-		err = asSyscall("sendmsg", fail)
-	}
-	if err != nil {
+	l := e.WriteLimits(context.Background())
+	if err := l.Await(c.writable, "sendmsg", func() (bool, error) { return c.put(buffers, size, uint8(datastream), end) }); err != nil {
 		return 0, err
 	}
 	return size, nil

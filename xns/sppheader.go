@@ -13,14 +13,14 @@ type SPPHeader struct {
 	Allocation uint16 // the highest number that the peer may send
 }
 
-// SPPHeaderSize is the octets of an SPPHeader.
+// SPPHeaderSize is the bytes of an SPPHeader.
 const SPPHeaderSize = 12
 
 // Bits of SPPHeader.Control.
 const (
 	ControlSystem       = 0x80 // no data and no sequence number of its own
 	ControlSendAck      = 0x40 // the sender wants an acknowledgement
-	ControlAttention    = 0x20 // one octet of urgent data
+	ControlAttention    = 0x20 // one byte of urgent data
 	ControlEndOfMessage = 0x10
 )
 

@@ -60,7 +60,7 @@ func TestTrains(t *testing.T) {
 			t.Errorf("a train of 10 was acknowledged up to %d, and perhaps again", spp.Ack)
 		}
 		if n, err := c.Read(make([]byte, 20)); n != 10 || err != nil {
-			t.Errorf("read %d octets, %v", n, err)
+			t.Errorf("read %d bytes, %v", n, err)
 		}
 		// One that lacks something is answered at once, for its sender to see.
 		for _, i := range []uint16{10, 12, 13, 14} {

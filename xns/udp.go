@@ -38,6 +38,7 @@ type udp struct {
 
 type udpPeer struct {
 	at   socket.Name
+	from socket.PacketInfo // where what is for it leaves, as it was asked
 	last time.Time
 }
 
@@ -63,6 +64,7 @@ func openUDPAt(ctx context.Context, id HostID, address string, remote bool) (Lin
 			if remote {
 				err = s.Connect(ctx, n)
 			} else {
+				socket.AnswerAsAsked(s, n)
 				err = s.Bind(n)
 			}
 			if err == nil {
@@ -134,6 +136,7 @@ func (u *udp) readTrain(bs []*buffer) (n int, err error) {
 		}
 		if len(packet) <= MaxPacket {
 			bs[n].set(packet)
+			bs[n].via = u.in.from
 			n++
 		}
 	}
@@ -143,32 +146,36 @@ func (u *udp) readTrain(bs []*buffer) (n int, err error) {
 // expected reports whether a packet is to be handed over, and learns from it
 // where its sender is. It looks at a packet of a known sender no further: the
 // host does.
-func (u *udp) expected(packet []byte, from socket.Name) bool {
+func (u *udp) expected(packet []byte, m *socket.Message) bool {
 	if len(packet) < HeaderSize {
 		return false
 	}
 	id := HostID(packet[22:28])
-	if u.remote || id.isGroup() || u.knows(id, from) {
+	var from socket.PacketInfo
+	if m.Ancillary.Present&socket.HasPacketInfo != 0 {
+		from = m.Ancillary.PacketInfo.Answer()
+	}
+	if u.remote || id.isGroup() || u.knows(id, m.Peer, from) {
 		return true
 	}
 	var h Header
 	err := h.parse(packet)
 	if err == nil {
-		return u.learn(id, from)
+		return u.learn(id, m.Peer, from)
 	}
 	return err == ErrChecksum // the host says so
 }
 
 // knows reports whether a host is known to be there, since not long ago.
-func (u *udp) knows(id HostID, at socket.Name) bool {
+func (u *udp) knows(id HostID, at socket.Name, from socket.PacketInfo) bool {
 	u.mu.RLock()
 	defer u.mu.RUnlock()
 	p := u.peers[id]
-	return p != nil && p.at == at && time.Since(p.last) < udpForget/4
+	return p != nil && p.at == at && p.from == from && time.Since(p.last) < udpForget/4
 }
 
 // learn remembers where a host is. It returns false if there are too many.
-func (u *udp) learn(id HostID, at socket.Name) bool {
+func (u *udp) learn(id HostID, at socket.Name, from socket.PacketInfo) bool {
 	now := time.Now()
 	u.mu.Lock()
 	defer u.mu.Unlock()
@@ -180,7 +187,7 @@ func (u *udp) learn(id HostID, at socket.Name) bool {
 		p = new(udpPeer)
 		u.peers[id] = p
 	}
-	p.at, p.last = at, now
+	p.at, p.from, p.last = at, from, now
 	return true
 }
 
@@ -203,13 +210,13 @@ func (u *udp) WriteFrame(to HostID, packet []byte) error {
 // writeTrain implements trainLink.
 func (u *udp) writeTrain(to HostID, packets [][]byte) error {
 	if u.remote {
-		return u.send(socket.Name{}, packets)
+		return u.send(udpPeer{}, packets)
 	}
 	u.mu.RLock()
 	defer u.mu.RUnlock()
 	if to.isGroup() {
 		for _, p := range u.peers {
-			u.send(p.at, packets)
+			u.send(*p, packets)
 		}
 		return nil
 	}
@@ -217,17 +224,21 @@ func (u *udp) writeTrain(to HostID, packets [][]byte) error {
 	if p == nil {
 		return syscall.EHOSTUNREACH
 	}
-	return u.send(p.at, packets)
+	return u.send(*p, packets)
 }
 
-// send sends packets to one place.
-func (u *udp) send(to socket.Name, packets [][]byte) error {
+// send sends packets to one place, the zero udpPeer for the far end of the link.
+func (u *udp) send(to udpPeer, packets [][]byte) error {
 	u.out.Lock()
 	defer u.out.Unlock()
 	for len(packets) > 0 {
 		n := min(len(packets), mostTrain)
 		for i, p := range packets[:n] {
-			u.out.train[i].Buffers[0], u.out.train[i].Peer = p, to
+			m := &u.out.train[i]
+			m.Buffers[0], m.Peer, m.Ancillary.PacketInfo, m.Ancillary.Present = p, to.at, to.from, 0
+			if to.from != (socket.PacketInfo{}) {
+				m.Ancillary.Present = socket.HasPacketInfo
+			}
 		}
 		sent, err := u.s.SendBatch(u.out.train[:n])
 		for i := range n {

@@ -3,6 +3,7 @@ package xns
 import (
 	"errors"
 	"net"
+	"net/netip"
 	"syscall"
 
 	"zocalo/socket"
@@ -21,7 +22,8 @@ type udpTrains struct {
 	messages [udpMessages]socket.Message // made when the first is read
 	got      int                         // of them
 	current  int                         // the one that is being cut
-	at       int                         // how many octets of it are done
+	at       int                         // how many bytes of it are done
+	from     netip.AddrPort              // its sender
 }
 
 // more reports whether another packet is there without waiting.
@@ -41,10 +43,13 @@ func (t *udpTrains) next(u *udp) ([]byte, error) {
 			size = min(size, m.SegmentSize)
 		}
 		packet := m.Buffers[0][t.at : t.at+size]
+		if t.at == 0 {
+			t.from = m.Peer.AddrPort()
+		}
 		if t.at += size; t.at >= m.N {
 			t.current, t.at = t.current+1, 0
 		}
-		if u.expected(packet, m.Peer) {
+		if u.expected(packet, m) {
 			return packet, nil
 		}
 	}

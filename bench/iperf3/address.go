@@ -1,6 +1,7 @@
 package iperf3
 
 import (
+	"cmp"
 	"fmt"
 	"math"
 	"net/netip"
@@ -8,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"zocalo/address"
 	"zocalo/socket"
 )
 
@@ -29,32 +31,33 @@ func IsAddress(text string) bool {
 //
 //	udp              datagrams
 //	rate=BITS        of each flow, as 10M; 0 is as fast as it goes
+//	fq-rate=BITS     that the kernel keeps each flow to, at both ends
 //	burst=N          blocks at once
-//	octets=SIZE      ends the test
+//	bytes=SIZE      ends the test
 //	window=SIZE      buffers of each socket
 //	mss=N            TCP_MAXSEG
 //	congestion=NAME  TCP_CONGESTION at both ends
 //	nodelay          TCP_NODELAY at both ends
-//	tos=N            the octet of DSCP and ECN
-//	counters64       datagrams with numbers of eight octets
+//	tos=N            the byte of DSCP and ECN
+//	counters64       datagrams with numbers of eight bytes
 //	unfragmented     datagrams that must not be cut
 //	sendfile         the server may send without copying
 //	output           ask the server for what it prints
 //
 // Datagrams without a rate have iperf3's own, [DefaultDatagramRate].
-func ParseAddress(text string, passive bool) (tcp string, t Test, err error) {
+func ParseAddress(text string, passive bool) (tcp address.Address, t Test, err error) {
 	scheme, rest, ok := strings.Cut(text, ":")
 	if !ok || !strings.EqualFold(scheme, Scheme) {
-		return "", t, fmt.Errorf("%q is no address of iperf3: write %s:HOST[:PORT]", text, Scheme)
+		return tcp, t, fmt.Errorf("%q is no address of iperf3: write %s:HOST[:PORT]", text, Scheme)
 	}
 	endpoint, options, _ := strings.Cut(strings.TrimPrefix(rest, "//"), ",")
 	host, port := splitHostPort(endpoint)
 	if host == "" && !passive {
-		return "", t, fmt.Errorf("%s: no host was given: write %s:HOST[:PORT]", text, Scheme)
+		return tcp, t, fmt.Errorf("%s: no host was given: write %s:HOST[:PORT]", text, Scheme)
 	}
-	tcp = "tcp:" + port
+	carrier := "tcp:" + port
 	if host != "" {
-		tcp = "tcp:" + host + ":" + port
+		carrier = "tcp:" + host + ":" + port
 	}
 	rated := false
 	for _, word := range strings.Split(options, ",") {
@@ -65,18 +68,19 @@ func ParseAddress(text string, passive bool) (tcp string, t Test, err error) {
 		own, err := t.set(strings.ToLower(name), value)
 		switch {
 		case err != nil:
-			return "", t, fmt.Errorf("%s: option %s: %w", text, name, err)
+			return tcp, t, fmt.Errorf("%s: option %s: %w", text, name, err)
 		case own && passive:
-			return "", t, fmt.Errorf("%s: option %s is the client's: the server does what each client asks for", text, name)
+			return tcp, t, fmt.Errorf("%s: option %s is the client's: the server does what each client asks for", text, name)
 		case !own:
-			tcp += "," + word
+			carrier += "," + word
 		}
 		rated = rated || strings.EqualFold(name, "rate")
 	}
 	if t.UDP && !rated {
 		t.Rate = DefaultDatagramRate
 	}
-	return tcp, t, nil
+	tcp, err = address.Parse(carrier)
+	return tcp, t, err
 }
 
 // DefaultDatagramRate is what iperf3 sends datagrams at unless it is told, in
@@ -86,8 +90,11 @@ const DefaultDatagramRate = 1 << 20
 // splitHostPort parts an endpoint whose port may be missing.
 func splitHostPort(endpoint string) (host, port string) {
 	normal := strconv.Itoa(DefaultPort)
+	if end := strings.LastIndexByte(endpoint, ']') + 1; end > 0 { // a zone may hold whatever comes before that
+		return endpoint[:end], cmp.Or(strings.TrimPrefix(endpoint[end:], ":"), normal)
+	}
 	colon := strings.LastIndexByte(endpoint, ':')
-	_, err := netip.ParseAddr(strings.Trim(endpoint, "[]"))
+	_, err := netip.ParseAddr(endpoint)
 	switch {
 	case err == nil, colon < 0:
 		return endpoint, normal
@@ -115,6 +122,8 @@ func (t *Test) set(name, value string) (own bool, err error) {
 		t.WantsOutput, err = parseFlag(value)
 	case "rate":
 		t.Rate, err = parseRate(value)
+	case "fq-rate":
+		t.PacingRate, err = parseRate(value)
 	case "burst":
 		t.Burst, err = atLeast1(strconv.Atoi(value))
 	case "mss":
@@ -126,8 +135,8 @@ func (t *Test) set(name, value string) (own bool, err error) {
 		if value == "" {
 			err = fmt.Errorf("it needs a name, as cubic")
 		}
-	case "octets":
-		t.Octets, err = socket.ParseSize(value)
+	case "bytes", "octets": // octets: the name until 2026-12
+		t.Bytes, err = socket.ParseSize(value)
 	case "window":
 		var n int64
 		n, err = socket.ParseSize(value)

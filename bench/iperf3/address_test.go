@@ -17,6 +17,9 @@ func TestParseAddress(t *testing.T) {
 		"iperf3:::1":                     {tcp: "tcp:::1:5201"},
 		"iperf3:[::1]:99":                {tcp: "tcp:[::1]:99"},
 		"iperf3:[fe80::1%lo]":            {tcp: "tcp:[fe80::1%lo]:5201"},
+		"iperf3:[fe80::1%lo]:99":         {tcp: "tcp:[fe80::1%lo]:99"},
+		"iperf3:[fe80::1%lo]:":           {tcp: "tcp:[fe80::1%lo]:5201"},
+		"iperf3:fe80::1%lo":              {tcp: "tcp:fe80::1%lo:5201"},
 		"iperf3:":                        {tcp: "tcp:5201", passive: true},
 		"iperf3:any":                     {tcp: "tcp:any:5201", passive: true},
 		"iperf3:127.0.0.1:0,backlog=5":   {tcp: "tcp:127.0.0.1:0,backlog=5", passive: true},
@@ -25,11 +28,11 @@ func TestParseAddress(t *testing.T) {
 		"iperf3:host,bind=::1,rate=1.5g": {tcp: "tcp:host:5201,bind=::1", test: Test{Rate: 1.5e9}},
 		"iperf3:host,nodelay,mss=1000,congestion=cubic,window=64KiB,tos=16": {tcp: "tcp:host:5201",
 			test: Test{NoDelay: true, Segment: 1000, Congestion: "cubic", Window: 64 << 10, TOS: 16}},
-		"iperf3:host,octets=1MB,burst=3,output,sendfile,counters64,unfragmented": {tcp: "tcp:host:5201",
-			test: Test{Octets: 1e6, Burst: 3, WantsOutput: true, ZeroCopy: true, Counters64: true, DontCut: true}},
+		"iperf3:host,bytes=1MB,burst=3,output,sendfile,counters64,unfragmented": {tcp: "tcp:host:5201",
+			test: Test{Bytes: 1e6, Burst: 3, WantsOutput: true, ZeroCopy: true, Counters64: true, DontCut: true}},
 	} {
 		tcp, test, err := ParseAddress(text, want.passive)
-		if err != nil || tcp != want.tcp || test != want.test {
+		if err != nil || tcp.String() != want.tcp || test != want.test {
 			t.Errorf("%s is %s, %+v, %v", text, tcp, test, err)
 		}
 	}

@@ -18,7 +18,7 @@ type Client struct {
 	// stream. Its options hold for the control connection and for the flows,
 	// unless these are datagrams. [ParseAddress] makes one of the address
 	// that the command takes.
-	Address string
+	Address address.Address
 	Test    Test
 
 	// OnInterval, if not nil, is called after each interval. The test waits
@@ -36,10 +36,7 @@ func (c *Client) Run(ctx context.Context) (*Report, error) {
 	if err := c.Test.Check(); err != nil {
 		return nil, err
 	}
-	a, err := address.Parse(c.Address)
-	if err != nil {
-		return nil, err
-	}
+	a := c.Address
 	target, err := a.Target(false)
 	if err != nil {
 		return nil, err
@@ -50,11 +47,11 @@ func (c *Client) Run(ctx context.Context) (*Report, error) {
 	}
 	defer s.Close()
 	if s.Type() != socket.Stream {
-		return nil, fmt.Errorf("iperf3 over %s: its control connection is a stream", c.Address)
+		return nil, fmt.Errorf("iperf3 over %v: its control connection is a stream", c.Address)
 	}
-	t := &attempt{control: control{s, controlPatience}, client: c, test: c.Test, settings: target.Settings}
+	t := &attempt{control: control{s, controlPatience}, client: c, test: c.Test, settings: a.Settings}
 	if t.test.UDP && s.Domain() != socket.Inet && s.Domain() != socket.Inet6 {
-		return nil, fmt.Errorf("iperf3 over %s: it has no UDP beside it", c.Address)
+		return nil, fmt.Errorf("iperf3 over %v: it has no UDP beside it", c.Address)
 	}
 	_, t.bound = address.Bind.In(target.Settings)
 	report, err := t.run(ctx)
@@ -175,6 +172,11 @@ func (t *attempt) connect(ctx context.Context, s *socket.Socket) error {
 	if r := t.test.prepare(s); r != nil {
 		return r
 	}
+	if t.test.UDP {
+		if err := follow(s, t.s); err != nil {
+			return err
+		}
+	}
 	if near := t.s.Name(); t.bound && near.AddrPort().IsValid() {
 		if err := s.Bind(socket.InetName(netip.AddrPortFrom(near.AddrPort().Addr(), 0))); err != nil {
 			return err
@@ -223,6 +225,7 @@ func (t *attempt) measure(ctx context.Context, r *run) error {
 		case <-omitted:
 			omitted = nil
 			if t.test.Omit > 0 {
+				t.emit(sampling.sample(true))
 				r.rebase()
 				sampling.rebase()
 			}
@@ -235,12 +238,14 @@ func (t *attempt) measure(ctx context.Context, r *run) error {
 			t.emit(sampling.sample(omitted != nil && t.test.Omit > 0))
 			continue
 		case <-idle.ticks:
-			if idle.tooLong() {
+			if !idle.tooLong() {
+				continue
+			}
+			if !idle.over() {
 				r.halt()
 				t.send(ClientTerminate)
 				return fmt.Errorf("nothing moved for %v: the test was given up", mostIdle)
 			}
-			continue
 		case <-over:
 		case <-sent:
 			if err := r.firstError(); err != nil {
@@ -293,8 +298,8 @@ func (t *attempt) answer(ctx context.Context, ear *ear) error {
 }
 
 func (t *attempt) emit(i bench.Interval) {
-	// What is left at the end may be too short to tell anything.
-	if t.test.Interval <= 0 || i.End-i.Start < t.test.Interval/10 {
+	// What is left at the end may be short, and is said where it has anything.
+	if t.test.Interval <= 0 || i.Traffic.Bytes == 0 && i.End-i.Start < t.test.Interval/10 {
 		return
 	}
 	t.intervals = append(t.intervals, i)

@@ -11,11 +11,11 @@ import (
 
 // The most that is given to the system at once, or taken from it.
 const (
-	mostBatch       = 32
-	mostBatchOctets = 128 << 10
+	mostBatch      = 32
+	mostBatchBytes = 128 << 10
 )
 
-func (t *Test) batch() int { return max(1, min(mostBatch, mostBatchOctets/t.Size)) }
+func (t *Test) batch() int { return max(1, min(mostBatch, mostBatchBytes/t.Size)) }
 
 // messages returns a batch with memory of its own.
 func (t *Test) messages() []socket.Message {
@@ -92,14 +92,14 @@ func (r *run) sendDatagrams(f *flow, p *pace) error {
 		final := ms[n-1].Buffers[0]
 		ms[n-1].Buffers[0] = final[:max(last, leastDatagram)]
 		sent, err := r.sendAll(f, ms[:n])
-		octets := int64(sent) * int64(t.Size)
+		bytes := int64(sent) * int64(t.Size)
 		if sent == n {
-			octets += int64(len(ms[n-1].Buffers[0]) - t.Size)
+			bytes += int64(len(ms[n-1].Buffers[0]) - t.Size)
 		}
 		ms[n-1].Buffers[0] = final
-		p.sent += octets
+		p.sent += bytes
 		f.mu.Lock()
-		f.octets.Add(octets)
+		f.bytes.Add(bytes)
 		f.packets.Add(int64(sent))
 		f.mu.Unlock()
 		if err != nil {
@@ -133,8 +133,9 @@ func (r *run) takeDatagrams(f *flow) error {
 	for {
 		n, err := f.s.ReceiveBatch(ms)
 		now := time.Now()
-		octets := 0
+		bytes := 0
 		f.mu.Lock()
+		before := f.arrived.greatest
 		for i := range ms[:n] {
 			m := &ms[i]
 			at := now
@@ -145,10 +146,13 @@ func (r *run) takeDatagrams(f *flow) error {
 			if !ok {
 				continue // the client's knock, perhaps once more
 			}
-			octets += m.Size
-			f.arrived.add(number, time.Duration(at.UnixNano())-sent)
+			if f.arrived.add(number, time.Duration(at.UnixNano())-sent) {
+				bytes += m.Size
+				f.packets.Add(1)
+			}
+			f.at = now
 		}
-		r.count(f, octets)
+		r.count(f, bytes, (f.arrived.greatest-before)*int64(t.Size))
 		f.mu.Unlock()
 		switch {
 		case err == nil || errors.Is(err, socket.ErrTruncated):

@@ -8,11 +8,11 @@
 // Nobody has written it down; what follows was seen on the wire of iperf 3.12.
 //
 // A client opens a control connection, and sends a cookie: 36 characters
-// and a zero octet. From then on each side leads the other through the states
-// of a test, one octet each (see [State]). The server asks for the parameters,
-// a JSON object with its length before it in four octets. It asks for the
+// and a zero byte. From then on each side leads the other through the states
+// of a test, one byte each (see [State]). The server asks for the parameters,
+// a JSON object with its length before it in four bytes. It asks for the
 // streams; the client opens them one after another, to the same port: over TCP
-// each begins with the cookie, over UDP with four octets that the server
+// each begins with the cookie, over UDP with four bytes that the server
 // answers. The server then says that the test runs. The client says when it
 // ends, both exchange their figures as JSON, and the client takes its leave.
 //
@@ -31,9 +31,9 @@
 //	                            <-  DisplayResults
 //	IperfDone                   ->
 //
-// Streams of TCP carry octets that mean nothing. Datagrams of UDP begin with
-// the time of sending, seconds and microseconds in four octets each, and a
-// number that counts from 1, in four octets or, if the client asked for it,
+// Streams of TCP carry bytes that mean nothing. Datagrams of UDP begin with
+// the time of sending, seconds and microseconds in four bytes each, and a
+// number that counts from 1, in four bytes or, if the client asked for it,
 // eight.
 //
 // # How the parts fit

@@ -7,6 +7,7 @@ import (
 	"os"
 	"time"
 
+	"zocalo/server"
 	"zocalo/socket"
 )
 
@@ -108,6 +109,9 @@ func (n *session) door(t *Test) (*socket.Socket, error) {
 		}
 	}
 	if err == nil {
+		err = follow(s, n.s)
+	}
+	if err == nil {
 		err = s.Bind(n.s.Name())
 	}
 	if err != nil {
@@ -116,6 +120,11 @@ func (n *session) door(t *Test) (*socket.Socket, error) {
 	}
 	return s, nil
 }
+
+// otherAfter is how long a first datagram from another host than the client's
+// waits for one of its own: what stands between may give each protocol an
+// address, but a stranger's must not take the place.
+const otherAfter = 300 * time.Millisecond
 
 // knocked waits for the client's first datagram of a flow.
 func (n *session) knocked(door *socket.Socket, end time.Time) (socket.Name, error) {
@@ -136,14 +145,21 @@ func (n *session) knocked(door *socket.Socket, end time.Time) (socket.Name, erro
 	var b [64]byte
 	m := socket.Message{}
 	m.SetData(b[:])
+	var other socket.Name
 	for {
 		err := door.Receive(&m)
 		switch {
 		case errors.Is(err, socket.ErrTruncated), passing(err):
 			continue
-		case err == nil && m.Size == len(knocking) && hostOf(m.Peer) == hostOf(n.s.Peer()):
+		case err == nil && (m.Size != len(knocking) || server.SenderTurnedAway(n.serving.Allow, n.serving.Deny, &m) != ""):
+			continue
+		case err == nil && (hostOf(m.Peer) == hostOf(n.s.Peer()) || hostOf(m.Peer) == n.elsewhere):
 			return m.Peer, nil
 		case err == nil:
+			if other.IsZero() {
+				other = m.Peer
+				door.SetReadDeadline(time.Now().Add(otherAfter))
+			}
 			continue
 		case n.ctx.Err() != nil:
 			return socket.Name{}, errEnding
@@ -152,6 +168,10 @@ func (n *session) knocked(door *socket.Socket, end time.Time) (socket.Name, erro
 		case told := <-ear.heard:
 			return socket.Name{}, n.unexpected(told)
 		default:
+		}
+		if errors.Is(err, os.ErrDeadlineExceeded) && !other.IsZero() {
+			n.elsewhere = hostOf(other)
+			return other, nil
 		}
 		if errors.Is(err, os.ErrDeadlineExceeded) {
 			return socket.Name{}, refuse(codeStreams, "a flow's first datagram did not come within %v: a firewall may let TCP pass, and not UDP", strangerPatience)

@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 
 	"zocalo"
+	"zocalo/address"
 	"zocalo/bench/iperf3"
 )
 
@@ -18,28 +19,31 @@ func Example() {
 		panic(err)
 	}
 	defer os.RemoveAll(dir)
-	address := "unix:" + filepath.Join(dir, "s")
+	at, err := address.Parse("unix:" + filepath.Join(dir, "s"))
+	if err != nil {
+		panic(err)
+	}
 
 	ctx, stop := context.WithCancel(context.Background())
-	l, err := zocalo.Listen(ctx, address)
+	l, err := zocalo.ListenAddress(ctx, at)
 	if err != nil {
 		panic(err)
 	}
 	served := make(chan error)
 	go func() { served <- new(iperf3.Server).Serve(ctx, l) }()
 
-	c := iperf3.Client{Address: address, Test: iperf3.Test{Octets: 1 << 20, Size: 64 << 10}}
+	c := iperf3.Client{Address: at, Test: iperf3.Test{Bytes: 1 << 20, Size: 64 << 10}}
 	report, err := c.Run(ctx)
 	if err != nil {
 		panic(err)
 	}
-	fmt.Println("sent", report.Near.Sent().Octets, "octets")
-	fmt.Println("received", report.Far.Received().Octets)
+	fmt.Println("sent", report.Near.Sent().Bytes, "bytes")
+	fmt.Println("received", report.Far.Received().Bytes)
 
 	stop()
 	fmt.Println(<-served)
 	// Output:
-	// sent 1048576 octets
+	// sent 1048576 bytes
 	// received 1048576
 	// <nil>
 }

@@ -5,18 +5,18 @@ import "time"
 // A pace keeps a flow to its rate, on the average since it began, as iperf3
 // does: after a delay it catches up.
 type pace struct {
-	rate  float64 // octets a second, 0 for no bound
+	rate  float64 // bytes a second, 0 for no bound
 	burst int     // blocks to let through at once
 	begun time.Time
-	sent  int64 // octets
+	sent  int64 // bytes
 	timer *time.Timer
 }
 
 func newPace(t *Test) *pace {
-	return &pace{rate: float64(t.Rate) / 8, burst: t.Burst, begun: time.Now()}
+	return &pace{rate: float64(t.Rate) / 8, burst: max(t.Burst, 1), begun: time.Now()}
 }
 
-// wait waits until it is time for a block of size octets, and returns how many
+// wait waits until it is time for a block of size bytes, and returns how many
 // blocks may go now, at most most; 0 once stop is closed.
 func (p *pace) wait(size, most int, stop <-chan struct{}) int {
 	if p.rate == 0 {

@@ -18,7 +18,7 @@ type parameters struct {
 	SCTP       flag   `json:"sctp,omitempty"`
 	Omit       number `json:"omit"`       // seconds
 	Time       number `json:"time"`       // seconds
-	Octets     number `json:"num"`        // 0 for no such end
+	Bytes      number `json:"num"`        // 0 for no such end
 	Blocks     number `json:"blockcount"` // 0 for no such end
 	Segment    number `json:"MSS,omitempty"`
 	NoDelay    flag   `json:"nodelay,omitempty"`
@@ -28,16 +28,21 @@ type parameters struct {
 	Window     number `json:"window,omitempty"`
 	Size       number `json:"len"`
 	Rate       number `json:"bandwidth,omitempty"` // bits a second of each flow
+	PacingRate number `json:"fqrate,omitempty"`    // the same, for the kernel
 	PacingTick number `json:"pacing_timer"`        // microseconds; ours is the clock's
 	Burst      number `json:"burst,omitempty"`
 	TOS        number `json:"TOS,omitempty"`
 	Congestion string `json:"congestion,omitempty"`
-	Output     flag   `json:"get_server_output,omitempty"`
-	Counters64 flag   `json:"udp_counters_64bit,omitempty"`
-	ZeroCopy   flag   `json:"zerocopy,omitempty"`
-	DontCut    flag   `json:"dont_fragment,omitempty"`
+	Output     digit  `json:"get_server_output,omitempty"`
+	Counters64 digit  `json:"udp_counters_64bit,omitempty"`
+	ZeroCopy   digit  `json:"zerocopy,omitempty"`
+	DontCut    digit  `json:"dont_fragment,omitempty"`
 	Version    string `json:"client_version,omitempty"`
 }
+
+// assumed is what a server of iperf3 takes for parameters that do not come: a
+// client of 3.0 leaves out the time of a test that bytes end.
+func assumed() parameters { return parameters{Time: number(DefaultDuration / time.Second), Flows: 1} }
 
 // version is the iperf3 whose protocol this package speaks.
 const version = "3.12"
@@ -57,6 +62,19 @@ func (f *flag) UnmarshalJSON(b []byte) error {
 		return fmt.Errorf("%.20q is neither true nor false", b)
 	}
 	return nil
+}
+
+// A digit is a truth that iperf3 writes as 1: from 3.18 on it takes nothing
+// else for some, and for the others nothing but true.
+type digit flag
+
+func (d *digit) UnmarshalJSON(b []byte) error { return (*flag)(d).UnmarshalJSON(b) }
+
+func (d digit) MarshalJSON() ([]byte, error) {
+	if d {
+		return []byte("1"), nil
+	}
+	return []byte("0"), nil
 }
 
 // A number is one that iperf3 holds in 64 bits, with -1 as what is not known,
@@ -113,12 +131,12 @@ func (t *Test) parameters() parameters {
 	return parameters{
 		TCP: flag(!t.UDP), UDP: flag(t.UDP),
 		Omit: number(t.Omit / time.Second), Time: number((t.Duration + time.Second - 1) / time.Second),
-		Octets: number(t.Octets), Blocks: number(t.Blocks),
+		Bytes: number(t.Bytes), Blocks: number(t.Blocks),
 		Segment: number(t.Segment), NoDelay: flag(t.NoDelay), Flows: number(t.Flows),
 		Reverse: flag(t.Direction == bench.Reverse), Both: flag(t.Direction == bench.Both),
-		Window: number(t.Window), Size: number(t.Size), Rate: number(t.Rate), PacingTick: pacingTick, Burst: number(t.Burst),
-		TOS: number(t.TOS), Congestion: t.Congestion, Output: flag(t.WantsOutput),
-		Counters64: flag(t.Counters64), ZeroCopy: flag(t.ZeroCopy), DontCut: flag(t.DontCut), Version: version,
+		Window: number(t.Window), Size: number(t.Size), Rate: number(t.Rate), PacingRate: number(t.PacingRate), PacingTick: pacingTick, Burst: number(t.Burst),
+		TOS: number(t.TOS), Congestion: t.Congestion, Output: digit(t.WantsOutput),
+		Counters64: digit(t.Counters64), ZeroCopy: digit(t.ZeroCopy), DontCut: digit(t.DontCut), Version: version,
 	}
 }
 
@@ -129,8 +147,8 @@ func (p *parameters) test() (*Test, *refusal) {
 	}
 	t := &Test{
 		UDP: bool(p.UDP), Direction: bench.Forward, Flows: p.Flows.int(),
-		Duration: p.Time.seconds(), Octets: int64(p.Octets), Blocks: int64(p.Blocks), Omit: p.Omit.seconds(),
-		Size: p.Size.int(), Rate: int64(p.Rate), Burst: p.Burst.int(),
+		Endless: p.Time == 0 && p.Bytes == 0 && p.Blocks == 0, Duration: p.Time.seconds(), Bytes: int64(p.Bytes), Blocks: int64(p.Blocks), Omit: p.Omit.seconds(),
+		Size: p.Size.int(), Rate: int64(p.Rate), PacingRate: int64(p.PacingRate), Burst: p.Burst.int(),
 		Window: p.Window.int(), Segment: p.Segment.int(), Congestion: p.Congestion, NoDelay: bool(p.NoDelay),
 		TOS: p.TOS.int(), DontCut: bool(p.DontCut), Counters64: bool(p.Counters64), WantsOutput: bool(p.Output), ZeroCopy: bool(p.ZeroCopy),
 	}
@@ -174,7 +192,7 @@ type results struct {
 // A stream is one flow of results.
 type stream struct {
 	ID          int     `json:"id"`
-	Octets      number  `json:"bytes"`       // without those of the time to omit
+	Bytes       number  `json:"bytes"`       // without those of the time to omit
 	Retransmits number  `json:"retransmits"` // -1 where they are not known
 	Jitter      float64 `json:"jitter"`      // seconds
 	Lost        number  `json:"errors"`
@@ -182,8 +200,16 @@ type stream struct {
 	// Those of the time to omit, which iperf3 tells from 3.14 on.
 	OmittedLost    *number `json:"omitted_errors,omitempty"`
 	OmittedPackets *number `json:"omitted_packets,omitempty"`
-	Start          float64 `json:"start_time"` // seconds
+	Start          float64 `json:"start_time"` // seconds; up to 3.1 neither is told
 	End            float64 `json:"end_time"`
+}
+
+func (s *stream) UnmarshalJSON(b []byte) error {
+	type plain stream
+	p := plain{Retransmits: -1}
+	err := json.Unmarshal(b, &p)
+	*s = stream(p)
+	return err
 }
 
 // streamID is the number that iperf3 gives to the flow that was opened as the

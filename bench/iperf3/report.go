@@ -1,6 +1,7 @@
 package iperf3
 
 import (
+	"cmp"
 	"fmt"
 	"time"
 
@@ -37,7 +38,7 @@ type End struct {
 type Flow struct {
 	ID          int
 	Sends       bool // at this end
-	Octets      int64
+	Bytes       int64
 	Elapsed     time.Duration
 	Packets     int64 // datagrams sent or, at the other end, up to the greatest number that arrived
 	Lost        int64 // of them, never arrived
@@ -51,8 +52,8 @@ func (r *run) report(c cookie) *Report {
 	p := &Report{Test: *r.test, Cookie: c.String(), Started: r.started, Elapsed: r.elapsed()}
 	for _, f := range r.flows {
 		p.Near.Flows = append(p.Near.Flows, Flow{
-			ID: f.id, Sends: f.sends, Octets: f.last.octets - f.base.octets, Elapsed: r.elapsed(),
-			Packets: f.last.packets - f.base.packets, Lost: f.last.lost - f.base.lost, Late: f.last.late - f.base.late,
+			ID: f.id, Sends: f.sends, Bytes: f.last.bytes - f.base.bytes, Elapsed: r.elapsed(),
+			Packets: f.last.packets - f.base.packets, Lost: f.last.lost, Late: f.last.late,
 			Jitter: time.Duration(f.last.jitter * float64(time.Second)), Retransmits: f.retransmits(),
 		})
 	}
@@ -119,18 +120,21 @@ func (p *Report) hear(w *results) error {
 			return fmt.Errorf("the peer has no figures of flow %d", near.ID)
 		}
 		f := Flow{
-			ID: s.ID, Sends: !near.Sends, Octets: max(int64(s.Octets), 0), Elapsed: seconds(s.End - s.Start),
+			ID: s.ID, Sends: !near.Sends, Bytes: max(int64(s.Bytes), 0), Elapsed: cmp.Or(seconds(s.End-s.Start), near.Elapsed),
 			Packets: max(int64(s.Packets), 0), Lost: max(int64(s.Lost), 0), Jitter: seconds(s.Jitter), Retransmits: int(max(s.Retransmits, -1)),
 		}
 		if f.Sends {
 			f.Lost, f.Jitter = 0, 0 // iperf3 sends back what this end has told it
 		}
+		if s.OmittedLost != nil {
+			f.Lost = max(f.Lost-int64(*s.OmittedLost), 0)
+		}
 		if s.OmittedPackets != nil {
 			f.Packets = max(f.Packets-int64(*s.OmittedPackets), 0)
 		} else if p.Test.UDP {
 			// iperf3 before 3.14 counts those of the time to omit with them, but
-			// not in the octets.
-			f.Packets = f.Octets/int64(p.Test.Size) + f.Lost
+			// not in the bytes.
+			f.Packets = f.Bytes/int64(p.Test.Size) + f.Lost
 		}
 		far.Flows = append(far.Flows, f)
 	}
@@ -185,7 +189,7 @@ func (e *End) sum(sends bool) (t bench.Traffic) {
 			if !sends {
 				messages = max(f.Packets-f.Lost, 0)
 			}
-			t.Add(bench.Traffic{Octets: f.Octets, Messages: messages, Elapsed: f.Elapsed})
+			t.Add(bench.Traffic{Bytes: f.Bytes, Messages: messages, Elapsed: f.Elapsed})
 		}
 	}
 	return t

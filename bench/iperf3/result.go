@@ -1,16 +1,11 @@
 package iperf3
 
 import (
-	"fmt"
 	"math"
 	"time"
 
 	"zocalo/bench"
 )
-
-// mostDisagreement is the difference between both ends from which on a result
-// speaks of it.
-const mostDisagreement = 0.05
 
 // Result is the client's report in the words of package bench. address is what
 // the user wrote, program the name and version of the program that runs.
@@ -28,7 +23,10 @@ func (p *Report) Result(address, program string) *bench.Result {
 	}
 	if p.Far != nil {
 		r.Far = p.side(p.Far)
-		p.remark(r)
+		if !p.Test.UDP { // else the receiver counts what was lost
+			r.RemarkRates("client", "server", r.Near.Sent, r.Far.Received)
+			r.RemarkRates("server", "client", r.Far.Sent, r.Near.Received)
+		}
 	} else {
 		r.Remarks = append(r.Remarks, "the server has not told what it counted")
 	}
@@ -41,26 +39,6 @@ func (p *Report) Result(address, program string) *bench.Result {
 	return r
 }
 
-// remark compares what both ends say. Datagrams that were lost are not in
-// doubt: the receiver counts them.
-func (p *Report) remark(r *bench.Result) {
-	for _, way := range []struct {
-		sender, receiver string
-		sent, received   bench.Traffic
-	}{
-		{"client", "server", r.Near.Sent, r.Far.Received},
-		{"server", "client", r.Far.Sent, r.Near.Received},
-	} {
-		a, b := way.sent.BitsPerSecond(), way.received.BitsPerSecond()
-		if !p.Test.UDP && max(a, b) > 0 && (a > b*(1+mostDisagreement) || b > a*(1+mostDisagreement)) {
-			r.Remarks = append(r.Remarks, fmt.Sprintf("the ends disagree: the %s sent %s, the %s received %s; the difference was still under way, or the run too short",
-				way.sender, bits(a), way.receiver, bits(b)))
-		}
-	}
-}
-
-func bits(f float64) string { return decimal(f) + "bit/s" }
-
 // side is one end's figures.
 func (p *Report) side(e *End) *bench.Side {
 	s := &bench.Side{Sent: e.Sent(), Received: e.Received()}
@@ -68,7 +46,7 @@ func (p *Report) side(e *End) *bench.Side {
 	s.Processor = bench.Processor{User: of(e.Processor[0]), System: of(e.Processor[1])}
 	if !p.Test.UDP {
 		// Writes, as long as they were: what is received has lost their bounds.
-		s.Sent.Messages, s.Received.Messages = s.Sent.Octets/int64(p.Test.Size), s.Received.Octets/int64(p.Test.Size)
+		s.Sent.Messages, s.Received.Messages = s.Sent.Bytes/int64(p.Test.Size), s.Received.Bytes/int64(p.Test.Size)
 		return s
 	}
 	for _, f := range e.Flows {

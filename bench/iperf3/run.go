@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"zocalo/bench"
-	"zocalo/internal/sys"
 	"zocalo/socket"
 )
 
@@ -18,10 +17,10 @@ type run struct {
 	test  *Test
 	flows []*flow
 
-	octets atomic.Int64 // left to send, where the test says
+	bytes  atomic.Int64 // left to send, where the test says
 	blocks atomic.Int64
 
-	got      atomic.Int64  // octets received, in a test that octets or blocks end
+	got      atomic.Int64  // bytes received or lost on the way, in a test that bytes or blocks end
 	sent     chan struct{} // closed when the senders are through with what they have to send
 	received chan struct{} // closed when as much as the test says has been received
 	whole    sync.Once     // of received
@@ -33,12 +32,13 @@ type run struct {
 	started time.Time
 	begun   time.Time // the measured time, once omitted is past
 	spent   bench.Processor
+	through time.Time // once sent is closed
 	ended   time.Time
 }
 
 func newRun(t *Test) *run {
 	r := &run{test: t, sent: make(chan struct{}), received: make(chan struct{}), stop: make(chan struct{})}
-	r.octets.Store(t.Octets)
+	r.bytes.Store(t.Bytes)
 	r.blocks.Store(t.Blocks)
 	return r
 }
@@ -57,7 +57,12 @@ func (t *Test) prepare(s *socket.Socket) *refusal {
 			err = socket.ReceiveBuffer.Set(s, t.Window)
 		}
 		if err != nil {
-			return refuse(codeBuffer, "a window of %d octets: %v", t.Window, err)
+			return refuse(codeBuffer, "a window of %d bytes: %v", t.Window, err)
+		}
+	}
+	if t.PacingRate > 0 {
+		if err := socket.MaxPacingRate.Set(s, int(max(t.PacingRate/8, 1))); err != nil {
+			return refuse(codeUnsupported, "a pacing rate of %d bit/s: %v", t.PacingRate, err)
 		}
 	}
 	if t.TOS > 0 {
@@ -86,6 +91,22 @@ func (t *Test) prepare(s *socket.Socket) *refusal {
 	return nil
 }
 
+// follow gives a flow of datagrams what the control connection has that is of
+// packets, and not of streams: the address may say it, of either end.
+func follow(s, control *socket.Socket) error {
+	for _, o := range []*socket.Spec{socket.Device.Spec, socket.Mark.Spec, socket.Priority.Spec, socket.TTL.Spec, socket.FreeBind.Spec, socket.Transparent.Spec} {
+		want, err := o.Current(control)
+		have, errHave := o.Current(s)
+		if err != nil || errHave != nil || have == want {
+			continue
+		}
+		if err := o.Apply(s, want); err != nil {
+			return fmt.Errorf("%s=%s for datagrams: %w", o.Name, o.Format(want), err)
+		}
+	}
+	return nil
+}
+
 // start lets the flows go.
 func (r *run) start() {
 	r.started = time.Now()
@@ -99,6 +120,7 @@ func (r *run) start() {
 	}
 	go func() {
 		r.senders.Wait()
+		r.through = time.Now()
 		close(r.sent)
 	}()
 }
@@ -106,15 +128,9 @@ func (r *run) start() {
 // rebase begins the measured time here.
 func (r *run) rebase() {
 	for _, f := range r.flows {
-		f.base = f.mark()
+		f.rebase()
 	}
-	r.begun, r.spent = time.Now(), processor()
-}
-
-// processor is the processor time that this process has used so far.
-func processor() bench.Processor {
-	user, system, _ := sys.ProcessTime()
-	return bench.Processor{User: user, System: system}
+	r.begun, r.spent = time.Now(), bench.ProcessorNow()
 }
 
 // halt stops the senders, and notes where each flow stands. Receivers go on to
@@ -129,9 +145,23 @@ func (r *run) halt() {
 		}
 	}
 	r.ended = time.Now()
-	now := processor()
-	r.spent = bench.Processor{User: now.User - r.spent.User, System: now.System - r.spent.System}
-	r.senders.Wait()
+	r.spent = bench.ProcessorNow().Since(r.spent)
+	<-r.sent
+	// Datagrams that were counted out are over when the last was sent, and when
+	// the last arrived: the other end may wait for what was lost.
+	if r.test.UDP && r.test.counted() && r.test.Direction != bench.Both {
+		last := r.through
+		for _, f := range r.flows {
+			if !f.sends {
+				f.mu.Lock()
+				last = f.at
+				f.mu.Unlock()
+			}
+		}
+		if last.After(r.begun) && last.Before(r.ended) {
+			r.ended = last
+		}
+	}
 	r.note()
 }
 
@@ -163,12 +193,12 @@ func (r *run) close() {
 }
 
 // total is what the flows have moved since the measured time began.
-func (r *run) total() (octets, packets int64) {
+func (r *run) total() (bytes, packets int64) {
 	for _, f := range r.flows {
-		octets += f.octets.Load() - f.base.octets
-		packets += f.packets.Load() - f.base.packets
+		bytes += f.bytes.Load() - f.base.bytes
+		packets += f.packets.Load() - f.base.moved
 	}
-	return octets, packets
+	return bytes, packets
 }
 
 // firstError is that of a sender. It is to be asked once sent is closed.
@@ -190,23 +220,24 @@ func (r *run) stopped() bool {
 	}
 }
 
-// target is how many octets end the test, 0 where time does.
-func (t *Test) target() int64 { return max(t.Octets, t.Blocks*int64(t.Size)) }
+// target is how many bytes end the test, 0 where time does.
+func (t *Test) target() int64 { return max(t.Bytes, t.Blocks*int64(t.Size)) }
 
-// count adds octets that a flow received.
-func (r *run) count(f *flow, n int) {
-	f.octets.Add(int64(n))
-	if target := r.test.target(); target > 0 && r.got.Add(int64(n)) >= target {
+// count adds bytes that a flow received. progress is how far it came by that
+// on the way to the end: of datagrams more, where some were lost.
+func (r *run) count(f *flow, n int, progress int64) {
+	f.bytes.Add(int64(n))
+	if target := r.test.target(); target > 0 && r.got.Add(progress) >= target {
 		r.whole.Do(func() { close(r.received) })
 	}
 }
 
 // allowance takes from what is left to send: up to blocks blocks of size
-// octets. It returns how many blocks may be sent, and how long the last is.
+// bytes. It returns how many blocks may be sent, and how long the last is.
 func (r *run) allowance(blocks, size int) (n, last int) {
 	switch {
-	case r.test.Octets > 0:
-		left := r.octets.Add(-int64(blocks) * int64(size))
+	case r.test.Bytes > 0:
+		left := r.bytes.Add(-int64(blocks) * int64(size))
 		if left >= 0 {
 			return blocks, size
 		}
@@ -229,17 +260,17 @@ func (r *run) send(f *flow) error {
 	if r.test.UDP {
 		return r.sendDatagrams(f, p)
 	}
-	return r.sendOctets(f, p)
+	return r.sendBytes(f, p)
 }
 
 func (r *run) take(f *flow) error {
 	if r.test.UDP {
 		return r.takeDatagrams(f)
 	}
-	return r.takeOctets(f)
+	return r.takeBytes(f)
 }
 
-// content is octets that do not compress.
+// content is bytes that do not compress.
 func content(n int) []byte {
 	b := make([]byte, n)
 	random := rand.NewChaCha8([32]byte{})
@@ -247,7 +278,7 @@ func content(n int) []byte {
 	return b
 }
 
-func (r *run) sendOctets(f *flow, p *pace) error {
+func (r *run) sendBytes(f *flow, p *pace) error {
 	b := content(r.test.Size)
 	for !r.stopped() {
 		if p.wait(len(b), 1, r.stop) == 0 {
@@ -259,7 +290,7 @@ func (r *run) sendOctets(f *flow, p *pace) error {
 		}
 		n, err := f.s.Write(b[:size])
 		p.sent += int64(n)
-		f.octets.Add(int64(n))
+		f.bytes.Add(int64(n))
 		f.packets.Add(1)
 		if err != nil {
 			return r.unlessStopped(err)
@@ -268,11 +299,11 @@ func (r *run) sendOctets(f *flow, p *pace) error {
 	return nil
 }
 
-func (r *run) takeOctets(f *flow) error {
+func (r *run) takeBytes(f *flow) error {
 	b := make([]byte, r.test.Size)
 	for {
 		n, err := f.s.Read(b)
-		r.count(f, n)
+		r.count(f, n, int64(n))
 		if err != nil {
 			return r.unlessStopped(err)
 		}

@@ -22,13 +22,18 @@ const DefaultMaxTests = 64
 // use. The fields must not change once Serve was called.
 type Server struct {
 	// MaxTests bounds the tests at once; 0 is DefaultMaxTests, negative no
-	// bound. A client beyond it is told that the server is busy.
+	// bound. A client beyond it takes the place of the test in which nothing has
+	// moved for longest, and for 2 s at least; without such a one it is told that
+	// the server is busy.
 	MaxTests int
 
 	// MaxConns bounds the connections, control and flows, of all tests
 	// together; see [server.Server]. 0 is 16 for each test. As many flows of
 	// datagrams may be there beside them.
 	MaxConns int
+
+	// MaxConnsPerPeer bounds those of a single client; see [server.NewPerPeer].
+	MaxConnsPerPeer int
 
 	// Allow and Deny are lists of peers, as [server.Server] has them.
 	Allow, Deny *server.List
@@ -62,7 +67,7 @@ func (s *Server) Serve(ctx context.Context, listeners ...server.Listener) error 
 	}
 	v.mostDatagrams = most
 	a := &s.accepting
-	a.Handler, a.MaxConns, a.Allow, a.Deny, a.Log = v.handle, most, s.Allow, s.Deny, s.Log
+	a.Handler, a.MaxConns, a.MaxConnsPerPeer, a.Allow, a.Deny, a.Log = v.handle, most, s.MaxConnsPerPeer, s.Allow, s.Deny, s.Log
 	a.Drain = farewell // in which the sessions say that it ends
 	ordered := make([]server.Listener, len(listeners))
 	for i, l := range listeners {
@@ -146,7 +151,7 @@ func (v *serving) handle(ctx context.Context, c *socket.Socket) {
 	case known:
 		n.join(c)
 	case n == nil:
-		v.log.Info("a client was turned away, since there are as many tests as may be", "peer", c.Peer())
+		v.log.Info("client rejected: the maximum number of tests is running", "peer", c.Peer())
 		busy := control{c, strangerPatience}
 		busy.send(AccessDenied)
 		busy.drain()
@@ -154,6 +159,11 @@ func (v *serving) handle(ctx context.Context, c *socket.Socket) {
 		defer v.remove(n)
 		n.control = control{c, strangerPatience}
 		report, err := n.serve()
+		v.mu.Lock()
+		if n.gaveWay {
+			err = errSilent
+		}
+		v.mu.Unlock()
 		v.tell(c.Peer(), report, err)
 	}
 }
@@ -166,12 +176,35 @@ func (v *serving) find(key cookie) (n *session, known bool) {
 	if n, known = v.sessions[key]; known {
 		return n, true
 	}
-	if most := v.maxTests(); most > 0 && len(v.sessions) >= most {
+	if most := v.maxTests(); most > 0 && len(v.sessions) >= most && !v.makeRoom() {
 		return nil, false
 	}
 	n = newSession(v, key)
 	v.sessions[key] = n
 	return n, false
+}
+
+// mostSilence is for how long nothing may move in a test whose place another
+// wants.
+const mostSilence = 2 * time.Second
+
+// makeRoom ends the test that is silent for longest, if that is too long. The
+// caller holds mu.
+func (v *serving) makeRoom() bool {
+	now := time.Now()
+	var silent *session
+	longest := mostSilence
+	for _, n := range v.sessions {
+		if s := n.silence(now); s >= longest {
+			silent, longest = n, s
+		}
+	}
+	if silent != nil {
+		silent.gaveWay = true
+		delete(v.sessions, silent.cookie)
+		silent.end()
+	}
+	return silent != nil
 }
 
 // sort puts flows into the order in which they came.
@@ -183,7 +216,9 @@ func (v *serving) sort(flows []*socket.Socket) {
 
 func (v *serving) remove(n *session) {
 	v.mu.Lock()
-	delete(v.sessions, n.cookie)
+	if v.sessions[n.cookie] == n {
+		delete(v.sessions, n.cookie)
+	}
 	v.datagrams -= n.datagrams
 	v.mu.Unlock()
 	n.end()
@@ -212,5 +247,7 @@ func (c *control) drain() {
 		read += n
 	}
 }
+
+var errSilent = errors.New("nothing moved, and another client wanted the place")
 
 var errEnding = errors.New("the server was stopped")

@@ -13,11 +13,21 @@ import (
 	"time"
 
 	"zocalo"
+	"zocalo/address"
 	"zocalo/bench"
 	"zocalo/internal/testenv"
 	"zocalo/server"
 	"zocalo/socket"
 )
+
+// parsed is the address that a text is.
+func parsed(text string) address.Address {
+	a, err := address.Parse(text)
+	if err != nil {
+		panic(err)
+	}
+	return a
+}
 
 // Several stock clients at once, over TCP and UDP, which a stock server would
 // turn away.
@@ -45,13 +55,36 @@ func TestSeveralStockClients(t *testing.T) {
 	})
 }
 
+// Tests in which nothing moves do not keep others out.
+func TestSilentTestsGiveWay(t *testing.T) {
+	n, told := serveOn(t, &Server{MaxTests: 2}, "tcp:127.0.0.1:0")
+	for range 2 {
+		silent := strangerOn(t, n)
+		c := newCookie()
+		silent.write(t, c[:])
+		silent.state(t, ParamExchange)
+	}
+	for end := time.Now().Add(time.Minute); ; time.Sleep(100 * time.Millisecond) {
+		_, err := (&Client{Address: parsed("tcp:" + n.String()), Test: Test{Bytes: 1000}}).Run(t.Context())
+		if err == nil {
+			break
+		}
+		if !strings.Contains(err.Error(), "busy") || time.Now().After(end) {
+			t.Fatal(err)
+		}
+	}
+	if e := next(t, told); !errors.Is(e.err, errSilent) && e.err != nil {
+		t.Errorf("the first end is %v", e.err)
+	}
+}
+
 func TestBusy(t *testing.T) {
 	n, told := serveOn(t, &Server{MaxTests: 1}, "tcp:127.0.0.1:0")
 	first := strangerOn(t, n)
 	c := newCookie()
 	first.write(t, c[:])
 	first.state(t, ParamExchange)
-	_, err := (&Client{Address: "tcp:" + n.String()}).Run(t.Context())
+	_, err := (&Client{Address: parsed("tcp:" + n.String())}).Run(t.Context())
 	if err == nil || !strings.Contains(err.Error(), "busy") {
 		t.Errorf("the second client got %v", err)
 	}
@@ -199,7 +232,7 @@ func TestAnnouncedLength(t *testing.T) {
 		t.Errorf("code %d", got)
 	}
 	p.s.Close()
-	if e := next(t, told); e.err == nil || !strings.Contains(e.err.Error(), "4294967295 octets are announced") {
+	if e := next(t, told); e.err == nil || !strings.Contains(e.err.Error(), "4294967295 bytes are announced") {
 		t.Error(e.err)
 	}
 }
@@ -233,7 +266,7 @@ func TestClientVanishes(t *testing.T) {
 			}
 		})
 	}
-	if _, err := (&Client{Address: "tcp:" + n.String(), Test: Test{Octets: 1000}}).Run(t.Context()); err != nil {
+	if _, err := (&Client{Address: parsed("tcp:" + n.String()), Test: Test{Bytes: 1000}}).Run(t.Context()); err != nil {
 		t.Error(err)
 	}
 }
@@ -266,7 +299,7 @@ func TestServerVanishes(t *testing.T) {
 	for _, test := range []Test{{}, {Direction: bench.Reverse}, {UDP: true, Size: 1000}} {
 		test.Duration, test.Interval, test.Rate = 100*time.Second, 50*time.Millisecond, 1e6
 		server := stockServer(t)
-		c := &Client{Address: server.address, Test: test, OnInterval: func(bench.Interval) { server.kill() }}
+		c := &Client{Address: parsed(server.address), Test: test, OnInterval: func(bench.Interval) { server.kill() }}
 		r, err := c.Run(t.Context())
 		if err == nil || r == nil || r.Far != nil {
 			t.Errorf("%+v, %v\n%s", r, err, server.output())
@@ -278,10 +311,10 @@ func TestServerVanishes(t *testing.T) {
 func TestInterrupted(t *testing.T) {
 	n, told := serveOn(t, &Server{}, "tcp:127.0.0.1:0")
 	ctx, stop := context.WithCancel(t.Context())
-	c := &Client{Address: "tcp:" + n.String(), Test: Test{Duration: 100 * time.Second, Rate: rated, Interval: 50 * time.Millisecond}}
+	c := &Client{Address: parsed("tcp:" + n.String()), Test: Test{Duration: 100 * time.Second, Rate: rated, Interval: 50 * time.Millisecond}}
 	c.OnInterval = func(bench.Interval) { stop() }
 	r, err := c.Run(ctx)
-	if !errors.Is(err, context.Canceled) || r == nil || !r.Interrupted || r.Near.Sent().Octets == 0 {
+	if !errors.Is(err, context.Canceled) || r == nil || !r.Interrupted || r.Near.Sent().Bytes == 0 {
 		t.Errorf("%+v, %v", r, err)
 	}
 	if e := next(t, told); e.err == nil || !strings.Contains(e.err.Error(), "client was stopped") {
@@ -325,7 +358,7 @@ func TestServerEnds(t *testing.T) {
 	ctx, stop := context.WithCancel(t.Context())
 	done := make(chan error, 1)
 	go func() { done <- new(Server).Serve(ctx, server.Listener(l)) }()
-	c := &Client{Address: "tcp:" + l.Name().String(), Test: Test{Duration: 100 * time.Second, Rate: rated, Interval: 50 * time.Millisecond}}
+	c := &Client{Address: parsed("tcp:" + l.Name().String()), Test: Test{Duration: 100 * time.Second, Rate: rated, Interval: 50 * time.Millisecond}}
 	c.OnInterval = func(bench.Interval) { stop() }
 	r, err := c.Run(t.Context())
 	if err == nil || !strings.Contains(err.Error(), "the server was stopped") || r == nil {
@@ -343,14 +376,14 @@ func TestOtherKinds(t *testing.T) {
 		scheme, _, _ := strings.Cut(where, ":")
 		for _, direction := range []bench.Direction{bench.Forward, bench.Both} {
 			untilAgreed(t, func() string {
-				r, err := (&Client{Address: scheme + ":" + n.String(), Test: Test{Duration: 200 * time.Millisecond, Rate: rated, Direction: direction}}).Run(t.Context())
+				r, err := (&Client{Address: parsed(scheme + ":" + n.String()), Test: Test{Duration: 200 * time.Millisecond, Rate: rated, Direction: direction}}).Run(t.Context())
 				if err != nil {
 					t.Fatalf("%s: %v", where, err)
 				}
 				return checkEnds(r)
 			})
 		}
-		_, err := (&Client{Address: scheme + ":" + n.String(), Test: Test{UDP: true, Octets: 100000, Rate: rated}}).Run(t.Context())
+		_, err := (&Client{Address: parsed(scheme + ":" + n.String()), Test: Test{UDP: true, Bytes: 100000, Rate: rated}}).Run(t.Context())
 		if (err != nil) != (scheme == "unix") {
 			t.Errorf("datagrams beside %s: %v", where, err)
 		}

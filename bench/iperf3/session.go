@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/netip"
 	"sync"
 	"time"
 
@@ -20,13 +21,37 @@ type session struct {
 
 	datagrams int // flows of datagrams; guarded by serving.mu
 
+	elsewhere netip.Addr // where the client's datagrams come from, if not from where it is
+
 	mu      sync.Mutex
 	wanted  int // flows that are waited for
 	arrived chan *socket.Socket
+	flows   []*flow // once all are there
+
+	// Guarded by serving.mu: what had moved when that was looked at last, and
+	// since when.
+	moved   int64
+	since   time.Time
+	gaveWay bool
+}
+
+// silence is for how long nothing has moved, as far as looking has told.
+func (n *session) silence(now time.Time) time.Duration {
+	n.mu.Lock()
+	flows := n.flows
+	n.mu.Unlock()
+	var moved int64
+	for _, f := range flows {
+		moved += f.bytes.Load()
+	}
+	if moved != n.moved {
+		n.moved, n.since = moved, now
+	}
+	return now.Sub(n.since)
 }
 
 func newSession(v *serving, key cookie) *session {
-	n := &session{serving: v, cookie: key, arrived: make(chan *socket.Socket)}
+	n := &session{serving: v, cookie: key, arrived: make(chan *socket.Socket), since: time.Now()}
 	n.ctx, n.end = context.WithCancel(v.ending)
 	return n
 }
@@ -91,7 +116,7 @@ func (n *session) setUp() (*run, error) {
 	if err := n.send(ParamExchange); err != nil {
 		return nil, err
 	}
-	var asked parameters
+	asked := assumed()
 	if err := n.receiveJSON(&asked, mostParameters, "the parameters"); err != nil {
 		if errors.Is(err, errGone) {
 			return nil, err
@@ -109,6 +134,9 @@ func (n *session) setUp() (*run, error) {
 	if err := n.gather(r); err != nil {
 		return r, err
 	}
+	n.mu.Lock()
+	n.flows = r.flows
+	n.mu.Unlock()
 	if err := n.send(TestStart); err != nil {
 		return r, err
 	}
@@ -191,7 +219,7 @@ func (n *session) measure(r *run) error {
 			r.rebase()
 			omitted = nil
 		case <-idle.ticks:
-			if idle.tooLong() {
+			if idle.tooLong() { // a client says when it is over
 				r.halt()
 				return n.giveUp(refuse(codeIdle, "nothing moved for %v", mostIdle))
 			}
@@ -231,7 +259,7 @@ func (n *session) conclude(r *run) (*Report, error) {
 		err = n.receiveJSON(&theirs, mostResults, "the results")
 	}
 	if err == nil {
-		// What ends by octets is over when they are here.
+		// What ends by bytes is over when they are here.
 		r.catchUp(&theirs)
 		report = r.report(n.cookie)
 		err = report.hear(&theirs)
@@ -261,7 +289,7 @@ const (
 )
 
 // catchUp waits for what the client says it has sent, and is still under way:
-// for octets in a test that they end, and for datagrams, which would else be
+// for bytes in a test that they end, and for datagrams, which would else be
 // taken for lost.
 func (r *run) catchUp(theirs *results) {
 	if !r.test.counted() && !r.test.UDP {
@@ -272,9 +300,9 @@ func (r *run) catchUp(theirs *results) {
 		missing, now := false, int64(0)
 		for _, f := range r.flows {
 			if s, ok := find(theirs.Streams, f.id); ok && !f.sends {
-				octets := f.octets.Load()
-				now += octets
-				missing = missing || octets-f.base.octets < int64(s.Octets)
+				bytes := f.bytes.Load()
+				now += bytes
+				missing = missing || bytes-f.base.bytes < int64(s.Bytes)
 			}
 		}
 		if !missing {

@@ -58,18 +58,18 @@ func checkEnds(r *Report) (problem string) {
 		if received.Sends {
 			sent, received = received, sent
 		}
-		if !r.Test.UDP && r.Test.Blocks > 0 && sent.Octets+received.Octets == 0 {
+		if !r.Test.UDP && r.Test.Blocks > 0 && sent.Bytes+received.Bytes == 0 {
 			continue // the other flow had sent all of it before
 		}
 		if !r.Test.UDP {
-			problem += agree(fmt.Sprintf("flow %d", near.ID), perSecond(r, sent, sent.Octets), perSecond(r, received, received.Octets))
+			problem += agree(fmt.Sprintf("flow %d", near.ID), perSecond(r, sent, sent.Bytes), perSecond(r, received, received.Bytes))
 			continue
 		}
 		// A machine under load may lose datagrams; then both ends must agree on
 		// how many.
 		problem += agree(fmt.Sprintf("datagrams of flow %d", near.ID), perSecond(r, sent, sent.Packets), perSecond(r, received, received.Packets))
-		if got := (received.Packets - received.Lost) * int64(r.Test.Size); got != received.Octets {
-			problem += fmt.Sprintf("flow %d: %d octets in %d datagrams less %d; ", near.ID, received.Octets, received.Packets, received.Lost)
+		if got := (received.Packets - received.Lost) * int64(r.Test.Size); got != received.Bytes {
+			problem += fmt.Sprintf("flow %d: %d bytes in %d datagrams less %d; ", near.ID, received.Bytes, received.Packets, received.Lost)
 		}
 	}
 	return problem
@@ -84,8 +84,8 @@ var clientTests = map[string]Test{
 	"reverse":            {Duration: time.Second, Direction: bench.Reverse, Rate: rated},
 	"both":               {Duration: time.Second, Direction: bench.Both, Rate: rated},
 	"flows":              {Duration: time.Second, Flows: 3, Rate: rated},
-	"octets":             {Octets: 3_000_001},
-	"octets back":        {Octets: 3 << 20, Direction: bench.Reverse},
+	"bytes":              {Bytes: 3_000_001},
+	"bytes back":         {Bytes: 3 << 20, Direction: bench.Reverse},
 	"blocks":             {Blocks: 100, Size: 10000, Flows: 2},
 	"options": {Duration: time.Second, Window: 128 << 10, Segment: 1200, NoDelay: true, Congestion: "cubic", TOS: 16,
 		Size: 5000, Rate: rated, Burst: 3, ZeroCopy: true, WantsOutput: true},
@@ -96,7 +96,7 @@ var clientTests = map[string]Test{
 	"udp both":           {UDP: true, Duration: time.Second, Rate: 8_000_000, Size: 1000, Direction: bench.Both, DontCut: true},
 	"udp omit":           {UDP: true, Duration: time.Second, Omit: time.Second, Rate: 8_000_000, Size: 1000},
 	"udp back omit":      {UDP: true, Duration: time.Second, Omit: time.Second, Rate: 8_000_000, Size: 1000, Direction: bench.Reverse},
-	"udp octets":         {UDP: true, Octets: 500_000, Rate: 8_000_000, Size: 1000},
+	"udp bytes":          {UDP: true, Bytes: 500_000, Rate: 8_000_000, Size: 1000},
 	"udp large, default": {UDP: true, Duration: time.Second, Rate: 8_000_000},
 }
 
@@ -107,16 +107,16 @@ func TestClientToStock(t *testing.T) {
 			t.Parallel()
 			untilAgreed(t, func() string {
 				server := stockServer(t)
-				r, err := (&Client{Address: server.address, Test: test}).Run(t.Context())
+				r, err := (&Client{Address: parsed(server.address), Test: test}).Run(t.Context())
 				if err != nil {
 					t.Fatalf("%v\n%s", err, server.output())
 				}
 				checkReport(t, r, test)
-				if test.Octets > 0 && test.Direction == bench.Reverse {
+				if test.Bytes > 0 && test.Direction == bench.Reverse {
 					// The stock server sends more than it was asked for, until it
 					// hears that the test is over.
-					if got := r.Near.Received().Octets; got < test.Octets {
-						t.Errorf("%d octets came, want %d", got, test.Octets)
+					if got := r.Near.Received().Bytes; got < test.Bytes {
+						t.Errorf("%d bytes came, want %d", got, test.Bytes)
 					}
 					return ""
 				}
@@ -140,13 +140,13 @@ func checkReport(t *testing.T, r *Report, test Test) {
 	if test.Duration > 0 && (r.Elapsed < test.Duration || r.Elapsed > test.Duration+patience/2) {
 		t.Errorf("it took %v", r.Elapsed)
 	}
-	if test.Octets > 0 && test.Direction != bench.Reverse && r.Near.Sent().Octets != test.Octets {
-		t.Errorf("%d octets were sent, want %d", r.Near.Sent().Octets, test.Octets)
+	if test.Bytes > 0 && test.Direction != bench.Reverse && r.Near.Sent().Bytes != test.Bytes {
+		t.Errorf("%d bytes were sent, want %d", r.Near.Sent().Bytes, test.Bytes)
 	}
-	if test.Blocks > 0 && r.Near.Sent().Octets != test.Blocks*int64(test.Size) {
-		t.Errorf("%d octets were sent, want %d blocks of %d", r.Near.Sent().Octets, test.Blocks, test.Size)
+	if test.Blocks > 0 && r.Near.Sent().Bytes != test.Blocks*int64(test.Size) {
+		t.Errorf("%d bytes were sent, want %d blocks of %d", r.Near.Sent().Bytes, test.Blocks, test.Size)
 	}
-	if !test.UDP && r.Near.Sent().Octets > 0 && (r.TCP == nil || r.Near.Flows[0].Retransmits < 0) {
+	if !test.UDP && r.Near.Sent().Bytes > 0 && (r.TCP == nil || r.Near.Flows[0].Retransmits < 0) {
 		t.Error("nothing from the kernel")
 	}
 	if test.Congestion != "" && (r.Near.Congestion != test.Congestion || r.Far.Congestion != test.Congestion) {
@@ -163,8 +163,8 @@ func checkReport(t *testing.T, r *Report, test Test) {
 			if f.Packets <= 0 || !f.Sends && (f.Lost < 0 || f.Lost > f.Packets) {
 				t.Errorf("%+v", f)
 			}
-			if f.Sends && f.Packets*int64(r.Test.Size) != f.Octets {
-				t.Errorf("%d octets sent in %d datagrams", f.Octets, f.Packets)
+			if f.Sends && f.Packets*int64(r.Test.Size) != f.Bytes {
+				t.Errorf("%d bytes sent in %d datagrams", f.Bytes, f.Packets)
 			}
 		}
 	}
@@ -179,7 +179,7 @@ func TestClientToOwn(t *testing.T) {
 			t.Parallel()
 			test.Duration /= 4
 			untilAgreed(t, func() string {
-				r, err := (&Client{Address: "tcp:" + n.String(), Test: test}).Run(t.Context())
+				r, err := (&Client{Address: parsed("tcp:" + n.String()), Test: test}).Run(t.Context())
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -207,8 +207,8 @@ func TestStockToServer(t *testing.T) {
 		"both":        {args: "-t 1 -b 80M --bidir", both: true, flows: 2},
 		"flows":       {args: "-t 1 -b 40M -P 3", flows: 3},
 		"flows back":  {args: "-t 1 -b 40M -P 3 -R", flows: 3},
-		"octets":      {args: "-n 3M", flows: 1},
-		"octets back": {args: "-n 3M -R", flows: 1},
+		"bytes":       {args: "-n 3M", flows: 1},
+		"bytes back":  {args: "-n 3M -R", flows: 1},
 		"blocks":      {args: "-k 50 -l 10000", flows: 1},
 		"options":     {args: "-t 1 -b 80M -w 128K -M 1200 -C cubic -Z -S 16 -N -i 0.5", flows: 1},
 		"omit":        {args: "-t 1 -b 80M -O 1", flows: 1},
@@ -220,7 +220,7 @@ func TestStockToServer(t *testing.T) {
 		"udp both":    {args: "-u -t 1 -b 8M -l 1000 --bidir", udp: true, both: true, flows: 2},
 		"udp 64":      {args: "-u -t 1 -b 8M -l 1000 --udp-counters-64bit -O 1", udp: true, flows: 1},
 		"udp 64 back": {args: "-u -t 1 -b 8M -l 1000 --udp-counters-64bit -O 1 -R", udp: true, flows: 1},
-		"udp octets":  {args: "-u -n 500K -b 8M -l 1000 -R", udp: true, flows: 1},
+		"udp bytes":   {args: "-u -n 500K -b 8M -l 1000 -R", udp: true, flows: 1},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

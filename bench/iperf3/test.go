@@ -16,33 +16,39 @@ type Test struct {
 	Flows     int             // at once, each way; 0 is 1, and 128 are the most
 
 	// What ends the test: one of the three. With none of them it lasts
-	// DefaultDuration. Octets and Blocks are of all flows of one direction
-	// together.
+	// DefaultDuration. Bytes and Blocks are of all flows of one direction
+	// together. Endless has a server measure until the client says that the
+	// test is over.
+	Endless  bool
 	Duration time.Duration // of the measured time, at most MaxDuration
-	Octets   int64
+	Bytes    int64
 	Blocks   int64 // writes, or datagrams
 
 	Omit     time.Duration // from the beginning, which is not measured: whole seconds, up to MaxOmit
 	Interval time.Duration // of interval reports; 0 is none
 
-	// Size is that of a write, or of a datagram, in octets: 16 to MaxDatagram
+	// Size is that of a write, or of a datagram, in bytes: 16 to MaxDatagram
 	// for datagrams, 1 to MaxBlock else. 0 is 128 KiB, and for datagrams what
 	// fits a segment of the control connection.
 	Size int
 
 	// Rate is that of each flow, in bits a second; 0 is as fast as it goes,
 	// negative is 0. Burst is how many blocks are sent at once to keep to it,
-	// at most MaxBurst; 0 is 1.
+	// at most MaxBurst; 0 is 1, and leaves it to a server.
 	Rate  int64
 	Burst int
 
-	Window      int    // octets of each socket's buffers; 0 is the system's own
+	// PacingRate is the bound in bits a second by which the kernel spaces what
+	// each flow sends (SO_MAX_PACING_RATE), at both ends; 0 is none.
+	PacingRate int64
+
+	Window      int    // bytes of each socket's buffers; 0 is the system's own
 	Segment     int    // TCP_MAXSEG; 0 is the system's own
 	Congestion  string // TCP_CONGESTION at both ends; "" is the system's own
 	NoDelay     bool   // TCP_NODELAY at both ends
-	TOS         int    // the octet of DSCP and ECN of the packets at both ends
+	TOS         int    // the byte of DSCP and ECN of the packets at both ends
 	DontCut     bool   // UDP: packets must not be fragmented
-	Counters64  bool   // UDP: numbers of eight octets
+	Counters64  bool   // UDP: numbers of eight bytes
 	WantsOutput bool   // the server is asked for what it prints
 
 	// ZeroCopy is told the server, whose sender may then use sendfile. The
@@ -69,7 +75,7 @@ const (
 	normalDatagram = 1460 // where the control connection has no segment size
 )
 
-func (t *Test) counted() bool  { return t.Octets > 0 || t.Blocks > 0 }
+func (t *Test) counted() bool  { return t.Bytes > 0 || t.Blocks > 0 }
 func (t *Test) forward() bool  { return t.Direction != bench.Reverse }
 func (t *Test) backward() bool { return t.Direction == bench.Reverse || t.Direction == bench.Both }
 
@@ -80,7 +86,7 @@ func (t *Test) complete(segment int) {
 		t.Direction = bench.Forward
 	}
 	t.Flows = max(t.Flows, 1)
-	if !t.counted() && t.Duration <= 0 {
+	if !t.counted() && t.Duration <= 0 && !t.Endless {
 		t.Duration = DefaultDuration
 	}
 	if t.counted() {
@@ -95,7 +101,7 @@ func (t *Test) complete(segment int) {
 	default:
 		t.Size = normalDatagram
 	}
-	t.Rate, t.Burst = max(t.Rate, 0), max(t.Burst, 1)
+	t.Rate = max(t.Rate, 0)
 }
 
 // Check reports what of the test is out of bounds. The defaults are put in
@@ -120,24 +126,26 @@ func (t *Test) check() *refusal {
 		return refuse(codeFlows, "%d flows: %d are the most", t.Flows, MaxFlows)
 	case t.Duration < 0 || t.Duration > MaxDuration:
 		return refuse(codeDuration, "a test of %v: %v is the most", t.Duration, MaxDuration)
-	case t.Octets < 0 || t.Blocks < 0:
-		return refuse(codeParameters, "less than no octets or blocks")
+	case t.Bytes < 0 || t.Blocks < 0:
+		return refuse(codeParameters, "less than no bytes or blocks")
 	case t.Size > 0 && t.Blocks > math.MaxInt64/int64(t.Size):
-		return refuse(codeParameters, "%d blocks of %d octets: too many to count", t.Blocks, t.Size)
-	case t.Octets > 0 && t.Blocks > 0:
-		return refuse(16, "both octets and blocks end the test: give one")
+		return refuse(codeParameters, "%d blocks of %d bytes: too many to count", t.Blocks, t.Size)
+	case t.Bytes > 0 && t.Blocks > 0:
+		return refuse(16, "both bytes and blocks end the test: give one")
 	case t.Omit < 0 || t.Omit > MaxOmit:
 		return refuse(codeOmit, "%v to omit: %v is the most", t.Omit, MaxOmit)
 	case t.UDP && (t.Size < leastDatagram || t.Size > MaxDatagram):
-		return refuse(codeUDPBlockSize, "datagrams of %d octets: %d to %d it must be", t.Size, leastDatagram, MaxDatagram)
+		return refuse(codeUDPBlockSize, "datagrams of %d bytes: %d to %d it must be", t.Size, leastDatagram, MaxDatagram)
 	case t.Size < 1 || t.Size > MaxBlock:
-		return refuse(codeBlockSize, "blocks of %d octets: %d is the most", t.Size, MaxBlock)
-	case t.Burst > MaxBurst:
+		return refuse(codeBlockSize, "blocks of %d bytes: %d is the most", t.Size, MaxBlock)
+	case t.Burst < 0 || t.Burst > MaxBurst:
 		return refuse(codeBurst, "bursts of %d blocks: %d is the most", t.Burst, MaxBurst)
+	case t.PacingRate < 0:
+		return refuse(codeParameters, "a pacing rate of %d", t.PacingRate)
 	case t.Window < 0 || t.Window > MaxWindow:
-		return refuse(codeWindow, "a window of %d octets: %d is the most", t.Window, MaxWindow)
+		return refuse(codeWindow, "a window of %d bytes: %d is the most", t.Window, MaxWindow)
 	case t.Segment < 0 || t.Segment > MaxSegment:
-		return refuse(codeSegment, "segments of %d octets: %d is the most", t.Segment, MaxSegment)
+		return refuse(codeSegment, "segments of %d bytes: %d is the most", t.Segment, MaxSegment)
 	case t.TOS < 0 || t.TOS > 255:
 		return refuse(codeTOS, "a type of service of %d: 0 to 255 it must be", t.TOS)
 	}

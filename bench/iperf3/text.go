@@ -42,10 +42,10 @@ func (p *Report) text(peer socket.Name) string {
 		seconds := f.Elapsed.Seconds()
 		rate := 0.0
 		if seconds > 0 {
-			rate = float64(f.Octets) * 8 / seconds
+			rate = float64(f.Bytes) * 8 / seconds
 		}
 		fmt.Fprintf(&b, "[%3d] %6.2f-%-6.2f sec  %8sB  %9sbits/sec", f.ID, 0.0, seconds,
-			socket.FormatSize(f.Octets), decimal(rate))
+			decimal(float64(f.Bytes)), decimal(rate))
 		if p.Test.UDP && !f.Sends {
 			fmt.Fprintf(&b, "  %.3f ms  %d/%d", float64(f.Jitter.Microseconds())/1000, f.Lost, f.Packets)
 		}
@@ -57,7 +57,7 @@ func (p *Report) text(peer socket.Name) string {
 	return b.String()
 }
 
-// decimal writes a rate in three digits and a unit.
+// decimal writes a number in three digits and the prefix of a unit.
 func decimal(f float64) string {
 	for _, unit := range []string{"", "K", "M", "G"} {
 		if f < 1000 {

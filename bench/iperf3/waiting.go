@@ -1,6 +1,7 @@
 package iperf3
 
 import (
+	"slices"
 	"time"
 
 	"zocalo/bench"
@@ -45,8 +46,15 @@ func (e *ear) stop() {
 // mostIdle is how long nothing may move in a test that no time ends.
 const mostIdle = 30 * time.Second
 
-// idleness watches a test that octets or blocks end: one that does not move
-// has no end.
+// A test whose datagrams all come from the peer is over when none has come for so
+// long, and for that of some that were due: the last ones were lost.
+const (
+	leastQuiet = 2 * time.Second
+	quietTurns = 8
+)
+
+// idleness watches a test that no time ends: one that does not move has no
+// end.
 type idleness struct {
 	run   *run
 	timer *time.Ticker
@@ -57,7 +65,7 @@ type idleness struct {
 
 func newIdleness(r *run) *idleness {
 	i := &idleness{run: r, since: time.Now()}
-	if r.test.counted() {
+	if r.test.counted() || r.test.Endless {
 		i.timer = time.NewTicker(time.Second)
 		i.ticks = i.timer.C
 	}
@@ -73,12 +81,29 @@ func (i *idleness) stop() {
 func (i *idleness) tooLong() bool {
 	var now int64
 	for _, f := range i.run.flows {
-		now += f.octets.Load()
+		now += f.bytes.Load()
 	}
 	if now != i.last {
 		i.last, i.since = now, time.Now()
 	}
-	return time.Since(i.since) >= mostIdle
+	return time.Since(i.since) >= i.limit()
+}
+
+func (i *idleness) limit() time.Duration {
+	if !i.over() {
+		return mostIdle
+	}
+	t, turn := i.run.test, time.Duration(0)
+	if t.Rate > 0 {
+		turn = time.Duration(float64(max(t.Burst, 1)*t.Size*8) / float64(t.Rate) * float64(time.Second))
+	}
+	return min(max(leastQuiet, quietTurns*turn), mostIdle)
+}
+
+// over reports whether silence ends the test, and does not break it.
+func (i *idleness) over() bool {
+	sends := func(f *flow) bool { return f.sends }
+	return i.run.test.UDP && i.run.test.counted() && i.last > 0 && !slices.ContainsFunc(i.run.flows, sends)
 }
 
 // A sampler makes the intervals of a run.
@@ -87,7 +112,7 @@ type sampler struct {
 	timer   *time.Ticker
 	ticks   <-chan time.Time
 	start   time.Time
-	octets  int64
+	bytes   int64
 	packets int64
 }
 
@@ -110,20 +135,20 @@ func (s *sampler) stop() {
 // counts backwards from the measured time.
 func (s *sampler) sample(omitted bool) bench.Interval {
 	now := time.Now()
-	octets, packets := s.run.total()
+	bytes, packets := s.run.total()
 	zero := s.run.begun
 	if omitted {
 		zero = zero.Add(s.run.test.Omit)
 	}
 	i := bench.Interval{Start: s.start.Sub(zero), End: now.Sub(zero), WarmUp: omitted}
-	i.Traffic = bench.Traffic{Octets: octets - s.octets, Messages: packets - s.packets, Elapsed: now.Sub(s.start)}
-	s.start, s.octets, s.packets = now, octets, packets
+	i.Traffic = bench.Traffic{Bytes: bytes - s.bytes, Messages: packets - s.packets, Elapsed: now.Sub(s.start)}
+	s.start, s.bytes, s.packets = now, bytes, packets
 	return i
 }
 
 // rebase begins anew where the run did.
 func (s *sampler) rebase() {
-	s.start, s.octets, s.packets = s.run.begun, 0, 0
+	s.start, s.bytes, s.packets = s.run.begun, 0, 0
 	if s.timer != nil {
 		s.timer.Reset(s.run.test.Interval)
 	}

@@ -18,7 +18,7 @@ import (
 const DefaultPort = 5201
 
 // A State is what one side tells the other over the control connection, in one
-// octet.
+// byte.
 type State int8
 
 // The states that are sent.
@@ -36,8 +36,8 @@ const (
 	AccessDenied     State = -1
 	ServerError      State = -2
 	lengthOfCookie         = 37
-	mostParameters         = 64 << 10 // octets of JSON
-	mostResults            = 8 << 20  // octets of JSON; a server's output may come along
+	mostParameters         = 64 << 10 // bytes of JSON
+	mostResults            = 8 << 20  // bytes of JSON; a server's output may come along
 	controlPatience        = 30 * time.Second
 	strangerPatience       = 10 * time.Second
 )
@@ -71,12 +71,7 @@ func newCookie() (c cookie) {
 // String returns the cookie without its end, fit to print.
 func (c cookie) String() string {
 	text, _, _ := strings.Cut(string(c[:]), "\x00")
-	return strings.Map(func(r rune) rune {
-		if r < ' ' || r > '~' {
-			return '?'
-		}
-		return r
-	}, text)
+	return printable(text)
 }
 
 // control is the control connection of a test. Its calls last no longer than
@@ -143,7 +138,7 @@ func (c *control) refusal(got, want State) error {
 	case ServerError:
 		c.s.SetReadDeadline(time.Now().Add(c.patience))
 		var b [8]byte
-		if _, err := io.ReadFull(c.s, b[:]); err != nil {
+		if n, _ := io.ReadFull(c.s, b[:]); n < 4 { // where it wants a user there is no errno
 			return errors.New("the server failed, and did not say why")
 		}
 		return &PeerError{Code: int(binary.BigEndian.Uint32(b[:])), Errno: int(binary.BigEndian.Uint32(b[4:]))}
@@ -160,7 +155,7 @@ func (c *control) sendJSON(v any, what string) error {
 	return c.write(append(binary.BigEndian.AppendUint32(nil, uint32(len(text))), text...), what)
 }
 
-// receiveJSON fills in v from JSON of at most most octets.
+// receiveJSON fills in v from JSON of at most most bytes.
 func (c *control) receiveJSON(v any, most int, what string) error {
 	c.s.SetReadDeadline(time.Now().Add(c.patience))
 	defer c.s.SetReadDeadline(time.Time{})
@@ -183,7 +178,7 @@ func readSized(r io.Reader, most int) ([]byte, error) {
 	}
 	n := binary.BigEndian.Uint32(size[:])
 	if int64(n) > int64(most) {
-		return nil, fmt.Errorf("%d octets are announced, and %d are the most: the peer is no iperf3", n, most)
+		return nil, fmt.Errorf("%d bytes are announced, and %d are the most: the peer is no iperf3", n, most)
 	}
 	text, err := io.ReadAll(io.LimitReader(r, int64(n)))
 	if err == nil && len(text) < int(n) {

@@ -64,7 +64,7 @@ func TestStockParameters(t *testing.T) {
 		t.Fatal(err)
 	}
 	got, refused := p.test()
-	want := Test{Direction: bench.Reverse, Flows: 2, Octets: 1 << 20, Size: 128 << 10, Rate: 1e8, Burst: 1, Window: 102400, Segment: 1000, Congestion: "cubic", ZeroCopy: true}
+	want := Test{Direction: bench.Reverse, Flows: 2, Bytes: 1 << 20, Size: 128 << 10, Rate: 1e8, Window: 102400, Segment: 1000, Congestion: "cubic", ZeroCopy: true}
 	if refused != nil || *got != want {
 		t.Errorf("%+v, %v", got, refused)
 	}
@@ -83,7 +83,7 @@ func FuzzParameters(f *testing.F) {
 			return
 		}
 		if got.Flows < 1 || got.Flows > MaxFlows || got.Size < 1 || got.Size > MaxBlock || got.Duration < 0 || got.Duration > MaxDuration ||
-			got.Rate < 0 || got.Burst < 1 || got.Burst > MaxBurst || !got.counted() && got.Duration == 0 || got.batch() < 1 || got.target() < 0 {
+			got.Rate < 0 || got.Burst < 0 || got.Burst > MaxBurst || !got.counted() && !got.Endless && got.Duration == 0 || got.batch() < 1 || got.target() < 0 {
 			t.Errorf("%s is taken for %+v", text, got)
 		}
 	})
@@ -102,7 +102,7 @@ func FuzzResults(f *testing.F) {
 			return
 		}
 		got := p.Far.Flows[0]
-		if got.Octets < 0 || got.Packets < 0 || got.Lost < 0 || got.Elapsed < 0 || got.Elapsed > day || got.Jitter < 0 || got.Retransmits < -1 {
+		if got.Bytes < 0 || got.Packets < 0 || got.Lost < 0 || got.Elapsed < 0 || got.Elapsed > day || got.Jitter < 0 || got.Retransmits < -1 {
 			t.Errorf("%s is taken for %+v", text, got)
 		}
 		if strings.ContainsAny(p.Output+p.Far.Congestion, "\x1b\x00\r") {
@@ -189,7 +189,7 @@ func TestArrivals(t *testing.T) {
 }
 
 func TestAllowance(t *testing.T) {
-	r := newRun(&Test{Octets: 2500, Size: 1000})
+	r := newRun(&Test{Bytes: 2500, Size: 1000})
 	for _, want := range [][2]int{{2, 1000}, {1, 500}, {0, 0}, {0, 0}} {
 		if n, last := r.allowance(2, 1000); [2]int{n, last} != want {
 			t.Errorf("%d blocks, the last of %d; want %v", n, last, want)
@@ -210,7 +210,7 @@ func TestAllowance(t *testing.T) {
 // A flow keeps to its rate exactly where the clock does.
 func TestPace(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		p := newPace(&Test{Rate: 8000, Burst: 2}) // 1000 octets a second
+		p := newPace(&Test{Rate: 8000, Burst: 2}) // 1000 bytes a second
 		defer p.stop()
 		stop := make(chan struct{})
 		begun := time.Now()
@@ -219,7 +219,7 @@ func TestPace(t *testing.T) {
 			p.sent += int64(100 * n)
 		}
 		if p.sent != 2000 || time.Since(begun) != 1800*time.Millisecond {
-			t.Errorf("%d octets in %v", p.sent, time.Since(begun))
+			t.Errorf("%d bytes in %v", p.sent, time.Since(begun))
 		}
 		time.Sleep(time.Second) // what was missed is made up for
 		if n := p.wait(100, 8, stop); n != 8 {
@@ -267,7 +267,7 @@ func TestAllocations(t *testing.T) {
 					t.Fatal("no header")
 				}
 				f.arrived.add(number, time.Duration(time.Now().UnixNano())-sent)
-				r.count(f, in[i].N)
+				r.count(f, in[i].N, 0)
 			}
 			got += n
 		}

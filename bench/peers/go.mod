@@ -7,6 +7,4 @@ require (
 	zocalo v0.0.0
 )
 
-require github.com/coreos/go-systemd/v22 v22.7.0 // indirect
-
 replace zocalo => ../..

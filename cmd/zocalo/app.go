@@ -1,20 +1,24 @@
 package main
 
 import (
+	"bytes"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"log/slog"
 	"os"
+	"os/signal"
+	"slices"
 	"strings"
-	"sync"
 	"syscall"
+	"time"
 
 	"github.com/spf13/cobra"
-	"github.com/spf13/pflag"
 
-	"zocalo/address"
+	"zocalo/internal/nearest"
+	"zocalo/process"
 	"zocalo/socket"
 )
 
@@ -46,8 +50,13 @@ type app struct {
 	logFormat string
 	trace     bool
 
-	log *slog.Logger
-	mu  sync.Mutex // one line at a time on standard error
+	log     *slog.Logger
+	alike   *kinds       // of what the log says
+	said    *slog.Logger // what is said beside it, where all is JSON; else nil
+	journal *journal     // standard error
+
+	quitless func()   // gives SIGQUIT back
+	events   *journal // standard output, for what happens and nobody may wait for
 }
 
 // usageError is a mistake in the command line: exit status 2.
@@ -64,39 +73,112 @@ func (e statusError) Error() string { return fmt.Sprintf("exit status %d", int(e
 
 // run is main, with all that it depends on as arguments.
 func run(args []string, s streams) int {
-	a := &app{streams: s}
+	a := newApp(s)
+	defer a.events.flush()
+	defer a.journal.flush()
+	defer func() { a.quitless() }()
 	root := a.root()
-	root.SetArgs(args)
+	if len(args) > 0 && strings.HasPrefix(args[0], cobra.ShellCompRequestCmd) {
+		completeFlags(root) // which no other run needs
+	}
+	root.SetArgs(withoutDash(args))
 	root.SetIn(s.in)
-	root.SetOut(s.out)
-	root.SetErr(s.err)
-	cmd, err := root.ExecuteC()
-	return a.status(cmd, err)
+	help := &checkedWriter{w: s.out}
+	root.SetOut(help)
+	root.SetErr(lineWriter{a.journal.say})
+	err := root.ExecuteContext(process.OnTerminal(context.Background(), func(device string) {
+		a.sayf("terminal at %s", device)
+	}))
+	if err == nil {
+		err = outputError(help.err)
+	}
+	if a.alike != nil {
+		a.alike.flush()
+	} else if a.logFormat == "json" || asksJSON(args) { // the command line was wrong
+		a.allJSON()
+	}
+	return a.status(err)
 }
 
+// asksJSON reports whether arguments that were not read to their end ask for a log in
+// JSON.
+func asksJSON(args []string) bool {
+	for i, arg := range args {
+		switch {
+		case arg == "--":
+			return false
+		case arg == "--log-format=json", arg == "--log-format" && i+1 < len(args) && args[i+1] == "json":
+			return true
+		}
+	}
+	return false
+}
+
+func newApp(s streams) *app {
+	a := &app{streams: s}
+	a.journal = newJournal(survivingWrite(s.err), a.journalLost)
+	a.events = newJournal(func(b []byte) error {
+		_, err := s.out.Write(b)
+		return err
+	}, eventsLost)
+	a.quitless = func() {}
+	return a
+}
+
+// journalLost says, in the form of the log, how many lines nobody read.
+func (a *app) journalLost(n int64) string {
+	text := fmt.Sprintf("%s of this log lost: nothing reads standard error", plural(n, "line"))
+	if a.logFormat == "json" {
+		line, _ := json.Marshal(map[string]any{"time": time.Now(), "level": slog.LevelWarn.String(), "msg": text, "lines": n})
+		return string(line) + "\n"
+	}
+	return "zocalo: " + text + "\n"
+}
+
+// eventsLost says how many events nobody read.
+func eventsLost(n int64) string { return fmt.Sprintf(`{"event":"lost","events":%d}`+"\n", n) }
+
 // status prints an error as one line, and returns the exit status it means.
-func (a *app) status(cmd *cobra.Command, err error) int {
+func (a *app) status(err error) int {
 	var status statusError
 	var usage usageError
+	var exit *process.ExitError
 	switch {
 	case err == nil:
 		return statusOK
 	case errors.As(err, &status):
 		return int(status)
+	case errors.As(err, &exit):
+		return exit.ShellStatus() // the program has said why
 	case isBrokenOutput(err):
 		return statusFailed // quietly: whoever read our output has gone
 	case errors.As(err, &usage):
-		fmt.Fprintf(a.err, "zocalo: %s\n", oneLine(err))
-		fmt.Fprintf(a.err, "%s --help says how it is used\n", cmd.CommandPath())
+		a.sayError(oneLine(err))
 		return statusUsage
 	}
-	fmt.Fprintf(a.err, "zocalo: %s\n", oneLine(err))
+	a.sayError(oneLine(err))
 	return statusFailed
+}
+
+// allJSON makes all that is said on standard error JSON, as the log is.
+func (a *app) allJSON() { a.said = slog.New(slog.NewJSONHandler(a.jsonLines(), nil)) }
+
+func (a *app) jsonLines() io.Writer {
+	return lineWriter{func(b []byte) { a.journal.say(legibleJSON(b)) }}
+}
+
+// sayError prints the error that ends the run.
+func (a *app) sayError(text string) {
+	if a.said != nil {
+		a.said.Error(text)
+		return
+	}
+	a.sayf("zocalo: %s", text)
 }
 
 // oneLine puts the errors that errors.Join parts by lines into one.
 func oneLine(err error) string {
-	return strings.ReplaceAll(strings.TrimSpace(err.Error()), "\n", "; ")
+	return strings.ReplaceAll(strings.TrimSpace(socket.ErrorText(err)), "\n", "; ")
 }
 
 // brokenOutput marks a write to standard output that failed.
@@ -113,19 +195,20 @@ func isBrokenOutput(err error) bool {
 func (a *app) root() *cobra.Command {
 	root := &cobra.Command{
 		Use:   "zocalo",
-		Short: "Sockets of every kind, by one grammar: talk, listen, echo, check",
-		Long: `zocalo opens sockets of every kind, by one grammar of addresses:
+		Short: "One address syntax for every socket type: talk, listen, relay, check",
+		Long: `zocalo opens sockets of every kind, with one address syntax:
 
   SCHEME:ENDPOINT[,OPTION[=VALUE]]...
 
-as tcp:localhost:5346, udp:any:53, unix:/run/x.sock,mode=0660. A socket is a
-channel between two programs, on one machine or two; 'zocalo explain ADDRESS'
-says what an address means, and 'zocalo check' tries every kind of socket that
-this machine has.
+Examples are tcp:localhost:5346, udp:any:53 and unix:/run/x.sock,mode=0660. A
+socket is a channel between two programs, on one machine or two; 'zocalo explain
+ADDRESS' says what an address means, and 'zocalo check' tries every kind of
+socket on this machine.
 
-The exit status is 0 for success, 1 if it failed, and 2 if the command line was
-wrong. A server that SIGINT or SIGTERM ends exits with 0; anything else that a
-signal ends, with 128 and its number, as in a shell: 130 and 143.`,
+Exit status is 0 for success, 1 for failure and 2 for a wrong command line. A
+server stopped by SIGINT or SIGTERM exits 0; anything else stopped by a signal
+exits 128 plus its number, as in a shell: 130 or 143. If talk, or a relay of one
+pair, ran a program (exec:, shell:), its exit status is the program's.`,
 		Version:       version,
 		SilenceErrors: true,
 		SilenceUsage:  true,
@@ -134,31 +217,17 @@ signal ends, with 128 and its number, as in a shell: 130 and 143.`,
 	}
 	root.SetVersionTemplate("zocalo {{.Version}}\n")
 	flags := root.PersistentFlags()
-	flags.BoolVar(&a.json, "json", false, "print results as JSON, a value a line")
-	flags.BoolVarP(&a.quiet, "quiet", "q", false, "print no more than results and errors")
-	flags.BoolVarP(&a.verbose, "verbose", "v", false, "say more of what happens")
-	flags.StringVar(&a.logFormat, "log-format", "text", "how to write logs on standard error: text or json")
+	flags.BoolVar(&a.json, "json", false, "print results as JSON, one value per line")
+	flags.BoolVarP(&a.quiet, "quiet", "q", false, "print only results and errors")
+	flags.BoolVarP(&a.verbose, "verbose", "v", false, "say more about what happens")
+	flags.StringVar(&a.logFormat, "log-format", "text", "format of logs on standard error: text or json")
 	flags.BoolVar(&a.trace, "trace", false, "print each socket call as it completes")
 	root.PersistentPreRunE = func(*cobra.Command, []string) error { return a.begin() }
 	root.SetFlagErrorFunc(flagError)
-	root.AddCommand(a.checkVerb(), a.benchVerb(), a.echoVerb(), a.serveVerb(), a.talkVerb(), a.listenVerb(), a.explainVerb(), a.listVerb(), a.relayVerb(), a.hubVerb(), a.xnsVerb(), a.manVerb())
+	root.AddCommand(a.checkVerb(), a.benchVerb(), a.echoVerb(), a.serveVerb(), a.talkVerb(), a.listenVerb(), a.explainVerb(), a.listVerb(), a.relayVerb(), a.hubVerb(), a.xnsVerb(), a.certVerb(), a.manVerb())
 	strictHelp(root)
 	usageErrors(root)
 	return root
-}
-
-// flagError is a mistake of usage; an unknown flag is told with the nearest
-// known.
-func flagError(cmd *cobra.Command, err error) error {
-	var unknown *pflag.NotExistError
-	if errors.As(err, &unknown) {
-		var names []string
-		cmd.Flags().VisitAll(func(f *pflag.Flag) { names = append(names, f.Name) })
-		if near := address.Nearest(unknown.GetSpecifiedName(), names); near != "" {
-			err = fmt.Errorf("%w: did you mean --%s?", err, near)
-		}
-	}
-	return usageError{err}
 }
 
 // unknownVerb refuses a verb that is none, with the nearest that is.
@@ -166,11 +235,19 @@ func unknownVerb(cmd *cobra.Command, args []string) error {
 	if len(args) == 0 {
 		return nil
 	}
-	verbs := verbNames(cmd)
-	if near := address.Nearest(args[0], verbs); near != "" {
-		return fmt.Errorf("unknown verb %q: did you mean %s?", args[0], near)
+	return nearest.Unknown("verb", args[0], verbNames(cmd))
+}
+
+// withoutDash returns the arguments with - that has options, as in -,rdonly,
+// as stdio: it is no flag.
+func withoutDash(args []string) []string {
+	args = slices.Clone(args)
+	for i, arg := range args {
+		if strings.HasPrefix(arg, "-,") {
+			args[i] = "stdio" + arg[1:]
+		}
 	}
-	return fmt.Errorf("unknown verb %q: the verbs are %s", args[0], strings.Join(verbs, ", "))
+	return args
 }
 
 // usageErrors makes a wrong number of arguments, and a verb that is none,
@@ -194,48 +271,116 @@ func (a *app) begin() error {
 	level := slog.LevelInfo
 	switch {
 	case a.quiet && a.verbose:
-		return usagef("-q and -v exclude each other: give one")
+		return usagef("-q and -v cannot be combined: give one")
 	case a.quiet:
 		level = slog.LevelError
 	case a.verbose:
 		level = slog.LevelDebug
 	}
-	options := &slog.HandlerOptions{Level: level}
+	if !a.verbose && !signal.Ignored(syscall.SIGQUIT) { // the stacks of all goroutines are for who asks for more
+		a.quitless = onSignal(syscall.SIGQUIT, func() { end(stopped(syscall.SIGQUIT)) })
+	}
+	options := &slog.HandlerOptions{Level: level, ReplaceAttr: plainErrors}
+	var handler slog.Handler
 	switch a.logFormat {
 	case "text":
-		a.log = slog.New(slog.NewTextHandler(a.stderrLines(), options))
+		handler = slog.NewTextHandler(lineWriter{a.journal.say}, options)
 	case "json":
-		a.log = slog.New(slog.NewJSONHandler(a.stderrLines(), options))
+		handler = slog.NewJSONHandler(a.jsonLines(), options)
+		a.allJSON()
 	default:
 		return usagef("--log-format %q is neither text nor json", a.logFormat)
 	}
+	limited := newRepeated(handler)
+	a.log, a.alike = slog.New(limited), limited.kinds
+	slog.SetDefault(a.log) // of layers, which are told of no other
 	if a.trace {
 		socket.SetTrace(a.printCall)
 	}
 	return nil
 }
 
+// plainErrors makes of errors that are logged what people are told of them.
+func plainErrors(_ []string, attr slog.Attr) slog.Attr {
+	if err, is := attr.Value.Any().(error); is {
+		attr.Value = slog.StringValue(oneLine(err))
+	}
+	return attr
+}
+
 // printCall prints a call as the lecture writes it, with the time it took.
 func (a *app) printCall(c socket.Call) {
-	a.sayf("%s <%.6f>", c, c.Took.Seconds())
+	a.sayAll(a.journal.dump, fmt.Sprintf("%s <%.6f>", c, c.Took.Seconds()))
 }
 
-// sayf prints a line on standard error.
+// sayf prints a line on standard error. Whoever chose what is in it, it is one
+// line, and legible.
 func (a *app) sayf(format string, args ...any) {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	fmt.Fprintf(a.err, format+"\n", args...)
+	a.sayAll(a.journal.say, fmt.Sprintf(format, args...))
 }
 
-// stderrLines is standard error for the logger, line by line.
-func (a *app) stderrLines() io.Writer { return lineWriter{a} }
+// sayOften prints a line of a kind of which strangers decide how often they
+// come: with -v all, else as many as the log has, see repeated.
+func (a *app) sayOften(kind, rest string) {
+	if a.verbose || a.alike.pass(slog.NewRecord(time.Now(), slog.LevelInfo, kind, 0)) {
+		a.sayf("%s %s", kind, rest)
+	}
+}
 
-type lineWriter struct{ a *app }
+func (a *app) sayAll(say func([]byte), line string) {
+	if a.said != nil {
+		a.said.Info(line)
+		return
+	}
+	say([]byte(legible(line) + "\n"))
+}
+
+// dumpLines prints lines on standard error that ought to be complete.
+func (a *app) dumpLines(lines []byte) {
+	if a.said == nil {
+		a.journal.dump(lines)
+		return
+	}
+	for line := range bytes.Lines(lines) {
+		a.said.Info(string(bytes.TrimSuffix(line, []byte("\n"))))
+	}
+}
+
+// showLive prints what a terminal is to show for a moment.
+func (a *app) showLive(text string) {
+	if a.said == nil {
+		a.journal.say([]byte(text))
+	}
+}
+
+// lineWriter is a journal for what writes lines.
+type lineWriter struct{ say func([]byte) }
 
 func (w lineWriter) Write(b []byte) (int, error) {
-	w.a.mu.Lock()
-	defer w.a.mu.Unlock()
-	return w.a.err.Write(b)
+	w.say(b)
+	return len(b), nil
+}
+
+// A checkedWriter keeps the first error of writing what cobra prints, which does
+// not look at it.
+type checkedWriter struct {
+	w   io.Writer
+	err error
+}
+
+func (c *checkedWriter) Write(b []byte) (int, error) {
+	if c.err == nil {
+		_, c.err = c.w.Write(b)
+	}
+	return len(b), nil // cobra would print it, too
+}
+
+// printEvent prints what happened as one line of JSON, which nothing waits
+// for.
+func (a *app) printEvent(v any) {
+	if line, err := json.Marshal(v); err == nil {
+		a.events.say(append(legibleJSON(line), '\n'))
+	}
 }
 
 // printJSON prints a result as one line of JSON.
@@ -244,7 +389,19 @@ func (a *app) printJSON(v any) error {
 	if err != nil {
 		return err
 	}
-	return a.print(string(line) + "\n")
+	return a.print(string(legibleJSON(line)) + "\n")
+}
+
+// printResult prints a result: as JSON, or as the text that write makes.
+func (a *app) printResult(v any, write func(io.Writer) error) error {
+	if a.json {
+		return a.printJSON(v)
+	}
+	var text strings.Builder
+	if err := write(&text); err != nil {
+		return err
+	}
+	return a.print(text.String())
 }
 
 // print prints a result on standard output.

@@ -4,7 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
+	"io/fs"
 	"os"
+	"path/filepath"
 	"strings"
 	"time"
 
@@ -29,50 +32,37 @@ type benching struct {
 	relay, against                     string
 
 	reverse, both bool
-	size          socketSize
 	options       bench.Options
 	warmUp        time.Duration
+	proxy         proxyFromEnv
 
 	histogram bool
-	csv       bool
 	plot      string
 	maxTime   time.Duration
 	shorter   bool // --interval was given: a line for each
 }
 
-// socketSize is a size as the address language writes it.
-type socketSize int64
-
-func (s *socketSize) Set(text string) error {
-	n, err := socket.ParseSize(text)
-	*s = socketSize(n)
-	return err
-}
-
-func (s *socketSize) String() string { return socket.FormatSize(int64(*s)) }
-func (s *socketSize) Type() string   { return "size" }
-
 func (a *app) benchVerb() *cobra.Command {
 	b := &benching{app: a}
 	cmd := &cobra.Command{
-		Use:   "bench [ADDRESS]",
-		Short: "Measure any socket: throughput, round trips, connections, loss",
+		Use:     "bench [ADDRESS]",
+		Aliases: []string{"b"},
+		Short:   "Measure any socket: throughput, round trips, connections, loss",
 		Long: `bench measures the socket at ADDRESS, of any kind, against 'zocalo bench --serve
 ADDRESS' at the other end or, for round trips and connections, any echo server.
 Without a mode it measures round trips and then throughput. Without an address
-it measures every kind of socket on this machine, beside a pipe and a copy in
-memory.
+it measures every kind of socket on this machine, along with a pipe and a memory
+copy.
 
-iperf3:HOST speaks iperf3's protocol: with any server of that, and with --serve
-to any of its clients, many at once.
+iperf3:HOST speaks iperf3's protocol to any iperf3 server; with --serve, it
+serves any number of iperf3 clients at once.
 
-It prints what both ends counted, percentiles as far as there are samples for
-them, what the processor spent, and the conditions of the run. A note says what
-a reader must know: that both ends disagree, or that the generator itself was
-the bottleneck. docs/bench.md says what each figure means.
+It prints what both ends counted, the percentiles that the samples support, CPU
+time, and the conditions of the run. A note warns when the two ends disagree, or
+when the generator itself was the bottleneck. docs/bench.md explains each figure.
 
-Exit status 1 says that it could not be measured, or that content arrived
-changed; 130 that it was interrupted: the figures are then of what there was.`,
+Exit status 1 means that the measurement failed, or that data arrived corrupted;
+130 that it was interrupted: the figures then cover the run until that point.`,
 		Example: `  zocalo bench
   zocalo bench --serve tcp:any:5201 udp:any:5201
   zocalo bench tcp:host:5201 --stream --flows 4 --duration 30s
@@ -83,37 +73,37 @@ changed; 130 that it was interrupted: the figures are then of what there was.`,
   zocalo bench iperf3:host,udp,rate=100M --size 1400
   zocalo bench --serve iperf3:any
   zocalo bench tcp:host:5201 --against tcp:host:5201,nodelay --round-trip
-  zocalo bench --relay 'socat TCP-LISTEN:{from.port},fork TCP:{to.host}:{to.port}'`,
+  zocalo bench --relay 'socat TCP-L:{from.port},fork TCP:{to.host}:{to.port}'`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			b.shorter = cmd.Flags().Changed("interval")
 			return b.run(cmd, args)
 		},
 	}
 	f := cmd.Flags()
-	f.BoolVar(&b.serve, "serve", false, "be the other end, on any number of addresses")
+	f.BoolVar(&b.serve, "serve", false, "be the server, on any number of addresses")
 	f.BoolVar(&b.stream, "stream", false, "measure throughput")
-	f.BoolVar(&b.roundTrip, "round-trip", false, "measure requests and answers, each request after the answer before")
-	f.Float64Var(&b.rate, "rate", 0, "measure requests sent at this fixed rate a second, counted from when each was due; with --stream, messages")
-	f.BoolVar(&b.connect, "connect", false, "measure how long connecting takes")
-	f.BoolVar(&b.loaded, "loaded", false, "measure round trips without, then with, a stream beside them")
-	f.StringVar(&b.relay, "relay", "", "measure what this `COMMAND` costs as a relay: {from} is where it listens, {to} where it connects")
+	f.BoolVar(&b.roundTrip, "round-trip", false, "measure round trips: each request waits for the previous answer")
+	f.Float64Var(&b.rate, "rate", 0, "send this many requests per second, each timed from when it was due; with --stream, messages")
+	f.BoolVar(&b.connect, "connect", false, "measure connection setup time")
+	f.BoolVar(&b.loaded, "loaded", false, "measure round trips on an idle link, then next to a stream")
+	f.StringVar(&b.relay, "relay", "", "measure the cost of this relay `COMMAND`: {from} is where it listens, {to} where it connects")
 	f.StringVar(&b.against, "against", "", "compare with this `ADDRESS`, in alternating runs")
 	f.BoolVar(&b.reverse, "reverse", false, "the server sends the stream")
 	f.BoolVar(&b.both, "both", false, "both ends send")
-	f.IntVarP(&b.options.Flows, "flows", "P", 1, "sockets at once")
-	f.VarP(&b.size, "size", "s", "octets of a message or a write (default 128KiB, 64 for round trips, what the kind takes where it keeps messages)")
-	f.IntVar(&b.options.Depth, "depth", 1, "requests under way at once on each flow")
-	f.IntVar(&b.options.Batch, "batch", 0, "messages given to the system at once, where there are no connections (default 64, or 1 with a rate)")
-	f.BoolVar(&b.options.Verify, "verify", false, "check the content of all that arrives")
-	f.DurationVarP(&b.options.Duration, "duration", "t", 0, "how long to measure (default 10s)")
+	f.VarP(value(&b.options.Flows, 1, atLeast(1)), "flows", "P", "parallel sockets")
+	f.VarP(value(&b.options.Size, 0, socket.AtLeast(socket.Size.Or("size"), 1)), "size", "s", "bytes per message or write (default 128KiB; 64 for round trips; for messages, the most the kind takes)")
+	f.Var(value(&b.options.Depth, 1, atLeast(1)), "depth", "requests in flight on each flow")
+	f.IntVar(&b.options.Batch, "batch", 0, "datagrams per system call, on connectionless kinds (default 64, or 1 with --rate)")
+	f.BoolVar(&b.options.Verify, "verify", false, "check the content of everything received")
+	f.VarP(value(&b.options.Duration, 0, someTime), "duration", "t", "how long to measure (default 10s)")
 	f.Int64VarP(&b.options.Count, "count", "n", 0, "how many messages, requests or connections to measure")
-	f.DurationVar(&b.warmUp, "warm-up", 0, "what comes before and is not measured (default a twentieth of the duration, at most 500ms; none with --count)")
-	f.DurationVarP(&b.options.Interval, "interval", "i", 0, "print a line for each interval")
-	f.DurationVar(&b.options.Patience, "patience", 5*time.Second, "how long to wait for an end that says nothing")
+	f.Var(value(&b.warmUp, 0, aTime), "warm-up", "time to run before measuring (default a twentieth of the duration, at most 500ms; none with --count)")
+	f.VarP(value(&b.options.Interval, 0, aTime), "interval", "i", "print a line for each interval")
+	f.Var(value(&b.options.Patience, 5*time.Second, someTime), "patience", "how long to wait for a silent peer")
 	f.BoolVar(&b.histogram, "histogram", false, "draw the distribution of times")
-	f.BoolVar(&b.csv, "csv", false, "print results as CSV, a figure a line")
-	f.StringVar(&b.plot, "plot", "", "draw percentiles, and how it went over time, into this `FILE.svg`")
-	f.DurationVar(&b.maxTime, "max-time", time.Minute, "end a comparison after so long, decided or not")
+	f.StringVar(&b.plot, "plot", "", "plot percentiles, and values over time, to this `FILE.svg`")
+	f.Var(value(&b.maxTime, time.Minute, someTime), "max-time", "stop a comparison after this long, even if inconclusive")
+	b.proxy.flag(cmd)
 	b.serving.flags(cmd)
 	return cmd
 }
@@ -130,11 +120,11 @@ func (b *benching) run(cmd *cobra.Command, args []string) error {
 	defer stop()
 	switch {
 	case len(args) > 1:
-		return usagef("%d addresses: give one, and another with --against", len(args))
+		return usagef("%d addresses: give one, and the other with --against", len(args))
 	case b.relay != "":
 		return b.relayCost(ctx, args)
 	case len(args) == 0 && b.against != "":
-		return usagef("--against compares with an address, which is missing")
+		return usagef("--against needs an address to compare with")
 	case len(args) == 0:
 		return b.local(ctx, cmd)
 	case b.against != "":
@@ -164,49 +154,30 @@ func (b *benching) complete(cmd *cobra.Command) error {
 	}
 	switch {
 	case len(modes) > 1:
-		return usagef("%s exclude each other: give one", strings.Join(modes, " and "))
-	case b.reverse && b.both:
-		return usagef("--reverse and --both exclude each other: give one")
-	case b.csv && b.json:
-		return usagef("--csv and --json exclude each other: give one")
+		return usagef("%s cannot be combined: give one", strings.Join(modes, " and "))
 	case cmd.Flags().Changed("rate") && !(b.rate > 0):
 		return usagef("--rate %v: it must be more than 0", b.rate)
-	case cmd.Flags().Changed("duration") && b.options.Duration <= 0, b.options.Duration < 0:
-		return usagef("--duration %v: it must be more than 0", b.options.Duration)
 	case cmd.Flags().Changed("count") && b.options.Count <= 0:
 		return usagef("--count %d: it must be at least 1", b.options.Count)
-	case b.options.Flows < 1:
-		return usagef("--flows %d: it must be at least 1", b.options.Flows)
-	case b.options.Depth < 1:
-		return usagef("--depth %d: it must be at least 1", b.options.Depth)
-	case cmd.Flags().Changed("size") && b.size < 1:
-		return usagef("--size %v: it must be at least 1", &b.size)
-	case b.options.Interval < 0 || b.warmUp < 0 || b.options.Patience <= 0:
-		return usagef("a time must not be negative, and --patience must be more than 0")
 	}
-	for _, flag := range []string{"max-conns", "drain", "allow", "deny"} {
-		if cmd.Flags().Changed(flag) {
-			return usagef("--%s is for --serve", flag)
+	many := b.relay != "" || b.against != ""
+	why, names := "is for --against and --relay", []string{"max-time"}
+	if many {
+		why, names = "shows one run, and --against and --relay make many", []string{"histogram", "plot", "interval"}
+	}
+	for _, err := range []error{
+		refuse(cmd, "is for --serve", "max-conns", "drain", "allow", "deny"), exclusive(cmd, "relay", "against"),
+		exclusive(cmd, "reverse", "both"), exclusive(cmd, "relay", "proxy-from-env"), refuse(cmd, why, names...),
+	} {
+		if err != nil {
+			return err
 		}
 	}
-	if b.relay != "" && b.against != "" {
-		return usagef("--relay and --against exclude each other: give one")
-	}
-	if b.relay != "" || b.against != "" {
-		for _, flag := range []string{"histogram", "csv", "plot", "interval"} {
-			if cmd.Flags().Changed(flag) {
-				return usagef("--%s shows one run, and --against and --relay make many", flag)
-			}
-		}
-		if b.maxTime <= 0 {
-			return usagef("--max-time %v: it must be more than 0", b.maxTime)
-		}
-	}
-	if cmd.Flags().Changed("max-time") && b.against == "" && b.relay == "" {
-		return usagef("--max-time is for --against and --relay")
+	if err := b.checkPlot(); err != nil {
+		return err
 	}
 	o := &b.options
-	o.Rate, o.Size, o.WarmUp, o.Program = b.rate, int(b.size), b.warmUp, "zocalo "+version
+	o.Rate, o.WarmUp, o.Program = b.rate, b.warmUp, "zocalo "+version
 	if cmd.Flags().Changed("warm-up") && b.warmUp == 0 {
 		o.WarmUp = -1
 	}
@@ -221,9 +192,9 @@ func (b *benching) complete(cmd *cobra.Command) error {
 
 // measure measures one address, and prints what came out.
 func (b *benching) measure(ctx context.Context, text string) error {
-	a, err := address.Parse(text)
+	a, err := b.address(text)
 	if err != nil {
-		return usageError{err}
+		return err
 	}
 	modes := []bench.Mode{b.options.Mode}
 	if b.options.Mode == "" {
@@ -260,6 +231,15 @@ func (b *benching) measure(ctx context.Context, text string) error {
 	return b.finish(ctx, results)
 }
 
+// address reads what to measure.
+func (b *benching) address(text string) (address.Address, error) {
+	a, err := parseAddress(text)
+	if err != nil {
+		return a, err
+	}
+	return b.proxy.through(a)
+}
+
 // dialling connects to an address, again and again.
 func dialling(a address.Address) bench.Dial {
 	return func(ctx context.Context) (*socket.Socket, error) { return zocalo.DialAddress(ctx, a) }
@@ -284,7 +264,7 @@ func (b *benching) nothing(ctx context.Context) error {
 func (b *benching) finish(ctx context.Context, results []*bench.Result) error {
 	status := statusOK
 	for i, r := range results {
-		if err := b.printResult(r, i > 0); err != nil {
+		if err := b.printNext(i, r, func(w io.Writer) error { return r.WriteText(w, b.histogram) }); err != nil {
 			return err
 		}
 		if r.Corrupt() > 0 {
@@ -297,7 +277,7 @@ func (b *benching) finish(ctx context.Context, results []*bench.Result) error {
 		}
 	}
 	if ctx.Err() != nil {
-		b.sayf("zocalo: interrupted: the figures are of what there was until then")
+		b.sayf("zocalo: interrupted: the figures cover the run until then")
 		return interruption(ctx)
 	}
 	if status != statusOK {
@@ -306,25 +286,39 @@ func (b *benching) finish(ctx context.Context, results []*bench.Result) error {
 	return nil
 }
 
-func (b *benching) printResult(r *bench.Result, again bool) error {
-	switch {
-	case b.json:
-		return b.printJSON(r)
-	case b.csv:
-		var text strings.Builder
-		if err := r.WriteCSV(&text, !again); err != nil {
-			return err
+// printNext prints the i-th result, after an empty line if it is not the first.
+func (b *benching) printNext(i int, v any, write func(io.Writer) error) error {
+	return b.printResult(v, func(w io.Writer) error {
+		if i > 0 {
+			io.WriteString(w, "\n")
 		}
-		return b.print(text.String())
+		return write(w)
+	})
+}
+
+// checkPlot refuses a file that could not be drawn into, before the run.
+func (b *benching) checkPlot() error {
+	if b.plot == "" {
+		return nil
 	}
-	var text strings.Builder
-	if again {
-		text.WriteString("\n")
+	if ext := filepath.Ext(b.plot); ext != ".svg" {
+		return usagef("--plot %s: it draws SVG: write a name that ends in .svg", b.plot)
 	}
-	if err := r.WriteText(&text, b.histogram); err != nil {
-		return err
+	f, err := os.OpenFile(b.plot, os.O_WRONLY, 0)
+	if errors.Is(err, fs.ErrNotExist) {
+		f, err = os.CreateTemp(filepath.Dir(b.plot), ".plot") // whether one can be made
+		if err == nil {
+			defer os.Remove(f.Name())
+		}
 	}
-	return b.print(text.String())
+	if err != nil {
+		var path *fs.PathError
+		if errors.As(err, &path) {
+			err = path.Err
+		}
+		return usagef("--plot %s: %w: give a file in a folder that is there and that you may write to", b.plot, err)
+	}
+	return f.Close()
 }
 
 // writePlot draws the results into the file.

@@ -3,9 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
-	"strings"
 
-	"zocalo/address"
 	"zocalo/bench"
 	"zocalo/process"
 )
@@ -15,9 +13,9 @@ import (
 func (b *benching) compare(ctx context.Context, first, second string) error {
 	var sides [2]bench.Contender
 	for i, text := range []string{first, second} {
-		a, err := address.Parse(text)
+		a, err := b.address(text)
 		if err != nil {
-			return usageError{err}
+			return err
 		}
 		sides[i] = bench.Contender{Name: text, Dial: dialling(a)}
 	}
@@ -45,29 +43,15 @@ func (b *benching) compare(ctx context.Context, first, second string) error {
 		return b.nothing(ctx)
 	}
 	for i, c := range found {
-		if err := b.printFound(c, i > 0); err != nil {
+		if err := b.printNext(i, c, c.WriteText); err != nil {
 			return err
 		}
 	}
 	if ctx.Err() != nil {
-		b.sayf("zocalo: interrupted: the comparison is of the runs until then")
+		b.sayf("zocalo: interrupted: the comparison covers the runs until then")
 		return interruption(ctx)
 	}
 	return nil
-}
-
-func (b *benching) printFound(c *bench.Comparison, again bool) error {
-	if b.json {
-		return b.printJSON(c)
-	}
-	var text strings.Builder
-	if again {
-		text.WriteString("\n")
-	}
-	if err := c.WriteText(&text); err != nil {
-		return err
-	}
-	return b.print(text.String())
 }
 
 // relayCost measures what a relay costs.
@@ -87,16 +71,8 @@ func (b *benching) relayCost(ctx context.Context, args []string) error {
 	case err != nil:
 		return fmt.Errorf("--relay: %w", benchError(err))
 	}
-	if b.json {
-		err = b.printJSON(cost)
-	} else {
-		var text strings.Builder
-		if err = cost.WriteText(&text); err == nil {
-			err = b.print(text.String())
-		}
-	}
-	if err == nil && cost.Interrupted {
-		b.sayf("zocalo: interrupted: the figures are of what there was until then")
+	if err = b.printResult(cost, cost.WriteText); err == nil && cost.Interrupted {
+		b.sayf("zocalo: interrupted: the figures cover the run until then")
 		err = interruption(ctx)
 	}
 	return err

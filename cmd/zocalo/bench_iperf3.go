@@ -2,11 +2,11 @@ package main
 
 import (
 	"context"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
-	"zocalo/address"
 	"zocalo/bench"
 	"zocalo/bench/iperf3"
 	"zocalo/server"
@@ -15,14 +15,12 @@ import (
 
 // iperf3Flags are those that mean nothing against a server of iperf3, whose
 // protocol moves data and does nothing else.
-var iperf3Flags = []string{"round-trip", "connect", "loaded", "relay", "against", "depth", "batch", "verify", "patience", "histogram"}
+var iperf3Flags = []string{"proxy-from-env", "round-trip", "connect", "loaded", "relay", "against", "depth", "batch", "verify", "patience", "histogram"}
 
 // measureIperf3 measures against a server of iperf3.
 func (b *benching) measureIperf3(ctx context.Context, cmd *cobra.Command, text string) error {
-	for _, flag := range iperf3Flags {
-		if cmd.Flags().Changed(flag) {
-			return usagef("--%s has no meaning with %s: its protocol moves data, and does nothing else", flag, text)
-		}
+	if err := refuse(cmd, "does not apply to "+text+": iperf3's protocol only moves data", iperf3Flags...); err != nil {
+		return err
 	}
 	tcp, test, err := iperf3.ParseAddress(text, false)
 	if err != nil {
@@ -31,23 +29,20 @@ func (b *benching) measureIperf3(ctx context.Context, cmd *cobra.Command, text s
 	o := &b.options
 	test.Direction, test.Flows, test.Size, test.Interval = o.Direction, o.Flows, o.Size, o.Interval
 	test.Duration, test.Blocks = o.Duration, o.Count
-	if test.Octets > 0 && (test.Duration > 0 || test.Blocks > 0) || test.Duration > 0 && test.Blocks > 0 {
-		return usagef("octets=, --count and --duration each end the test: give one")
+	if test.Bytes > 0 && (test.Duration > 0 || test.Blocks > 0) || test.Duration > 0 && test.Blocks > 0 {
+		return usagef("bytes=, --count and --duration each end the test: give only one")
 	}
 	test.SetWarmUp(b.warmUp)
 	if o.Rate > 0 {
 		if test.Size == 0 {
-			return usagef("--rate %v of messages needs --size with %s: or give bits a second, as %s,rate=10M", o.Rate, text, text)
+			return usagef("--rate %v counts messages, and needs --size with %s: or give bits per second, for example %s,rate=10M", o.Rate, text, text)
 		}
 		test.Rate = int64(o.Rate * float64(test.Size) * 8 / float64(test.Flows))
 	}
 	if test.Interval > 0 && test.Interval < bench.MinInterval {
-		return usagef("intervals of %v: at least %v", test.Interval, bench.MinInterval)
+		return usagef("--interval %v: it must be at least %v", test.Interval, bench.MinInterval)
 	}
 	if err := test.Check(); err != nil {
-		return usageError{err}
-	}
-	if _, err := address.Parse(tcp); err != nil {
 		return usageError{err}
 	}
 	if test.Interval == 0 && !b.quiet && b.liveWidth() > 0 {
@@ -59,13 +54,23 @@ func (b *benching) measureIperf3(ctx context.Context, cmd *cobra.Command, text s
 	switch {
 	case report == nil && ctx.Err() != nil:
 		return b.nothing(ctx)
-	case err != nil && (report == nil || ctx.Err() == nil):
+	case report == nil:
 		return wrongUsage(err)
 	}
-	if report.Output != "" && !b.json && !b.csv {
-		b.sayf("the server printed:\n%s", report.Output)
+	var failure error // what was measured until then is told all the same
+	if ctx.Err() == nil {
+		failure = wrongUsage(err)
 	}
-	return b.finish(ctx, []*bench.Result{report.Result(text, o.Program)})
+	if report.Output != "" && !b.json {
+		b.sayf("the server printed:")
+		for line := range strings.Lines(report.Output) {
+			b.sayf("%s", strings.TrimRight(line, "\r\n"))
+		}
+	}
+	if err := b.finish(ctx, []*bench.Result{report.Result(text, o.Program)}); failure == nil {
+		return err
+	}
+	return failure
 }
 
 // serveIperf3 is a server of iperf3 on an address, with what ends it at once.
@@ -74,18 +79,10 @@ func (b *benching) serveIperf3(ctx context.Context, text string) (serve func() e
 	if err != nil {
 		return nil, nil, nil, usageError{err}
 	}
-	bounds, err := b.serving.server(b.app, nil)
-	if err != nil {
+	if l, err = b.listenOn(ctx, tcp, &b.lists, false); err != nil {
 		return nil, nil, nil, err
 	}
-	if l, err = b.listenOn(ctx, tcp); err != nil {
-		return nil, nil, nil, err
-	}
-	if err := b.checkLists(bounds, l.kinds()...); err != nil {
-		l.Close()
-		return nil, nil, nil, err
-	}
-	s := &iperf3.Server{MaxConns: bounds.MaxConns, Allow: bounds.Allow, Deny: bounds.Deny, Log: b.log, OnTest: b.servedIperf3}
+	s := &iperf3.Server{MaxConns: b.maxConns, MaxConnsPerPeer: b.maxPerPeer, Allow: b.allow, Deny: b.deny, Log: b.log, OnTest: b.servedIperf3}
 	return func() error { return s.Serve(ctx, server.Listener(l)) }, s.Abort, l, nil
 }
 
@@ -96,12 +93,12 @@ func (b *benching) servedIperf3(client socket.Name, r *iperf3.Report, err error)
 	}
 	end := ""
 	if err != nil {
-		end = ", and ended early"
+		end = ", ended early"
 	}
-	if t := r.Near.Received(); t.Octets > 0 {
-		b.sayf("%v sent %s in %s, %s%s", client, socket.FormatSize(t.Octets), bench.TimeText(t.Elapsed), bench.RateText(t.BitsPerSecond()), end)
+	if t := r.Near.Received(); t.Bytes > 0 {
+		b.sayf("%v sent %s in %s, %s%s", client, sizeText(t.Bytes), bench.TimeText(t.Elapsed), bench.RateText(t.BitsPerSecond()), end)
 	}
-	if t := r.Near.Sent(); t.Octets > 0 {
-		b.sayf("%v was sent %s in %s, %s%s", client, socket.FormatSize(t.Octets), bench.TimeText(t.Elapsed), bench.RateText(t.BitsPerSecond()), end)
+	if t := r.Near.Sent(); t.Bytes > 0 {
+		b.sayf("%v received %s in %s, %s%s", client, sizeText(t.Bytes), bench.TimeText(t.Elapsed), bench.RateText(t.BitsPerSecond()), end)
 	}
 }

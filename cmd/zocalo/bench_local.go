@@ -3,7 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
-	"strings"
+	"io"
 
 	"github.com/spf13/cobra"
 
@@ -12,19 +12,16 @@ import (
 
 // local measures every kind of socket on this machine.
 func (b *benching) local(ctx context.Context, cmd *cobra.Command) error {
-	for _, flag := range []string{"stream", "round-trip", "rate", "connect", "loaded", "reverse", "both", "flows", "depth", "batch", "count", "interval", "histogram", "csv", "plot"} {
-		if cmd.Flags().Changed(flag) {
-			return usagef("--%s needs an address: without one, every kind is measured in the same way", flag)
-		}
+	if err := refuse(cmd, "needs an address: without one, every kind is measured the same way",
+		"proxy-from-env", "stream", "round-trip", "rate", "connect", "loaded", "reverse", "both", "flows", "depth", "batch", "count", "interval", "histogram", "plot"); err != nil {
+		return err
 	}
 	machine := bench.ThisMachine(b.options.Program)
 	var rows []bench.LocalRow
 	err := bench.Local(ctx, bench.LocalKinds(), b.options, func(r bench.LocalRow) {
 		rows = append(rows, r)
 		if !b.quiet && b.liveWidth() > 0 {
-			b.mu.Lock()
-			defer b.mu.Unlock()
-			fmt.Fprintf(b.err, "\r%d of %d kinds measured\x1b[K", len(rows), len(bench.LocalKinds()))
+			b.showLine(fmt.Sprintf("%d of %d kinds measured", len(rows), len(bench.LocalKinds())))
 		}
 	})
 	b.endLive()
@@ -34,17 +31,10 @@ func (b *benching) local(ctx context.Context, cmd *cobra.Command) error {
 	if len(rows) == 0 {
 		return b.nothing(ctx)
 	}
-	if b.json {
-		err = b.printJSON(struct {
-			Machine bench.Machine    `json:"machine"`
-			Kinds   []bench.LocalRow `json:"kinds"`
-		}{machine, rows})
-	} else {
-		var text strings.Builder
-		if err = bench.WriteLocal(&text, rows, machine); err == nil {
-			err = b.print(text.String())
-		}
-	}
+	err = b.printResult(struct {
+		Machine bench.Machine    `json:"machine"`
+		Kinds   []bench.LocalRow `json:"kinds"`
+	}{machine, rows}, func(w io.Writer) error { return bench.WriteLocal(w, rows, machine) })
 	switch {
 	case err != nil:
 		return err

@@ -2,8 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
-	"sync"
 
 	"github.com/spf13/cobra"
 
@@ -15,15 +13,13 @@ import (
 // server is the other end of runs, on all addresses.
 func (b *benching) server(cmd *cobra.Command, args []string) error {
 	if len(args) == 0 {
-		return usagef("--serve needs an address to listen on, as tcp:0 or udp:any:5201")
+		return usagef("--serve needs an address to listen on, such as tcp:0 or udp:any:5201")
 	}
-	for _, flag := range []string{"stream", "round-trip", "rate", "connect", "loaded", "relay", "against", "reverse", "both", "flows", "depth", "batch", "verify",
-		"duration", "count", "warm-up", "interval", "histogram", "csv", "plot", "max-time"} {
-		if cmd.Flags().Changed(flag) {
-			return usagef("--%s is for the client: the server does what each client asks for", flag)
-		}
+	if err := refuse(cmd, "is for the client: the server does what each client asks", "proxy-from-env", "stream", "round-trip", "rate", "connect", "loaded", "relay", "against", "reverse", "both", "flows", "depth", "batch", "verify",
+		"duration", "count", "warm-up", "interval", "histogram", "plot", "max-time"); err != nil {
+		return err
 	}
-	end := &bench.Server{Program: "zocalo " + version, Patience: b.options.Patience, MaxSize: int(b.size), Log: b.log}
+	end := &bench.Server{Program: "zocalo " + version, Patience: b.options.Patience, MaxSize: b.options.Size, Log: b.log}
 	if !cmd.Flags().Changed("patience") {
 		end.Patience = 0 // the server's own, which is longer
 	}
@@ -31,7 +27,7 @@ func (b *benching) server(cmd *cobra.Command, args []string) error {
 		end.OnRun = func(peer socket.Name, what string) { b.log.Debug("run", "peer", peer.String(), "asks", what) }
 	}
 	var aborts []func()
-	ctx, stop := untilSignal(cmd.Context(), func(stopped) {
+	ctx, stop := b.drained(cmd.Context(), b.serving.drain, func(stopped) {
 		for _, abort := range aborts {
 			abort()
 		}
@@ -56,32 +52,25 @@ func (b *benching) server(cmd *cobra.Command, args []string) error {
 			listeners, aborts, serving = append(listeners, l), append(aborts, abort), append(serving, serve)
 			continue
 		}
-		l, err := b.listenOn(ctx, text)
+		s := b.serving.server(b.app, end.Handle)
+		a, err := parseAddress(text)
+		if err != nil {
+			return err
+		}
+		l, err := b.listenOn(ctx, a, &b.lists, false)
 		if err != nil {
 			return err
 		}
 		listeners = append(listeners, l)
 		if l.Sockets()[0].Properties().Connected {
-			s, err := b.serving.server(b.app, end.Handle)
-			if err != nil {
-				return err
-			}
 			aborts = append(aborts, s.Abort)
 			serving = append(serving, func() error { return s.Serve(ctx, l) })
 			continue
 		}
+		end.Allow, end.Deny, end.MaxPerPeer = s.Allow, s.Deny, s.MaxConnsPerPeer // the same for each address
 		for _, s := range l.Sockets() {
 			serving = append(serving, func() error { return end.Datagrams(ctx, s) })
 		}
 	}
-	errs := make([]error, len(serving))
-	var group sync.WaitGroup
-	for i, serve := range serving {
-		group.Go(func() {
-			defer cancel()
-			errs[i] = serve()
-		})
-	}
-	group.Wait()
-	return errors.Join(errs...)
+	return together(cancel, serving)
 }

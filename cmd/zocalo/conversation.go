@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -12,25 +13,33 @@ import (
 
 	"zocalo/address"
 	"zocalo/frame"
-	"zocalo/relay"
+	"zocalo/internal/pass"
+	"zocalo/process"
+	"zocalo/relay/join"
 	"zocalo/socket"
 )
 
-// datagramIdle is how long a conversation by datagrams goes on in silence once
-// standard input has ended: they have no end-of-file of their own.
-const datagramIdle = 2 * time.Second
+// untoldIdle is how long a conversation goes on in silence once standard input has
+// ended and the peer cannot be told: datagrams have no end-of-file, and iso and spp
+// none but that of the whole connection.
+const untoldIdle = 2 * time.Second
 
 // conversation is what talk and listen have in common: standard input and
 // output on a socket.
 type conversation struct {
 	*app
-	format             string
 	whole, quoted, hex bool
 	crlf               bool
+	noShutdown         bool
+	raw                bool // keys go through as typed
 	urgent             string
+	udp                bool // -u
 	idle               time.Duration
 	idleGiven          bool
-	again              bool // another conversation may follow
+	again              bool  // another conversation may follow
+	greeted            peers // whom listen --keep has named, where it hears everybody; else nil
+	count              int   // messages to come before it ends; 0 for all
+	onlyFirst          bool  // the peer is the first who came, and no other is heard
 	cut                frame.Format
 	standard           *standardStream
 }
@@ -38,35 +47,52 @@ type conversation struct {
 // conversationHelp is the part of the help that the two verbs share.
 const conversationHelp = `
 On kinds with messages, and where the address has frame=FORMAT, each line of
-input is a message, and each message that comes is printed as a line. With
---frame FORMAT input and output are cut by another format (lines, len16, len32,
-varint, netstring, fixed:N, chunk:N), and with --whole all input is one message,
-while what comes is printed as it is.
+input is a message, and each message received is printed as a line. --frame
+FORMAT splits input and output differently (lines, len16, len32, varint,
+netstring, fixed:N, chunk:N); with --whole all input is one message, and output
+is printed unchanged.
 
---quoted prints each read on a line of its own, as Python's repr of bytes does:
-b'hola'. --hex dumps both directions: '>' for what was sent and '<' for what
-came ('!' beside it if it was urgent), the offset in that direction, the octets,
-and the same as text. With --json standard output is an object a line: what
-came (as text, or as base64 where it is not UTF-8), and at the end how it ended.
+--quoted prints each read on its own line, like Python's repr of bytes: b'hola'.
+--hex dumps both directions: '>' for sent and '<' for received ('!' if urgent),
+the offset in that direction, the bytes, and the same as text. With --json,
+standard output is one object per line: what was received (as text, or base64
+where it is not UTF-8), and at the end how it ended.
 
---urgent C takes each octet C out of the input and sends it as urgent data in
-that place; if the input has none, one is sent when it ends. What is urgent and
-comes appears in its place.
+--urgent C takes each byte C out of the input and sends it as urgent data at
+that point; if the input has none, one is sent when it ends. Urgent data that
+arrives is printed in its place.
 
-The end of input becomes a half-close, and what the peer says is printed until
-it has finished too. Datagrams have no end: after that of the input, two seconds
-of silence (--idle) end the conversation.`
+With --raw, keys go through as typed, Ctrl-C and Ctrl-D too, to a program that
+edits and echoes itself, such as a shell behind serve --pty. After Enter, ~. ends
+the conversation and ~~ sends one ~.
+
+The end of input becomes a half-close, and output continues until the peer has
+finished too; --no-shutdown sends no half-close. Datagrams have no end of stream,
+and an iso or spp connection closes in both directions at once: there, two seconds
+of silence (--idle) after the end of input end the conversation. On other kinds,
+a timeout by --idle is a failure, since the peer had not finished.`
 
 func (c *conversation) flags(cmd *cobra.Command) {
 	f := cmd.Flags()
-	f.StringVar(&c.format, "frame", "", "how standard input and output are cut into messages: a `FORMAT`, as len32 (default lines)")
+	f.Var(value(&c.cut, frame.Format{}, frame.Codec), "frame", "how to split standard input and output into messages: a `FORMAT` such as len32 (default lines)")
+	f.BoolVarP(&c.udp, "udp", "u", false, "datagrams: an address without a scheme is udp")
 	f.BoolVar(&c.whole, "whole", false, "all input is one message")
-	f.BoolVar(&c.quoted, "quoted", false, "print each read as Python's repr does, on a line of its own")
-	f.BoolVar(&c.hex, "hex", false, "print a dump of both directions")
-	f.BoolVar(&c.crlf, "crlf", false, "make CRLF of the line ends that are sent")
-	f.StringVar(&c.urgent, "urgent", "", "send the octet `C` as urgent data, wherever input has it or else at its end")
-	f.DurationVar(&c.idle, "idle", 0, "end after so long without traffic; 0 never (default 2s on datagram kinds after input ends, else never)")
+	f.BoolVar(&c.quoted, "quoted", false, "print each read on its own line, like Python's repr")
+	f.BoolVar(&c.hex, "hex", false, "print a hex dump of both directions")
+	f.BoolVar(&c.crlf, "crlf", false, "send line ends as CRLF")
+	f.Var(value(&c.urgent, "", aByte), "urgent", "send the byte `C` as urgent data, wherever it is in the input, else at the end")
+	f.BoolVar(&c.raw, "raw", false, "on a terminal: pass each key as typed, Ctrl-C too, for example to a shell behind serve --pty; ~. at the start of a line ends it")
+	f.BoolVar(&c.noShutdown, "no-shutdown", false, "send no half-close when input ends; wait for the peer to finish")
+	f.Var(value(&c.idle, 0, aTime), "idle", "end after this long without traffic; 0 is never (default 2s after input ends on kinds without half-close, else never)")
 }
+
+// aByte is text that is one byte.
+var aByte = socket.Codec[string]{Placeholder: "string", Format: socket.Text.Format, Parse: func(text string) (string, error) {
+	if len(text) != 1 {
+		return "", errors.New("it must be one byte: ! for example")
+	}
+	return text, nil
+}}
 
 // prepare checks the flags, and takes standard input and output.
 func (c *conversation) prepare(cmd *cobra.Command) error {
@@ -74,86 +100,105 @@ func (c *conversation) prepare(cmd *cobra.Command) error {
 	if err := exclusive(cmd, "quoted", "hex", "json"); err != nil {
 		return err
 	}
-	switch {
-	case c.idle < 0:
-		return usagef("--idle %v: it must not be negative", c.idle)
-	case cmd.Flags().Changed("urgent") && len(c.urgent) != 1:
-		return usagef("--urgent %q: it must be one octet, as !", c.urgent)
-	}
-	if c.format != "" {
-		var err error
-		if c.cut, err = frame.Parse(c.format); err != nil {
-			return usagef("--frame: %w", err)
+	if c.raw {
+		for _, other := range []string{"quoted", "hex", "json", "crlf", "urgent"} {
+			if err := exclusive(cmd, "raw", other); err != nil {
+				return err
+			}
 		}
+		restore, err := c.rawKeys()
+		if err != nil {
+			return usagef("--raw: standard input is no terminal in the foreground, on which keys are typed: omit it")
+		}
+		restore()
 	}
 	var err error
 	c.standard, err = c.openStandard()
 	return err
 }
 
-// exclusive refuses two of the flags together.
-func exclusive(cmd *cobra.Command, names ...string) error {
-	given := ""
-	for _, name := range names {
-		switch {
-		case !cmd.Flags().Changed(name):
-		case given != "":
-			return usagef("--%s and --%s exclude each other: give one", given, name)
-		default:
-			given = name
-		}
-	}
-	return nil
-}
-
 // hold holds the conversation with a socket until it has ended; the socket is
 // closed then.
-func (c *conversation) hold(interrupted context.Context, far relay.End, a address.Address) (relay.Result, error) {
+func (c *conversation) hold(interrupted context.Context, far join.End, a address.Address) (pass.Result, error) {
 	ctx, end := context.WithCancelCause(interrupted)
 	defer end(nil)
 	local := c.standard.begin()
 	traced := c.untraced()
-	near := relay.End{Socket: socket.Wrap(local, socket.Kind{Type: socket.Stream})}
+	near := join.End{Socket: socket.Wrap(local, socket.Kind{Type: socket.Stream})}
 	traced()
 	if err := c.cutEnds(&near, &far, a); err != nil {
 		far.Socket.Close()
-		return relay.Result{}, err
+		return pass.Result{}, err
 	}
 
+	keep, _ := address.NoShutdown.In(a.Settings)
+	far.KeepOpen = keep || c.noShutdown
 	o := c.options(&far)
 	urgent := int64(0)
-	if render := c.rendering(); render != nil {
+	var see func(pass.Side, join.What, []byte)
+	hearer, several := socket.As[socket.Hearer](far.Socket)
+	if c.onlyFirst {
+		hearer, several = nil, false
+	}
+	if render := c.rendering(hearer); render != nil {
 		local.transcript = &transcript{out: c.standard.out, render: render}
-		o.OnData = local.transcript.see
+		see = local.transcript.see
 		near.Text = near.Format != frame.Format{} || near.Whole
+	}
+	if several && !c.json && !c.quiet {
+		show := see
+		see = func(from pass.Side, what join.What, data []byte) {
+			if from == pass.B {
+				c.saySender(hearer.Sender())
+			}
+			if show != nil {
+				show(from, what, data)
+			}
+		}
+	}
+	escaped := false
+	if c.raw {
+		if restore, err := c.rawKeys(); err == nil {
+			defer restore()
+		}
+		local.input = &escapeReader{r: local.input, begins: true, end: func() { escaped = true; end(errEscaped) }}
 	}
 	if c.crlf {
 		local.input = &crlfReader{r: local.input}
 	}
 	if c.urgent != "" {
-		octet := []byte(c.urgent)
-		local.input = &urgentReader{r: local.input, octet: octet[0], send: func() error {
-			if o.OnData != nil {
-				o.OnData(relay.A, relay.Urgent, octet)
+		char := []byte(c.urgent)
+		local.input = &urgentReader{r: local.input, char: char[0], send: func() error {
+			if see != nil {
+				see(pass.A, join.Urgent, char)
 			}
-			_, err := far.Socket.SendUrgent(octet)
+			_, err := far.Socket.SendUrgent(char)
 			urgent++
 			return err
 		}}
 	}
+	if see != nil {
+		o.Filter = join.Watch(see)
+	}
+	counted := c.countMessages(&o, end)
 	local.broken = func(err error) { end(brokenOutput{err}) }
 	local.peerEnded = func() { c.peerEnded(local) }
-	o.OnRefused = func(from relay.Side, err error) {
+	o.OnRefused = func(from pass.Side, err error) {
 		c.log.Warn("message refused", "from", [2]string{"standard input", "the peer"}[from], "error", err)
 	}
 
-	r, err := relay.Join(ctx, near, far, o)
-	if local.paused {
-		r.From[relay.A].EndOfFile = false
+	r, err := join.Join(ctx, near, far, o)
+	if counted() || escaped {
+		err = nil
 	}
-	r.From[relay.A].Urgent += urgent
-	r.From[relay.A].Octets += urgent
-	err = c.outcome(r, err)
+	if local.paused {
+		r.From[pass.A].EndOfFile = false
+	}
+	r.From[pass.A].Urgent += uint32(urgent)
+	r.From[pass.A].Bytes += urgent
+	if err = c.outcome(r, err); !isBrokenOutput(err) {
+		err = process.Outcome(far.Socket, err)
+	}
 	if interrupted.Err() != nil {
 		err = interruption(interrupted)
 	}
@@ -164,56 +209,57 @@ func (c *conversation) hold(interrupted context.Context, far relay.End, a addres
 }
 
 // cutEnds decides what a message is at both ends.
-func (c *conversation) cutEnds(near, far *relay.End, a address.Address) error {
+func (c *conversation) cutEnds(near, far *join.End, a address.Address) error {
 	kind, promised := far.Socket.Kind(), far.Socket.Properties()
-	format, err := formatOf(a)
-	if err != nil {
-		return err
+	format, framed := address.Frame.In(a.Settings)
+	if c.count > 0 && !promised.Bounded && !framed {
+		return usagef("--count counts messages, and %v carries bytes: add frame=FORMAT to the address, such as frame=lines", kind)
 	}
-	framed := format != frame.Format{}
+	if c.raw && (promised.Bounded || framed) {
+		return usagef("--raw passes keys as bytes, and %v has messages here: omit it", kind)
+	}
 	if c.urgent != "" && promised.Urgent == 0 {
-		return usagef("--urgent: %v has no urgent data here: tcp and unix have, and iso where both ends ask for it (expedited)", kind)
+		return usagef("--urgent: %v has no urgent data here: use tcp or unix, or iso if both ends ask for it (expedited)", kind)
 	}
 	switch {
 	case framed && promised.Bounded:
-		return usagef("%v: %v keeps message boundaries by itself: leave frame=%v away", a, kind, format)
+		return usagef("%v: %v keeps message boundaries itself: omit frame=%v", a, kind, format)
 	case framed:
 		far.Format = format
-	case !promised.Bounded && (c.whole || c.format != ""):
-		return usagef("--whole and --frame are for messages, and %v carries octets: add frame=FORMAT to the address, as frame=len32", a.Scheme.Name)
+	case !promised.Bounded && (c.whole || c.cut != frame.Format{}):
+		return usagef("--whole and --frame are for messages, and %v carries bytes: add frame=FORMAT to the address, such as frame=len32", a.Scheme.Name)
 	case !promised.Bounded:
 		return nil
 	}
 	near.Whole, near.Format = c.whole, c.cut
-	if !c.whole && c.format == "" {
+	if !c.whole && c.cut == (frame.Format{}) {
 		near.Format, near.Text = frame.Format{Kind: frame.Lines}, true
 	}
 	if c.crlf && !c.whole && !(near.Format.Kind == frame.Lines && format.Kind == frame.Lines) {
-		return usagef("--crlf: the messages that input is cut into have no line ends to change: add --whole to send all input as one")
+		return usagef("--crlf: messages split from input this way have no line ends: add --whole to send all input as one")
 	}
 	return nil
 }
 
-func (c *conversation) rendering() rendering {
+func (c *conversation) rendering(hearer socket.Hearer) rendering {
 	switch {
 	case c.quoted:
 		return quotedRendering()
 	case c.hex:
 		return hexRendering()
 	case c.json:
-		return jsonRendering()
+		return jsonRendering(hearer)
 	}
 	return nil
 }
 
-func (c *conversation) options(far *relay.End) relay.Options {
-	o := relay.Options{Idle: c.idle}
-	promised := far.Socket.Properties()
+func (c *conversation) options(far *join.End) join.Options {
+	o := join.Options{Idle: c.idle, CancelInOrder: true, Confirm: true}
 	switch {
 	case c.idleGiven:
 		o.IdleAfterEOF = c.idle
-	case promised.Bounded && !promised.Connected:
-		o.IdleAfterEOF = datagramIdle
+	case c.greeted == nil:
+		o.IdleAfterEOF = untoldIdle
 	}
 	if far.Format != (frame.Format{}) {
 		o.MaxMessage = max(frame.DefaultLimit, far.Format.Size, c.cut.Size)
@@ -228,12 +274,12 @@ func (c *conversation) options(far *relay.End) relay.Options {
 func (c *conversation) peerEnded(local *standard) {
 	out, isFile := c.out.(*os.File)
 	switch {
-	case c.again && !c.standard.again:
+	case c.again && !c.standard.again, c.onlyReceives(), c.raw:
 		local.hurry()
 	case c.again || c.hex || c.json:
 	case c.width() > 0:
-		if !c.quiet {
-			c.sayf("the peer has finished: Ctrl-D ends the conversation")
+		if !c.quiet && !local.inputEnded.Load() && columns(c.in) > 0 {
+			c.sayf("the peer has finished: press Ctrl-D to end")
 		}
 	case isFile:
 		c.standard.out.Close()
@@ -241,12 +287,37 @@ func (c *conversation) peerEnded(local *standard) {
 	}
 }
 
+// onlyReceives reports whether what comes goes to a file, or on to a program,
+// while input is a person's, who has nothing to say: the peer's end is then that
+// of the conversation, as in listen 8080 >file.
+func (c *conversation) onlyReceives() bool {
+	return !c.again && columns(c.in) > 0 && c.width() == 0
+}
+
+// errCounted is why a conversation ends of which --count messages came.
+var errCounted = errors.New("all messages have arrived")
+
+// countMessages makes end end the conversation once --count messages have come,
+// and returns whether they have.
+func (c *conversation) countMessages(o *join.Options, end context.CancelCauseFunc) (counted func() bool) {
+	if c.count == 0 {
+		return func() bool { return false }
+	}
+	var came atomic.Int64
+	o.OnPassed = func(from pass.Side, _, messages int) {
+		if from == pass.B && came.Add(int64(messages)) == int64(c.count) {
+			end(errCounted)
+		}
+	}
+	return func() bool { return came.Load() >= int64(c.count) }
+}
+
 // outcome is the error of a conversation for people: of the end that failed,
 // with what to do about it.
-func (c *conversation) outcome(r relay.Result, err error) error {
+func (c *conversation) outcome(r pass.Result, err error) error {
 	var standard *standardError
 	var broken brokenOutput
-	var end *relay.EndError
+	var end *pass.EndError
 	switch {
 	case errors.As(err, &broken):
 		return broken
@@ -256,27 +327,32 @@ func (c *conversation) outcome(r relay.Result, err error) error {
 		return standard
 	case errors.As(err, &end):
 		return peerAdvice(end.Err)
+	case errors.Is(err, join.ErrIdle):
+		return fmt.Errorf("no traffic for %v (--idle), and the peer had not finished: the connection was reset", c.idle)
 	case err != nil:
 		return err
 	}
-	sent, printed := r.From[relay.A].Refused, r.From[relay.B].Refused
+	sent, printed := r.From[pass.A].Refused, r.From[pass.B].Refused
 	if sent+printed > 0 {
-		return fmt.Errorf("messages that did not fit were left out: %d of standard input, %d of the peer's", sent, printed)
+		return fmt.Errorf("messages too long were dropped: %d from standard input, %d from the peer", sent, printed)
 	}
 	return nil
 }
 
 func peerAdvice(err error) error {
 	advice := ""
+	var errno syscall.Errno
 	switch {
+	case errors.Is(err, syscall.ECONNRESET) && !errors.As(err, &errno):
+		return err // of a layer, that says what happened
 	case errors.Is(err, syscall.ECONNREFUSED):
-		advice = "nobody listens there: start the server, or check the address"
+		advice = "nothing is listening there: start the server, or check the address"
 	case errors.Is(err, syscall.ECONNRESET):
-		advice = "the peer broke the connection off, and what was on its way is lost"
+		advice = "the peer reset the connection; data in flight is lost"
 	case errors.Is(err, syscall.EPIPE):
-		advice = "the peer has gone, and takes no more"
+		advice = "the peer has closed and accepts no more data"
 	case errors.Is(err, syscall.ENOTCONN), errors.Is(err, syscall.EDESTADDRREQ):
-		advice = "it is connected to nobody"
+		advice = "the socket is not connected"
 	default:
 		return err
 	}

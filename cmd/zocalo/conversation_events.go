@@ -2,9 +2,9 @@ package main
 
 import (
 	"fmt"
-	"time"
 
-	"zocalo/relay"
+	"zocalo/bench"
+	"zocalo/internal/pass"
 	"zocalo/server"
 	"zocalo/socket"
 )
@@ -15,13 +15,15 @@ type connected struct {
 	Kind  string `json:"kind"`
 	Name  string `json:"name"` // of our end; "" where it has none
 	Peer  string `json:"peer"`
+
+	Layers layerFacts `json:"layers,omitempty"` // what they agreed on with the peer
 }
 
 // sayConnected names both ends of the pair, the origin of the connection
 // first: to programs always, to people with -v.
 func (c *conversation) sayConnected(s *socket.Socket, passive bool) error {
 	if c.json {
-		return c.printJSON(connected{"connected", s.Kind().String(), s.Name().String(), s.Peer().String()})
+		return c.printJSON(connected{"connected", s.Kind().String(), s.Name().String(), s.Peer().String(), factsOf(s)})
 	}
 	if !c.verbose {
 		return nil
@@ -34,7 +36,21 @@ func (c *conversation) sayConnected(s *socket.Socket, passive bool) error {
 		origin, destination = destination, origin
 	}
 	c.sayf("connected from %s to %s (%v)", origin, destination, s.Kind())
+	if facts := socket.FactsText(socket.FactsOf(s)); facts != "" {
+		c.sayf("%s", facts)
+	}
 	return nil
+}
+
+// saySender names who sent a message that is about to be shown, where the socket
+// hears several: each time with -v, once where listen names all who come.
+func (c *conversation) saySender(n socket.Name) {
+	switch {
+	case c.verbose:
+		c.sayf("message from %s", server.NameText(n, nil))
+	case c.greeted != nil && c.greeted.isNew(n):
+		c.sayf("connected by %s", server.NameText(n, nil))
+	}
 }
 
 // ended is what --json prints of a conversation that is over.
@@ -49,21 +65,21 @@ type ended struct {
 
 // passed is one direction of it.
 type passed struct {
-	Octets    int64 `json:"octets"`
+	Bytes     int64 `json:"bytes"`
 	Messages  int64 `json:"messages,omitempty"`
-	Urgent    int64 `json:"urgent,omitempty"`  // octets
+	Urgent    int64 `json:"urgent,omitempty"`  // bytes
 	Refused   int64 `json:"refused,omitempty"` // messages that did not fit
 	EndOfFile bool  `json:"end_of_file"`       // it finished in order
 }
 
-func newPassed(f relay.Flow) passed {
-	return passed{f.Octets, f.Messages, f.Urgent + f.UrgentInLine, f.Refused, f.EndOfFile}
+func newPassed(f pass.Flow) passed {
+	return passed{f.Bytes, f.Messages, int64(f.Urgent) + int64(f.UrgentInLine), int64(f.Refused), f.EndOfFile}
 }
 
 // sayEnded says what passed and how it ended: to programs always, to people
 // with -v.
-func (c *conversation) sayEnded(r relay.Result, err error) error {
-	sent, received := newPassed(r.From[relay.A]), newPassed(r.From[relay.B])
+func (c *conversation) sayEnded(r pass.Result, err error) error {
+	sent, received := newPassed(r.From[pass.A]), newPassed(r.From[pass.B])
 	switch {
 	case c.json && !isBrokenOutput(err):
 		e := ended{"ended", r.How.String(), sent, received, r.Duration.Seconds(), ""}
@@ -72,14 +88,14 @@ func (c *conversation) sayEnded(r relay.Result, err error) error {
 		}
 		return c.printJSON(e)
 	case c.verbose:
-		c.sayf("%v after %v: sent %v, received %v", r.How, r.Duration.Round(time.Microsecond), sent, received)
+		c.sayf("%v after %s: sent %v, received %v", r.How, bench.TimeText(r.Duration), sent, received)
 	}
 	return nil
 }
 
-// String returns it for people, as "54 octets in 1 message".
+// String returns it for people, as "54 bytes in 1 message".
 func (p passed) String() string {
-	text := plural(p.Octets, "octet")
+	text := plural(p.Bytes, "byte")
 	if p.Messages > 0 {
 		text += " in " + plural(p.Messages, "message")
 	}

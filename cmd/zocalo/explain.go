@@ -1,36 +1,77 @@
 package main
 
 import (
+	"fmt"
+	"io"
 	"strings"
 
 	"github.com/spf13/cobra"
 
+	"zocalo"
 	"zocalo/address"
+	"zocalo/socket"
 )
 
 func (a *app) explainVerb() *cobra.Command {
 	return &cobra.Command{
-		Use:   "explain ADDRESS",
-		Short: "Say what an address means, with every option it may have",
+		Use:   "explain [ADDRESS]",
+		Short: "Explain an address: what it means, and every option it takes",
+		Long: `explain says what an address means: its socket, what that promises, and the
+options it takes. Without an address it lists the schemes.`,
 		Example: `  zocalo explain tcp:localhost:5346
   zocalo explain TCP-LISTEN:8080,fork,reuseaddr
   zocalo explain --json unix:/run/x.sock`,
 		ValidArgsFunction: completeAddresses(1),
-		Args:              cobra.ExactArgs(1),
+		Args:              arguments(0, 1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			parsed, err := address.Parse(args[0])
+			if len(args) == 0 {
+				return a.listSchemes()
+			}
+			parsed, err := parseAddress(args[0])
 			if err != nil {
-				return usageError{err}
-			}
-			e := address.Explain(parsed)
-			if a.json {
-				return a.printJSON(e)
-			}
-			var b strings.Builder
-			if err := e.WriteText(&b, a.width()); err != nil {
 				return err
 			}
-			return a.print(b.String())
+			if err := openable(parsed); err != nil {
+				return err
+			}
+			e := address.Explain(parsed)
+			return a.printResult(e, func(w io.Writer) error { return e.WriteText(w, a.width()) })
 		},
 	}
+}
+
+// openable refuses what no verb could open, as far as the address tells by itself.
+func openable(a address.Address) (err error) {
+	if a.Endpoint == "" {
+		return nil // what a scheme takes is asked for
+	}
+	for _, passive := range []bool{false, true} {
+		if err = wrongUsage(zocalo.CheckAddress(a, passive)); err == nil {
+			return nil
+		}
+	}
+	return err
+}
+
+// listSchemes prints the schemes, a line each.
+func (a *app) listSchemes() error {
+	schemes := socket.Schemes()
+	if a.json {
+		type scheme struct {
+			Scheme string `json:"scheme"`
+			Form   string `json:"form,omitempty"`
+			Doc    string `json:"doc"`
+		}
+		for _, s := range schemes {
+			if err := a.printJSON(scheme{s.Name, s.Endpoint, s.Doc}); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	var text strings.Builder
+	for _, s := range schemes {
+		fmt.Fprintf(&text, "%-16s %s\n", s.Name, s.Doc)
+	}
+	return a.print(text.String())
 }

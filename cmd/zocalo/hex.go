@@ -2,14 +2,14 @@ package main
 
 import "fmt"
 
-// hexRow is how many octets a row of a dump shows.
+// hexRow is how many bytes a row of a dump shows.
 const hexRow = 16
 
 // appendHex appends data as rows of a dump. A row begins with the mark of the
 // direction and, in the next column, '!' where the data is urgent; then come
-// the offset of its first octet in that direction, 16 octets in hexadecimal,
+// the offset of its first byte in that direction, 16 bytes in hexadecimal,
 // and the same as text, with a dot for what is not printable ASCII. Data
-// without octets, which is an empty message, has a row too.
+// without bytes, which is an empty message, has a row too.
 //
 //	> 00000000  48 65 6c 6c 6f 20 77 6f  72 6c 64 21 0a           |Hello world!.|
 func appendHex(dst []byte, direction byte, urgent bool, offset int64, data []byte) []byte {

@@ -15,7 +15,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"zocalo"
-	"zocalo/address"
 	"zocalo/server"
 	"zocalo/socket"
 	"zocalo/xns"
@@ -32,7 +31,6 @@ type hubVerb struct {
 	listen   []string
 	ethernet string
 	record   string
-	queue    int
 
 	hub hub.Hub
 }
@@ -41,54 +39,48 @@ func (a *app) hubVerb() *cobra.Command {
 	h := &hubVerb{app: a}
 	cmd := &cobra.Command{
 		Use:   "hub",
-		Short: "Be a NetHub, at which XNS hosts and emulators meet, with a bridge to Ethernet",
-		Long: `hub repeats each Ethernet frame that a client sends to all the others: the NetHub
-of the Xerox emulators, Dodo, Dwarf, Draco, Darkstar and Medley. It is on
-loopback unless --listen says otherwise, since its protocol has no login:
-'--listen tcp:any:3333 --allow 192.168.1.0/24' opens it to a network. Any stream
-will do, also unix:/run/hub.sock; --listen may be given several times.
+		Short: "Run a NetHub, where XNS hosts and emulators meet, with a bridge to Ethernet",
+		Long: `hub repeats each Ethernet frame from a client to all the others: it is the NetHub
+of the Xerox emulators Dodo, Dwarf, Draco, Darkstar and Medley. It listens on
+loopback by default, since the protocol has no login; '--listen tcp:any:3333
+--allow 192.168.1.0/24' opens it to a network. Any stream works, for example
+unix:/run/hub.sock, and --listen may be repeated.
 
-Frames are even in number of octets and at most 1024 long, with their length in
-2 octets before them. A client whose first message is 14 octets of zero after
-their length in 4 octets is QEMU (-netdev socket,connect=HOST:3333), and keeps to
-that form. A client that is slow loses frames, and holds up nobody.
+Each frame has a 2-byte length in front, an even number of bytes, at most 1024. A
+client whose first message is a 4-byte length and 14 zero bytes is QEMU (-netdev
+socket,connect=HOST:3333), and that format is used with it from then on. A slow
+client loses frames, and delays nobody else.
 
---ethernet bridges to a real interface: frames of type 0x0600 pass both ways.
-It needs Linux and CAP_NET_RAW. --record writes what passes to a pcapng file for
-Wireshark, - being standard output.
+--ethernet bridges to a real interface: frames of type 0x0600 pass both ways. It
+needs Linux and CAP_NET_RAW. --record writes the traffic to a pcapng file for
+Wireshark; - is standard output.
 
-SIGINT and SIGTERM end it once what is queued is sent, or --drain is over; a
-second signal ends it at once. -v prints what passed on each line.`,
+On SIGINT or SIGTERM it sends what is queued, for at most --drain, and exits; a
+second signal ends it at once. -v prints the counts of each client.`,
 		Example: `  zocalo hub -v
   zocalo hub --listen tcp:any:3333 --allow 10.0.0.0/8 --ethernet eth0
   zocalo hub --record - | wireshark -k -i -
   zocalo talk spp-stream:0#2608C123456#5,link=hub:localhost:3333`,
-		Args: cobra.NoArgs,
+		Args: arguments(0, 0),
 		RunE: func(cmd *cobra.Command, _ []string) error { return h.run(cmd.Context()) },
 	}
 	h.flags(cmd)
 	f := cmd.Flags()
-	f.StringArrayVar(&h.listen, "listen", []string{hubAddress}, "where to listen: the address of a stream, several times if need be")
-	f.StringVar(&h.ethernet, "ethernet", "", "bridge to this interface too (Linux, with CAP_NET_RAW)")
-	f.StringVar(&h.record, "record", "", "write what passes to this pcapng file; - is standard output")
-	f.IntVar(&h.queue, "queue", hub.DefaultQueue, "frames that wait for a slow client; more are lost to it")
+	f.StringArrayVar(&h.listen, "listen", []string{hubAddress}, "where to listen: a stream address; may be repeated")
+	f.StringVar(&h.ethernet, "ethernet", "", "also bridge to this interface (Linux, with CAP_NET_RAW)")
+	f.StringVar(&h.record, "record", "", "write the traffic to this pcapng file; - is standard output")
+	f.Var(value(&h.hub.Queue, hub.DefaultQueue, inRange(1, hub.MaxQueue)), "queue", "frames of one sender queued for a slow client; further ones are dropped for it")
 	return cmd
 }
 
 // run is a hub until a signal, or until a part of it fails.
 func (h *hubVerb) run(ctx context.Context) error {
-	if h.queue < 1 || h.queue > hub.MaxQueue {
-		return usagef("--queue %d: it must be at least 1, and at most %d", h.queue, hub.MaxQueue)
-	}
 	if h.json && h.record == "-" {
-		return usagef("--json and --record - both print on standard output: record to a file")
+		return usagef("--json and --record - both write to standard output: record to a file")
 	}
-	h.hub.Queue, h.hub.Log = h.queue, h.log
-	srv, err := h.server(h.app, h.line)
-	if err != nil {
-		return err
-	}
-	ctx, stop := untilSignal(ctx, func(stopped) { srv.Abort() })
+	h.hub.Log = h.log
+	srv := h.server(h.app, h.line)
+	ctx, stop := h.drained(ctx, h.drain, func(stopped) { srv.Abort() })
 	defer stop()
 	bridge, err := h.openBridge(ctx)
 	if err != nil {
@@ -125,27 +117,46 @@ func (h *hubVerb) run(ctx context.Context) error {
 		start(0, func() error { return h.hub.Bridge(context.Background(), bridge) })
 	}
 	if recording != nil {
-		start(1, func() error { return h.hub.Record(context.Background(), recording) })
+		start(1, func() error {
+			err := h.hub.Record(context.Background(), recording)
+			if err == nil || isBrokenOutput(err) {
+				return err
+			}
+			h.log.Error("recording stopped; the hub continues without it", "error", err)
+			recording.ended = true
+			return nil
+		})
 	}
 	finish := context.AfterFunc(ctx, h.hub.Finish)
 	errs[2] = srv.Serve(ctx, listeners...)
 	h.hub.Finish()
 	finish()
 	parts.Wait()
-	if err := recording.close(); errs[1] == nil { // else it says the same
+	unrecorded := recording != nil && recording.ended
+	if err := recording.close(); errs[1] == nil && !unrecorded { // else it says the same
 		errs[3] = err
 	}
 	if err := errors.Join(errs...); err != nil {
 		return err
 	}
-	return h.sayTotal()
+	if err := h.sayTotal(); err != nil || !unrecorded {
+		return err
+	}
+	return statusError(statusFailed)
 }
 
-// open listens on all addresses.
+// open listens on all addresses, which have to be those of streams.
 func (h *hubVerb) open(ctx context.Context) (list []server.Listener, err error) {
 	for _, text := range h.listen {
+		a, err := parseAddress(text)
+		if err == nil && (a.Scheme.NoListen || a.Scheme.Type != socket.Stream) {
+			err = usagef("--listen %s: a hub needs a stream, such as tcp or unix", text)
+		}
 		var p *passive
-		if p, err = h.openOne(ctx, text); err != nil {
+		if err == nil {
+			p, err = h.listenOn(ctx, a, &h.lists, false)
+		}
+		if err != nil {
 			closeListeners(list)
 			return nil, err
 		}
@@ -160,18 +171,6 @@ func closeListeners(list []server.Listener) {
 	}
 }
 
-// openOne listens on an address, which has to be one of streams.
-func (h *hubVerb) openOne(ctx context.Context, text string) (*passive, error) {
-	a, err := address.Parse(text)
-	if err != nil {
-		return nil, usageError{err}
-	}
-	if a.Scheme.NoListen || a.Scheme.Type != socket.Stream {
-		return nil, usagef("--listen %s: a hub's clients speak over a stream, as tcp or unix", text)
-	}
-	return h.listenOn(ctx, text)
-}
-
 // openBridge opens the interface that --ethernet names; nil without one.
 func (h *hubVerb) openBridge(ctx context.Context) (*socket.Socket, error) {
 	if h.ethernet == "" {
@@ -179,17 +178,17 @@ func (h *hubVerb) openBridge(ctx context.Context) (*socket.Socket, error) {
 	}
 	ifi, err := net.InterfaceByName(h.ethernet)
 	if err != nil {
-		return nil, usagef("--ethernet %s: there is no such interface: %w", h.ethernet, err)
+		return nil, usagef("--ethernet %s: there is no such interface: 'ip link' lists them", h.ethernet)
 	}
 	if len(ifi.HardwareAddr) != 6 {
-		return nil, usagef("--ethernet %s: it is no Ethernet, for it has no address of 6 octets", h.ethernet)
+		return nil, usagef("--ethernet %s: not an Ethernet interface: it has no 6-byte address", h.ethernet)
 	}
 	s, err := zocalo.Dial(ctx, fmt.Sprintf("packet:%s,protocol=%#04x,promisc=%s", h.ethernet, xns.EtherType, h.ethernet))
 	switch {
 	case errors.Is(err, syscall.EPERM):
 		return nil, fmt.Errorf("--ethernet %s: %w", h.ethernet, err)
 	case err != nil:
-		return nil, fmt.Errorf("--ethernet %s needs domain packet, which is Linux's: %w", h.ethernet, err)
+		return nil, fmt.Errorf("--ethernet %s needs packet sockets, which only Linux has: %w", h.ethernet, err)
 	case !h.quiet && !h.json:
 		h.sayf("bridged to %s", h.ethernet)
 	}
@@ -199,8 +198,9 @@ func (h *hubVerb) openBridge(ctx context.Context) (*socket.Socket, error) {
 // A recording is a capture in a file.
 type recording struct {
 	*xns.Capture
-	file io.WriteCloser // nil for standard output
-	buf  *bufio.Writer  // nil for standard output, where each frame shows at once
+	file  io.WriteCloser // nil for standard output
+	buf   *bufio.Writer  // nil for standard output, where each frame shows at once
+	ended bool           // it failed, as was said
 }
 
 // openRecording opens the file of --record; nil without one.
@@ -262,40 +262,39 @@ type hubEvent struct {
 // line serves a client.
 func (h *hubVerb) line(ctx context.Context, c *socket.Socket) {
 	peer := server.PeerText(c)
-	h.say(hubEvent{Event: "joined", Peer: peer}, "joined by %s", peer)
+	h.say(hubEvent{Event: "joined", Peer: peer}, "joined by", peer)
 	line, err := h.hub.Serve(ctx, c)
 	e := hubEvent{Event: "left", Peer: peer, Framing: line.Framing.String(), Counts: &line.Counts}
 	var nonsense *hub.LengthError
 	switch {
 	case errors.As(err, &nonsense):
-		h.log.Warn("a line was ended", "peer", peer, "error", err)
+		h.log.Warn("client disconnected for invalid framing", "peer", peer, "error", err)
 		e.Error = oneLine(err)
 	case err != nil && !canceled(ctx, err) && !errors.Is(err, net.ErrClosed):
-		h.log.Debug("a line broke", "peer", peer, "error", err)
+		h.log.Debug("client failed", "peer", peer, "error", err)
 		e.Error = oneLine(err)
 	}
-	h.say(e, "left by %s", peer)
-	h.log.Debug("a line ended", "peer", peer, "framing", e.Framing, "counts", line.Counts)
+	h.say(e, "left by", peer)
+	h.log.Debug("client left", "peer", peer, "framing", e.Framing, "counts", line.Counts)
 }
 
 // say prints an event: as JSON, or as a line for people.
-func (h *hubVerb) say(e hubEvent, format string, args ...any) {
+func (h *hubVerb) say(e hubEvent, kind, peer string) {
 	switch {
 	case h.json:
-		h.mu.Lock()
-		defer h.mu.Unlock()
-		h.printJSON(e) // who does not read it any more still has a hub
+		h.printEvent(e)
 	case !h.quiet:
-		h.sayf(format, args...)
+		h.sayOften(kind, peer)
 	}
 }
 
-// sayTotal prints what passed in all.
+// sayTotal prints totals.
 func (h *hubVerb) sayTotal() error {
 	counts := h.hub.Counts()
 	if h.json {
-		return h.printJSON(hubEvent{Event: "total", Counts: &counts})
+		h.printEvent(hubEvent{Event: "total", Counts: &counts})
+		return nil
 	}
-	h.log.Debug("what passed in all", "counts", counts)
+	h.log.Debug("totals", "counts", counts)
 	return nil
 }

@@ -81,12 +81,12 @@ func readPage(t *testing.T, name string) string {
 	return string(text)
 }
 
-// wordsOf parts a command as a shell does.
+// wordsOf parts a command as a shell and then main do.
 func wordsOf(t *testing.T, command string) []string {
 	t.Helper()
 	words, err := process.Words(command)
 	if err != nil {
 		t.Errorf("%s: %v", command, err)
 	}
-	return words
+	return withoutDash(words)
 }

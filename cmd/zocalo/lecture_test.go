@@ -86,9 +86,11 @@ func checkCommand(t *testing.T, where, command string) {
 		var err error
 		if iperf3.IsAddress(word) {
 			serve, _ := verb.Flags().GetBool("serve")
-			word, _, err = iperf3.ParseAddress(word, serve)
-		}
-		if err == nil {
+			_, _, err = iperf3.ParseAddress(word, serve)
+		} else {
+			if plain := address.Plain(word, "tcp"); plain != "" {
+				word = plain
+			}
 			_, err = address.Parse(word)
 		}
 		if err != nil {

@@ -5,13 +5,15 @@ import (
 	"context"
 	"fmt"
 	"net"
+	"os"
 	"runtime/debug"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
-	"zocalo/address"
+	"zocalo/internal/nearest"
 	"zocalo/sockstat"
 )
 
@@ -23,6 +25,12 @@ type list struct {
 	sort     string
 	group    string
 	resolve  bool
+	explain  bool
+	kill     bool
+	events   bool
+	watch    time.Duration // between two looks; 0 for one look
+	words    []string
+	yes      bool
 	netns    string
 	jsonl    bool
 	noHeader bool
@@ -31,66 +39,98 @@ type list struct {
 func (a *app) listVerb() *cobra.Command {
 	l := &list{app: a}
 	cmd := &cobra.Command{
-		Use:   "list [KIND...] [FILTER...]",
-		Short: "List the sockets of this host, and the processes that hold them",
-		Long: `list shows the sockets that are open: those that wait for whoever comes, or all
-with --all. Without the right to look into other users' processes it still
-shows what the kernel tells of their sockets, and says so.
+		Use:     "list [KIND...] [FILTER...]",
+		Aliases: []string{"ls"},
+		Short:   "List the sockets of this host, and the processes that hold them",
+		Long: `list shows open sockets: the listening and unconnected ones, or all with --all.
+Without permission to inspect other users' processes, it still shows what the
+kernel says about their sockets, and says so.
 
 A KIND is ` + kindWords() + `.
 
-A FILTER is KEY=VALUE or KEY!=VALUE; a socket is listed when all filters agree.
-A value is one or more alternatives with commas between (port=80,443), a range
+A FILTER is KEY=VALUE or KEY!=VALUE; a socket is listed if all filters match. A
+value is one or more alternatives separated by commas (port=80,443), a range
 (queue=1.., rtt=20ms..1s, lport=1024..49151), a prefix (peer=10.0.0.0/8), or a
-word in which % or * stands for anything (process=nginx%). The keys are port,
-addr and queue, which look at both ends, and the columns, of which
-'zocalo list --columns help' has the list.
+word in which % or * matches anything (process=nginx%). The keys are port, addr
+and queue, which match either end, and the columns, which 'zocalo list --columns
+help' lists.
 
-A filter on the state, on the other end or on what TCP measures, and --group,
-look among all sockets, without --all.
+A filter on the state, the peer or a TCP measurement, and --group, imply --all.
+--netns all lists the sockets of every network namespace, with its name (netns).
 
 The kernel lists an MPTCP socket twice, the second time as the TCP socket that
-carries it: where both kinds are asked for, list shows it once.
+carries it; if both kinds are asked for, list shows it once.
 
---json prints one value, an array with an object for each socket; --jsonl prints
-the objects alone, one a line, as they come. Both have every column that has a
-value, or those that --columns names.`,
+--explain says in sentences what the kernel's figures mean: how fast a
+connection goes, what limits it and for what share of the time (the receiver's
+window, the sender's buffer, the rest), what it lost, what waits at both ends,
+and for a listener how full its backlog is. Each names the columns it is made from.
+
+--kill has the kernel close the sockets that the filter matches, without help from
+the program that holds them (TCP, UDP and raw sockets; needs root). It shows them
+first and asks, unless --yes is given. Without a filter it does nothing. Where the
+kernel cannot, it names the process that could.
+
+--events prints TCP and UDP sockets as the kernel closes them, those too that
+lived too short for any list, with what they moved; as JSON with --jsonl.
+
+--watch shows all that on a terminal, again and again: rates of each connection,
+orders, a filter to change, explanations of the chosen one, and ? for the keys.
+Into a pipe, or with --jsonl, it prints what opened, changed and closed.
+
+--json prints one array with an object for each socket; --jsonl prints the
+objects alone, one per line, as they are found. Both print every column that has
+a value, or those named by --columns.`,
 		Example: `  zocalo list
   zocalo list tcp unix --all
   zocalo list tcp state=established port=443 process=nginx
   zocalo list peer=10.0.0.0/8 rtt=20ms.. --columns +rtt,cwnd --sort -rtt
   zocalo list --group process
+  zocalo list --explain tcp port=443
+  zocalo list --watch=2s tcp process=nginx
+  zocalo list --events --jsonl tcp lport=443
+  zocalo list --kill state=close-wait process=myserver
   zocalo list --jsonl --all | jq -r 'select(.recvq > 0).local'`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			for _, flag := range [...]string{"columns", "sort", "group", "netns"} {
 				if f := cmd.Flags().Lookup(flag); f.Changed && f.Value.String() == "" {
-					return usagef("--%s has an empty value: leave it out, or say which", flag)
+					return usagef("--%s has an empty value: give one, or omit it", flag)
 				}
 			}
 			return l.run(cmd.Context(), args)
 		},
-		ValidArgsFunction: func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
-			return listCompletions(), cobra.ShellCompDirectiveNoFileComp | cobra.ShellCompDirectiveNoSpace
-		},
+		ValidArgsFunction: completeList,
 	}
 	f := cmd.Flags()
-	f.BoolVarP(&l.all, "all", "a", false, "list connections and all other sockets too")
-	f.StringVar(&l.columns, "columns", "", "what to show: names with commas between, after a + besides what is shown anyway; or help")
-	f.StringVar(&l.sort, "sort", "", "order by these columns, a - before a name for largest first")
+	f.BoolVarP(&l.all, "all", "a", false, "list all sockets, connections included")
+	f.StringVar(&l.columns, "columns", "", "columns to show, separated by commas; +NAME adds to the usual ones; help lists all")
+	f.StringVar(&l.sort, "sort", "", "sort by these columns; -NAME is largest first")
 	f.StringVar(&l.group, "group", "", "count the sockets by "+strings.Join(groupNames(), ", "))
-	f.BoolVar(&l.resolve, "resolve", false, "names of hosts and services in place of numbers")
-	f.StringVar(&l.netns, "netns", "", "network namespace: a name in /run/netns, a process id or a path")
-	f.BoolVar(&l.jsonl, "jsonl", false, "print a JSON object a line")
-	f.BoolVar(&l.noHeader, "no-header", false, "no line with the names of the columns")
+	f.BoolVar(&l.resolve, "resolve", false, "show names of hosts and services instead of numbers")
+	f.BoolVar(&l.explain, "explain", false, "say in sentences what limits each, what it lost, what waits where")
+	f.BoolVar(&l.events, "events", false, "print each TCP and UDP socket when it is closed, until interrupted")
+	f.Var(value(&l.watch, 0, aTime), "watch", "look again and again, every so long: a live view, into a pipe JSON lines")
+	f.Lookup("watch").NoOptDefVal = "1s"
+	f.BoolVar(&l.kill, "kill", false, "close the sockets that the filter matches, after showing them and asking")
+	f.BoolVar(&l.yes, "yes", false, "do not ask before --kill")
+	f.StringVar(&l.netns, "netns", "", "network namespace: a name in /run/netns, a process id, a path, or all")
+	f.BoolVar(&l.jsonl, "jsonl", false, "print one JSON object per line")
+	f.BoolVar(&l.noHeader, "no-header", false, "omit the header line")
 	complete := func(words []string) cobra.CompletionFunc {
 		return cobra.FixedCompletions(words, cobra.ShellCompDirectiveNoFileComp)
 	}
 	// The flags are there, so that this cannot fail.
+	_ = cmd.RegisterFlagCompletionFunc("netns", func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
+		return append(sockstat.NetnsNames(), allNetns), cobra.ShellCompDirectiveDefault
+	})
 	_ = cmd.RegisterFlagCompletionFunc("columns", complete(append(columnNames(), "help")))
 	_ = cmd.RegisterFlagCompletionFunc("sort", complete(columnNames()))
 	_ = cmd.RegisterFlagCompletionFunc("group", complete(groupNames()))
 	return cmd
 }
+
+// allNetns is the word of --netns for all network namespaces.
+const allNetns = "all"
 
 // listGC is by how many percent the heap grows between two collections (GOGC) while sockets are listed.
 const listGC = 10
@@ -104,6 +144,9 @@ func (l *list) run(ctx context.Context, args []string) error {
 	if err != nil {
 		return usageError{err}
 	}
+	if err := l.checkKill(words); err != nil {
+		return err
+	}
 	if l.columns == "help" {
 		return l.printColumns()
 	}
@@ -115,13 +158,15 @@ func (l *list) run(ctx context.Context, args []string) error {
 	if err != nil {
 		return usageError{err}
 	}
-	all := l.all || words.connections || group != nil
-	columns, err := chooseColumns(l.columns, all)
+	all := l.all || words.connections || group != nil || l.explain
+	columns, err := chooseColumns(l.columns, all, l.netns == allNetns)
 	if err != nil {
 		return usageError{err}
 	}
-	q := words.query(all)
-	q.Netns = l.netns
+	q := words.query(all || l.events || l.watch != 0)
+	if q.AllNetns = l.netns == allNetns; !q.AllNetns {
+		q.Netns = l.netns
+	}
 	q.FoldSubflows = true
 	q.Note = func(n sockstat.Note) {
 		lacking := n.Reason == sockstat.FromProc || n.Reason == sockstat.NotListed
@@ -129,7 +174,19 @@ func (l *list) run(ctx context.Context, args []string) error {
 			l.log.Debug(n.Text) // of little weight to who did not ask for this kind
 			return
 		}
+		if (n.Reason == sockstat.HiddenProcesses || n.Reason == sockstat.HiddenNetns) && os.Geteuid() == 0 {
+			l.log.Debug(n.Text) // root can do no more about it
+			return
+		}
 		l.note(n.Text)
+	}
+
+	if l.watch != 0 {
+		l.words = args
+		return l.watchSockets(ctx, q)
+	}
+	if l.events {
+		return l.listEvents(ctx, q)
 	}
 
 	// What a listing holds stays, and sockets leave little to collect besides: memory is
@@ -145,6 +202,15 @@ func (l *list) run(ctx context.Context, args []string) error {
 	case group != nil:
 		q.Details = group.needs
 		run = (&groupCounter{list: l, out: out, group: group}).run
+	case l.kill:
+		k := &listKiller{list: l, out: out}
+		if !l.json && !l.jsonl {
+			k.show = &tableSink{list: l, columns: columns, table: l.newTable(out)}
+		}
+		q.Details = needs(shown(columns))
+		run = k.run
+	case l.explain:
+		run = (&listExplainer{list: l, out: out}).run
 	case l.json || l.jsonl:
 		s := &jsonSink{out: out, lines: l.jsonl, columns: sockstat.JSONColumns(), resolver: names}
 		if l.columns != "" {
@@ -168,7 +234,7 @@ func (l *list) run(ctx context.Context, args []string) error {
 		return err
 	}
 	if n == 0 && !all && len(args) > 0 {
-		l.note("no listening socket matches: --all looks among the others too")
+		l.note("no listening socket matches: --all searches the others too")
 	}
 	l.log.Debug("listed", "sockets", n)
 	return nil
@@ -181,12 +247,16 @@ func (l *list) exclude() error {
 		is   bool
 		text string
 	}{
-		{l.json && l.jsonl, "--json prints one array and --jsonl a value a line: give one"},
+		{l.json && l.jsonl, "--json prints one array and --jsonl one object per line: give one"},
 		{asJSON && l.noHeader, "--no-header is for tables: JSON has no header"},
-		{asJSON && strings.HasPrefix(l.columns, "+"), "--columns: JSON has all columns: leave the + out to choose, or --columns for all"},
-		{l.group != "" && l.columns != "", "--columns does not go with --group, which counts"},
-		{l.group != "" && l.sort != "", "--sort does not go with --group: the largest group comes first"},
-		{l.group != "" && l.resolve, "--resolve does not go with --group"},
+		{asJSON && strings.HasPrefix(l.columns, "+"), "--columns: JSON has all columns: omit the + to choose, or omit --columns for all"},
+		{l.group != "" && l.columns != "", "--columns cannot be used with --group, which only counts"},
+		{l.group != "" && l.sort != "", "--sort cannot be used with --group: the largest group comes first"},
+		{l.events && (l.columns != "" || l.sort != "" || l.group != "" || l.resolve || l.noHeader || l.explain || l.kill), "--events prints a line a socket: no other flags but --netns, --json and --jsonl go with it"},
+		{l.watch < 0 || l.watch > 0 && l.watch < 10*time.Millisecond, "--watch takes a time of 10ms or more, as --watch=2s"},
+		{l.watch != 0 && (l.columns != "" || l.sort != "" || l.group != "" || l.resolve || l.noHeader || l.explain || l.kill || l.events), "--watch goes with a filter, --netns, --json and --jsonl alone: orders and explanations are keys of the live view"},
+		{l.explain && (l.columns != "" || l.sort != "" || l.group != "" || l.resolve || l.noHeader), "--explain prints sentences: --columns, --sort, --group, --resolve and --no-header do not go with it"},
+		{l.group != "" && l.resolve, "--resolve cannot be used with --group"},
 	} {
 		if wrong.is {
 			return usagef("%s", wrong.text)
@@ -209,7 +279,7 @@ func (l *list) note(text string) {
 // printColumns explains the columns.
 func (l *list) printColumns() error {
 	if l.json || l.jsonl {
-		return usagef("--columns help is for people: it has no JSON")
+		return usagef("--columns help is plain text only: omit --json")
 	}
 	var b strings.Builder
 	for _, c := range sockstat.Columns() {
@@ -236,10 +306,10 @@ func needs(columns []*sockstat.Column) (d sockstat.Details) {
 // unknownColumn is the error for a name that no column has, and no key of a
 // filter if what says so: it names the nearest, or where the names are.
 func unknownColumn(what, name string, known []string) error {
-	if near := address.Nearest(strings.ToLower(name), known); near != "" {
+	if near := nearest.Word(strings.ToLower(name), known); near != "" {
 		return fmt.Errorf("unknown %s %q: did you mean %s?", what, name, near)
 	}
-	return fmt.Errorf("unknown %s %q: 'zocalo list --columns help' lists those there are", what, name)
+	return fmt.Errorf("unknown %s %q: 'zocalo list --columns help' lists them all", what, name)
 }
 
 // findColumn finds a column for a flag.
@@ -270,11 +340,11 @@ func parseOrder(text string) ([]orderKey, error) {
 }
 
 // chooseColumns reads --columns: names, or after a + names besides the usual ones.
-func chooseColumns(text string, all bool) ([]shownColumn, error) {
+func chooseColumns(text string, all, allNetns bool) ([]shownColumn, error) {
 	var columns []shownColumn
 	names, add := strings.CutPrefix(text, "+")
 	if text == "" || add {
-		columns = usualColumns(all)
+		columns = usualColumns(all, allNetns)
 	}
 	if text == "" {
 		return columns, nil
@@ -292,7 +362,7 @@ func chooseColumns(text string, all bool) ([]shownColumn, error) {
 			columns[i].leave = 0 // asked for by name: it stays
 		case add:
 		default:
-			return nil, fmt.Errorf("--columns: %s is there twice", name)
+			return nil, fmt.Errorf("--columns: %s is given twice", name)
 		}
 	}
 	return columns, nil

@@ -52,7 +52,7 @@ func checkListCommand(t *testing.T, words []string) {
 		_, err = parseListWords(cmd.Flags().Args())
 	}
 	for flag, check := range map[string]func(string) error{
-		"columns": func(v string) error { _, err := chooseColumns(v, true); return err },
+		"columns": func(v string) error { _, err := chooseColumns(v, true, true); return err },
 		"sort":    func(v string) error { _, err := parseOrder(v); return err },
 		"group":   func(v string) error { _, err := findGroup(v); return err },
 	} {

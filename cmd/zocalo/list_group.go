@@ -7,9 +7,8 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
-	"strings"
 
-	"zocalo/address"
+	"zocalo/internal/nearest"
 	"zocalo/sockstat"
 )
 
@@ -79,17 +78,14 @@ func findGroup(name string) (*grouping, error) {
 			return g, nil
 		}
 	}
-	if near := address.Nearest(name, groupNames()); near != "" {
-		return nil, fmt.Errorf("--group: unknown word %q: did you mean %s?", name, near)
-	}
-	return nil, fmt.Errorf("--group: unknown word %q: sockets are counted by %s", name, strings.Join(groupNames(), ", "))
+	return nil, fmt.Errorf("--group: %w", nearest.Unknown("word", name, groupNames()))
 }
 
 // A groupCount is what is counted of a group.
 type groupCount struct {
 	key                           string
 	sockets, listening, connected uint64
-	recvq, sendq                  uint64 // octets in the queues of those that do not listen
+	recvq, sendq                  uint64 // bytes in the queues of those that do not listen
 }
 
 // name is the group's name, for people.
@@ -155,7 +151,7 @@ func (g *groupCounter) count(s *sockstat.Socket) {
 		switch s.State {
 		case sockstat.Listen:
 			c.listening++
-			continue // its queues hold connections, not octets
+			continue // its queues hold connections, not bytes
 		case sockstat.Unconnected, sockstat.Bound:
 			if s.Listening() {
 				c.listening++

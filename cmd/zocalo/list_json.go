@@ -2,75 +2,70 @@ package main
 
 import (
 	"bufio"
+	"encoding/json"
 	"iter"
 
 	"zocalo/sockstat"
 )
 
 // jsonSink prints sockets as JSON: one array on a line, or an object a line. Its
-// cells are the values of the columns, then the names that --resolve finds.
+// rows have one cell, the object.
 type jsonSink struct {
-	out      *bufio.Writer
-	lines    bool
-	columns  []*sockstat.Column
-	resolver *resolver // nil without --resolve
+	out       *bufio.Writer
+	lines     bool
+	columns   []*sockstat.Column
+	resolver  *resolver // nil without --resolve
+	kill      bool      // of the socket, with --kill: whether it is closed, and why not
+	killError error
+	explained []sockstat.Sentence // of the socket, with --explain
 
-	keys   [][]byte // of the cells, as they stand in an object
-	values [][]byte
-	line   []byte
-	begun  bool
+	made  [1][]byte
+	begun bool
 }
 
 func (j *jsonSink) cells(s *sockstat.Socket) [][]byte {
-	if j.values == nil {
-		j.values = make([][]byte, len(j.columns)+len(foundNames{}))
-	}
-	for i, c := range j.columns {
-		j.values[i] = c.AppendJSON(j.values[i][:0], s)
-	}
+	object := s.AppendMembers(j.made[0][:0], j.columns)
 	if j.resolver != nil {
-		for i, found := range j.resolver.names(s) {
-			value := &j.values[len(j.columns)+i]
-			if *value = (*value)[:0]; found.name != "" {
-				*value = sockstat.AppendJSONString(*value, found.name)
+		for _, found := range j.resolver.names(s) {
+			if found.name != "" {
+				object = append(append(append(object, `,"`...), found.key...), `":`...)
+				object = sockstat.AppendJSONString(object, found.name)
 			}
 		}
 	}
-	return j.values
+	switch {
+	case j.killError != nil:
+		object = sockstat.AppendJSONString(append(object, `,"killed":false,"error":`...), j.killError.Error())
+	case j.kill:
+		object = append(object, `,"killed":true`...)
+	}
+	if j.explained != nil {
+		object = append(object, `,"explained":`...)
+		sentences, _ := json.Marshal(j.explained) // text and lists of text have a form
+		object = append(object, legibleJSON(sentences)...)
+	}
+	if len(object) == 0 {
+		object = append(object, '{')
+	}
+	object[0] = '{' // in place of the first member's comma
+	j.made[0] = append(object, '}')
+	return j.made[:]
 }
 
-func (j *jsonSink) begin(iter.Seq[[][]byte], bool) error {
-	add := func(name string) { j.keys = append(j.keys, []byte(`,"`+name+`":`)) }
-	for _, c := range j.columns {
-		add(c.Name)
-	}
-	for _, found := range (&resolver{}).names(&sockstat.Socket{}) {
-		add(found.key)
-	}
-	return nil
-}
+func (j *jsonSink) begin(iter.Seq[[][]byte], bool) error { return nil }
 
-// row prints an object with a member for each cell that is not empty.
 func (j *jsonSink) row(cells [][]byte) error {
-	j.line = j.line[:0]
-	if !j.lines {
-		j.line = append(j.line, j.separator())
+	before, after := "[", ""
+	if j.begun {
+		before = ","
 	}
-	start := len(j.line)
-	for i, value := range cells {
-		if len(value) > 0 {
-			j.line = append(append(j.line, j.keys[i]...), value...)
-		}
-	}
-	if len(j.line) == start {
-		j.line = append(j.line, '{')
-	}
-	j.line[start] = '{' // in place of the first member's comma
-	j.line = append(j.line, '}')
 	if j.lines {
-		j.line = append(j.line, '\n')
+		before, after = "", "\n"
 	}
-	_, err := j.out.Write(j.line)
+	j.begun = true
+	j.out.WriteString(before)
+	j.out.Write(cells[0])
+	_, err := j.out.WriteString(after) // which tells what failed before, too
 	return err
 }
 
@@ -84,13 +79,4 @@ func (j *jsonSink) end() error {
 	}
 	_, err := j.out.WriteString(end)
 	return err
-}
-
-// separator is what precedes the next element of the array.
-func (j *jsonSink) separator() byte {
-	if j.begun {
-		return ','
-	}
-	j.begun = true
-	return '['
 }

@@ -159,3 +159,22 @@ func TestListSubflows(t *testing.T) {
 		t.Errorf("tcp: %q; want the TCP socket", out)
 	}
 }
+
+// TestListAllNetns lists all namespaces from outside, each socket with its own.
+func TestListAllNetns(t *testing.T) {
+	isolate(t)
+	pid, _ := startEcho(t)
+	there := make(chan string)
+	go func() { // on a thread outside of the namespace
+		out, err := exec.CommandContext(t.Context(), "zocalo", "list", "tcp", fmt.Sprintf("pid=%d", pid), "--netns", "all", "--no-header").CombinedOutput()
+		there <- fmt.Sprint(string(out), err)
+	}()
+	out := <-there
+	fields := strings.Fields(out)
+	if len(fields) < 6 || fields[1] != "tcp" || fields[5] != "127.0.0.1:5346" {
+		t.Fatalf("all: %q", out)
+	}
+	if again := output(t, "zocalo", "list", "tcp", "--netns", fields[0], "--columns", "pid,netns", "--no-header"); again != fmt.Sprintf("%d  %s\n", pid, fields[0]) {
+		t.Errorf("by its name: %q", again)
+	}
+}

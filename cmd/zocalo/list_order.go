@@ -29,7 +29,7 @@ type orderKey struct {
 }
 
 // usualOrder is that of a short list without --sort.
-var usualOrder = []orderKey{{column: mustColumn("kind")}, {column: mustColumn("lport")}, {column: mustColumn("local")}, {column: mustColumn("peer")}}
+var usualOrder = []orderKey{{column: mustColumn("netns")}, {column: mustColumn("kind")}, {column: mustColumn("lport")}, {column: mustColumn("local")}, {column: mustColumn("peer")}}
 
 // mustColumn finds a column that is there.
 func mustColumn(name string) *sockstat.Column {
@@ -94,7 +94,7 @@ func (o *ordering) name(ctx context.Context) error {
 // put holds the row of a socket, or prints it. A list that grows too long to be held is
 // printed as it comes.
 func (o *ordering) put(s *sockstat.Socket) error {
-	if o.order == nil && o.held.count == heldSockets {
+	if o.order == nil && len(o.held.rows) == heldSockets {
 		if err := o.handOn(false); err != nil {
 			return err
 		}
@@ -130,11 +130,10 @@ func (o *ordering) end(ctx context.Context) error {
 
 // handOn prints what is held, in order if it is all there is.
 func (o *ordering) handOn(all bool) error {
-	rows := o.held.rows()
 	if all {
-		sortRows(rows)
+		o.held.sort()
 	}
-	held := o.held.cells(rows)
+	held := o.held.cells()
 	if err := o.sink.begin(held, all); err != nil {
 		return err
 	}

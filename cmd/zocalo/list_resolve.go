@@ -19,7 +19,7 @@ const (
 	resolveTime    = 10 * time.Second // for all names of a listing
 	resolveWorkers = 16               // addresses asked for at once
 	maxHosts       = 1 << 16          // names remembered
-	maxServices    = 1 << 20          // octets of /etc/services read
+	maxServices    = 1 << 20          // bytes of /etc/services read
 )
 
 // A resolver finds the names of addresses and ports.
@@ -98,7 +98,7 @@ func (r *resolver) find(ctx context.Context, batch []*sockstat.Socket) {
 	wg.Wait()
 	if r.left -= time.Since(began); ctx.Err() == context.DeadlineExceeded {
 		r.left = 0
-		r.note("the names of hosts were not all found within " + resolveTime.String() + ": the others are shown as numbers")
+		r.note("not all host names were found within " + resolveTime.String() + ": the rest are shown as numbers")
 	}
 }
 

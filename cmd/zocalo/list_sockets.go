@@ -18,11 +18,14 @@ type shownColumn struct {
 }
 
 // usualColumns are those that are shown without --columns.
-func usualColumns(all bool) []shownColumn {
+func usualColumns(all, allNetns bool) []shownColumn {
 	columns := []shownColumn{
 		{mustColumn("kind"), 0}, {mustColumn("state"), 0}, {mustColumn("recvq"), 2}, {mustColumn("sendq"), 3},
 		{mustColumn("local"), 0}, {mustColumn("peer"), 0}, {mustColumn("process"), 0}, {mustColumn("pid"), 1},
 		{mustColumn("fd"), 6}, {mustColumn("user"), 5}, {mustColumn("peer_process"), 4},
+	}
+	if allNetns {
+		columns = slices.Insert(columns, 0, shownColumn{mustColumn("netns"), 0})
 	}
 	if all {
 		return columns
@@ -109,7 +112,7 @@ func layout(c *sockstat.Column) tableColumn {
 	switch c.Name {
 	case "local", "peer":
 		t.least, t.fair, t.middle = 12, 19, true
-	case "laddr", "raddr", "cgroup":
+	case "laddr", "raddr", "cgroup", "path", "command", "netns":
 		t.least, t.fair, t.middle = 12, 16, true
 	case "process", "peer_process", "user", "interface", "pid", "peer_pid", "fd", "options":
 		t.least, t.fair = 7, 12

@@ -11,6 +11,7 @@ import (
 	"testing"
 	"unicode/utf8"
 
+	"zocalo/socket"
 	"zocalo/sockstat"
 )
 
@@ -19,9 +20,9 @@ var update = flag.Bool("update", false, "write the golden tables of list anew")
 // fixedSockets are sockets of all kinds, with names as long and as bad as they come.
 func fixedSockets() []*sockstat.Socket {
 	inet := func(k sockstat.Kind, state sockstat.State, local, peer string) *sockstat.Socket {
-		s := &sockstat.Socket{Kind: k, Type: sockstat.Stream, State: state, UID: 33, HasUID: true, User: "www-data"}
+		s := &sockstat.Socket{Kind: k, Type: socket.Stream, State: state, UID: 33, HasUID: true, User: "www-data"}
 		if k == sockstat.UDP {
-			s.Type = sockstat.Datagram
+			s.Type = socket.Datagram
 		}
 		s.Local.Addr = netip.MustParseAddrPort(local)
 		if peer != "" {
@@ -43,7 +44,7 @@ func fixedSockets() []*sockstat.Socket {
 	pair.Holders = []sockstat.Holder{{PID: 70, Name: "zocalo", FD: 5}}
 	pair.PeerHolders = []sockstat.Holder{{PID: 71, Name: "talk and talk", FD: 3}}
 	unix := func(local string, abstract bool) *sockstat.Socket {
-		return &sockstat.Socket{Kind: sockstat.Unix, Type: sockstat.Stream, State: sockstat.Listen, HasUID: true, User: "root", SendQ: 128,
+		return &sockstat.Socket{Kind: sockstat.Unix, Type: socket.Stream, State: sockstat.Listen, HasUID: true, User: "root", SendQ: 128,
 			Local: sockstat.Name{Path: local, Abstract: abstract}}
 	}
 	return []*sockstat.Socket{web, busy, rest, pair, dns,
@@ -54,12 +55,12 @@ func fixedSockets() []*sockstat.Socket {
 // fixedTable is the table of the fixed sockets on a terminal of some width.
 func fixedTable(t *testing.T, width int, columns string, noHeader bool) (table, notes string) {
 	t.Helper()
-	chosen, err := chooseColumns(columns, true)
+	chosen, err := chooseColumns(columns, true, false)
 	if err != nil {
 		t.Fatal(err)
 	}
 	var out, stderr bytes.Buffer
-	a := &app{streams: streams{out: &out, err: &stderr}, logFormat: "text"}
+	a := newApp(streams{out: &out, err: &stderr})
 	l := &list{app: a, noHeader: noHeader}
 	w := bufio.NewWriter(&out)
 	s := &tableSink{list: l, columns: chosen, table: l.newTable(w)}
@@ -113,7 +114,7 @@ func TestListTable(t *testing.T) {
 	}
 }
 
-// TestListTableFits tries every width: no line is longer, no octet dangerous.
+// TestListTableFits tries every width: no line is longer, no byte dangerous.
 func TestListTableFits(t *testing.T) {
 	for width := 40; width <= 300; width++ {
 		table, notes := fixedTable(t, width, "", false)

@@ -16,11 +16,12 @@ import (
 
 	"github.com/creack/pty"
 
+	"zocalo/socket"
 	"zocalo/sockstat"
 )
 
 func numbered(n int) *sockstat.Socket {
-	s := &sockstat.Socket{Kind: sockstat.TCP, Type: sockstat.Stream, State: sockstat.Listen}
+	s := &sockstat.Socket{Kind: sockstat.TCP, Type: socket.Stream, State: sockstat.Listen}
 	s.Local.Addr = netip.AddrPortFrom(netip.IPv6Loopback(), uint16(n))
 	return s
 }
@@ -106,20 +107,19 @@ func TestListHeldRows(t *testing.T) {
 	for n := range 2000 {
 		cells := []string{"", strings.Repeat("x", n*n/7), "", fmt.Sprint(n), "", ""}
 		want = append(want, cells)
-		var octets [][]byte
+		var bytes [][]byte
 		for _, c := range cells {
-			octets = append(octets, []byte(c))
+			bytes = append(bytes, []byte(c))
 		}
-		h.add(fmt.Appendf(nil, "%d", n%2), octets)
-		if n*n/7 > 2*rowPiece {
+		h.add(fmt.Appendf(nil, "%d", n%2), bytes)
+		if n*n/7 > 1<<19 {
 			break
 		}
 	}
-	rows := h.rows()
 	check := func(want [][]string) {
 		t.Helper()
 		n := 0
-		for cells := range h.cells(rows) {
+		for cells := range h.cells() {
 			for i, cell := range cells {
 				if string(cell) != want[n][i] {
 					t.Fatalf("row %d has %.20q in cell %d; want %.20q", n, cell, i, want[n][i])
@@ -132,7 +132,7 @@ func TestListHeldRows(t *testing.T) {
 		}
 	}
 	check(want)
-	sortRows(rows)
+	h.sort()
 	var sorted [][]string
 	for _, odd := range []int{0, 1} {
 		for n := odd; n < len(want); n += 2 {
@@ -149,7 +149,7 @@ func TestListGroupUnnamed(t *testing.T) {
 		t.Fatal(err)
 	}
 	var out bytes.Buffer
-	l := &list{app: &app{streams: streams{out: &out}}, jsonl: true}
+	l := &list{app: newApp(streams{out: &out}), jsonl: true}
 	g := &groupCounter{list: l, out: bufferedOutput(l.app), group: group}
 	g.count(&sockstat.Socket{})
 	g.count(&sockstat.Socket{Holders: []sockstat.Holder{{PID: 1}}})
@@ -244,7 +244,7 @@ func TestListGroups(t *testing.T) {
 				t.Fatal(err)
 			}
 			var out bytes.Buffer
-			l := &list{app: &app{streams: streams{out: &out}}, jsonl: true}
+			l := &list{app: newApp(streams{out: &out}), jsonl: true}
 			w := bufferedOutput(l.app)
 			g := &groupCounter{list: l, out: w, group: group}
 			for _, s := range fixedSockets() {

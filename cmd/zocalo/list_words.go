@@ -6,7 +6,8 @@ import (
 	"strconv"
 	"strings"
 
-	"zocalo/address"
+	"zocalo/internal/nearest"
+	"zocalo/socket"
 	"zocalo/sockstat"
 )
 
@@ -25,18 +26,18 @@ var listKinds = func() []kindWord {
 	}
 	v4 := func(s *sockstat.Socket) bool { return s.Local.Addr.Addr().Is4() }
 	v6 := func(s *sockstat.Socket) bool { return s.Local.Addr.Addr().Is6() }
-	typed := func(t sockstat.Type) func(*sockstat.Socket) bool {
+	typed := func(t socket.Type) func(*sockstat.Socket) bool {
 		return func(s *sockstat.Socket) bool { return s.Type == t }
 	}
 	return append(words,
 		kindWord{"tcp4", sockstat.TCP, v4}, kindWord{"tcp6", sockstat.TCP, v6},
 		kindWord{"udp4", sockstat.UDP, v4}, kindWord{"udp6", sockstat.UDP, v6},
 		kindWord{"raw6", sockstat.Raw, v6},
-		kindWord{"packet-dgram", sockstat.Packet, typed(sockstat.Datagram)},
-		kindWord{"unix-stream", sockstat.Unix, typed(sockstat.Stream)},
-		kindWord{"unix-dgram", sockstat.Unix, typed(sockstat.Datagram)},
-		kindWord{"unix-seqpacket", sockstat.Unix, typed(sockstat.SeqPacket)},
-		kindWord{"vsock-seqpacket", sockstat.Vsock, typed(sockstat.SeqPacket)})
+		kindWord{"packet-dgram", sockstat.Packet, typed(socket.Datagram)},
+		kindWord{"unix-stream", sockstat.Unix, typed(socket.Stream)},
+		kindWord{"unix-dgram", sockstat.Unix, typed(socket.Datagram)},
+		kindWord{"unix-seqpacket", sockstat.Unix, typed(socket.SeqPacket)},
+		kindWord{"vsock-seqpacket", sockstat.Vsock, typed(socket.SeqPacket)})
 }()
 
 // kindWords lists the kinds for the help.
@@ -53,6 +54,7 @@ func kindWords() string {
 type listWords struct {
 	kinds       []kindWord
 	filter      sockstat.Filter
+	positive    bool // a filter says what is wanted, not what is not, and not a kind alone
 	connections bool // a filter is about what only some of all sockets have
 }
 
@@ -61,7 +63,8 @@ func parseListWords(args []string) (w listWords, err error) {
 	var filters []string
 	for _, arg := range args {
 		if key, _, isFilter := strings.Cut(arg, "="); isFilter {
-			key = strings.TrimSuffix(key, "!")
+			key, negative := strings.CutSuffix(key, "!")
+			w.positive = w.positive || !negative && key != "kind" && key != "type"
 			if !slices.Contains(sockstat.FilterKeys(), key) {
 				return w, unknownColumn("filter", key, sockstat.FilterKeys())
 			}
@@ -83,11 +86,11 @@ func parseListWords(args []string) (w listWords, err error) {
 func unknownListWord(word string) error {
 	text := sockstat.Quote(word)
 	if _, err := strconv.ParseUint(word, 10, 16); err == nil {
-		return fmt.Errorf("%s is no kind of socket: a port is port=%s", text, text)
+		return fmt.Errorf("%s is not a kind of socket: for a port, write port=%s", text, text)
 	}
 	lower := strings.ToLower(word)
 	if _, err := sockstat.ParseState(lower); err == nil {
-		return fmt.Errorf("%s is no kind of socket: a state is state=%s", text, lower)
+		return fmt.Errorf("%s is not a kind of socket: for a state, write state=%s", text, lower)
 	}
 	if slices.Contains(sockstat.FilterKeys(), lower) {
 		return fmt.Errorf("%s is a filter without a value: write %s=VALUE", text, lower)
@@ -96,10 +99,10 @@ func unknownListWord(word string) error {
 	for _, k := range listKinds {
 		kinds = append(kinds, k.word)
 	}
-	if near := address.Nearest(lower, append(slices.Clone(kinds), sockstat.FilterKeys()...)); near != "" {
+	if near := nearest.Word(lower, append(slices.Clone(kinds), sockstat.FilterKeys()...)); near != "" {
 		return fmt.Errorf("unknown word %q: did you mean %s?", word, near)
 	}
-	return fmt.Errorf("unknown word %q: neither a kind (%s) nor a filter KEY=VALUE", word, strings.Join(kinds, ", "))
+	return fmt.Errorf("unknown word %q: write a kind, such as %s, or a filter KEY=VALUE: 'zocalo list --help' has both", word, strings.Join(kinds[:3], ", "))
 }
 
 // aboutConnections reports whether a filter on key asks for sockets that do
@@ -140,16 +143,4 @@ func (w *listWords) query(all bool) sockstat.Query {
 		}
 	}
 	return q
-}
-
-// listCompletions are the kinds, and the keys of filters.
-func listCompletions() []string {
-	var words []string
-	for _, k := range listKinds {
-		words = append(words, k.word)
-	}
-	for _, key := range sockstat.FilterKeys() {
-		words = append(words, key+"=")
-	}
-	return words
 }

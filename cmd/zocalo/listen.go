@@ -3,12 +3,14 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"sync"
+	"time"
 
 	"github.com/spf13/cobra"
 
 	"zocalo/address"
-	"zocalo/relay"
+	"zocalo/relay/join"
 	"zocalo/server"
 	"zocalo/socket"
 )
@@ -17,48 +19,67 @@ import (
 // input and output on its socket.
 type listen struct {
 	conversation
-	keep bool
+	lists
+	keep          bool
+	acceptTimeout time.Duration
 }
 
 func (a *app) listenVerb() *cobra.Command {
 	l := &listen{conversation: conversation{app: a}}
 	cmd := &cobra.Command{
-		Use:   "listen ADDRESS",
-		Short: "Be a server for one peer, on standard input and output",
-		Long: `listen waits for a peer: the first that connects, or on kinds without
-connections the first that sends, after which the others are not heard. It
-prints what the peer sends, and sends it what it reads from standard input.
+		Use:     "listen ADDRESS | PORT",
+		Aliases: []string{"l"},
+		Short:   "Accept one peer, and connect it to standard input and output",
+		Long: `listen PORT means listen tcp:PORT, or udp:PORT with -u. It waits for one peer: the
+first to connect or, on connectionless kinds, the first to send; others are
+ignored from then on. It prints what the peer sends, and sends it what it reads
+from standard input.
 
-With --keep it then takes the next peer, one after the other, until it is
-interrupted. Those that come meanwhile wait: connections in the queue, datagrams
-in one for each peer, of 64 KiB. Input that is a file is sent to each of them.
-Other input goes on where the last conversation left off, and a peer that
-finishes ends its own as soon as input pauses. A peer of datagrams that has gone
-is not told from one that is silent: give --idle.
+With --keep it accepts the next peer when one has finished, until interrupted.
+Meanwhile others wait in the backlog. If standard input is a file, each peer gets
+all of it. Otherwise each peer gets what the last one left, and when a peer
+finishes, its conversation ends as soon as input pauses. On connectionless kinds,
+--keep hears all peers at once, and sends input to the one heard last; -v and
+--json show who sent each message.
 ` + conversationHelp,
 		Example: `  zocalo listen tcp:5346
+  zocalo listen any:8080 >file
   zocalo listen unix:/tmp/x.sock --quoted
   zocalo listen --keep udp:any:5514 </dev/null
   zocalo listen --json tcp:0 </dev/null | jq .`,
 		ValidArgsFunction: completeAddresses(1),
-		Args:              cobra.ExactArgs(1),
-		RunE:              func(cmd *cobra.Command, args []string) error { return l.run(cmd, args[0]) },
+		Args:              arguments(1, 2),
+		RunE:              func(cmd *cobra.Command, args []string) error { return l.run(cmd, args) },
 	}
-	l.flags(cmd)
-	cmd.Flags().BoolVar(&l.keep, "keep", false, "take the next peer when one has gone, until interrupted")
+	l.conversation.flags(cmd)
+	l.lists.flags(cmd)
+	cmd.Flags().BoolVarP(&l.keep, "keep", "k", false, "accept the next peer when one has finished, until interrupted")
+	cmd.Flags().Var(value(&l.acceptTimeout, 0, aTime), "accept-timeout", "give up if no peer has come after this long; 0 is never")
 	return cmd
 }
 
-func (l *listen) run(cmd *cobra.Command, text string) error {
-	a, err := address.Parse(text)
+func (l *listen) run(cmd *cobra.Command, args []string) error {
+	a, err := l.addressOf(args)
 	if err != nil {
-		return usageError{err}
+		return err
 	}
 	switch once, given := a.IsOnce(); {
 	case given && !once:
-		return usagef("%s: listen talks with one peer at a time: leave fork away, and give --keep for one after the other", text)
+		return usagef("%v: listen takes one peer at a time: omit fork, and use --keep for one after another", a)
 	case given && l.keep:
-		return usagef("%s: once and --keep exclude each other: give one", text)
+		return usagef("%v: once and --keep cannot be combined: give one", a)
+	}
+	if err := exclusive(cmd, "keep", "accept-timeout"); err != nil {
+		return err
+	}
+	if d, given := address.AcceptTimeout.In(a.Settings); given {
+		l.acceptTimeout = d
+	}
+	if _, given := address.MaxConns.In(a.Settings); given {
+		return usagef("%v: listen takes one peer at a time: omit max-conns", a)
+	}
+	if err := l.take(a); err != nil {
+		return err
 	}
 	ctx, stop := interruptible(cmd.Context())
 	defer stop()
@@ -66,15 +87,16 @@ func (l *listen) run(cmd *cobra.Command, text string) error {
 		return err
 	}
 	defer l.standard.Close()
-	p, err := l.listenOn(ctx, text)
+	p, err := l.listenOn(ctx, a, &l.lists, true)
 	if err != nil {
 		return err
 	}
 	defer p.Close()
+	l.onlyFirst = !l.keep
 	if l.again = l.keep; l.keep {
 		return l.keepTalking(ctx, p)
 	}
-	end, err := l.first(ctx, p)
+	end, err := l.firstInTime(ctx, p)
 	if err == nil {
 		err = l.talkWith(ctx, end, p.address)
 	}
@@ -84,10 +106,27 @@ func (l *listen) run(cmd *cobra.Command, text string) error {
 	return err
 }
 
+// firstInTime is first, for as long as --accept-timeout says.
+func (l *listen) firstInTime(ctx context.Context, p *passive) (join.End, error) {
+	if l.acceptTimeout == 0 {
+		return l.first(ctx, p)
+	}
+	bounded, stop := context.WithTimeout(ctx, l.acceptTimeout)
+	defer stop()
+	end, err := l.first(bounded, p)
+	if err != nil && bounded.Err() != nil && ctx.Err() == nil {
+		err = fmt.Errorf("no peer came within %v (--accept-timeout)", l.acceptTimeout)
+	}
+	return end, err
+}
+
 // talkWith talks with a peer that is there.
-func (l *listen) talkWith(ctx context.Context, end relay.End, a address.Address) error {
+func (l *listen) talkWith(ctx context.Context, end join.End, a address.Address) error {
 	if !l.quiet && !l.json {
 		l.sayf("connected by %s", server.PeerText(end.Socket))
+		if l.greeted != nil {
+			l.greeted.isNew(end.Socket.Peer())
+		}
 	}
 	if err := l.sayConnected(end.Socket, true); err != nil {
 		end.Socket.Close()
@@ -115,7 +154,7 @@ func (l *listen) keepTalking(ctx context.Context, p *passive) error {
 		if ctx.Err() != nil {
 			return
 		}
-		err := l.talkWith(ctx, relay.End{Socket: c}, p.address)
+		err := l.talkWith(ctx, join.End{Socket: c}, p.address)
 		switch {
 		case ctx.Err() != nil:
 			return
@@ -135,10 +174,11 @@ func (l *listen) keepTalking(ctx context.Context, p *passive) error {
 	}
 	var err error
 	if p.Sockets()[0].Properties().Connected {
-		srv := &server.Server{Handler: handler, MaxConns: 1, Drain: -1, Log: l.log}
+		srv := &server.Server{Handler: handler, MaxConns: 1, Drain: -1, Allow: l.allow, Deny: l.deny, Log: l.log}
 		err = srv.Serve(ctx, p)
 	} else {
-		sessions := &server.Sessions{Handler: handler, Idle: -1, Drain: -1, Log: l.log}
+		l.greeted = peers{}
+		sessions := &server.Sessions{Handler: handler, Together: true, Idle: -1, Drain: -1, Queue: 256 << 10, Allow: l.allow, Deny: l.deny, Log: l.log}
 		err = sessions.Serve(ctx, p.Sockets()...)
 	}
 	if failure != nil {
@@ -157,22 +197,26 @@ func lasts(err error) bool {
 
 // first returns the first peer: that connects, or on a kind without
 // connections that sends to any of the sockets. Nobody listens after it.
-func (l *listen) first(ctx context.Context, p *passive) (relay.End, error) {
+func (l *listen) first(ctx context.Context, p *passive) (join.End, error) {
 	if p.Sockets()[0].Properties().Connected {
-		c, err := p.Accept(ctx)
-		p.Close()
-		return relay.End{Socket: c}, err
+		defer p.Close()
+		for {
+			c, err := p.Accept(ctx)
+			if err != nil || !l.turnsAway(c) {
+				return join.End{Socket: c}, err
+			}
+		}
 	}
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	ends := make([]relay.End, len(p.Sockets()))
+	ends := make([]join.End, len(p.Sockets()))
 	errs := make([]error, len(ends))
 	winner := -1
 	var once sync.Once
 	var wg sync.WaitGroup
 	for i, s := range p.Sockets() {
 		wg.Go(func() {
-			ends[i], errs[i] = l.firstNamed(ctx, s)
+			ends[i], errs[i] = join.FirstPeer(ctx, s, 0, l.admits)
 			once.Do(func() {
 				winner = i
 				cancel()
@@ -188,14 +232,17 @@ func (l *listen) first(ctx context.Context, p *passive) (relay.End, error) {
 	return ends[winner], errs[winner]
 }
 
-// firstNamed returns the first peer that can be answered.
-func (l *listen) firstNamed(ctx context.Context, s *socket.Socket) (relay.End, error) {
-	for {
-		end, err := relay.FirstPeer(ctx, s, 0)
-		var unnamed *relay.UnnamedPeerError
-		if !errors.As(err, &unnamed) {
-			return end, err
-		}
-		l.log.Warn("message refused", "error", err)
+// turnsAway resets a peer that --allow or --deny is against.
+func (l *listen) turnsAway(c *socket.Socket) bool {
+	why := server.TurnedAway(l.allow, l.deny, c)
+	if why != "" {
+		server.Refuse(context.Background(), c, time.Now())
+		l.log.Info("peer rejected", "peer", server.PeerText(c), "reason", why)
 	}
+	return why != ""
+}
+
+// admits reports whether --allow and --deny let in who sent a message.
+func (l *listen) admits(m *socket.Message) bool {
+	return server.SenderTurnedAway(l.allow, l.deny, m) == ""
 }

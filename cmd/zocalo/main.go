@@ -12,9 +12,16 @@ import (
 	"time"
 
 	_ "zocalo/iso"
+	_ "zocalo/layer/proxy"
+	_ "zocalo/layer/proxyproto"
+	_ "zocalo/layer/sni"
+	_ "zocalo/layer/tls"
 	"zocalo/process"
 	_ "zocalo/xns"
 )
+
+// The person who types an address may run programs, and says so with exec: or shell:.
+func init() { process.Register() }
 
 func main() {
 	process.Shim()
@@ -31,7 +38,7 @@ func main() {
 func startPoller() error {
 	var pair [2]int // as many as the poller takes; os.Pipe would start it
 	if err := syscall.Pipe(pair[:]); err != nil {
-		return fmt.Errorf("no descriptors are left for this program: %w: raise the limit (ulimit -n)", os.NewSyscallError("pipe", err))
+		return fmt.Errorf("out of file descriptors: %w: raise the limit (ulimit -n)", os.NewSyscallError("pipe", err))
 	}
 	syscall.Close(pair[0])
 	syscall.Close(pair[1])

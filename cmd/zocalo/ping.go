@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"syscall"
 	"time"
 
@@ -12,66 +13,43 @@ import (
 
 	"zocalo"
 	"zocalo/address"
+	"zocalo/bench"
+	"zocalo/socket"
 	"zocalo/xns"
 )
 
 // pinging are the flags of talk --ping.
 type pinging struct {
 	on                 bool
-	count              int
 	interval, patience time.Duration
 	size               int
 }
 
-// pingFlags are those that mean nothing without --ping.
-var pingFlags = []string{"count", "interval", "reply-timeout", "size"}
-
 func (p *pinging) flags(cmd *cobra.Command) {
 	f := cmd.Flags()
-	f.BoolVar(&p.on, "ping", false, "measure round trips by the kind's own Echo (idp)")
-	f.IntVarP(&p.count, "count", "c", 0, "with --ping: how many requests; 0 is until interrupted")
-	f.DurationVarP(&p.interval, "interval", "i", xns.DefaultPingInterval, "with --ping: from one request to the next")
-	f.DurationVar(&p.patience, "reply-timeout", xns.DefaultPingPatience, "with --ping: a reply later than this is lost")
-	f.IntVar(&p.size, "size", 56, fmt.Sprintf("with --ping: octets of data in a request, at least %d", xns.PingOverhead))
+	f.BoolVar(&p.on, "ping", false, "measure round trips with the kind's own Echo (idp)")
+	f.VarP(value(&p.interval, xns.DefaultPingInterval, socket.AtLeast(aTime, time.Millisecond)), "interval", "i", "with --ping: time between requests")
+	f.Var(value(&p.patience, xns.DefaultPingPatience, someTime), "reply-timeout", "with --ping: count a later reply as lost")
+	f.Var(value(&p.size, 56, inRange(xns.PingOverhead, xns.MaxPacket-xns.HeaderSize-2)), "size", fmt.Sprintf("with --ping: bytes of data in a request, at least %d", xns.PingOverhead))
 }
 
 // check refuses what makes no sense.
 func (p *pinging) check(cmd *cobra.Command) error {
 	if !p.on {
-		for _, name := range pingFlags {
-			if cmd.Flags().Changed(name) {
-				return usagef("--%s goes with --ping", name)
-			}
-		}
-		return nil
+		return refuse(cmd, "needs --ping", "interval", "reply-timeout", "size")
 	}
-	for _, other := range []string{"probe", "frame", "whole", "quoted", "hex", "crlf", "urgent", "idle", "repeat"} {
-		if err := exclusive(cmd, "ping", other); err != nil {
-			return err
-		}
-	}
-	switch {
-	case p.count < 0:
-		return usagef("--count %d: it must not be negative", p.count)
-	case p.interval < time.Millisecond:
-		return usagef("--interval %v: it must be at least 1ms", p.interval)
-	case p.patience <= 0:
-		return usagef("--reply-timeout %v: it must be more than 0", p.patience)
-	case p.size < xns.PingOverhead || p.size > xns.MaxPacket-xns.HeaderSize-2:
-		return usagef("--size %d: it must be in %d to %d", p.size, xns.PingOverhead, xns.MaxPacket-xns.HeaderSize-2)
-	}
-	return nil
+	return refuse(cmd, "cannot be used with --ping", append([]string{"probe", "wait"}, talkFlags...)...)
 }
 
 // pingAddress returns the address to ask; its socket is Echo's, unless it
 // says another.
 func pingAddress(a address.Address) (address.Address, error) {
-	if a.Scheme.Name != "idp" {
-		instead := "'zocalo talk --probe' asks whether somebody answers, and 'zocalo bench' measures round trips"
-		if a.Scheme.Name == "raw" || a.Scheme.Name == "raw6" {
+	if a.Scheme.Type != socket.Datagram || !slices.Contains(a.Scheme.Domains, xns.Domain) {
+		instead := "use 'zocalo talk --probe' to see whether anything answers, or 'zocalo bench' to measure round trips"
+		if a.Scheme.Type == socket.Raw {
 			instead = "use ping(8)"
 		}
-		return a, usagef("--ping: %s has no Echo of its own, as idp has: %s", a.Scheme.Name, instead)
+		return a, usagef("--ping: %s has no Echo, as idp does: %s", a.Scheme.Name, instead)
 	}
 	at, err := xns.ParseAddr(a.Endpoint)
 	if err != nil {
@@ -89,7 +67,7 @@ type pinged struct {
 	Event     string  `json:"event"` // "reply", "lost" or "error"
 	Number    int     `json:"number"`
 	From      string  `json:"from,omitempty"`
-	Octets    int     `json:"octets,omitempty"`
+	Bytes     int     `json:"bytes,omitempty"`
 	Seconds   float64 `json:"seconds,omitempty"`
 	Duplicate bool    `json:"duplicate,omitempty"`
 	Error     string  `json:"error,omitempty"`
@@ -143,9 +121,9 @@ func (t *talk) ping(ctx context.Context, a address.Address) error {
 	defer cancel()
 	r := &pingReport{app: t.app, times: hdrhistogram.New(1, int64(10*time.Minute), 3)}
 	r.summary = pingSummary{Event: "summary", Address: "idp:" + s.Peer().String()}
-	p := xns.Ping{Count: t.pinging.count, Interval: t.pinging.interval, Patience: t.pinging.patience, Size: t.pinging.size}
+	p := xns.Ping{Count: t.count, Interval: t.pinging.interval, Patience: t.pinging.patience, Size: t.pinging.size}
 	if !t.quiet && !t.json {
-		t.sayf("asking %v for %d octets of Echo", s.Peer(), t.pinging.size)
+		t.sayf("pinging %v with %d bytes", s.Peer(), t.pinging.size)
 	}
 	err = p.Run(ctx, s, func(e xns.PingEvent) {
 		if r.see(e); r.err != nil {
@@ -162,7 +140,7 @@ func (t *talk) ping(ctx context.Context, a address.Address) error {
 	}
 	switch {
 	case errors.Is(err, syscall.EMSGSIZE):
-		return fmt.Errorf("--size %d: %w: the option mtu=%d allows it, where the link does", t.pinging.size, err, t.pinging.size+2)
+		return fmt.Errorf("--size %d: %w: add mtu=%d to the address, if the link allows it", t.pinging.size, err, t.pinging.size+2)
 	case err != nil && !canceled(ctx, err):
 		return err
 	case err != nil && p.Count > 0: // cut short
@@ -186,11 +164,11 @@ func (r *pingReport) see(e xns.PingEvent) {
 		p.Event = "lost"
 		line = fmt.Sprintf("request %d: no reply", e.Number)
 	default:
-		p.Event, p.From, p.Octets, p.Seconds, p.Duplicate = "reply", e.From.String(), e.Size, e.Took.Seconds(), e.Duplicate
-		line = fmt.Sprintf("%d octets from %v: request %d, %v", e.Size, e.From, e.Number, milliseconds(e.Took))
+		p.Event, p.From, p.Bytes, p.Seconds, p.Duplicate = "reply", e.From.String(), e.Size, e.Took.Seconds(), e.Duplicate
+		line = fmt.Sprintf("%d bytes from %v: request %d, %v", e.Size, e.From, e.Number, bench.TimeText(e.Took))
 		if e.Duplicate {
 			s.Duplicates++
-			line += ", once more"
+			line += ", duplicate"
 		} else {
 			if e.Replies == 1 {
 				s.Received++
@@ -205,7 +183,7 @@ func (r *pingReport) see(e xns.PingEvent) {
 	if r.json {
 		r.err = r.printJSON(p)
 	} else if !r.quiet {
-		r.err = r.app.print(line + "\n")
+		r.err = r.app.print(legible(line) + "\n")
 	}
 }
 
@@ -222,17 +200,13 @@ func (r *pingReport) print() error {
 	if r.json {
 		return r.printJSON(s)
 	}
-	text := fmt.Sprintf("%s: %d sent, %d answered, %.3g %% lost", s.Address, s.Sent, s.Received, 100*s.Loss)
+	text := fmt.Sprintf("%s: %d sent, %d answered, %.3g%% lost", s.Address, s.Sent, s.Received, 100*s.Loss)
 	if s.Duplicates > 0 {
 		text += fmt.Sprintf(", %d duplicates", s.Duplicates)
 	}
 	if t := s.RoundTrips; t != nil {
-		ms := func(seconds float64) string { return milliseconds(time.Duration(seconds * float64(time.Second))) }
-		text += fmt.Sprintf("\nround trips: least %s, median %s, 99th percentile %s, greatest %s", ms(t.Min), ms(t.Median), ms(t.P99), ms(t.Max))
+		in := func(seconds float64) string { return bench.TimeText(time.Duration(seconds * float64(time.Second))) }
+		text += fmt.Sprintf("\nround trips: min %s, median %s, p99 %s, max %s", in(t.Min), in(t.Median), in(t.P99), in(t.Max))
 	}
 	return r.app.print(text + "\n")
-}
-
-func milliseconds(d time.Duration) string {
-	return fmt.Sprintf("%.3f ms", float64(d)/float64(time.Millisecond))
 }

@@ -9,11 +9,13 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 
 	"zocalo"
 	"zocalo/address"
+	"zocalo/bench"
 	"zocalo/socket"
 )
 
@@ -33,21 +35,43 @@ type probed struct {
 
 // String returns it as a line for people.
 func (p probed) String() string {
-	took := time.Duration(p.Seconds * float64(time.Second)).Round(10 * time.Microsecond)
+	took := bench.TimeText(time.Duration(p.Seconds * float64(time.Second)))
 	switch p.Answer {
 	case "yes":
-		return fmt.Sprintf("%s answers (%v)", p.Address, took)
+		return fmt.Sprintf("%s answers (%s)", p.Address, took)
 	case "failed":
 		return fmt.Sprintf("%s failed: %s", p.Address, p.Error)
 	case "silent":
-		return fmt.Sprintf("%s is silent (%v)", p.Address, took)
+		return fmt.Sprintf("%s is silent (%s)", p.Address, took)
 	}
 	return p.Address + " refuses"
 }
 
+// The pauses of --wait.
+const waitPause = 200 * time.Millisecond
+
+// probeUntil asks, and with --wait goes on asking until somebody answers or the
+// time is over; what came of it is printed at the end.
+func (t *talk) probeUntil(ctx context.Context, a address.Address) error {
+	for end := time.Now().Add(t.wait); ; {
+		last := !time.Now().Before(end)
+		err := t.probeAll(ctx, a, last)
+		if err == nil || last || !errors.Is(err, statusError(statusFailed)) {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return interruption(ctx)
+		case <-time.After(min(waitPause, time.Until(end))):
+		}
+	}
+}
+
 // probeAll asks at every name that the address means, several at once, and
-// prints what came of it in their order.
-func (t *talk) probeAll(ctx context.Context, a address.Address) error {
+// prints what came of it in their order: of several only who answers, unless
+// nobody does or more is asked for. If it is not the last time, nobody's silence
+// is printed.
+func (t *talk) probeAll(ctx context.Context, a address.Address, last bool) error {
 	targets, err := probeTargets(ctx, a)
 	if err != nil {
 		return err
@@ -61,25 +85,20 @@ func (t *talk) probeAll(ctx context.Context, a address.Address) error {
 	var workers sync.WaitGroup
 	defer workers.Wait()
 	defer cancel()
-	work := make(chan int)
-	workers.Go(func() {
-		defer close(work)
-		for i := range targets {
-			select {
-			case work <- i:
-			case <-ctx.Done():
-				return
-			}
-		}
-	})
+	var begun atomic.Int64
 	for range min(probesAtOnce, len(targets)) {
 		workers.Go(func() {
-			for i := range work {
+			for ctx.Err() == nil {
+				i := begun.Add(1) - 1
+				if i >= int64(len(targets)) {
+					return
+				}
 				results[i] <- t.probeOne(ctx, targets[i])
 			}
 		})
 	}
 	status := error(statusError(statusFailed))
+	var others []probed
 	for _, result := range results {
 		select {
 		case <-ctx.Done():
@@ -87,20 +106,37 @@ func (t *talk) probeAll(ctx context.Context, a address.Address) error {
 		case p := <-result:
 			if p.Answer == "yes" {
 				status = nil
+			} else if !t.json && !t.verbose || !last {
+				others = append(others, p)
+				continue
 			}
 			if err := t.printProbed(p); err != nil {
 				return err
 			}
 		}
 	}
+	if status == nil || !last {
+		return status
+	}
+	for _, p := range others[:min(len(others), mostSilent)] {
+		if err := t.printProbed(p); err != nil {
+			return err
+		}
+	}
+	if more := len(others) - mostSilent; more > 0 {
+		t.sayf("and %d more do not answer: -v prints them all", more)
+	}
 	return status
 }
+
+// mostSilent is how many lines --probe prints where nobody answers.
+const mostSilent = 8
 
 func (t *talk) printProbed(p probed) error {
 	if t.json {
 		return t.printJSON(p)
 	}
-	return t.print(p.String() + "\n")
+	return t.print(legible(p.String()) + "\n")
 }
 
 // probeOne asks at one name.
@@ -157,14 +193,14 @@ const mostPorts = 65536
 // its range.
 func probeTargets(ctx context.Context, a address.Address) ([]address.Address, error) {
 	if a.Scheme.Resolve == nil || a.Scheme.Type == socket.Raw {
-		return nil, usagef("--probe: %s has nobody who could answer", a.Scheme.Name)
+		return nil, usagef("--probe: nothing can answer on %s", a.Scheme.Name)
 	}
 	host, first, last, ranged := portRange(a)
 	if !ranged {
 		return resolved(ctx, a, a.Endpoint)
 	}
 	if last < first || last-first >= mostPorts {
-		return nil, usagef("--probe %v: a range of ports goes from the least to the greatest, and has at most %d", a, mostPorts)
+		return nil, usagef("--probe %v: a range of ports is LOWEST-HIGHEST, at most %d ports", a, mostPorts)
 	}
 	firsts, err := resolved(ctx, a, host+strconv.Itoa(first))
 	if err == nil {
@@ -186,7 +222,7 @@ func probeTargets(ctx context.Context, a address.Address) ([]address.Address, er
 // portRange takes the ports out of an endpoint as localhost:8000-8010. A
 // service's name may have a hyphen too, so only numbers are a range.
 func portRange(a address.Address) (host string, first, last int, ok bool) {
-	if !strings.HasSuffix(a.Scheme.Endpoint, ":port") {
+	if !a.Scheme.Port {
 		return "", 0, 0, false
 	}
 	colon := strings.LastIndexByte(a.Endpoint, ':') + 1

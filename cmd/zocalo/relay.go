@@ -1,31 +1,36 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"math"
+	"slices"
+	"strings"
+	"syscall"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"zocalo"
 	"zocalo/address"
+	"zocalo/internal/pass"
 	"zocalo/iso"
 	"zocalo/relay"
-	"zocalo/relay/bridge"
+	"zocalo/server"
 	"zocalo/socket"
 )
 
-// relayRun is the verb relay: a bridge between two addresses.
+// relayRun is the verb relay: a relay between two addresses.
 type relayRun struct {
 	*app
 	serving
-	bridge.Bridge
+	relay.Relay
 
-	path      string
 	dump      bool
 	dumpHex   bool
 	carryTSAP bool
+	proxy     proxyFromEnv
 
 	dumped   *dump
 	progress *progress
@@ -35,26 +40,42 @@ func (a *app) relayVerb() *cobra.Command { return (&relayRun{app: a}).command() 
 
 func (r *relayRun) command() *cobra.Command {
 	cmd := &cobra.Command{
-		Use:   "relay FROM TO...",
-		Short: "Bridge any two addresses: what comes to one goes to the other",
-		Long: `relay joins two addresses, of any kind. Where FROM listens (tcp-listen:8080) it
-serves any number of peers at once, each with a TO of its own; where it does not,
-the two are joined, once. Where TO listens too, each peer of FROM meets the next
-of TO. The option once makes a listener take one peer.
+		Use:     "relay FROM TO...",
+		Aliases: []string{"r"},
+		Short:   "Bridge any two addresses: what comes to one goes to the other",
+		Long: `relay joins two addresses of any kind. If FROM listens (tcp-listen:8080), it serves
+any number of peers at once, each with its own connection to TO; otherwise it
+joins the two once. If TO listens as well, each peer of FROM is joined to the next
+peer of TO. The option once makes a listener take a single peer.
 
-Several TO are tried in turn for each peer until one is reached. Each is looked
-up anew every time.
+A FROM of PORT or HOST:PORT means tcp-listen:, and such a TO means tcp:; -v shows
+how each was read.
 
-Octets and messages need an agreement: frame=FORMAT at the address that carries
-octets says where a message ends, as frame=lines or frame=len32.
+Several TO are tried in turn for each peer until one is reached, and names are
+looked up each time. If the peers of FROM ask for a name, as with sni-listen:443
+and tls-listen:443, each TO may be NAME=ADDRESS, where NAME may be *.DOMAIN for
+subdomains, default for all others, or NAME/PROTOCOL by ALPN. With socks-listen:,
+connect-listen: and proxy-listen: (which takes both), a TO of requested: is
+whatever the peer asks for.
 
-SIGINT and SIGTERM end it once what is open has finished, or --drain is over; a
-second signal ends it at once. SIGUSR1 prints totals and what is open.`,
+Between bytes and messages, frame=FORMAT on the byte side says where a message
+ends, for example frame=lines or frame=len32.
+
+With --one-way, only what FROM sends is passed on, and the pair ends when FROM
+ends: TO is not read, and files and pipes are opened for that direction only.
+
+On SIGINT or SIGTERM it stops accepting, waits up to --drain for open pairs to
+finish, and exits; a second signal ends it at once. SIGUSR1 prints totals and the
+open pairs.`,
 		Example: `  zocalo relay tcp-listen:8080 tcp:example.com:80
+  zocalo relay 8080 example.com:80
   zocalo relay unix-listen:/run/db.sock,mode=0660 tcp:db1:5432 tcp:db2:5432
   zocalo relay udp-listen:any:53 udp:9.9.9.9:53
   zocalo relay tcp-listen:5346 exec:cat
+  zocalo relay socks-listen:1080 requested:
+  zocalo relay sni-listen:443 a.org=tcp:10.0.0.1:443 default=tcp:10.0.0.2:443
   zocalo relay tcp-listen:9000,frame=len32 unix-seqpacket:/run/app.sock
+  zocalo relay --one-way tcp-listen:9000 file:log,create,append
   zocalo relay -v --rate 1MB tcp-listen:8080,once tcp:localhost:80`,
 		Args:              relayArgs,
 		ValidArgsFunction: completeAddresses(math.MaxInt),
@@ -62,20 +83,22 @@ second signal ends it at once. SIGUSR1 prints totals and what is open.`,
 	}
 	r.flags(cmd)
 	f := cmd.Flags()
-	f.StringVar(&r.path, "path", "auto", "the way through: fast (an event loop for two kernel streams), general, or auto")
-	f.IntVar(&r.Loops, "loops", 0, "event loops of the fast path; 0 is one for each processor")
-	f.IntVar(&r.MaxSessions, "max-sessions", bridge.DefaultMaxSessions, "sessions of datagram peers at once; one more takes the place of the one idle longest")
-	f.DurationVar(&r.SessionIdle, "session-idle", bridge.DefaultSessionIdle, "end the session of a datagram peer when nothing passed for so long")
-	f.DurationVar(&r.ConnectTimeout, "connect-timeout", bridge.DefaultConnectTimeout, "give up an address of TO after so long; 0 is as long as the system tries")
-	f.Var((*patience)(&r.Retry), "retry", "go on trying to reach TO for `TIME`, or forever, with pauses from 100ms to 10s")
-	f.DurationVar(&r.Idle, "idle", 0, "end a pair when nothing passed for so long; 0 never")
-	f.Var((*rate)(&r.Rate), "rate", "let so many octets pass a second in each direction of a pair, as 1MB; data waits, none is dropped")
-	f.Var((*rate)(&r.TotalRate), "total-rate", "the same for all pairs in both directions together")
-	f.BoolVar(&r.PassFiles, "pass-fds", false, "pass on descriptors that come over unix sockets; without it they are refused")
-	f.BoolVar(&r.carryTSAP, "carry-tsap", false, "from iso to iso: call the selector that the peer called, and with its own")
-	f.BoolVar(&r.dump, "dump", false, "print what passes, with times and directions, on standard error")
-	f.BoolVar(&r.dumpHex, "dump-hex", false, "the same in hexadecimal")
-	f.DurationVar(&r.Lifetime, "lifetime", 0, "end a pair after so long, whatever passes; 0 never")
+	f.Var(value(&r.Path, relay.Auto, aPath), "path", "data path: fast (an event loop for two kernel streams), general, or auto")
+	f.Var(value(&r.Loops, 0, atLeast(0)), "loops", "event loops of the fast path; 0 is one per processor")
+	f.Var(value(&r.MaxSessions, relay.DefaultMaxSessions, atLeast(1)), "max-sessions", "datagram sessions at once; a further one replaces the longest idle")
+	f.Var(value(&r.SessionIdle, relay.DefaultSessionIdle, someTime), "session-idle", "end a datagram session after this long without traffic")
+	f.Var(value(&r.ConnectTimeout, relay.DefaultConnectTimeout, aTime), "connect-timeout", "try each address of TO for this long; 0 is the system's limit")
+	f.Var(value(&r.Retry, 0, patience), "retry", "keep trying to reach TO for `TIME`, or forever, with pauses from 100ms to 10s")
+	f.Var(value(&r.Idle, 0, aTime), "idle", "end a pair after this long without traffic; 0 is never")
+	f.Var(value(&r.Rate, 0, rate), "rate", "limit on bytes per second in each direction of a pair, such as 1MB; data waits, none is dropped")
+	f.Var(value(&r.TotalRate, 0, rate), "total-rate", "the same for all pairs and both directions together")
+	f.BoolVar(&r.PassFiles, "pass-fds", false, "pass on descriptors received over unix sockets; otherwise they are refused")
+	f.BoolVar(&r.carryTSAP, "carry-tsap", false, "iso to iso: use the peer's called and calling selectors towards TO")
+	f.BoolVar(&r.OneWay, "one-way", false, "pass on what FROM sends, and ignore the other direction")
+	r.proxy.flag(cmd)
+	f.BoolVar(&r.dump, "dump", false, "print the traffic, with times and directions, on standard error")
+	f.BoolVarP(&r.dumpHex, "dump-hex", "x", false, "like --dump, in hexadecimal")
+	f.Var(value(&r.Lifetime, 0, aTime), "lifetime", "end a pair after this long, busy or not; 0 is never")
 	return cmd
 }
 
@@ -83,9 +106,9 @@ second signal ends it at once. SIGUSR1 prints totals and what is open.`,
 func relayArgs(cmd *cobra.Command, args []string) error {
 	switch len(args) {
 	case 0:
-		return errors.New("no address was given: write relay FROM TO")
+		return errors.New("no addresses given: write relay FROM TO")
 	case 1:
-		return errors.New("there is no address to reach: write relay " + args[0] + " TO")
+		return errors.New("TO is missing: write relay " + args[0] + " TO")
 	}
 	return nil
 }
@@ -100,81 +123,72 @@ func (r *relayRun) run(cmd *cobra.Command, args []string) error {
 	if err := r.idleFlags(cmd); err != nil {
 		return err
 	}
-	ctx, stop := untilSignal(cmd.Context(), func(stopped) { r.Abort() })
+	ctx, stop := r.drained(cmd.Context(), r.Drain, func(stopped) { r.Abort() })
 	defer stop()
-	defer onSIGUSR1(r.sayTotals)()
+	defer onSignal(syscall.SIGUSR1, r.sayTotals)()
 	r.progress = r.newProgress()
 	err := r.Run(ctx)
 	r.progress.end()
 	switch {
-	case err != nil && ctx.Err() != nil && errors.Is(err, bridge.ErrStopped):
+	case err != nil && ctx.Err() != nil && errors.Is(err, relay.ErrStopped):
 		return interruption(ctx) // what was under way was not finished
-	case err != nil && canceled(ctx, err):
-		return nil
+	case err == nil || canceled(ctx, err):
+		return r.dumped.result()
 	}
 	return relayUsage(sideNamed(err))
 }
 
 // sideNamed names the end that failed as the command line does.
 func sideNamed(err error) error {
-	var end *relay.EndError
+	var end *pass.EndError
 	if !errors.As(err, &end) {
 		return err
 	}
 	name := "FROM"
-	if end.Side == relay.B {
+	if end.Side == pass.B {
 		name = "TO"
 	}
 	return fmt.Errorf("%s: %w", name, peerAdvice(end.Err))
 }
 
-// prepare makes the bridge that the arguments ask for.
+// prepare makes the relay that the arguments ask for.
 func (r *relayRun) prepare(args []string) error {
+	args, names, err := cutNames(args)
+	if err != nil {
+		return err
+	}
 	for i, text := range args {
-		a, err := address.Parse(text)
+		scheme := "tcp"
+		if i == 0 {
+			scheme = "tcp-listen"
+		}
+		a, err := r.plainly(text, scheme)
+		if err == nil && i > 0 {
+			a, err = r.proxy.through(a)
+		}
+		if err == nil && i > 0 {
+			err = wrongUsage(zocalo.CheckAddress(a, a.Passive(false)))
+		}
 		switch {
 		case err != nil:
-			return usageError{err}
+			return err
 		case i == 0:
 			r.From = a
+			if err := r.take(a); err != nil {
+				return err
+			}
 		default:
 			r.To = append(r.To, a)
-		}
-	}
-	var err error
-	if r.Path, err = bridge.ParsePath(r.path); err != nil {
-		return usagef("--%w", err)
-	}
-	for _, d := range []struct {
-		flag  string
-		value time.Duration
-		least time.Duration
-	}{
-		{"session-idle", r.SessionIdle, 1}, {"connect-timeout", r.ConnectTimeout, 0},
-		{"idle", r.Idle, 0}, {"lifetime", r.Lifetime, 0},
-	} {
-		if d.value < d.least {
-			return usagef("--%s %v: it must not be negative", d.flag, d.value)
 		}
 	}
 	if r.ConnectTimeout == 0 {
 		r.ConnectTimeout = -1 // no bound, where the Bridge's 0 is its default
 	}
-	if r.Loops < 0 {
-		return usagef("--loops %d: it must not be negative", r.Loops)
-	}
-	if r.MaxSessions < 1 {
-		return usagef("--max-sessions %d: it must be at least 1", r.MaxSessions)
-	}
-	srv, err := r.server(r.app, nil)
-	if err != nil {
-		return err
-	}
-	r.MaxConns, r.Drain, r.Allow, r.Deny, r.Log = srv.MaxConns, srv.Drain, srv.Allow, srv.Deny, r.log
-	r.OnListening = func(l *zocalo.Listener, a address.Address) error {
+	r.MaxConns, r.MaxConnsPerPeer, r.Drain, r.Allow, r.Deny, r.Log = r.maxConns, r.maxPerPeer, r.drain, r.allow, r.deny, r.log
+	r.Listening = func(l *zocalo.Listener, a address.Address) error {
 		return r.sayListening(&passive{l, a})
 	}
-	r.OnEnd, r.OnlyFailures = r.sayPair, !r.json && !r.verbose
+	r.Ended, r.OnlyFailures = r.sayPair, !r.json && !r.verbose
 	switch {
 	case r.dump:
 		r.dumped = r.newDump(quotedDump)
@@ -182,26 +196,47 @@ func (r *relayRun) prepare(args []string) error {
 		r.dumped = r.newDump(hexDump)
 	}
 	if r.dumped != nil {
-		r.OnData = r.dumped.see
+		r.Filter = relay.See(r.dumped.see)
 	}
-	if r.carryTSAP {
+	switch {
+	case names != nil && !relay.TakesNames(r.From):
+		return usagef("%s=%v: the peers of %v do not ask for a name: listen on sni-listen:443, tls-listen:443 or socks-listen:1080", names[0], r.To[0], r.From)
+	case names != nil:
+		r.Route = relay.ByName(names)
+	case r.carryTSAP:
 		r.Route = carryTSAP
 	}
 	return r.exclusions()
+}
+
+// cutNames takes the names off TO, which are NAME=ADDRESS where peers ask for names;
+// nil where there are none.
+func cutNames(args []string) (addresses, names []string, err error) {
+	for i, text := range args {
+		name, rest, named := strings.Cut(text, "=")
+		if named = named && i > 0 && name != "" && !strings.ContainsAny(name, ":,"); named {
+			names, text = append(names, name), rest
+		}
+		addresses = append(addresses, text)
+	}
+	if names != nil && len(names) != len(args)-1 {
+		return nil, nil, usagef("some TO have a NAME= and some do not: use default=ADDRESS for all other peers")
+	}
+	return addresses, names, nil
 }
 
 // exclusions refuses what would do nothing, or spoil the data.
 func (r *relayRun) exclusions() error {
 	for _, a := range append([]address.Address{r.From}, r.To...) {
 		switch {
-		case r.json && (a.Scheme.Name == "stdio" || a.Scheme.Name == "fd" && a.Endpoint == "1"):
-			return usagef("--json: standard output carries the data of %v: leave one away", a)
-		case r.carryTSAP && a.Scheme.Name != "iso" && a.Scheme.Name != "iso-stream":
-			return usagef("--carry-tsap is from iso to iso, and %v is none", a)
+		case r.json && takesStandard(a, 1):
+			return usagef("--json: standard output carries the data of %v: omit one", a)
+		case r.carryTSAP && (a.Scheme.Type == socket.Datagram || !slices.Contains(a.Scheme.Domains, iso.Domain)):
+			return usagef("--carry-tsap is for iso to iso, and %v is not iso", a)
 		}
 	}
 	if r.carryTSAP && !r.From.Passive(false) {
-		return usagef("--carry-tsap: %v does not listen, so nobody calls a selector of it", r.From)
+		return usagef("--carry-tsap: %v does not listen, so no peer calls a selector", r.From)
 	}
 	return nil
 }
@@ -215,34 +250,58 @@ func (r *relayRun) idleFlags(cmd *cobra.Command) error {
 			sessions = sessions || a.Scheme.Type == socket.Datagram
 		}
 	}
-	for _, f := range []struct {
-		names []string
-		has   bool
-		why   string
-	}{
-		{[]string{"session-idle", "max-sessions"}, sessions, "is for peers that send datagrams to a listener"},
-		{[]string{"max-conns", "allow", "deny"}, listens, "is for peers of a listener, and no address here listens"},
-	} {
-		for _, name := range f.names {
-			if cmd.Flags().Changed(name) && !f.has {
-				return usagef("--%s %s", name, f.why)
-			}
+	if !sessions {
+		if err := refuse(cmd, "is for listeners of datagrams", "session-idle", "max-sessions"); err != nil {
+			return err
 		}
+	}
+	if !listens {
+		return refuse(cmd, "is for listeners, and neither address listens", "max-conns", "max-conns-per-peer", "allow", "deny")
 	}
 	return nil
 }
 
+// patience is for how long, or -1 for ever.
+var patience = socket.Codec[time.Duration]{Placeholder: "TIME", Format: aTime.Format, Parse: func(text string) (time.Duration, error) {
+	if text == "forever" {
+		return -1, nil
+	}
+	d, err := socket.ParseDuration(text)
+	if err != nil {
+		err = errors.New("it must be a time, such as 30s, or forever")
+	}
+	return d, err
+}}
+
+// rate is bytes a second.
+var rate = socket.Codec[int64]{Placeholder: "SIZE", Format: socket.FormatSize[int64], Parse: func(text string) (int64, error) {
+	n, err := socket.ParseSize(strings.TrimSuffix(text, "/s"))
+	if err == nil && n == 0 {
+		err = errors.New("it must be more than 0")
+	}
+	return n, err
+}}
+
 // carryTSAP makes the address to reach one of the selectors that a peer uses.
-func carryTSAP(peer *socket.Socket, to address.Address) (address.Address, error) {
-	var err error
-	to.Settings, err = iso.Carry(peer, to.Settings)
-	return to, err
+func carryTSAP(_ context.Context, p *relay.Peer, to []address.Address) ([]address.Address, error) {
+	to = slices.Clone(to)
+	for i := range to {
+		var err error
+		if to[i].Settings, err = iso.Carry(p.Socket, to[i].Settings); err != nil {
+			return nil, err
+		}
+	}
+	return to, nil
 }
 
 // relayUsage makes a mistake in the addresses one of usage.
 func relayUsage(err error) error {
-	var pair *bridge.PairError
-	var notFast *bridge.NotFastError
+	var pair *relay.PairError
+	var notFast *relay.NotFastError
+	var list *server.ListError
+	if errors.As(err, &list) {
+		return usagef("--%w", list)
+	}
 	if errors.As(err, &pair) || errors.As(err, &notFast) {
 		return usageError{err}
 	}

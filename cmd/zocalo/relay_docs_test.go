@@ -3,12 +3,13 @@ package main
 import (
 	"fmt"
 	"io"
+	"log/slog"
 	"os"
 	"regexp"
 	"strings"
 	"testing"
 
-	"zocalo/relay/bridge"
+	"zocalo/relay"
 )
 
 // Every command of relay that the pages and the help show is understood, and
@@ -27,7 +28,7 @@ func TestRelayDocs(t *testing.T) {
 		for _, m := range commands.FindAllStringSubmatch(string(text), -1) {
 			if words := strings.Fields(m[1]); words[1] != "FROM" {
 				found++
-				if err := checkRelayCommand(words); err != nil {
+				if err := checkRelayCommand(withoutDash(words)); err != nil {
 					t.Errorf("zocalo %s: %v", m[1], err)
 				}
 			}
@@ -41,7 +42,8 @@ func TestRelayDocs(t *testing.T) {
 // checkRelayCommand does with the words of a command what the verb does, up to
 // opening anything.
 func checkRelayCommand(words []string) error {
-	a := &app{streams: streams{strings.NewReader(""), io.Discard, io.Discard}, logFormat: "text"}
+	a := newApp(streams{strings.NewReader(""), io.Discard, io.Discard})
+	a.logFormat, a.log = "text", slog.New(slog.DiscardHandler)
 	r := &relayRun{app: a}
 	cmd := r.command()
 	cmd.Flags().BoolVarP(&a.verbose, "verbose", "v", false, "") // the general ones are the root's
@@ -63,7 +65,7 @@ func TestRelayDocsPaths(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, p := range []bridge.Path{bridge.Auto, bridge.Fast, bridge.General} {
+	for _, p := range []relay.Path{relay.Auto, relay.Fast, relay.General} {
 		if !strings.Contains(string(text), fmt.Sprint(p)) {
 			t.Errorf("docs/relay.md does not name the path %v", p)
 		}

@@ -5,7 +5,9 @@ import (
 	"sync"
 	"time"
 
+	"zocalo/internal/pass"
 	"zocalo/relay"
+	"zocalo/relay/join"
 )
 
 // A dump prints what passes through a relay on standard error.
@@ -22,9 +24,9 @@ type dump struct {
 type dumped struct {
 	when   time.Time
 	pair   int64
-	from   relay.Side
-	what   relay.What
-	offset int64 // of its first octet in that direction
+	from   pass.Side
+	what   join.What
+	offset int64 // of its first byte in that direction
 	data   []byte
 }
 
@@ -32,17 +34,28 @@ func (r *relayRun) newDump(row func([]byte, dumped) []byte) *dump {
 	return &dump{app: r.app, row: row, offsets: make(map[int64]*[2]int64)}
 }
 
-func (d *dump) see(pair int64, from relay.Side, what relay.What, data []byte) {
+func (d *dump) see(p relay.Pair, from relay.Side, what relay.Piece) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	at := d.offsets[pair]
+	at := d.offsets[p.Number]
 	if at == nil {
 		at = new([2]int64)
-		d.offsets[pair] = at
+		d.offsets[p.Number] = at
 	}
-	d.buf = d.row(d.buf[:0], dumped{time.Now(), pair, from, what, at[from], data})
-	at[from] += int64(len(data))
-	d.stderrLines().Write(d.buf)
+	d.buf = d.row(d.buf[:0], dumped{time.Now(), p.Number, from, what.What, at[from], what.Data})
+	at[from] += int64(len(what.Data))
+	d.dumpLines(d.buf)
+}
+
+// result is why the dump is not whole, nil where it is.
+func (d *dump) result() error {
+	if d == nil {
+		return nil
+	}
+	if err := d.journal.failure(); err != nil {
+		return newStandardError("the dump on standard error is incomplete", err)
+	}
+	return nil
 }
 
 // forget drops what is kept of a pair that is over.
@@ -62,7 +75,7 @@ func (d dumped) direction() byte { return [2]byte{'>', '<'}[d.from] }
 func (d dumped) appendHead(dst []byte) []byte {
 	dst = d.when.AppendFormat(dst, "15:04:05.000000")
 	dst = fmt.Appendf(dst, " #%d %c", d.pair, d.direction())
-	if d.what == relay.Urgent {
+	if d.what == join.Urgent {
 		dst = append(dst, '!')
 	}
 	return append(dst, ' ')
@@ -73,8 +86,8 @@ func quotedDump(dst []byte, d dumped) []byte {
 	return append(appendQuoted(d.appendHead(dst), d.data), '\n')
 }
 
-// hexDump is a head for each piece, and rows of 16 octets.
+// hexDump is a head for each piece, and rows of 16 bytes.
 func hexDump(dst []byte, d dumped) []byte {
-	dst = fmt.Appendf(d.appendHead(dst), "%s\n", plural(int64(len(d.data)), "octet"))
-	return appendHex(dst, d.direction(), d.what == relay.Urgent, d.offset, d.data)
+	dst = fmt.Appendf(d.appendHead(dst), "%s\n", plural(int64(len(d.data)), "byte"))
+	return appendHex(dst, d.direction(), d.what == join.Urgent, d.offset, d.data)
 }

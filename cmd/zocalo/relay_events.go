@@ -4,8 +4,9 @@ import (
 	"fmt"
 	"time"
 
+	"zocalo/bench"
+	"zocalo/internal/pass"
 	"zocalo/relay"
-	"zocalo/relay/bridge"
 )
 
 // pairEvent is what --json prints of a pair that is over.
@@ -23,10 +24,11 @@ type pairEvent struct {
 	Error    string    `json:"error,omitempty"`
 }
 
-func newPairEvent(event string, p bridge.Pair) pairEvent {
+func newPairEvent(event string, p relay.Pair) pairEvent {
 	e := pairEvent{
 		Event: event, Pair: p.Number, Peer: p.Peer, Target: p.Target, Began: p.Began, Seconds: p.Result.Duration.Seconds(),
-		How: p.Result.How.String(), Sent: newPassed(p.Result.From[relay.A]), Received: newPassed(p.Result.From[relay.B]), Dropped: p.Dropped,
+		How: p.Result.How.String(), Sent: newPassed(p.Result.From[pass.A]), Received: newPassed(p.Result.From[pass.B]),
+		Dropped: int64(p.Result.From[pass.A].Dropped) + int64(p.Result.From[pass.B].Dropped),
 	}
 	if p.Open {
 		e.How = ""
@@ -39,17 +41,17 @@ func newPairEvent(event string, p bridge.Pair) pairEvent {
 
 // sayPair says how a pair ended: to programs always, to people with -v, and
 // what failed to everybody.
-func (r *relayRun) sayPair(p bridge.Pair) {
+func (r *relayRun) sayPair(p relay.Pair) {
 	r.progress.end()
 	r.dumped.forget(p.Number)
 	switch {
 	case r.json:
-		r.printJSON(newPairEvent("ended", p))
+		r.printEvent(newPairEvent("ended", p))
 	case r.verbose:
 		r.sayf("%s", pairText(p))
 	}
-	if p.Err != nil && p.Result.How == relay.Failed && r.many() {
-		r.log.Warn("a pair failed", "pair", p.Number, "peer", p.Peer, "target", p.Target, "error", oneLine(sideNamed(p.Err)))
+	if p.Err != nil && p.Result.How == pass.Failed && r.many() {
+		r.log.Warn("pair failed", "pair", p.Number, "peer", p.Peer, "target", p.Target, "error", oneLine(sideNamed(p.Err)))
 	}
 }
 
@@ -77,17 +79,17 @@ type totalsEvent struct {
 func (r *relayRun) sayTotals() {
 	t := r.Totals()
 	e := totalsEvent{"totals", t.Open, t.Ended, t.Reset, t.Failed, t.Dropped, t.Refused,
-		passed{Octets: t.From[relay.A].Octets, Messages: t.From[relay.A].Messages},
-		passed{Octets: t.From[relay.B].Octets, Messages: t.From[relay.B].Messages}}
+		passed{Bytes: t.From[pass.A].Bytes, Messages: t.From[pass.A].Messages},
+		passed{Bytes: t.From[pass.B].Bytes, Messages: t.From[pass.B].Messages}}
 	if r.json {
-		r.printJSON(e)
+		r.printEvent(e)
 	} else {
-		r.sayf("%s open, %d over (%d reset, %d failed): sent %v, received %v",
+		r.sayf("%s open, %d ended (%d reset, %d failed): sent %v, received %v",
 			plural(int64(t.Open), "pair"), t.Ended, t.Reset, t.Failed, e.Sent, e.Received)
 	}
 	for _, p := range r.Open() {
 		if r.json {
-			r.printJSON(newPairEvent("open", p))
+			r.printEvent(newPairEvent("open", p))
 		} else {
 			r.sayf("%s", pairText(p))
 		}
@@ -95,7 +97,7 @@ func (r *relayRun) sayTotals() {
 }
 
 // pairText is a pair for people, in one line.
-func pairText(p bridge.Pair) string {
+func pairText(p relay.Pair) string {
 	target := p.Target
 	if target == "" {
 		target = "nothing"
@@ -106,7 +108,7 @@ func pairText(p bridge.Pair) string {
 		how = "open for"
 	}
 	text := fmt.Sprintf("#%d %s to %s: %s %v: sent %v, received %v", p.Number, p.Peer, target,
-		how, r.Duration.Round(time.Microsecond), newPassed(r.From[relay.A]), newPassed(r.From[relay.B]))
+		how, bench.TimeText(r.Duration), newPassed(r.From[pass.A]), newPassed(r.From[pass.B]))
 	if p.Err != nil {
 		text += ": " + oneLine(sideNamed(p.Err))
 	}

@@ -8,7 +8,7 @@ import (
 	"time"
 
 	"zocalo/address"
-	"zocalo/relay"
+	"zocalo/internal/pass"
 	"zocalo/socket"
 )
 
@@ -16,7 +16,7 @@ import (
 // passed. A nil one is none.
 type progress struct {
 	r    *relayRun
-	from relay.Side // where the file is
+	from pass.Side // where the file is
 	size int64
 
 	once sync.Once
@@ -34,7 +34,7 @@ func (r *relayRun) newProgress() *progress {
 	}
 	p := &progress{r: r, over: make(chan struct{}), done: make(chan struct{})}
 	if p.size = r.sizeOf(r.From); p.size == 0 {
-		p.from, p.size = relay.B, r.sizeOf(r.To[0])
+		p.from, p.size = pass.B, r.sizeOf(r.To[0])
 	}
 	if p.size == 0 {
 		return nil
@@ -43,16 +43,16 @@ func (r *relayRun) newProgress() *progress {
 	return p
 }
 
-// sizeOf returns how many octets are to be read of an address; 0 where it is no
+// sizeOf returns how many bytes are to be read of an address; 0 where it is no
 // file, or none that is known to be read.
 func (r *relayRun) sizeOf(a address.Address) int64 {
 	var info os.FileInfo
 	var err error
 	at := int64(0)
 	switch in, isFile := r.in.(*os.File); {
-	case a.Scheme.Name == "file":
+	case a.Scheme.File:
 		info, err = os.Stat(a.Endpoint)
-	case a.Scheme.Name == "stdio" && isFile:
+	case isFile && takesStandard(a, 0):
 		if info, err = in.Stat(); err == nil {
 			at, _ = in.Seek(0, io.SeekCurrent)
 		}
@@ -80,15 +80,13 @@ func (p *progress) run() {
 			return
 		case <-ticker.C:
 			shown = true
-			p.write("\r" + progressText(p.r.Totals().From[p.from].Octets, p.size, time.Since(began)) + "\x1b[K")
+			p.write("\r" + progressText(p.r.Totals().From[p.from].Bytes, p.size, time.Since(began)) + "\x1b[K")
 		}
 	}
 }
 
 func (p *progress) write(text string) {
-	p.r.mu.Lock()
-	defer p.r.mu.Unlock()
-	io.WriteString(p.r.err, text)
+	p.r.showLive(text)
 }
 
 // end takes the line away.
@@ -103,7 +101,7 @@ func (p *progress) end() {
 // progressText says how much has passed, how fast, and how long the rest takes.
 func progressText(passed, size int64, took time.Duration) string {
 	rate := float64(passed) / took.Seconds()
-	text := fmt.Sprintf("%s of %s, %d%%, %s/s", octets(passed), octets(size), passed*100/size, octets(int64(rate)))
+	text := fmt.Sprintf("%s of %s, %d%%, %s/s", sizeText(passed), sizeText(size), passed*100/size, sizeText(int64(rate)))
 	if passed > 0 && passed < size {
 		left := time.Duration(float64(size-passed) / rate * float64(time.Second))
 		text += fmt.Sprintf(", %v left", left.Round(time.Second))
@@ -111,11 +109,11 @@ func progressText(passed, size int64, took time.Duration) string {
 	return text
 }
 
-// octets is a number of them for people, as 12.3 MiB.
-func octets(n int64) string {
+// sizeText is a number of bytes for people, as 12.3 MiB.
+func sizeText(n int64) string {
 	const unit = 1 << 10
 	if n < unit {
-		return socket.FormatSize(n) + " octets"
+		return socket.FormatSize(n) + " bytes"
 	}
 	value, i := float64(n)/unit, 0
 	for ; value >= unit && i < 3; i++ {

@@ -17,7 +17,7 @@ func TestProgressText(t *testing.T) {
 		took         time.Duration
 		want         string
 	}{
-		{0, 100, time.Second, "0 octets of 100 octets, 0%, 0 octets/s"},
+		{0, 100, time.Second, "0 bytes of 100 bytes, 0%, 0 bytes/s"},
 		{512 << 10, 2 << 20, time.Second, "512.0 KiB of 2.0 MiB, 25%, 512.0 KiB/s, 3s left"},
 		{3 << 30, 3 << 30, 2 * time.Second, "3.0 GiB of 3.0 GiB, 100%, 1.5 GiB/s"},
 	} {

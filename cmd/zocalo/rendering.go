@@ -7,21 +7,23 @@ import (
 	"sync"
 	"unicode/utf8"
 
-	"zocalo/relay"
+	"zocalo/internal/pass"
+	"zocalo/relay/join"
+	"zocalo/socket"
 )
 
 // A rendering appends what people or programs are shown of a piece of data
 // that came from one of the ends, A being standard input; nothing for what is
 // not shown.
-type rendering func(dst []byte, from relay.Side, what relay.What, data []byte) []byte
+type rendering func(dst []byte, from pass.Side, what join.What, data []byte) []byte
 
 // quotedRendering shows each read, or message, of the socket as Python does.
 func quotedRendering() rendering {
-	return func(dst []byte, from relay.Side, what relay.What, data []byte) []byte {
-		if from == relay.A {
+	return func(dst []byte, from pass.Side, what join.What, data []byte) []byte {
+		if from == pass.A {
 			return dst
 		}
-		if what == relay.Urgent {
+		if what == join.Urgent {
 			dst = append(dst, "urgent "...)
 		}
 		return append(appendQuoted(dst, data), '\n')
@@ -31,8 +33,8 @@ func quotedRendering() rendering {
 // hexRendering shows both directions.
 func hexRendering() rendering {
 	var offsets [2]int64
-	return func(dst []byte, from relay.Side, what relay.What, data []byte) []byte {
-		dst = appendHex(dst, [2]byte{'>', '<'}[from], what == relay.Urgent, offsets[from], data)
+	return func(dst []byte, from pass.Side, what join.What, data []byte) []byte {
+		dst = appendHex(dst, [2]byte{'>', '<'}[from], what == join.Urgent, offsets[from], data)
 		offsets[from] += int64(len(data))
 		return dst
 	}
@@ -41,21 +43,25 @@ func hexRendering() rendering {
 // dataEvent is what --json prints of what came.
 type dataEvent struct {
 	Event  string  `json:"event"`            // "data", "message" or "urgent"
+	Peer   string  `json:"peer,omitempty"`   // who sent it, where the socket hears several
 	Text   *string `json:"text,omitempty"`   // where it is UTF-8
 	Base64 []byte  `json:"base64,omitempty"` // else
 }
 
 // jsonRendering shows what came from the socket, an object a line.
-func jsonRendering() rendering {
+func jsonRendering(hearer socket.Hearer) rendering {
 	var line bytes.Buffer
 	encoder := json.NewEncoder(&line)
 	encoder.SetEscapeHTML(false)
-	names := [...]string{relay.Octets: "data", relay.Message: "message", relay.Urgent: "urgent"}
-	return func(dst []byte, from relay.Side, what relay.What, data []byte) []byte {
-		if from == relay.A {
+	names := [...]string{join.Bytes: "data", join.Message: "message", join.Urgent: "urgent"}
+	return func(dst []byte, from pass.Side, what join.What, data []byte) []byte {
+		if from == pass.A {
 			return dst
 		}
 		e := dataEvent{Event: names[what]}
+		if hearer != nil {
+			e.Peer = hearer.Sender().String()
+		}
 		if utf8.Valid(data) {
 			text := string(data)
 			e.Text = &text
@@ -63,7 +69,7 @@ func jsonRendering() rendering {
 			e.Base64 = data
 		}
 		line.Reset()
-		encoder.Encode(e) // cannot fail: text and octets, into memory
+		encoder.Encode(e) // cannot fail: text and bytes, into memory
 		return append(dst, line.Bytes()...)
 	}
 }
@@ -79,7 +85,7 @@ type transcript struct {
 }
 
 // see shows a piece. Both directions may call it at once.
-func (t *transcript) see(from relay.Side, what relay.What, data []byte) {
+func (t *transcript) see(from pass.Side, what join.What, data []byte) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.buf = t.render(t.buf[:0], from, what, data)

@@ -11,8 +11,9 @@ import (
 	"testing"
 	"testing/iotest"
 
+	"zocalo/internal/pass"
 	"zocalo/internal/testenv"
-	"zocalo/relay"
+	"zocalo/relay/join"
 )
 
 // What Python 3 prints.
@@ -37,7 +38,7 @@ func TestQuoted(t *testing.T) {
 	}
 }
 
-// TestQuotedPython asks Python itself about each octet, alone and beside each
+// TestQuotedPython asks Python itself about each byte, alone and beside each
 // kind of quotes.
 func TestQuotedPython(t *testing.T) {
 	python := testenv.Program(t, "python3")
@@ -109,10 +110,10 @@ func TestHex(t *testing.T) {
 func TestHexOffsets(t *testing.T) {
 	render := hexRendering()
 	var got []byte
-	got = render(got, relay.A, relay.Octets, []byte("abc"))
-	got = render(got, relay.B, relay.Octets, []byte("d"))
-	got = render(got, relay.A, relay.Urgent, []byte("e"))
-	got = render(got, relay.B, relay.Message, []byte("f"))
+	got = render(got, pass.A, join.Bytes, []byte("abc"))
+	got = render(got, pass.B, join.Bytes, []byte("d"))
+	got = render(got, pass.A, join.Urgent, []byte("e"))
+	got = render(got, pass.B, join.Message, []byte("f"))
 	var marks []string
 	for line := range strings.Lines(string(got)) {
 		marks = append(marks, line[:10])
@@ -122,7 +123,7 @@ func TestHexOffsets(t *testing.T) {
 	}
 }
 
-// readAll reads into buffers of n octets.
+// readAll reads into buffers of n bytes.
 func readAll(r io.Reader, n int) (string, error) {
 	var all []byte
 	buf := make([]byte, n)
@@ -141,7 +142,7 @@ func TestCRLF(t *testing.T) {
 		for n := 1; n < 12; n++ {
 			got, err := readAll(&crlfReader{r: wrap(strings.NewReader(in))}, n)
 			if got != want || err != io.EOF {
-				t.Errorf("by %d octets: %q, %v", n, got, err)
+				t.Errorf("by %d bytes: %q, %v", n, got, err)
 			}
 		}
 	}
@@ -171,7 +172,7 @@ func TestUrgentReader(t *testing.T) {
 		for n := 1; n < 4; n++ {
 			// The sink is where what was read and what was sent meet.
 			var sink strings.Builder
-			r := &urgentReader{r: strings.NewReader(in), octet: '!', send: func() error { sink.WriteString("[!]"); return nil }}
+			r := &urgentReader{r: strings.NewReader(in), char: '!', send: func() error { sink.WriteString("[!]"); return nil }}
 			buf := make([]byte, n)
 			for {
 				m, err := r.Read(buf)
@@ -181,12 +182,12 @@ func TestUrgentReader(t *testing.T) {
 				}
 			}
 			if sink.String() != want {
-				t.Errorf("%q by %d octets: %q, want %q", in, n, sink.String(), want)
+				t.Errorf("%q by %d bytes: %q, want %q", in, n, sink.String(), want)
 			}
 		}
 	}
 	broken := errors.New("broken")
-	r := &urgentReader{r: strings.NewReader("a!b"), octet: '!', send: func() error { return broken }}
+	r := &urgentReader{r: strings.NewReader("a!b"), char: '!', send: func() error { return broken }}
 	if got, err := readAll(r, 8); got != "a" || err != broken {
 		t.Errorf("%q, %v", got, err)
 	}

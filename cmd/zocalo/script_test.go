@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"regexp"
 	"runtime/debug"
 	"testing"
@@ -39,13 +40,18 @@ func bounded() {
 // into a file; `address FILE VARIABLE` waits for that, `await FILE REGEXP` for
 // a line, and `listens PATH` for somebody else's unix listener. A script that needs a program which is not everywhere begins
 // with [!exec:NAME] skip 'the program NAME is not installed'.
-// The condition [namespaces] holds where network namespaces can be made with
+// $DOCS is the folder of the pages. The condition [namespaces] holds where network namespaces can be made with
 // unshare(1) and ip(8).
 func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir:                 "testdata/script",
 		RequireExplicitExec: true,
 		Setup: func(e *testscript.Env) error {
+			docs, err := filepath.Abs("../../docs")
+			if err != nil {
+				return err
+			}
+			e.Setenv("DOCS", docs)
 			e.Setenv("NO_COLOR", "1")
 			e.Setenv("GORACE", "atexit_sleep_ms=0") // else each command ends a second late under -race
 			return nil
@@ -60,6 +66,7 @@ func TestScripts(t *testing.T) {
 			"address": scriptAddress,
 			"await":   scriptAwait,
 			"listens": scriptListens,
+			"misuses": scriptMisuses,
 		},
 	})
 }

@@ -3,81 +3,13 @@ package main
 import (
 	"context"
 	"errors"
-	"time"
-
-	"github.com/spf13/cobra"
+	"sync"
 
 	"zocalo"
 	"zocalo/address"
-	"zocalo/server"
+	"zocalo/relay/join"
 	"zocalo/socket"
 )
-
-// serving are the flags of the verbs that serve many clients.
-type serving struct {
-	maxConns    int
-	drain       time.Duration
-	allow, deny []string
-}
-
-func (s *serving) flags(cmd *cobra.Command) {
-	f := cmd.Flags()
-	f.IntVar(&s.maxConns, "max-conns", server.DefaultMaxConns, "connections served at once; more wait in the system's queue")
-	f.DurationVar(&s.drain, "drain", server.DefaultDrain, "how long open connections may go on after SIGINT or SIGTERM")
-	f.StringSliceVar(&s.allow, "allow", nil, "serve only these peers: addresses, prefixes, uid:N, gid:N")
-	f.StringSliceVar(&s.deny, "deny", nil, "never serve these peers")
-}
-
-// server makes the server that the flags ask for.
-func (s *serving) server(a *app, handler func(context.Context, *socket.Socket)) (*server.Server, error) {
-	if s.maxConns <= 0 {
-		return nil, usagef("--max-conns %d: it must be at least 1", s.maxConns)
-	}
-	if s.drain < 0 {
-		return nil, usagef("--drain %v: it must not be negative", s.drain)
-	}
-	srv := &server.Server{Handler: handler, MaxConns: s.maxConns, Drain: s.drain, Log: a.log}
-	for _, list := range []struct {
-		flag  string
-		words []string
-		to    **server.List
-	}{{"--allow", s.allow, &srv.Allow}, {"--deny", s.deny, &srv.Deny}} {
-		if len(list.words) == 0 {
-			continue
-		}
-		parsed, err := server.ParseList(list.words)
-		if err != nil {
-			return nil, usagef("%s: %w", list.flag, err)
-		}
-		*list.to = parsed
-	}
-	return srv, nil
-}
-
-// checkLists refuses words of --allow and --deny that can match nobody who
-// comes to sockets of these kinds: who writes one counts on it.
-func (s *serving) checkLists(srv *server.Server, kinds ...socket.Kind) error {
-	for _, list := range []struct {
-		flag string
-		list *server.List
-	}{{"--allow", srv.Allow}, {"--deny", srv.Deny}} {
-		if list.list == nil {
-			continue
-		}
-		if word := list.list.Useless(kinds...); word != "" {
-			return usagef("%s %s: it can match nobody here: uid: and gid: are for connections over unix sockets, addresses for all but unix sockets", list.flag, word)
-		}
-	}
-	return nil
-}
-
-// kinds are those of the listener's sockets.
-func (p *passive) kinds() (kinds []socket.Kind) {
-	for _, s := range p.Sockets() {
-		kinds = append(kinds, s.Kind())
-	}
-	return kinds
-}
 
 // passive is a listener with the address that it was made of.
 type passive struct {
@@ -85,22 +17,43 @@ type passive struct {
 	address address.Address
 }
 
-// listenOn listens on the address, and says where.
-func (a *app) listenOn(ctx context.Context, text string) (*passive, error) {
-	parsed, err := address.Parse(text)
+// parseAddress reads an address of the command line.
+func parseAddress(text string) (address.Address, error) {
+	a, err := address.Parse(text)
 	if err != nil {
-		return nil, usageError{err}
+		return a, usageError{err}
 	}
-	l, err := zocalo.ListenAddress(ctx, parsed)
+	return a, nil
+}
+
+// listenOn listens on the address, and says where, unless the lists cannot do
+// their work there. Inline connections are read with urgent data in its place.
+func (a *app) listenOn(ctx context.Context, at address.Address, who *lists, inline bool) (*passive, error) {
+	p, err := listenAt(ctx, at, inline)
 	if err != nil {
-		return nil, wrongUsage(err)
+		return nil, err
 	}
-	p := &passive{l, parsed}
-	if err := a.sayListening(p); err != nil {
-		l.Close()
+	if err = who.check(p); err == nil {
+		err = a.sayListening(p)
+	}
+	if err != nil {
+		p.Close()
 		return nil, err
 	}
 	return p, nil
+}
+
+// listenAt is listenOn that says and checks nothing.
+func listenAt(ctx context.Context, at address.Address, inline bool) (*passive, error) {
+	wanted := at
+	if inline {
+		wanted = join.Inline(at)
+	}
+	l, err := zocalo.ListenAddress(ctx, wanted)
+	if err != nil {
+		return nil, wrongUsage(err)
+	}
+	return &passive{l, at}, nil
 }
 
 // wrongUsage makes a mistake in an address one of usage.
@@ -122,21 +75,45 @@ type listening struct {
 	Address string `json:"address"` // what a client gives to talk
 }
 
+// sayWhere says that a socket listens, which text says to people.
+func (a *app) sayWhere(text, kind, scheme, name string) error {
+	e := listening{"listening", kind, name, scheme + ":" + name}
+	switch {
+	case a.json:
+		return a.printJSON(e)
+	case !a.quiet:
+		a.sayf("%s %s", text, e.Address)
+	}
+	return nil
+}
+
+// together runs servers, and ends all when one has ended.
+func together(end func(), servers []func() error) error {
+	errs := make([]error, len(servers))
+	var wg sync.WaitGroup
+	for i, serve := range servers {
+		wg.Go(func() {
+			defer end()
+			errs[i] = serve()
+		})
+	}
+	wg.Wait()
+	return errors.Join(errs...)
+}
+
 // sayListening says on which names the sockets listen.
 func (a *app) sayListening(p *passive) error {
 	for _, s := range p.Sockets() {
-		e := listening{"listening", s.Kind().String(), s.Name().String(), p.address.Scheme.Name + ":" + s.Name().String()}
-		switch {
-		case a.json:
-			if err := a.printJSON(e); err != nil {
-				return err
-			}
-		case !a.quiet:
-			a.sayf("listening on %s", e.Address)
+		if err := a.sayWhere("listening on", s.Kind().String(), p.address.Scheme.Name, s.Name().String()); err != nil {
+			return err
 		}
 	}
+	for _, line := range p.Notices() {
+		a.sayf("%s", line)
+	}
+	p.OnHandshake(func(c *socket.Socket, err error) { a.sayHandshake(p, c, err) })
 	for _, err := range p.Skipped() {
-		a.log.Debug("not listening on one of the names", "error", err)
+		a.log.Debug("not listening on one of the addresses", "error", err)
 	}
 	return nil
 }

@@ -8,6 +8,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"syscall"
+	"time"
 )
 
 // stopped is the cause of a context that a signal ended.
@@ -18,6 +19,10 @@ func (s stopped) Error() string { return "stopped by " + syscall.Signal(s).Strin
 // status is what a shell says of a program that the signal ended: 130 for
 // SIGINT, 143 for SIGTERM.
 func (s stopped) status() statusError { return statusError(128 + int(s)) }
+
+// stopPause is how long a job that is to stop looks for a signal to end, which may
+// come together with the one to go on.
+const stopPause = 20 * time.Millisecond
 
 // untilSignal returns a context that ends at the first SIGINT, SIGTERM
 // or SIGHUP (a terminal that is closed), unless that one is ignored. A
@@ -30,16 +35,31 @@ func untilSignal(parent context.Context, again func(stopped)) (ctx context.Conte
 	if !signal.Ignored(syscall.SIGHUP) { // as nohup makes it
 		signal.Notify(signals, syscall.SIGHUP)
 	}
+	// Left to the system, a background job that reads the terminal would stop
+	// again at once whenever it goes on, before it has seen a signal to end.
+	stops := make(chan os.Signal, 2)
+	signal.Notify(stops, syscall.SIGTTIN, syscall.SIGTTOU)
 	done := make(chan struct{})
 	var over atomic.Bool
 	go func() {
-		for n := 0; ; n++ {
+		var stop <-chan time.Time
+		for {
 			select {
 			case s := <-signals:
 				by := stopped(s.(syscall.Signal))
-				cancel(by)
-				if n > 0 {
+				if ctx.Err() != nil {
 					again(by)
+				}
+				signal.Ignore(syscall.SIGTTIN, syscall.SIGTTOU) // whoever waits for the terminal fails
+				cancel(by)
+			case <-stops: // the system tries the read again, and sends the next, at once
+				if stop == nil {
+					stop = time.After(stopPause)
+				}
+			case <-stop:
+				stop = nil
+				if ctx.Err() == nil {
+					syscall.Kill(os.Getpid(), syscall.SIGSTOP) // as the system would
 				}
 			case <-done:
 				return
@@ -49,17 +69,53 @@ func untilSignal(parent context.Context, again func(stopped)) (ctx context.Conte
 	return ctx, func() {
 		if over.CompareAndSwap(false, true) {
 			signal.Stop(signals)
+			signal.Stop(stops)
 			close(done)
 			cancel(nil)
 		}
 	}
 }
 
+// drainSilence is how long a server that ends says nothing of what it waits for.
+const drainSilence = 300 * time.Millisecond
+
+// drained is untilSignal for a server, which ends once what is open has: where that
+// takes a moment, it says so, and how not to wait. Until then it is thrifty.
+func (a *app) drained(parent context.Context, drain time.Duration, again func(stopped)) (ctx context.Context, stop func()) {
+	ctx, end := untilSignal(parent, again)
+	go thrift(ctx)
+	over := make(chan struct{})
+	context.AfterFunc(ctx, func() {
+		select {
+		case <-time.After(drainSilence):
+			var by stopped
+			if errors.As(context.Cause(ctx), &by) {
+				a.log.Info("waiting for open connections to finish; a second signal ends them at once", "signal", syscall.Signal(by), "at most", drain)
+			}
+		case <-over:
+		}
+	})
+	return ctx, sync.OnceFunc(func() { close(over); end() })
+}
+
 // interruptible is untilSignal for what is no server: a second signal ends the
 // program at once.
 func interruptible(parent context.Context) (ctx context.Context, stop func()) {
-	return untilSignal(parent, func(by stopped) { os.Exit(int(by.status())) })
+	return untilSignal(parent, end)
 }
+
+// end ends the program at once.
+func end(by stopped) {
+	if f := lastDeed.Load(); f != nil {
+		(*f)()
+	}
+	os.Exit(int(by.status()))
+}
+
+// lastDeed is what is to be done before a second signal ends the program.
+var lastDeed atomic.Pointer[func()]
+
+func atExit(f func()) { lastDeed.Store(&f) }
 
 // interruption is how a run ends whose context a signal ended.
 func interruption(ctx context.Context) error {
@@ -76,10 +132,10 @@ func canceled(ctx context.Context, err error) bool {
 		(err == nil || errors.Is(err, context.Canceled) || errors.Is(err, ctx.Err()) || errors.Is(err, context.Cause(ctx)))
 }
 
-// onSIGUSR1 calls f at each SIGUSR1, until stop is called.
-func onSIGUSR1(f func()) (stop func()) {
+// onSignal calls f at each signal s, until stop is called.
+func onSignal(s os.Signal, f func()) (stop func()) {
 	signals := make(chan os.Signal, 1)
-	signal.Notify(signals, syscall.SIGUSR1)
+	signal.Notify(signals, s)
 	done := make(chan struct{})
 	var over sync.WaitGroup
 	over.Go(func() {

@@ -7,10 +7,12 @@ import (
 	"io"
 	"net"
 	"os"
+	"slices"
 	"sync/atomic"
 	"syscall"
 	"time"
 
+	"zocalo/address"
 	"zocalo/socket"
 )
 
@@ -22,6 +24,13 @@ type standardStream struct {
 	file    *os.File // standard input itself
 	start   int64    // where it stood
 	again   bool     // it can be read again from there: a file, /dev/null
+}
+
+// takesStandard reports whether what the address means is one of the
+// descriptors of standard input and output.
+func takesStandard(a address.Address, fds ...int) bool {
+	inherited := a.Scheme.Inherited
+	return inherited != nil && slices.ContainsFunc(inherited(a.Endpoint), func(fd int) bool { return slices.Contains(fds, fd) })
 }
 
 // openStandard takes the app's streams, which must have descriptors.
@@ -94,6 +103,7 @@ type standard struct {
 	peerEnded  func()      // called when the peer has finished
 	broken     func(error) // called when nobody reads standard output any more
 	closed     atomic.Bool
+	inputEnded atomic.Bool
 	hurried    atomic.Bool // input ends for this conversation when it pauses
 	paused     bool        // and it did
 }
@@ -125,6 +135,9 @@ func (s *standardInput) Read(b []byte) (int, error) {
 		s.in.SetReadDeadline(time.Now().Add(inputPause))
 	}
 	n, err := s.in.Read(b)
+	if err == io.EOF {
+		s.inputEnded.Store(true)
+	}
 	switch {
 	case err == nil || err == io.EOF:
 		return n, err
@@ -198,7 +211,7 @@ func (s *standard) Peer() socket.Name                  { return socket.Name{} }
 // already.
 type crlfReader struct {
 	r    io.Reader
-	last byte // the octet read before
+	last byte // the byte read before
 	owed bool // a newline that found no room
 }
 
@@ -217,27 +230,27 @@ func (c *crlfReader) Read(b []byte) (int, error) {
 	}
 	m, err := c.r.Read(read)
 	n := 0
-	for _, octet := range read[:m] {
-		if octet == '\n' && c.last != '\r' {
+	for _, char := range read[:m] {
+		if char == '\n' && c.last != '\r' {
 			b[n] = '\r'
 			if n++; n == len(b) {
-				c.owed, c.last = true, octet
+				c.owed, c.last = true, char
 				break
 			}
 		}
-		b[n], c.last = octet, octet
+		b[n], c.last = char, char
 		n++
 	}
 	return n, err
 }
 
-// urgentReader takes each octet of one value out of what is read, and sends it
+// urgentReader takes each byte of one value out of what is read, and sends it
 // as urgent data: once all that came before it was passed on, which is so when
 // the next read begins. If there is none, one is sent at the end.
 type urgentReader struct {
-	r     io.Reader
-	octet byte
-	send  func() error
+	r    io.Reader
+	char byte
+	send func() error
 
 	buf  [4096]byte
 	rest []byte // of buf, not yet passed on
@@ -247,7 +260,7 @@ type urgentReader struct {
 
 func (u *urgentReader) Read(b []byte) (int, error) {
 	for {
-		switch i := bytes.IndexByte(u.rest, u.octet); {
+		switch i := bytes.IndexByte(u.rest, u.char); {
 		case i == 0:
 			u.rest, u.sent = u.rest[1:], true
 			if err := u.send(); err != nil {

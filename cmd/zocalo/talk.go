@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net"
+	"net/netip"
 	"strconv"
 	"time"
 
@@ -11,7 +12,9 @@ import (
 
 	"zocalo"
 	"zocalo/address"
-	"zocalo/relay"
+	"zocalo/internal/pass"
+	"zocalo/relay/join"
+	"zocalo/socket"
 )
 
 // talk is the verb talk: a client, with standard input and output on its
@@ -19,95 +22,101 @@ import (
 type talk struct {
 	conversation
 	connectTimeout time.Duration
-	repeat         times
+	repeat         int // times, or forever
 	probe          bool
+	proxy          proxyFromEnv
+	wait           time.Duration
 	pinging        pinging
 }
 
-// times is the value of --repeat: how often, or forever where none is given.
-type times int
+const forever = -1
 
-const forever times = -1
-
-// Set implements pflag.Value.
-func (n *times) Set(text string) error {
+// times is how often, or forever where no number is given.
+var times = socket.Codec[int]{Placeholder: "N", Format: func(int) string { return "" }, Parse: func(text string) (int, error) {
 	if text == "forever" {
-		*n = forever
-		return nil
+		return forever, nil
 	}
-	i, err := strconv.Atoi(text)
-	if err != nil || i < 0 {
-		return errors.New("it must be a number of times, or nothing")
+	n, err := strconv.Atoi(text)
+	if err != nil || n < 0 {
+		return 0, errors.New("it must be a number, or omitted")
 	}
-	*n = times(i)
-	return nil
-}
-
-func (n *times) String() string { return "" }
-func (n *times) Type() string   { return "N" }
+	return n, nil
+}}
 
 func (a *app) talkVerb() *cobra.Command {
 	t := &talk{conversation: conversation{app: a}}
 	cmd := &cobra.Command{
-		Use:   "talk [ADDRESS]",
-		Short: "Be a client: standard input and output on a socket of any kind",
-		Long: `talk connects to the address, by default the lecture's ` + lectureAddress + `. It
-sends what it reads from standard input, and prints what comes back.
+		Use:     "talk [ADDRESS | HOST PORT]",
+		Aliases: []string{"t"},
+		Short:   "Connect standard input and output to a socket of any kind",
+		Long: `talk connects to the address, by default the lecture's ` + lectureAddress + `.
+HOST PORT means tcp:HOST:PORT, or udp:HOST:PORT with -u; -v shows how it was read.
+It sends standard input, and prints what comes back.
 ` + conversationHelp + `
 
---repeat connects again when a connection ends, breaks or cannot be made: after
-a pause that doubles from 100ms to 10s, and is 100ms again once a connection
-stood. It goes on until it is interrupted, or with --repeat=N that many times.
-Input that is a file is sent again by each connection. Other input goes on
-where the last connection left off: then a peer that finishes ends its
-connection as soon as input pauses, what a broken one had taken is lost, and the
-end of input ends it all.
+--repeat connects again when a connection ends, fails or cannot be made, after a
+pause that doubles from 100ms to 10s and starts over once a connection succeeds.
+It continues until interrupted, or with --repeat=N that many times. If standard
+input is a file, each connection sends all of it. Otherwise each connection
+continues where the last one left off: a peer that finishes ends its connection
+as soon as input pauses, input sent on a failed one is lost, and the end of input
+ends everything.
 
---probe only asks whether somebody answers, prints a line for each name that the
-address means, and exits 0 if anyone did, else 1. The port may be a range. A
-kind without connections that can lose messages is sent an empty one: silence
-then does not mean that nobody is there.
+--count N exits when N messages have arrived: a query over UDP then takes no longer
+than its answer.
 
---ping measures round trips, as ping(8) does, on a kind that has an Echo of its
-own: idp, whose socket it knows. It asks --count times, or until it is
-interrupted, --interval apart, and says at the end how many were lost and how long
-they took. Exit status 1 says that nobody replied.`,
+--probe only asks whether anything answers. It prints a line for each target that
+answers (with -v, or if there is only one, also for those that do not), and exits
+0 if any did, else 1. --wait TIME keeps asking until one does. The port may be a
+range. Over UDP it sends an empty datagram: silence does not mean that nothing is
+there.
+
+--ping measures round trips, as ping(8) does, on a kind that has its own Echo: idp.
+It asks --count times, or until interrupted, --interval apart, and prints loss and
+round-trip times at the end. Exit status 1 means that there was no reply.`,
 		Example: `  echo 'Hello world!' | zocalo talk --quoted
+  zocalo talk localhost 80 -w 3
+  echo ping | zocalo talk -u localhost 7 --count 1
   zocalo talk -v tcp:localhost:80 --crlf
   echo ping | zocalo talk udp:localhost:7 --idle 500ms
   zocalo talk unix:/run/x.sock,frame=len32 <requests
   zocalo talk --probe tcp:localhost:8000-8010
   zocalo talk --ping -c 5 idp:0#2608C123456,link=hub:localhost:3333`,
 		ValidArgsFunction: completeAddresses(1),
-		Args:              cobra.MaximumNArgs(1),
+		Args:              arguments(0, 2),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			text := lectureAddress
-			if len(args) > 0 {
-				text = args[0]
+			if len(args) == 0 {
+				args = []string{lectureAddress}
 			}
-			return t.run(cmd, text)
+			return t.run(cmd, args)
 		},
 	}
 	t.flags(cmd)
 	f := cmd.Flags()
-	f.DurationVar(&t.connectTimeout, "connect-timeout", 0, "give up connecting after so long; 0 is as long as the system tries")
-	f.Var(&t.repeat, "repeat", "connect again when a connection ends or cannot be made, N times")
+	f.VarP(value(&t.connectTimeout, 0, aTime), "connect-timeout", "w", "give up connecting after this long; 0 is the system's limit")
+	f.Var(value(&t.repeat, 0, times), "repeat", "reconnect when a connection ends or cannot be made, N times")
 	f.Lookup("repeat").NoOptDefVal = "forever"
-	f.BoolVar(&t.probe, "probe", false, "only ask whether somebody answers, on a port or a range of ports")
+	f.BoolVarP(&t.probe, "probe", "z", false, "only ask whether anything answers, on a port or a range of ports")
+	t.proxy.flag(cmd)
+	f.Var(value(&t.wait, 0, aTime), "wait", "with --probe: keep asking for this long, until something answers")
+	f.VarP(value(&t.count, 0, atLeast(0)), "count", "c", "exit after this many messages, or --ping replies; 0 is until interrupted")
 	t.pinging.flags(cmd)
 	return cmd
 }
 
-func (t *talk) run(cmd *cobra.Command, text string) error {
-	if t.connectTimeout < 0 {
-		return usagef("--connect-timeout %v: it must not be negative", t.connectTimeout)
+// talkFlags are those of a conversation, which --probe and --ping do not hold.
+var talkFlags = []string{"frame", "whole", "quoted", "hex", "crlf", "urgent", "idle", "repeat", "raw"}
+
+func (t *talk) run(cmd *cobra.Command, args []string) error {
+	a, err := t.addressOf(args)
+	if err == nil {
+		a, err = t.proxy.through(a)
 	}
-	a, err := address.Parse(text)
 	if err != nil {
-		return usageError{err}
+		return err
 	}
-	if a.Scheme.Name == "stdio" {
-		return usagef("%s is standard input and output, which talk puts on another socket: give that one's address", text)
+	if takesStandard(a, 0, 1) {
+		return usagef("%v is standard input and output, which talk already uses: give the peer's address", a)
 	}
 	if err := t.pinging.check(cmd); err != nil {
 		return err
@@ -117,13 +126,16 @@ func (t *talk) run(cmd *cobra.Command, text string) error {
 	if t.pinging.on {
 		return t.ping(ctx, a)
 	}
-	if t.probe {
-		for _, other := range []string{"frame", "whole", "quoted", "hex", "crlf", "urgent", "idle", "repeat"} {
-			if err := exclusive(cmd, "probe", other); err != nil {
-				return err
-			}
+	if !t.probe {
+		if err := refuse(cmd, "needs --probe", "wait"); err != nil {
+			return err
 		}
-		return t.probeAll(ctx, a)
+	}
+	if t.probe {
+		if err := refuse(cmd, "cannot be used with --probe", append([]string{"count"}, talkFlags...)...); err != nil {
+			return err
+		}
+		return t.probeUntil(ctx, a)
 	}
 	if err := t.prepare(cmd); err != nil {
 		return err
@@ -141,7 +153,7 @@ const (
 // talkAndRepeat talks as often as --repeat says.
 func (t *talk) talkAndRepeat(ctx context.Context, a address.Address) error {
 	pause := firstPause
-	for n := times(0); ; n++ {
+	for n := 0; ; n++ {
 		t.again = t.repeat == forever || n < t.repeat
 		stood, over, err := t.once(ctx, a)
 		switch {
@@ -173,19 +185,40 @@ func (t *talk) talkAndRepeat(ctx context.Context, a address.Address) error {
 // whether all of input was sent.
 func (t *talk) once(ctx context.Context, a address.Address) (stood, over bool, err error) {
 	d := zocalo.Dialer{Timeout: t.connectTimeout}
-	s, err := d.DialAddress(ctx, a)
+	s, err := d.DialAddress(t.sized(ctx), a)
 	if err != nil {
 		if canceled(ctx, err) {
 			err = interruption(ctx)
 		}
 		return false, false, wrongUsage(err)
 	}
+	if _, several := socket.As[socket.Hearer](s); !several && s.Type() == socket.Datagram && (s.Domain() == socket.Inet || s.Domain() == socket.Inet6) {
+		s = t.failover(d, a, s)
+	}
 	if err := t.sayConnected(s, false); err != nil {
 		s.Close()
 		return true, false, err
 	}
-	r, err := t.hold(ctx, relay.End{Socket: s}, a)
-	return true, r.From[relay.A].EndOfFile, err
+	defer t.attach(s)()
+	r, err := t.hold(ctx, join.End{Socket: s}, a)
+	return true, r.From[pass.A].EndOfFile, err
+}
+
+// failover returns s with the other names that the address means behind it,
+// where it may mean several.
+func (t *talk) failover(d zocalo.Dialer, a address.Address, s *socket.Socket) *socket.Socket {
+	if _, err := netip.ParseAddrPort(a.Endpoint); err == nil {
+		return s
+	}
+	return zocalo.Failover{
+		Next: func(ctx context.Context, refused []socket.Name) (*socket.Socket, error) {
+			d.Except = refused
+			return d.DialAddress(ctx, a)
+		},
+		OnMove: func(to socket.Name, why error) {
+			t.log.Debug("unreachable, trying another address", "name", to, "error", oneLine(why))
+		},
+	}.Wrap(s)
 }
 
 // mayPass reports whether an error is one of the network or the peer, which

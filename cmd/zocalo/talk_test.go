@@ -62,6 +62,17 @@ func must(t *testing.T, err error) {
 	}
 }
 
+// eventually waits until something is so.
+func eventually(t *testing.T, what string, is func() bool) {
+	t.Helper()
+	for end := time.Now().Add(scriptPatience); time.Now().Before(end); time.Sleep(5 * time.Millisecond) {
+		if is() {
+			return
+		}
+	}
+	t.Fatal("never: ", what)
+}
+
 // serverTCP listens on a TCP port of the system's choice.
 func serverTCP(t *testing.T) (*net.TCPListener, string) {
 	t.Helper()
@@ -152,7 +163,7 @@ func TestTalkReset(t *testing.T) {
 	must(t, peer.SetLinger(0))
 	must(t, peer.Close())
 	said := c.exits(t, statusFailed)
-	if !strings.Contains(said, "connection reset by peer: the peer broke the connection off") || strings.Count(said, "\n") != 1 {
+	if !strings.Contains(said, "connection reset by peer: the peer reset the connection") || strings.Count(said, "\n") != 1 {
 		t.Errorf("standard error: %q", said)
 	}
 }

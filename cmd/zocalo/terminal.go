@@ -1,7 +1,7 @@
 package main
 
 import (
-	"io"
+	"fmt"
 	"os"
 
 	"golang.org/x/sys/unix"
@@ -12,8 +12,8 @@ import (
 func (a *app) width() int { return columns(a.out) }
 
 // columns returns those of a terminal, 0 for what is none.
-func columns(w io.Writer) int {
-	f, ok := w.(*os.File)
+func columns(stream any) int {
+	f, ok := stream.(*os.File)
 	if !ok {
 		return 0
 	}
@@ -28,4 +28,35 @@ func columns(w io.Writer) int {
 // refuse colours (NO_COLOR).
 func (a *app) colours() bool {
 	return a.width() > 0 && os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb"
+}
+
+// liveWidth is the width of the terminal that standard error is, 0 if it is
+// none that can redraw a line.
+func (a *app) liveWidth() int {
+	if os.Getenv("TERM") == "dumb" {
+		return 0
+	}
+	return columns(a.err)
+}
+
+// showLine shows a line in place of the last, on a terminal.
+func (a *app) showLine(text string) {
+	a.showLive(fmt.Sprintf("\r%.*s\x1b[K", a.liveWidth()-1, text))
+}
+
+// eraseLive takes away what showLine shows.
+func (a *app) eraseLive() {
+	if !a.quiet && a.liveWidth() > 0 {
+		a.showLive("\r\x1b[K")
+	}
+}
+
+// isTerminal reports whether a stream is one.
+func isTerminal(stream any) bool {
+	f, ok := stream.(*os.File)
+	if !ok {
+		return false
+	}
+	_, err := unix.IoctlGetWinsize(int(f.Fd()), unix.TIOCGWINSZ)
+	return err == nil
 }

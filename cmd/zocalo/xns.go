@@ -12,6 +12,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"zocalo/bench"
 	"zocalo/xns"
 )
 
@@ -19,9 +20,9 @@ import (
 func (a *app) xnsVerb() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "xns",
-		Short: "Ask an XNS network: who is there, and what time it is",
-		Long: `xns asks the hosts on an XNS network. --link says which network it is, as the
-option of an address does: local (the default, or what ` + xns.LinkVariable + ` says),
+		Short: "Ask an XNS network who is there and what time it is",
+		Long: `xns asks the hosts on an XNS network. --link says which network, like the option
+link of an address: local (the default, or what ` + xns.LinkVariable + ` says),
 hub:HOST:PORT, eth:INTERFACE, udp:HOST:PORT.`,
 		Args: unknownVerb,
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
@@ -40,14 +41,11 @@ type xnsQuestion struct {
 func (q *xnsQuestion) flags(cmd *cobra.Command, timeout time.Duration) {
 	f := cmd.Flags()
 	f.StringVar(&q.link, "link", "", "the network: local, hub:HOST:PORT, eth:INTERFACE, udp:HOST:PORT (default local, or what "+xns.LinkVariable+" says)")
-	f.DurationVar(&q.timeout, "timeout", timeout, "how long to wait for answers")
+	f.Var(value(&q.timeout, timeout, someTime), "timeout", "how long to wait for answers")
 }
 
 // open takes part in the network.
 func (q *xnsQuestion) open(ctx context.Context) (*xns.Host, error) {
-	if q.timeout <= 0 {
-		return nil, usagef("--timeout %v: it must be more than 0", q.timeout)
-	}
 	if q.link != "" {
 		if err := xns.CheckLink(q.link); err != nil {
 			return nil, usagef("--link: %w", err)
@@ -71,25 +69,25 @@ func (a *app) xnsTimeVerb() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "time [SERVER]",
 		Short: "Ask the network's time servers what time it is, or be one",
-		Long: `time asks a time server, as the machines of an XNS network do when they start: the
-one that is given (net#host, or net#host#socket), or else all hosts, of which the
-first to answer counts; with --all each that answers within --timeout is printed.
-Exit status 1 says that nobody answered.
+		Long: `time asks a time server, as machines on an XNS network do when they start: the
+SERVER given (net#host, or net#host#socket), or else all hosts, printing the first
+answer. --all prints every answer that arrives within --timeout. Exit status 1
+means that no host answered.
 
---serve is a time server, for a network of emulators that has none: it tells this
-machine's time, in its time zone (TZ), until it is interrupted.`,
+--serve runs a time server, for a network of emulators that has none: it gives this
+machine's time, in its time zone (TZ), until interrupted.`,
 		Example: `  zocalo xns time --link hub:localhost:3333
   zocalo xns time 0#2-852-151-014
   zocalo xns time --serve --link hub:localhost:3333`,
-		Args: cobra.MaximumNArgs(1),
+		Args: arguments(0, 1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			for _, other := range []string{"all", "timeout"} {
-				if err := exclusive(cmd, "serve", other); err != nil {
+			if x.serve {
+				if err := refuse(cmd, "cannot be used with --serve", "all", "timeout"); err != nil {
 					return err
 				}
 			}
 			if len(args) > 0 && (x.serve || x.all) {
-				return usagef("%s: with --serve and --all no server is asked by its name", args[0])
+				return usagef("%s: --serve and --all take no server: omit it", args[0])
 			}
 			server := xns.Addr{}
 			if len(args) > 0 {
@@ -98,7 +96,7 @@ machine's time, in its time zone (TZ), until it is interrupted.`,
 					return usageError{err}
 				}
 				if server.Host.IsZero() {
-					return usagef("%q names no host: write net#host, as 0#2608C123456", args[0])
+					return usagef("%q names no host: write net#host, such as 0#2608C123456", args[0])
 				}
 				if server.Socket == 0 {
 					server.Socket = xns.SocketTime
@@ -139,15 +137,15 @@ func (x *xnsTime) run(ctx context.Context, server xns.Addr) error {
 	case ctx.Err() != nil:
 		return interruption(ctx)
 	case errors.Is(err, syscall.ECONNREFUSED):
-		return fmt.Errorf("%v serves no time: 'zocalo xns who' shows who does", server)
+		return fmt.Errorf("%v is not a time server: 'zocalo xns who' lists those that are", server)
 	case err != nil && !isTimeout(err):
 		return err
 	case len(answers) == 0:
-		who := "nobody"
+		who := "no host answered"
 		if !server.Host.IsZero() {
-			who = fmt.Sprintf("host %v was asked, and nobody", server.Host)
+			who = fmt.Sprintf("host %v did not answer", server.Host)
 		}
-		return fmt.Errorf("%s told the time within %v: 'zocalo xns who' shows who is there, and 'zocalo xns time --serve' is a time server", who, x.timeout)
+		return fmt.Errorf("%s within %v: 'zocalo xns who' lists the hosts, and 'zocalo xns time --serve' runs a time server", who, x.timeout)
 	}
 	for _, t := range answers {
 		if err := x.printTime(t); err != nil {
@@ -179,7 +177,7 @@ func (x *xnsTime) printTime(t xns.ServerTime) error {
 	if x.json {
 		return x.printJSON(toldTime{t.Server.String(), t.Time, ahead.Seconds(), t.First, t.Last, t.Accurate, t.Error})
 	}
-	beside := "as this machine has it"
+	beside := "same as this machine"
 	switch {
 	case ahead > time.Second:
 		beside = fmt.Sprintf("%v ahead of this machine", ahead)
@@ -200,20 +198,14 @@ func (x *xnsTime) answer(ctx context.Context, h *xns.Host) error {
 		return err
 	}
 	defer s.Close()
-	e := listening{"listening", "idp", s.Addr().String(), "idp:" + s.Addr().String()}
-	switch {
-	case x.json:
-		if err := x.printJSON(e); err != nil {
-			return err
-		}
-	case !x.quiet:
-		x.sayf("answering for the time on %s", e.Address)
+	if err := x.sayWhere("serving the time on", "idp", "idp", s.Addr().String()); err != nil {
+		return err
 	}
 	select {
 	case <-ctx.Done():
 		return nil
 	case <-s.Done():
-		return fmt.Errorf("%v: its link ended", h)
+		return fmt.Errorf("%v: the link closed", h)
 	}
 }
 
@@ -226,12 +218,12 @@ func (a *app) xnsWhoVerb() *cobra.Command {
 		Use:   "who",
 		Short: "List the hosts on the network that answer, with what they serve",
 		Long: `who asks all hosts on the network for an Echo, the time, the Clearinghouse (a
-broadcast for servers) and the networks that they lead to (RIP), and lists who
-answered any of it within --timeout. This host, which is there only for the
-question, is not listed. Exit status 1 says that nobody answered.`,
+broadcast for servers) and their routes (RIP), and lists the hosts that answer any
+of these within --timeout. The host that asks is not listed. Exit status 1 means
+that no host answered.`,
 		Example: `  zocalo xns who
   zocalo xns who --link eth:eth0 --json | jq -r .host`,
-		Args: cobra.NoArgs,
+		Args: arguments(0, 0),
 		RunE: func(cmd *cobra.Command, _ []string) error { return x.run(cmd.Context()) },
 	}
 	x.flags(cmd, 2*time.Second)
@@ -268,7 +260,7 @@ func (x *xnsWho) run(ctx context.Context) error {
 	case err != nil:
 		return err
 	case len(found) == 0:
-		return fmt.Errorf("nobody answered within %v: --link and %s say on which network to ask", x.timeout, xns.LinkVariable)
+		return fmt.Errorf("no host answered within %v: choose the network with --link or %s", x.timeout, xns.LinkVariable)
 	}
 	var text strings.Builder
 	table := tabwriter.NewWriter(&text, 0, 0, 2, ' ', 0)
@@ -286,7 +278,7 @@ func (x *xnsWho) run(ctx context.Context) error {
 		}
 		echo := "-"
 		if p.Echo > 0 {
-			echo = milliseconds(s.Echo)
+			echo = bench.TimeText(s.Echo)
 		}
 		fmt.Fprintf(table, "%s\t%s\t%s\t%s\n", p.Network, p.Host, echo, cmp.Or(p.serves(), "-"))
 	}

@@ -61,7 +61,7 @@ func talk() error {
 	return nil
 }
 
-// repr writes octets as Python's repr does.
+// repr writes bytes as Python's repr does.
 func repr(data []byte) string {
 	quote := byte('\'')
 	if strings.ContainsRune(string(data), '\'') && !strings.ContainsRune(string(data), '"') {

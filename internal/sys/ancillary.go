@@ -20,7 +20,7 @@ func Files(c Cmsg) func(yield func(int, int) bool) {
 	}
 }
 
-// FilesSpace is the octets of control that n descriptors take.
+// FilesSpace is the bytes of control that n descriptors take.
 func FilesSpace(n int) int {
 	if n <= 0 {
 		return 0

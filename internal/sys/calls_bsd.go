@@ -8,19 +8,6 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// restarted makes a call again until no signal interrupts it.
-func restarted(call func() error) syscall.Errno {
-	for {
-		switch err := call(); err {
-		case nil:
-			return 0
-		case unix.EINTR:
-		default:
-			return errnoOf(err)
-		}
-	}
-}
-
 // prepare makes a new descriptor nonblocking and close-on-exec, and keeps a
 // broken connection from raising SIGPIPE.
 func prepare(fd int) syscall.Errno {
@@ -73,9 +60,6 @@ func Bind(fd int, a *Sockaddr) syscall.Errno {
 	return errnoOf(unix.Bind(fd, sa))
 }
 
-// Listen is listen(2).
-func Listen(fd, backlog int) syscall.Errno { return errnoOf(unix.Listen(fd, backlog)) }
-
 // Accept is accept(2), nonblocking and close-on-exec. It fills in a.
 func Accept(fd int, a *Sockaddr) (int, syscall.Errno) {
 	syscall.ForkLock.RLock()
@@ -125,24 +109,6 @@ func getname(call func(int) (unix.Sockaddr, error), fd int, a *Sockaddr) syscall
 	return 0
 }
 
-// Shutdown is shutdown(2).
-func Shutdown(fd, how int) syscall.Errno { return errnoOf(unix.Shutdown(fd, how)) }
-
-// Close is close(2).
-func Close(fd int) syscall.Errno { return errnoOf(unix.Close(fd)) }
-
-// Read is read(2).
-func Read(fd int, b []byte) (n int, errno syscall.Errno) {
-	errno = restarted(func() (err error) { n, err = unix.Read(fd, b); return err })
-	return max(n, 0), errno
-}
-
-// Write is write(2).
-func Write(fd int, b []byte) (n int, errno syscall.Errno) {
-	errno = restarted(func() (err error) { n, err = unix.Write(fd, b); return err })
-	return max(n, 0), errno
-}
-
 // Recv is recv(2).
 func Recv(fd int, b []byte, flags int) (n int, errno syscall.Errno) {
 	errno = restarted(func() (err error) { n, _, err = unix.Recvfrom(fd, b, flags); return err })
@@ -181,7 +147,7 @@ func (m *Msg) SetBuffers(buffers [][]byte) {
 // SetBuffer makes b the only buffer.
 func (m *Msg) SetBuffer(b []byte) { m.SetBuffers([][]byte{b}) }
 
-// Advance drops the first n octets, which were sent.
+// Advance drops the first n bytes, which were sent.
 func (m *Msg) Advance(n int) {
 	for n > 0 && len(m.buffers) > 0 {
 		if l := len(m.buffers[0]); n >= l {
@@ -262,3 +228,7 @@ func AtMark(fd int) (bool, syscall.Errno) {
 
 // siocatmark is _IOR('s', 7, int) of sys/sockio.h.
 const siocatmark = 0x40047307
+
+// WasReset reports whether a TCP connection that reads as ended was reset, of
+// which another call was told. Nothing tells of it here.
+func WasReset(int) bool { return false }

@@ -9,17 +9,14 @@ import (
 
 // Socket is socket(2) with SOCK_NONBLOCK and SOCK_CLOEXEC.
 func Socket(domain, typ, protocol int) (int, syscall.Errno) {
-	fd, _, errno := unix.RawSyscall(unix.SYS_SOCKET, uintptr(domain),
-		uintptr(typ|unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC), uintptr(protocol))
-	return int(fd), errno
+	fd, err := unix.Socket(domain, typ|unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, protocol)
+	return fd, errnoOf(err)
 }
 
 // Socketpair is socketpair(2) with SOCK_NONBLOCK and SOCK_CLOEXEC.
 func Socketpair(domain, typ, protocol int) (a, b int, errno syscall.Errno) {
-	var fds [2]int32
-	_, _, errno = unix.RawSyscall6(unix.SYS_SOCKETPAIR, uintptr(domain),
-		uintptr(typ|unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC), uintptr(protocol), uintptr(unsafe.Pointer(&fds)), 0, 0)
-	return int(fds[0]), int(fds[1]), errno
+	fds, err := unix.Socketpair(domain, typ|unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, protocol)
+	return fds[0], fds[1], errnoOf(err)
 }
 
 // Bind is bind(2).
@@ -28,22 +25,11 @@ func Bind(fd int, a *Sockaddr) syscall.Errno {
 	return errno
 }
 
-// Listen is listen(2).
-func Listen(fd, backlog int) syscall.Errno {
-	_, _, errno := unix.Syscall(unix.SYS_LISTEN, uintptr(fd), uintptr(backlog), 0)
-	return errno
-}
-
 // Accept is accept4(2) with SOCK_NONBLOCK and SOCK_CLOEXEC. It fills in a.
 func Accept(fd int, a *Sockaddr) (int, syscall.Errno) {
-	for {
-		a.Len = maxSockaddr
-		n, _, errno := unix.Syscall6(unix.SYS_ACCEPT4, uintptr(fd), uintptr(unsafe.Pointer(&a.Buf)),
-			uintptr(unsafe.Pointer(&a.Len)), unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, 0, 0)
-		if errno != unix.EINTR {
-			return int(n), errno
-		}
-	}
+	a.Len = maxSockaddr
+	return call(unix.SYS_ACCEPT4, uintptr(fd), uintptr(unsafe.Pointer(&a.Buf)),
+		uintptr(unsafe.Pointer(&a.Len)), unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, 0, 0)
 }
 
 // Connect is connect(2). It does not restart after EINTR, which the caller
@@ -73,53 +59,23 @@ func getname(call uintptr, fd int, a *Sockaddr) syscall.Errno {
 	return errno
 }
 
-// Shutdown is shutdown(2).
-func Shutdown(fd, how int) syscall.Errno {
-	_, _, errno := unix.Syscall(unix.SYS_SHUTDOWN, uintptr(fd), uintptr(how), 0)
-	return errno
-}
-
-// Close is close(2), which is not restarted: the descriptor is gone whatever
-// it returns.
-func Close(fd int) syscall.Errno {
-	_, _, errno := unix.Syscall(unix.SYS_CLOSE, uintptr(fd), 0, 0)
-	return errno
-}
-
-// Read is read(2).
-func Read(fd int, b []byte) (int, syscall.Errno) {
-	for {
-		n, _, errno := unix.Syscall(unix.SYS_READ, uintptr(fd), uintptr(unsafe.Pointer(unsafe.SliceData(b))), uintptr(len(b)))
-		if errno != unix.EINTR {
-			return count(n, errno)
-		}
-	}
-}
-
-// Write is write(2).
-func Write(fd int, b []byte) (int, syscall.Errno) {
-	for {
-		n, _, errno := unix.Syscall(unix.SYS_WRITE, uintptr(fd), uintptr(unsafe.Pointer(unsafe.SliceData(b))), uintptr(len(b)))
-		if errno != unix.EINTR {
-			return count(n, errno)
-		}
-	}
-}
-
 // Recv is recv(2).
 func Recv(fd int, b []byte, flags int) (int, syscall.Errno) {
-	for {
-		n, _, errno := unix.Syscall6(unix.SYS_RECVFROM, uintptr(fd), uintptr(unsafe.Pointer(unsafe.SliceData(b))), uintptr(len(b)), uintptr(flags), 0, 0)
-		if errno != unix.EINTR {
-			return count(n, errno)
-		}
-	}
+	return call(unix.SYS_RECVFROM, uintptr(fd), uintptr(unsafe.Pointer(unsafe.SliceData(b))), uintptr(len(b)), uintptr(flags), 0, 0)
 }
 
 // Send is send(2) with MSG_NOSIGNAL.
 func Send(fd int, b []byte, flags int) (int, syscall.Errno) {
+	return call(unix.SYS_SENDTO, uintptr(fd), uintptr(unsafe.Pointer(unsafe.SliceData(b))), uintptr(len(b)), uintptr(flags|unix.MSG_NOSIGNAL), 0, 0)
+}
+
+// call makes a call again until no signal interrupts it. What it points to must
+// be on the heap.
+//
+//go:uintptrescapes
+func call(number, a1, a2, a3, a4, a5, a6 uintptr) (int, syscall.Errno) {
 	for {
-		n, _, errno := unix.Syscall6(unix.SYS_SENDTO, uintptr(fd), uintptr(unsafe.Pointer(unsafe.SliceData(b))), uintptr(len(b)), uintptr(flags|unix.MSG_NOSIGNAL), 0, 0)
+		n, _, errno := unix.Syscall6(number, a1, a2, a3, a4, a5, a6)
 		if errno != unix.EINTR {
 			return count(n, errno)
 		}
@@ -173,7 +129,7 @@ func (m *Msg) AddBuffer(b []byte) {
 // MaxBuffers is the most buffers of one call: UIO_MAXIOV.
 const MaxBuffers = 1024
 
-// Advance drops the first n octets, which were sent.
+// Advance drops the first n bytes, which were sent.
 func (m *Msg) Advance(n int) {
 	for n > 0 && !m.Empty() {
 		v := &m.iov[m.sent]
@@ -219,17 +175,11 @@ func (m *Msg) prepare(namelen uint32) *unix.Msghdr {
 // filled in. Descriptors are close-on-exec only with that flag.
 func Recvmsg(fd int, m *Msg, flags int) (int, syscall.Errno) {
 	h := m.prepare(maxSockaddr)
-	for {
-		n, _, errno := unix.Syscall(unix.SYS_RECVMSG, uintptr(fd), uintptr(unsafe.Pointer(h)), uintptr(flags))
-		if errno == unix.EINTR {
-			continue
-		}
-		if errno != 0 {
-			return 0, errno
-		}
+	n, errno := call(unix.SYS_RECVMSG, uintptr(fd), uintptr(unsafe.Pointer(h)), uintptr(flags), 0, 0, 0)
+	if errno == 0 {
 		m.received(h)
-		return int(n), 0
 	}
+	return n, errno
 }
 
 // received takes over what the kernel has filled in.
@@ -243,34 +193,18 @@ func (m *Msg) received(h *unix.Msghdr) {
 // than MaxBuffers buffers it sends the first, which only a stream may do.
 func Sendmsg(fd int, m *Msg, flags int) (int, syscall.Errno) {
 	h := m.prepare(m.Name.Len)
-	for {
-		n, _, errno := unix.Syscall(unix.SYS_SENDMSG, uintptr(fd), uintptr(unsafe.Pointer(h)), uintptr(flags|unix.MSG_NOSIGNAL))
-		if errno != unix.EINTR {
-			return count(n, errno)
-		}
-	}
+	return call(unix.SYS_SENDMSG, uintptr(fd), uintptr(unsafe.Pointer(h)), uintptr(flags|unix.MSG_NOSIGNAL), 0, 0, 0)
 }
 
 // Splice is splice(2) with SPLICE_F_MOVE and SPLICE_F_NONBLOCK: at most max
-// octets, one side of which is a pipe.
+// bytes, one side of which is a pipe.
 func Splice(from, to, max int) (int, syscall.Errno) {
-	for {
-		n, _, errno := unix.Syscall6(unix.SYS_SPLICE, uintptr(from), 0, uintptr(to), 0, uintptr(max),
-			unix.SPLICE_F_MOVE|unix.SPLICE_F_NONBLOCK)
-		if errno != unix.EINTR {
-			return count(n, errno)
-		}
-	}
+	return call(unix.SYS_SPLICE, uintptr(from), 0, uintptr(to), 0, uintptr(max), unix.SPLICE_F_MOVE|unix.SPLICE_F_NONBLOCK)
 }
 
 // Sendfile is sendfile(2) from the file's own position.
 func Sendfile(to, from, max int) (int, syscall.Errno) {
-	for {
-		n, _, errno := unix.Syscall6(unix.SYS_SENDFILE, uintptr(to), uintptr(from), 0, uintptr(max), 0, 0)
-		if errno != unix.EINTR {
-			return count(n, errno)
-		}
-	}
+	return call(unix.SYS_SENDFILE, uintptr(to), uintptr(from), 0, uintptr(max), 0, 0)
 }
 
 // ReadNow is preadv2(2) with RWF_NOWAIT at the file's position: it reads from

@@ -8,22 +8,11 @@ import (
 
 // Chmod is fchmod(2).
 func Chmod(fd int, mode uint32) syscall.Errno {
-	if err := unix.Fchmod(fd, mode); err != nil {
-		return errnoOf(err)
-	}
-	return 0
+	return errnoOf(unix.Fchmod(fd, mode))
 }
 
 // TryLock is flock(2) with LOCK_EX and LOCK_NB: EWOULDBLOCK says that another
 // program has the lock. Closing fd unlocks.
 func TryLock(fd int) syscall.Errno {
-	for {
-		switch err := unix.Flock(fd, unix.LOCK_EX|unix.LOCK_NB); err {
-		case nil:
-			return 0
-		case unix.EINTR:
-		default:
-			return errnoOf(err)
-		}
-	}
+	return restarted(func() error { return unix.Flock(fd, unix.LOCK_EX|unix.LOCK_NB) })
 }

@@ -38,7 +38,7 @@ func AppendCmsg(control []byte, level, typ int, data []byte) []byte {
 	return control
 }
 
-// appendCmsgSpace appends an item with room for n octets of data, which are
+// appendCmsgSpace appends an item with room for n bytes of data, which are
 // zero.
 func appendCmsgSpace(control []byte, level, typ, n int) []byte {
 	start := len(control)

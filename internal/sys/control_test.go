@@ -58,7 +58,7 @@ func TestCmsg(t *testing.T) {
 	} {
 		got, rest, ok := NextCmsg(c.control)
 		if ok != c.ok || len(got.Data) != c.data || len(rest) > len(c.control) {
-			t.Errorf("%s: %+v, %d octets left, %v", c.name, got, len(rest), ok)
+			t.Errorf("%s: %+v, %d bytes left, %v", c.name, got, len(rest), ok)
 		}
 	}
 }

@@ -51,7 +51,7 @@ func loadFilter(t *testing.T, program []byte) int {
 }
 
 // An eBPF program chooses among the sockets of one name, by the datagram's
-// first octet. The test is here since loading one takes a raw system call.
+// first byte. The test is here since loading one takes a raw system call.
 func TestReusePortEBPF(t *testing.T) {
 	testenv.Root(t)
 	name := socket.InetName(netip.MustParseAddrPort("127.0.0.1:0"))
@@ -81,7 +81,7 @@ func TestReusePortEBPF(t *testing.T) {
 	for flip := range uint32(2) {
 		var program []byte
 		program = append(program, instruction(unix.BPF_ALU64|unix.BPF_MOV|unix.BPF_X, 6|1<<4, 0)...) // r6 = r1, the packet
-		program = append(program, instruction(unix.BPF_LD|unix.BPF_ABS|unix.BPF_B, 0, 0)...)         // r0 = its first octet
+		program = append(program, instruction(unix.BPF_LD|unix.BPF_ABS|unix.BPF_B, 0, 0)...)         // r0 = its first byte
 		program = append(program, instruction(unix.BPF_ALU64|unix.BPF_XOR|unix.BPF_K, 0, flip)...)   // r0 ^= flip
 		program = append(program, instruction(unix.BPF_JMP|unix.BPF_EXIT, 0, 0)...)                  // return r0
 		if err := socket.ReusePortProgramFD.Set(pair[0], loadFilter(t, program)); err != nil {

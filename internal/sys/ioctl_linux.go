@@ -13,7 +13,7 @@ func AtMark(fd int) (bool, syscall.Errno) {
 	return n != 0, errno
 }
 
-// Pending is the ioctl FIONREAD: the octets that can be read now.
+// Pending is the ioctl FIONREAD: the bytes that can be read now.
 func Pending(fd int) (int, syscall.Errno) { return ioctlInt(fd, unix.TIOCINQ) }
 
 func ioctlInt(fd int, request uintptr) (int, syscall.Errno) {

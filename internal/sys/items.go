@@ -17,13 +17,13 @@ const (
 	PacketInfoItem         // IP_PKTINFO
 	PacketInfo6Item        // IPV6_PKTINFO
 	HopLimitItem           // IP_TTL and IPV6_HOPLIMIT, an int
-	TrafficClassItem       // IP_TOS, an octet, and IPV6_TCLASS, an int
+	TrafficClassItem       // IP_TOS, a byte, and IPV6_TCLASS, an int
 	DroppedItem            // SO_RXQ_OVFL, an int
 	DestinationItem        // IP_ORIGDSTADDR and IPV6_ORIGDSTADDR, an address
 	ExtendedErrorItem      // IP_RECVERR and IPV6_RECVERR
 )
 
-// CmsgInt returns the value of an item that is an int or an octet.
+// CmsgInt returns the value of an item that is an int or a byte.
 func CmsgInt(c Cmsg) (int, bool) {
 	switch {
 	case len(c.Data) >= 4:

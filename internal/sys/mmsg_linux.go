@@ -39,14 +39,14 @@ func (b *Batch) Clear(n int) {
 	clear(b.headers[:n])
 }
 
-// Len returns the octets of message i that a call moved.
+// Len returns the bytes of message i that a call moved.
 func (b *Batch) Len(i int) int { return int(b.headers[i].len) }
 
 // Recvmmsg is recvmmsg(2) into the first n messages. It returns how many it
 // filled, as Recvmsg does each.
 func Recvmmsg(fd int, b *Batch, n, flags int) (int, syscall.Errno) {
 	b.prepareToReceive(0, n)
-	got, errno := b.call(unix.SYS_RECVMMSG, fd, 0, n, flags)
+	got, errno := call(unix.SYS_RECVMMSG, uintptr(fd), uintptr(unsafe.Pointer(&b.headers[0])), uintptr(n), uintptr(flags), 0, 0)
 	b.received(0, got)
 	return got, errno
 }
@@ -76,7 +76,7 @@ func (b *Batch) received(first, n int) {
 // if none did.
 func Sendmmsg(fd int, b *Batch, first, end, flags int) (int, syscall.Errno) {
 	b.prepareToSend(first, end)
-	return b.call(unix.SYS_SENDMMSG, fd, first, end-first, flags|unix.MSG_NOSIGNAL)
+	return call(unix.SYS_SENDMMSG, uintptr(fd), uintptr(unsafe.Pointer(&b.headers[first])), uintptr(end-first), uintptr(flags|unix.MSG_NOSIGNAL), 0, 0)
 }
 
 // RawSendmmsg is Sendmmsg, raw.
@@ -91,16 +91,7 @@ func (b *Batch) prepareToSend(first, end int) {
 	}
 }
 
-func (b *Batch) call(number uintptr, fd, first, n, flags int) (int, syscall.Errno) {
-	for {
-		done, _, errno := unix.Syscall6(number, uintptr(fd), uintptr(unsafe.Pointer(&b.headers[first])), uintptr(n), uintptr(flags), 0, 0)
-		if errno != unix.EINTR {
-			return count(done, errno)
-		}
-	}
-}
-
-// AddPart adds n octets of the buffers, from octet at on, to what the message
+// AddPart adds n bytes of the buffers, from byte at on, to what the message
 // gathers.
 func (m *Msg) AddPart(buffers [][]byte, at, n int) {
 	for _, b := range buffers {
@@ -125,11 +116,11 @@ const (
 )
 
 // AppendSegmentSize appends UDP_SEGMENT: cut what is sent into datagrams of
-// that many octets.
-func AppendSegmentSize(control []byte, octets int) []byte {
+// that many bytes.
+func AppendSegmentSize(control []byte, bytes int) []byte {
 	start := len(control)
 	control = appendCmsgSpace(control, unix.SOL_UDP, unix.UDP_SEGMENT, 2)
-	binary.NativeEndian.PutUint16(control[start+unix.CmsgLen(0):], uint16(octets))
+	binary.NativeEndian.PutUint16(control[start+unix.CmsgLen(0):], uint16(bytes))
 	return control
 }
 

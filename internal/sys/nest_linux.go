@@ -32,14 +32,12 @@ func Nest(fd int, events uint32) (int, syscall.Errno) {
 	return ep, 0
 }
 
-// Ready reports whether one of events holds for fd now: poll(2).
-func Ready(fd int, events uint32) bool {
-	// The bits of poll and epoll are the same.
-	p := []unix.PollFd{{Fd: int32(fd), Events: int16(events)}}
-	for {
-		n, err := unix.Poll(p, 0)
-		if err != unix.EINTR {
-			return err != nil || n > 0
-		}
-	}
+// Hangup says what the peer of a connection has ended, and takes nothing: over
+// where it is both directions, or the connection was reset; ended where it sends
+// no more; and the bytes that are still to be read.
+func Hangup(fd int) (over, ended bool, unread int) {
+	p := []unix.PollFd{{Fd: int32(fd), Events: unix.POLLRDHUP}}
+	restarted(func() error { _, err := unix.Poll(p, 0); return err })
+	unread, _ = Pending(fd)
+	return p[0].Revents&unix.POLLHUP != 0, p[0].Revents&(unix.POLLRDHUP|unix.POLLHUP) != 0, unread
 }

@@ -10,10 +10,7 @@ import (
 // GetInt is getsockopt(2) of an option that is an int.
 func GetInt(fd, level, name int) (int, syscall.Errno) {
 	v, err := unix.GetsockoptInt(fd, level, name)
-	if err != nil {
-		return 0, errnoOf(err)
-	}
-	return v, 0
+	return v, errnoOf(err)
 }
 
 // SetInt is setsockopt(2) of an option that is an int, which has 32 bits: a
@@ -22,10 +19,7 @@ func SetInt(fd, level, name, v int) syscall.Errno {
 	if v != int(int32(v)) {
 		return syscall.EINVAL
 	}
-	if err := unix.SetsockoptInt(fd, level, name, v); err != nil {
-		return errnoOf(err)
-	}
-	return 0
+	return errnoOf(unix.SetsockoptInt(fd, level, name, v))
 }
 
 // SetLinger is SO_LINGER: seconds that close waits for what is not yet sent,
@@ -39,10 +33,7 @@ func SetLinger(fd, seconds int) syscall.Errno {
 	if seconds >= 0 {
 		l.Onoff, l.Linger = 1, int32(seconds)
 	}
-	if err := unix.SetsockoptLinger(fd, unix.SOL_SOCKET, unix.SO_LINGER, &l); err != nil {
-		return errnoOf(err)
-	}
-	return 0
+	return errnoOf(unix.SetsockoptLinger(fd, unix.SOL_SOCKET, unix.SO_LINGER, &l))
 }
 
 // GetLinger is the inverse of SetLinger.

@@ -140,6 +140,21 @@ func RawPending(fd int, v *int32) (int, syscall.Errno) {
 	return int(*v), errno
 }
 
+// RawUnsent is SIOCOUTQ: what was sent and not acknowledged, or not read over a
+// unix stream; v is where the system writes its answer.
+func RawUnsent(fd int, v *int32) (int, syscall.Errno) {
+	*v = 0
+	_, errno := raw(unix.SYS_IOCTL, uintptr(fd), unix.TIOCOUTQ, uintptr(unsafe.Pointer(v)), 0, 0, 0)
+	return int(*v), errno
+}
+
+// RawFinished reports whether the FIN of a TCP peer came, all before it having
+// been read, if the system can tell; b is 16 bytes of memory for the call.
+func RawFinished(fd int, b []byte, n *uint32) (came, known bool) {
+	clear(b)
+	return finished(RawGetsockopt(fd, unix.IPPROTO_TCP, unix.TCP_ZEROCOPY_RECEIVE, b[:zeroCopyReceive], n))
+}
+
 // Pipe is pipe2(2), nonblocking and close-on-exec, raw.
 func Pipe() (r, w int, errno syscall.Errno) {
 	var fds [2]int32

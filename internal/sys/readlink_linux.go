@@ -8,7 +8,7 @@ import (
 )
 
 // Readlinkat is readlinkat(2), without an allocation for the name, which is
-// without a NUL, as in a directory entry, and shorter than 256 octets (NAME_MAX). A
+// without a NUL, as in a directory entry, and shorter than 256 bytes (NAME_MAX). A
 // longer one is ENAMETOOLONG.
 func Readlinkat(dir int, name, link []byte) (int, syscall.Errno) {
 	var path [256]byte

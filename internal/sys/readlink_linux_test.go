@@ -26,7 +26,7 @@ func TestReadlinkat(t *testing.T) {
 		t.Errorf("%d %q, %v", n, link, errno)
 	}
 	if n, errno := Readlinkat(fd, name, link[:6]); errno != 0 || string(link[:n]) != "socket" {
-		t.Errorf("into 6 octets: %d %q, %v", n, link, errno)
+		t.Errorf("into 6 bytes: %d %q, %v", n, link, errno)
 	}
 	for _, test := range []struct {
 		name string
@@ -36,7 +36,7 @@ func TestReadlinkat(t *testing.T) {
 		{"8", link, unix.ENOENT}, {"", link, unix.ENOENT}, {strings.Repeat("x", 256), link, unix.ENAMETOOLONG}, {"7", nil, unix.EINVAL},
 	} {
 		if _, errno := Readlinkat(fd, []byte(test.name), test.link); errno != test.want {
-			t.Errorf("%.10q into %d octets: %v; want %v", test.name, len(test.link), errno, test.want)
+			t.Errorf("%.10q into %d bytes: %v; want %v", test.name, len(test.link), errno, test.want)
 		}
 	}
 	if n := testing.AllocsPerRun(100, func() { Readlinkat(fd, name, link) }); n != 0 {

@@ -41,7 +41,7 @@ func (a *Sockaddr) SetInet6(port uint16, scope uint32, ip []byte) {
 }
 
 // SetUnix makes a an AF_UNIX address: sockaddr_un of unix(7). A leading "@"
-// stands for the zero octet of Linux's abstract names. An empty path is the
+// stands for the zero byte of Linux's abstract names. An empty path is the
 // address with which bind(2) chooses an abstract name (autobind).
 func (a *Sockaddr) SetUnix(path []byte) {
 	n := copy(a.Buf[2:], path)
@@ -57,7 +57,7 @@ func (a *Sockaddr) SetUnix(path []byte) {
 }
 
 // Unix returns the path of an AF_UNIX address, appended to b, an abstract
-// name with "@" in place of its zero octet.
+// name with "@" in place of its zero byte.
 func (a *Sockaddr) Unix(b []byte) []byte {
 	if a.Len <= 2 {
 		return b
@@ -90,8 +90,8 @@ func (a *Sockaddr) VSock() (cid, port uint32) {
 }
 
 // SetLink makes a an AF_PACKET address: sockaddr_ll of packet(7). The protocol
-// is that of Ethernet, in the machine's own order of octets; hardware has at
-// most 8 octets.
+// is that of Ethernet, in the machine's own order of bytes; hardware has at
+// most 8 bytes.
 func (a *Sockaddr) SetLink(protocol uint16, index int, hardware []byte) {
 	clear(a.Buf[:20])
 	a.header(afPacket, 20)

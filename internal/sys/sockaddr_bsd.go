@@ -17,7 +17,7 @@ const (
 // linuxInet6 is AF_INET6 under Linux's number, which package socket uses.
 const linuxInet6 = 10
 
-// header writes the length and the family, an octet each on BSD systems.
+// header writes the length and the family, a byte each on BSD systems.
 func (a *Sockaddr) header(family, length int) {
 	a.Buf[0], a.Buf[1] = byte(length), byte(family)
 	a.Len = uint32(length)

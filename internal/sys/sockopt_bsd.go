@@ -11,6 +11,7 @@ import (
 // Options that this package knows on Linux alone: -1 is none.
 const (
 	SO_MARK                  = -1
+	SO_MAX_PACING_RATE       = -1
 	SO_PRIORITY              = -1
 	SO_INCOMING_CPU          = -1
 	SO_BUSY_POLL             = -1
@@ -89,8 +90,8 @@ func AttachReusePort(int, []BPF) syscall.Errno { return syscall.EOPNOTSUPP }
 // GetMPTCPInfo is MPTCP_INFO of Linux.
 func GetMPTCPInfo(int, []byte) (int, syscall.Errno) { return 0, syscall.EOPNOTSUPP }
 
-// Getsockopt of octets is used on Linux alone.
+// Getsockopt of bytes is used on Linux alone.
 func Getsockopt(int, int, int, []byte) (int, syscall.Errno) { return 0, syscall.EOPNOTSUPP }
 
-// Setsockopt of octets is used on Linux alone.
+// Setsockopt of bytes is used on Linux alone.
 func Setsockopt(int, int, int, []byte) syscall.Errno { return syscall.EOPNOTSUPP }

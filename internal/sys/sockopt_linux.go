@@ -12,6 +12,7 @@ import (
 // Options that only Linux has, or that mean something else elsewhere.
 const (
 	SO_MARK                  = unix.SO_MARK
+	SO_MAX_PACING_RATE       = unix.SO_MAX_PACING_RATE
 	SO_PRIORITY              = unix.SO_PRIORITY
 	SO_INCOMING_CPU          = unix.SO_INCOMING_CPU
 	SO_BUSY_POLL             = unix.SO_BUSY_POLL
@@ -123,7 +124,7 @@ func AttachReusePort(fd int, program []BPF) syscall.Errno {
 	return Setsockopt(fd, unix.SOL_SOCKET, unix.SO_ATTACH_REUSEPORT_CBPF, b)
 }
 
-// GetMPTCPInfo is MPTCP_INFO: struct mptcp_info of linux/mptcp.h, as octets.
+// GetMPTCPInfo is MPTCP_INFO: struct mptcp_info of linux/mptcp.h, as bytes.
 func GetMPTCPInfo(fd int, b []byte) (int, syscall.Errno) {
 	const mptcpInfo = 1 // MPTCP_INFO
 	return Getsockopt(fd, unix.SOL_MPTCP, mptcpInfo, b)

@@ -9,17 +9,17 @@ import "syscall"
 // The bounds of a train: UDP_MAX_SEGMENTS of Linux before 6.10, and what fits
 // an IPv6 packet with its own and UDP's header.
 const (
-	mostSegments    = 64
-	MostTrainOctets = 65535 - 40 - 8
+	mostSegments   = 64
+	MostTrainBytes = 65535 - 40 - 8
 )
 
 // Segments returns how many segments of that size one train may have, where
-// none may be longer than longest octets; 1 where there is no train.
+// none may be longer than longest bytes; 1 where there is no train.
 func Segments(segment, longest int) int {
 	if segment <= 0 || segment > longest {
 		return 1
 	}
-	return max(1, min(mostSegments, MostTrainOctets/segment))
+	return max(1, min(mostSegments, MostTrainBytes/segment))
 }
 
 // RefusesTrains reports whether the errno of a train says that none will ever

@@ -37,8 +37,8 @@ func TestChurn(t *testing.T) {
 				fail(t)
 			}
 			var ended atomic.Int64
-			r := &datagrams.Relay{Max: 20, Idle: 15 * time.Millisecond, Rate: settings.rate, OnEnd: func(datagrams.Session) { ended.Add(1) }}
-			r.Dial = func(ctx context.Context, _ socket.Name) (*socket.Socket, error) {
+			r := &datagrams.Relay{Limits: datagrams.Limits{Max: 20, Idle: 15 * time.Millisecond, Rate: settings.rate}, OnEnd: func(datagrams.Session) { ended.Add(1) }}
+			r.Dial = func(ctx context.Context, _ datagrams.Session, _ []socket.Name) (*socket.Socket, error) {
 				switch rand.IntN(4) {
 				case 0:
 					time.Sleep(time.Duration(rand.IntN(5)) * time.Millisecond)
@@ -73,7 +73,7 @@ func TestChurn(t *testing.T) {
 							}
 							answers.Add(1)
 							if n > 2000 || bytes.Count(b[:n], []byte{byte(i)}) != n {
-								t.Errorf("peer %d got %d octets of another", i, n)
+								t.Errorf("peer %d got %d bytes of another", i, n)
 							}
 						}
 						r.Sessions()

@@ -2,14 +2,12 @@ package datagrams
 
 import (
 	"sync/atomic"
-
-	"zocalo/relay"
 )
 
 // counters are Totals, counted by a loop and read by anybody.
 type counters struct {
 	sessions, open                           atomic.Int64
-	octets, messages, refused, dropped       [2]atomic.Int64
+	bytes, messages, refused, dropped        [2]atomic.Int64
 	turnedAway, overflowed, errors, madeRoom atomic.Int64
 }
 
@@ -20,8 +18,7 @@ func (c *counters) load() Totals {
 		Errors: c.errors.Load(), MadeRoom: c.madeRoom.Load(),
 	}
 	for side := range t.From {
-		t.From[side] = relay.Flow{Octets: c.octets[side].Load(), Messages: c.messages[side].Load(), Refused: c.refused[side].Load()}
-		t.Dropped[side] = c.dropped[side].Load()
+		t.From[side] = Passed{c.bytes[side].Load(), c.messages[side].Load(), c.refused[side].Load(), c.dropped[side].Load()}
 	}
 	return t
 }

@@ -6,28 +6,26 @@ import (
 	"sync"
 	"time"
 
+	"zocalo/internal/pass"
 	"zocalo/internal/sys"
-	"zocalo/relay"
 	"zocalo/socket"
 )
 
 // dialing is the work that may wait, and so is done beside the loop.
 type dialing struct {
 	ctx     context.Context
-	cancel  context.CancelFunc
 	workers sync.WaitGroup
 
 	active int        // goroutines
 	queue  []*session // that wait for one
-	held   int        // octets in the queues of sessions without a far socket
+	held   int        // bytes in the queues of sessions without a far socket
 }
 
-const (
-	mostDials = 32
+const mostDials = 32
 
-	// The pauses after a Dial that failed, each twice the one before.
-	firstPause = 100 * time.Millisecond
-	lastPause  = 5 * time.Second
+var (
+	dialBackoff  = pass.Backoff{First: 100 * time.Millisecond, Last: 5 * time.Second}
+	roundBackoff = pass.Backoff{First: 100 * time.Millisecond, Last: time.Second} // before a session tries its targets once more
 )
 
 // A far is a far socket on its way from Dial to its session.
@@ -45,12 +43,14 @@ func (e *engine) dialFor(s *session) {
 		return
 	}
 	e.dial.active++
-	peer := s.name()
+	of := s.snapshot()
 	ctx, cancel := context.WithCancel(e.dial.ctx)
-	s.extra().cancel = cancel
+	m := s.extra()
+	m.cancel = cancel
+	refused := m.refused
 	e.dial.workers.Go(func() {
 		defer cancel()
-		f, err := e.dialFar(ctx, peer)
+		f, err := e.dialFar(ctx, of, refused)
 		if !e.loop.Post(func() { e.dialed(s, f, err) }) && f.socket != nil {
 			f.socket.Close()
 		}
@@ -58,8 +58,8 @@ func (e *engine) dialFor(s *session) {
 }
 
 // dialFar runs beside the loop.
-func (e *engine) dialFar(ctx context.Context, peer socket.Name) (f far, err error) {
-	c, err := e.Dial(ctx, peer)
+func (e *engine) dialFar(ctx context.Context, of Session, refused []socket.Name) (f far, err error) {
+	c, err := e.Dial(ctx, of, refused)
 	if err != nil {
 		return far{}, err
 	}
@@ -117,13 +117,13 @@ func (e *engine) dialed(s *session, f far, err error) {
 // pause is over has it dialed again.
 func (s *session) undialed(err error) {
 	e, m := s.near.e, s.extra()
-	m.pause = min(max(2*m.pause, firstPause), lastPause)
+	m.pause = dialBackoff.After(m.pause)
 	m.failure, m.again = err, e.loop.Now()+m.pause
-	n := m.held[relay.A].count()
-	m.held[relay.A] = queue{}
+	n, _ := m.held[pass.A].count()
+	m.held[pass.A] = queue{}
 	s.account()
 	s.report(err, err.Error())
-	s.drop(relay.A, n, "the far socket could not be had")
+	s.drop(pass.A, n, "the far socket could not be had")
 }
 
 // redial dials again, and reports so, where the pause is over.
@@ -140,7 +140,7 @@ func (s *session) redial() bool {
 // join makes f the session's far socket.
 func (s *session) join(f far) {
 	e := s.near.e
-	name := f.socket.Name()
+	name, target := f.socket.Name(), f.socket.Peer()
 	fd := -1
 	if path := name.Path(); path != "" && !strings.HasPrefix(path, "@") {
 		// Closing the socket takes its file away.
@@ -168,9 +168,12 @@ func (s *session) join(f far) {
 	if m := s.more; m != nil {
 		e.dial.held -= m.accounted
 		m.accounted = 0
-		m.pause = 0
+		s.dialedAgain(target)
 	}
 	s.fd, s.unix, s.connected, s.reading = int32(fd), f.unix, f.connected, true
+	if s.unix {
+		s.unkeep() // it has another way to go on: its sessions end
+	}
 	if !f.unix && !f.trains {
 		e.ahead.trains = false
 	}

@@ -3,13 +3,13 @@
 // side, so that answers find their way back. It is the fast path of datagrams:
 // from udp and unix-dgram sockets of the kernel's to udp, unix-dgram and unix
 // seqpacket ones, on Linux. Other kinds, as iso-dgram and idp, and other
-// systems are served by [zocalo/server.Sessions] and [zocalo/relay.Join], and
+// systems are served by [zocalo/server.Sessions] and [zocalo/join.Join], and
 // refused here ([TakesNear], [TakesFar]).
 //
-//	r := &datagrams.Relay{Dial: func(ctx context.Context, peer socket.Name) (*socket.Socket, error) {
+//	r := &datagrams.Relay{Dial: func(ctx context.Context, peer socket.Name, _ []socket.Name) (*socket.Socket, error) {
 //		return zocalo.Dial(ctx, "udp:10.0.0.7:53")
 //	}}
-//	err := r.Serve(ctx, listener.Sockets()...)
+//	err := r.Serve(ctx, life, listener.Sockets()...)
 //
 // # What passes
 //
@@ -18,8 +18,9 @@
 // so is a message of a unix socket that descriptors come with. The sender's
 // name, credentials and what else comes beside a message do not pass: the far
 // side sees the session's own socket. A peer is answered from the address that it
-// has sent to, also where the near socket has all of the machine's. Peers without a name to answer to, as an
-// unbound unix socket, are turned away.
+// has sent to, also where the near socket has all of the machine's. Peers without
+// a name, as unbound unix sockets, share a session: what they send passes, and
+// answers to them are dropped and counted.
 //
 // Datagrams come and go in batches of up to 64. Trains, which the system joins
 // where it can (UDP_GRO), pass on uncut (UDP_SEGMENT), and messages of one size
@@ -64,7 +65,7 @@
 // whoever was unreachable may come back. Of what goes to the peers they are known
 // where the option recverr is set on the near socket.
 //
-// An idle session takes some 240 octets besides what the system needs for a
+// An idle session takes some 330 bytes besides what the system needs for a
 // socket: no goroutine, no buffer, no timer.
 //
 // # Parts

@@ -7,9 +7,10 @@ import (
 	"sync"
 	"time"
 
-	"zocalo/internal/loop"
+	"zocalo/internal/pass"
+	"zocalo/internal/poll"
 	"zocalo/internal/sys"
-	"zocalo/relay"
+	"zocalo/server"
 	"zocalo/socket"
 )
 
@@ -19,11 +20,12 @@ const supported = true
 // said to may be called from elsewhere.
 type engine struct {
 	*Relay
-	loop *loop.Loop
-	log  *slog.Logger
+	Limits // that hold
+	loop   *poll.Loop
+	log    *slog.Logger
 
 	nears  []*near
-	recent recent // the sessions, by when something passed
+	recent pass.Recent[*session]
 	inbox  *inbox
 	outbox *outbox
 	pieces []piece // of the call in progress
@@ -36,14 +38,15 @@ type engine struct {
 	gathered []*session      // that have got some
 
 	ahead, singly direction // to the far sockets, and to those in the domain unix
-	trouble       episodes
-	total         bucket
-	held          int // octets in the queues of sessions whose far socket is there, of what the peers sent
+	trouble       pass.Trouble
+	paid          time.Duration // for what passed at the total rate, until then
+	kept          int           // bytes that sessions keep to send them to another target
+	held          int           // bytes in the queues of sessions whose far socket is there, of what the peers sent
 
-	waiting    []*session // that wait for time to pass
-	tick       loop.Timer // looks after them
-	idleTimer  loop.Timer
-	drainTimer loop.Timer
+	resting   Resting
+	waiting   []*session // that wait for time to pass
+	tick      poll.Timer // looks after them
+	idleTimer poll.Timer
 
 	errorMessage sys.Msg // of the queue of errors
 	errorControl [512]byte
@@ -54,71 +57,58 @@ type engine struct {
 	err      error
 }
 
-// The bounds of what is held because it could not leave yet, in octets. They
+// The bounds of what is held because it could not leave yet, in bytes. They
 // are looked at between system calls, each of which may add what fits an
 // inbox.
 const (
 	mostHeldBySession = 256 << 10 // then the near socket is not read
 	mostHeld          = 16 << 20  // by all, then no near socket is read
+	mostKeptBySession = 16 << 10  // for another target; the first message always has room
+	mostKept          = 16 << 20  // by all
 	mostHeldDialing   = 16 << 20  // by the sessions without a far socket, then messages for them are lost
 )
 
 // drainIdle is how long nothing may pass through a session while Serve ends.
 const drainIdle = time.Second
 
-func (r *Relay) serve(ctx context.Context, sockets []*socket.Socket) error {
-	l, err := loop.New()
+func (r *Relay) serve(ctx, life context.Context, sockets []*socket.Socket) error {
+	l, err := poll.New()
 	if err != nil {
 		return fmt.Errorf("datagrams: %w", err)
 	}
-	e := &engine{Relay: r, loop: l, log: r.log(), inbox: newInbox(r.maxMessage()), outbox: newOutbox(), trouble: episodes{}}
+	e := &engine{Relay: r, loop: l, log: r.log(), inbox: newInbox(r.maxMessage()), outbox: newOutbox(), resting: Resting{Most: r.mostResting()}}
 	e.pieces = make([]piece, 0, mostBatch)
-	e.ahead = direction{from: relay.A, trains: true, refuse: e.refuser("to the far side")}
-	e.singly = direction{from: relay.A}
-	e.recent.init()
+	e.ahead = direction{from: pass.A, trains: true, refuse: e.refuser("to the far side")}
+	e.singly = direction{from: pass.A}
 	for _, s := range sockets {
 		if err := e.addNear(s); err != nil {
 			l.Close()
 			return err
 		}
 	}
-	var dialContext context.Context
-	dialContext, e.dial.cancel = context.WithCancel(context.WithoutCancel(ctx))
-	e.dial.ctx = dialContext
+	var cancel context.CancelFunc
+	e.dial.ctx, cancel = context.WithCancel(context.WithoutCancel(ctx))
 	r.mu.Lock()
-	r.running = append(r.running, e)
-	if r.aborted {
-		e.abort()
-	}
+	e.Limits = r.Limits
+	e.recent = pass.Recent[*session]{Max: e.max(), MaxPerPeer: server.MostPerPeer(e.MaxPerPeer, e.max(), sockets...)}
+	r.engine.Store(e)
 	r.mu.Unlock()
-
-	stop := context.AfterFunc(ctx, func() { l.Post(e.drain) })
+	defer context.AfterFunc(ctx, func() { l.Post(e.drain) })()
+	defer context.AfterFunc(life, func() { l.Post(e.finish) })()
 	l.Run(context.WithoutCancel(ctx))
-	stop()
-	e.dial.cancel()
+	cancel()
 	e.dial.workers.Wait()
-	r.mu.Lock()
-	for i := range r.running {
-		if r.running[i] == e {
-			r.running = append(r.running[:i:i], r.running[i+1:]...)
-			break
-		}
-	}
-	r.mu.Unlock()
 	return e.err
 }
 
-// abort may be called from anywhere.
-func (e *engine) abort() { e.loop.Post(e.finish) }
-
-// appendSessions may be called from anywhere.
-func (e *engine) appendSessions(all []Session) []Session {
+// sessions may be called from anywhere.
+func (e *engine) sessions() (all []Session) {
 	var wg sync.WaitGroup
 	wg.Add(1)
 	if !e.loop.Post(func() {
 		defer wg.Done()
-		for s := e.recent.newest(); s != nil; s = e.recent.older(s) {
-			all = append(all, s.snapshot())
+		for x := e.recent.Oldest(); x != nil; x = e.recent.Newer(x) {
+			all = append(all, x.Session.snapshot())
 		}
 	}) {
 		return all
@@ -127,18 +117,28 @@ func (e *engine) appendSessions(all []Session) []Session {
 	return all
 }
 
+// become has other limits hold. It may be called from anywhere.
+func (e *engine) become(l Limits) { e.loop.Post(func() { e.limit(l) }) }
+
+func (e *engine) limit(l Limits) {
+	e.Limits = l
+	e.recent.Max = e.max()
+	if e.over {
+		return
+	}
+	e.watchIdle()
+	e.lookAfterWaiting()
+}
+
 // drain begins no session any more, and ends when there is none.
 func (e *engine) drain() {
 	if e.over || e.draining {
 		return
 	}
 	e.draining = true
-	if e.Drain == 0 || e.recent.len == 0 {
+	if e.recent.Len() == 0 {
 		e.finish()
 		return
-	}
-	if e.Drain > 0 {
-		e.loop.Arm(&e.drainTimer, e.Drain, e)
 	}
 	e.watchIdle()
 }
@@ -157,24 +157,23 @@ func (e *engine) finish() {
 	}
 	e.over = true
 	e.flush()
-	for s := e.recent.oldest(); s != nil; s = e.recent.oldest() {
-		s.end(relay.Cancelled, nil)
+	for x := e.recent.Oldest(); x != nil; x = e.recent.Oldest() {
+		x.Session.end(pass.Cancelled, nil)
 	}
+	e.resting.Close()
 	for _, n := range e.nears {
 		e.loop.Remove(n.fd)
 	}
 	e.loop.Stop()
 }
 
-// Expired implements loop.Expirer.
-func (e *engine) Expired(t *loop.Timer) {
+// Expired implements poll.Expirer.
+func (e *engine) Expired(t *poll.Timer) {
 	switch t {
 	case &e.tick:
 		e.lookAfterWaiting()
 	case &e.idleTimer:
-		e.expire()
-	case &e.drainTimer:
-		e.finish()
+		e.watchIdle()
 	}
 }
 
@@ -187,22 +186,20 @@ func (e *engine) idleLimit() time.Duration {
 	return idle
 }
 
-// watchIdle makes the timer look at the session that was idle longest when its
-// time would be over.
+// watchIdle ends the sessions that were idle for too long, and has the timer look
+// again when the next one could be.
 func (e *engine) watchIdle() {
-	s, limit := e.recent.oldest(), e.idleLimit()
-	if s != nil && limit > 0 {
-		e.loop.Arm(&e.idleTimer, s.last+limit-e.loop.Now(), e)
+	limit := e.idleLimit()
+	if limit <= 0 {
+		return
 	}
-}
-
-// expire ends the sessions that were idle for too long.
-func (e *engine) expire() {
-	limit, now := e.idleLimit(), e.loop.Now()
-	for s := e.recent.oldest(); s != nil && s.last+limit <= now; s = e.recent.oldest() {
-		s.end(relay.Idle, nil)
+	x, in := e.recent.Idle(e.loop.Now(), limit)
+	for ; x != nil; x, in = e.recent.Idle(e.loop.Now(), limit) {
+		x.Session.end(pass.Idle, nil)
 	}
-	e.watchIdle()
+	if in > 0 {
+		e.loop.Arm(&e.idleTimer, in, e)
+	}
 }
 
 // flush sends all answers that were received, and gives the inbox back.
@@ -251,7 +248,7 @@ func (e *engine) lookAfterWaiting() {
 
 // broke reports whether the total rate lets nothing pass.
 func (e *engine) broke() bool {
-	return e.TotalRate > 0 && e.total.inDebt(e.TotalRate, e.loop.Now())
+	return e.TotalRate > 0 && e.paid > e.loop.Now()
 }
 
 // refuser returns what says that trains are off in a direction.

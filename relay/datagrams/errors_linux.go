@@ -3,9 +3,10 @@ package datagrams
 import (
 	"os"
 	"syscall"
+	"time"
 
+	"zocalo/internal/pass"
 	"zocalo/internal/sys"
-	"zocalo/relay"
 	"zocalo/socket"
 )
 
@@ -14,7 +15,7 @@ const mostErrors = 64
 
 // queuedErrors takes what came back of messages sent through fd, from the queue
 // of errors that udp has, and tells of the ICMP messages among it: to whom the
-// message was that each is about, in the system's octets. What this machine
+// message was that each is about, in the system's bytes. What this machine
 // itself found wrong the send has told. It returns how many entries there were.
 func (e *engine) queuedErrors(fd int, tell func(about []byte, q *socket.QueuedError)) (took int) {
 	for ; took < mostErrors; took++ {
@@ -44,7 +45,14 @@ func reason(q *socket.QueuedError) string { return q.Origin.String() + " " + q.E
 // takeErrors takes the errors of the far socket.
 func (s *session) takeErrors() {
 	e := s.near.e
-	if !s.unix && e.queuedErrors(int(s.fd), func(_ []byte, q *socket.QueuedError) { s.report(q, reason(q)) }) > 0 {
+	unreachable := false
+	if !s.unix && e.queuedErrors(int(s.fd), func(_ []byte, q *socket.QueuedError) {
+		s.report(q, reason(q))
+		unreachable = unreachable || socket.IsUnreachable(q.Errno)
+	}) > 0 {
+		if unreachable && e.HasOthers {
+			s.refused()
+		}
 		return
 	}
 	// One that is in no queue: asking for it takes it away.
@@ -53,8 +61,8 @@ func (s *session) takeErrors() {
 		return
 	}
 	err := os.NewSyscallError("SO_ERROR", syscall.Errno(n))
-	if s.unix && isGone(syscall.Errno(n)) {
-		s.end(relay.Reset, err)
+	if s.unix && pass.IsGone(syscall.Errno(n)) {
+		s.end(pass.Reset, err)
 		return
 	}
 	s.report(err, err.Error())
@@ -91,7 +99,7 @@ func (n *near) sessionWith(peer []byte) *session {
 // unattributed counts an error that belongs to no session that is known.
 func (e *engine) unattributed(n *near, err error, reason string) {
 	e.totals.errors.Add(1)
-	if e.trouble.begins("near "+reason, e.loop.Now()) {
+	if e.trouble.Begins("near "+reason, time.Now()) {
 		e.log.Warn("an error came of something sent to a peer, and not to which; further ones like it are counted", "socket", n.name, "error", err)
 	}
 }

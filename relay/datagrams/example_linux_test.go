@@ -21,16 +21,16 @@ func ExampleRelay() {
 		panic(err)
 	}
 	r := &datagrams.Relay{
-		Dial: func(ctx context.Context, peer socket.Name) (*socket.Socket, error) {
+		Dial: func(ctx context.Context, of datagrams.Session, _ []socket.Name) (*socket.Socket, error) {
 			return zocalo.Dial(ctx, "udp4:"+target.Name().String())
 		},
 		OnEnd: func(s datagrams.Session) {
-			fmt.Println("it sent", s.Result.From[0].Octets, "octets")
+			fmt.Println("it sent", s.Result.From[0].Bytes, "bytes")
 		},
 	}
 	name := front.Name()
 	over := make(chan error)
-	go func() { over <- r.Serve(ctx, front.Sockets()...) }()
+	go func() { over <- r.Serve(ctx, ctx, front.Sockets()...) }()
 
 	c, err := zocalo.Dial(ctx, "udp4:"+name.String())
 	if err != nil {
@@ -46,6 +46,6 @@ func ExampleRelay() {
 	fmt.Println(<-over)
 	// Output:
 	// hola, <nil>
-	// it sent 4 octets
+	// it sent 4 bytes
 	// <nil>
 }

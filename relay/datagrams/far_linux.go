@@ -5,29 +5,31 @@ import (
 	"os"
 	"syscall"
 
-	"zocalo/internal/loop"
-	"zocalo/relay"
+	"zocalo/internal/pass"
+	"zocalo/internal/poll"
 	"zocalo/socket"
 )
 
-// Ready implements loop.Handler, for the far socket.
-func (s *session) Ready(events loop.Events) {
-	if events&loop.HungUp != 0 && !s.reading {
+// Ready implements poll.Handler, for the far socket.
+func (s *session) Ready(events poll.Events) {
+	if events&poll.HungUp != 0 && !s.reading {
 		// The loop would tell that again and again.
 		s.near.e.loop.Remove(int(s.fd))
 		s.out = true
 		return
 	}
-	if events&loop.Failed != 0 {
-		s.takeErrors()
+	if events&poll.Failed != 0 {
+		if s.takeErrors(); s.fd < 0 {
+			return // on to another target
+		}
 	}
-	if events&loop.Writable != 0 && !s.over && s.blocked[relay.A] {
-		s.blocked[relay.A] = false
+	if events&poll.Writable != 0 && !s.over && s.blocked[pass.A] {
+		s.blocked[pass.A] = false
 		s.change()
 		s.resume()
 		s.near.adjust()
 	}
-	if events&(loop.Readable|loop.HungUp) != 0 && !s.over && s.reading {
+	if events&(poll.Readable|poll.HungUp) != 0 && !s.over && s.reading {
 		s.receive()
 	}
 }
@@ -48,9 +50,9 @@ func (s *session) change() {
 			return
 		}
 		s.out = false
-		change = func(fd int, events loop.Events) error { return e.loop.Add(fd, events, s) }
+		change = func(fd int, events poll.Events) error { return e.loop.Add(fd, events, s) }
 	}
-	if err := change(int(s.fd), events(s.reading, s.blocked[relay.A])); err != nil {
+	if err := change(int(s.fd), events(s.reading, s.blocked[pass.A])); err != nil {
 		e.fail(err)
 	}
 }
@@ -60,9 +62,9 @@ func (s *session) change() {
 func (s *session) receive() {
 	n := s.near
 	e := n.e
-	if !s.mayPass(relay.B) {
+	if !s.mayPass(pass.B) {
 		s.read(false)
-		e.wait(s)
+		s.waitForRate()
 		return
 	}
 	most := min(int(s.want), e.inbox.slots())
@@ -79,6 +81,9 @@ func (s *session) receive() {
 		return
 	}
 	s.want = uint8(nextWant(most, got))
+	if s.keeps || s.more != nil && s.more.refused != nil {
+		s.answered()
+	}
 	s.touch(e.loop.Now())
 	if !e.limited() {
 		e.inbox.used += got
@@ -93,9 +98,9 @@ func (s *session) receive() {
 			return
 		}
 		switch {
-		case !s.admits(relay.B, &p):
+		case !s.admits(pass.B, &p):
 		case e.limited():
-			s.hold(relay.B, piece{p.data, p.segment, s})
+			s.hold(pass.B, piece{p.data, p.segment, s})
 		default:
 			n.answer(piece{p.data, p.segment, s})
 		}
@@ -113,8 +118,8 @@ func (s *session) receiveFailed(errno syscall.Errno) {
 	}
 	switch {
 	case errno == syscall.EAGAIN:
-	case s.connected && isGone(errno):
-		s.end(relay.Reset, err())
+	case s.connected && pass.IsGone(errno):
+		s.end(pass.Reset, err())
 	case isPassing(errno) && !s.unix:
 		// The queue of errors tells more of it.
 	default:

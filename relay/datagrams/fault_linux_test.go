@@ -9,8 +9,8 @@ import (
 	"testing"
 	"time"
 
+	"zocalo/internal/pass"
 	"zocalo/internal/sys"
-	"zocalo/relay"
 	"zocalo/relay/datagrams"
 	"zocalo/socket"
 )
@@ -97,12 +97,12 @@ func TestSendsThatFail(t *testing.T) {
 			for range 3 {
 				says(t, p, "lost")
 			}
-			until(t, "all are counted", func() bool { n := r.Totals(); return n.From[relay.A].Refused+n.Dropped[relay.A] == 3 })
+			until(t, "all are counted", func() bool { n := r.Totals(); return n.From[pass.A].Refused+n.From[pass.A].Dropped == 3 })
 			failing.Store(false)
 			says(t, p, "found")
 			hears(t, p, "found")
 			n := r.Totals()
-			if got := n.From[relay.A].Refused == 3; got != refused {
+			if got := n.From[pass.A].Refused == 3; got != refused {
 				t.Errorf("totals: %+v", n)
 			}
 			if !refused {
@@ -144,44 +144,45 @@ func TestReceivesThatFail(t *testing.T) {
 		r := &datagrams.Relay{Dial: to(front.Name())}
 		p := connected(t, front.Name())
 		says(t, p, "hola")
-		if err := r.Serve(t.Context(), front); !errors.Is(err, syscall.EBADF) {
+		if err := r.Serve(t.Context(), t.Context(), front); !errors.Is(err, syscall.EBADF) {
 			t.Errorf("Serve: %v", err)
 		}
 	})
 }
 
-// The end: at once, by Abort, when sessions have been silent for a second, and
-// when the time to drain is over.
+// The end: at once, when sessions have been silent for a second, and when the life
+// of those that go on is over.
 func TestEnds(t *testing.T) {
 	for name, c := range map[string]struct {
-		drain time.Duration
-		busy  bool // something passes all the time
-		abort bool
-		how   relay.How
+		life time.Duration // after the end of ctx; negative is for ever
+		busy bool          // something passes all the time
+		how  pass.EndReason
 	}{
-		"at once":  {0, true, false, relay.Cancelled},
-		"silent":   {-1, false, false, relay.Idle},
-		"time":     {50 * time.Millisecond, true, false, relay.Cancelled},
-		"aborted":  {-1, true, true, relay.Cancelled},
-		"too soon": {-1, false, true, relay.Cancelled},
+		"at once":  {0, true, pass.Cancelled},
+		"silent":   {-1, false, pass.Idle},
+		"time":     {50 * time.Millisecond, true, pass.Cancelled},
+		"too soon": {},
 	} {
 		t.Run(name, func(t *testing.T) {
 			target, front := bound(t, "127.0.0.1:0"), bound(t, "127.0.0.1:0")
 			echo(t, target)
 			var ended pending[datagrams.Session]
-			r := &datagrams.Relay{Dial: to(target.Name()), Drain: c.drain, OnEnd: ended.add}
+			r := &datagrams.Relay{Dial: to(target.Name()), OnEnd: ended.add}
 			p := connected(t, front.Name())
 			if name == "too soon" {
-				r.Abort()
-				try(t, r.Serve(t.Context(), front))
+				life, cut := context.WithCancel(t.Context())
+				cut()
+				try(t, r.Serve(t.Context(), life, front))
 				return
 			}
 			ctx, cancel := context.WithCancel(t.Context())
+			life, cut := context.WithCancel(context.Background())
+			defer cut()
 			var serving, talking sync.WaitGroup
 			over := make(chan struct{})
 			serving.Go(func() {
 				defer close(over)
-				if err := r.Serve(ctx, front); err != nil {
+				if err := r.Serve(ctx, life, front); err != nil {
 					t.Error(err)
 				}
 			})
@@ -200,8 +201,8 @@ func TestEnds(t *testing.T) {
 				})
 			}
 			cancel()
-			if c.abort {
-				r.Abort()
+			if c.life >= 0 {
+				time.AfterFunc(c.life, cut)
 			}
 			serving.Wait()
 			talking.Wait()
@@ -219,13 +220,14 @@ func TestEnds(t *testing.T) {
 func TestNoneBeginsWhileItEnds(t *testing.T) {
 	target, front := bound(t, "127.0.0.1:0"), bound(t, "127.0.0.1:0")
 	echo(t, target)
-	r := &datagrams.Relay{Dial: to(target.Name()), Drain: -1}
+	r := &datagrams.Relay{Dial: to(target.Name())}
 	name := front.Name()
 	first := connected(t, name)
 	ctx, cancel := context.WithCancel(t.Context())
+	life, cut := context.WithCancel(context.Background())
 	var serving sync.WaitGroup
 	serving.Go(func() {
-		if err := r.Serve(ctx, front); err != nil {
+		if err := r.Serve(ctx, life, front); err != nil {
 			t.Error(err)
 		}
 	})
@@ -239,7 +241,7 @@ func TestNoneBeginsWhileItEnds(t *testing.T) {
 		hears(t, first, "go on")
 		return r.Totals().Sessions == before
 	})
-	r.Abort()
+	cut()
 	serving.Wait()
 }
 
@@ -258,7 +260,7 @@ func TestRefusesToBegin(t *testing.T) {
 		"too much memory": {&datagrams.Relay{Dial: dial, MaxMessage: 1 << 40}, []*socket.Socket{bound(t, "127.0.0.1:0")}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			err := c.relay.Serve(t.Context(), c.sockets...)
+			err := c.relay.Serve(t.Context(), t.Context(), c.sockets...)
 			if err == nil {
 				t.Fatal("it served")
 			}

@@ -93,8 +93,10 @@ func unixName(path string) socket.Name {
 }
 
 // to dials one name for every peer.
-func to(n socket.Name) func(context.Context, socket.Name) (*socket.Socket, error) {
-	return func(ctx context.Context, _ socket.Name) (*socket.Socket, error) { return dial(ctx, n) }
+func to(n socket.Name) func(context.Context, datagrams.Session, []socket.Name) (*socket.Socket, error) {
+	return func(ctx context.Context, _ datagrams.Session, _ []socket.Name) (*socket.Socket, error) {
+		return dial(ctx, n)
+	}
 }
 
 // start serves until the test ends, or the function that it returns is called.
@@ -103,7 +105,7 @@ func start(t testing.TB, r *datagrams.Relay, sockets ...*socket.Socket) (stop fu
 	ctx, cancel := context.WithCancel(context.Background())
 	var wg sync.WaitGroup
 	wg.Go(func() {
-		if err := r.Serve(ctx, sockets...); err != nil {
+		if err := r.Serve(ctx, ctx, sockets...); err != nil {
 			t.Errorf("Serve: %v", err)
 		}
 	})
@@ -163,7 +165,7 @@ func hears(t testing.TB, s *socket.Socket, text string) {
 	m.SetData(b)
 	err := s.Receive(&m)
 	if err != nil || string(b[:m.N]) != text {
-		t.Fatalf("Receive = %.50q (%d octets), %v; want %.50q", b[:m.N], m.N, err, text)
+		t.Fatalf("Receive = %.50q (%d bytes), %v; want %.50q", b[:m.N], m.N, err, text)
 	}
 }
 

@@ -1,6 +1,7 @@
 package datagrams
 
 import (
+	"bytes"
 	"syscall"
 
 	"zocalo/internal/sys"
@@ -12,7 +13,7 @@ type inbox struct {
 	batch   sys.Batch
 	memory  []byte
 	control []byte
-	size    int // octets of a slot
+	size    int // bytes of a slot
 	used    int // slots that hold what was not sent on yet
 }
 
@@ -61,6 +62,7 @@ type parcel struct {
 	size     int    // its true length, more than data where it did not fit
 	segment  int    // of a train; 0 is none
 	local    []byte // the address to answer from, if the socket has several; good until the slot is filled again
+	link     int    // the interface to answer by, where the address does not say; else 0
 	overflow uint32 // messages that the system has dropped so far
 	ends     bool   // no data and nothing beside it: the end of a connection, where there is one
 	files    bool   // descriptors came with it, and are closed
@@ -88,12 +90,26 @@ func (in *inbox) parcel(i int) (p parcel) {
 				sys.Close(fd)
 			}
 		case sys.PacketInfoItem:
-			_, p.local, _, _ = sys.PacketInfo(c)
+			var link int
+			var asked []byte
+			link, p.local, asked, _ = sys.PacketInfo(c)
+			p.link = 0 // of an IPv6 item before it
+			if !bytes.Equal(p.local, asked) || len(p.local) == 4 && p.local[0] == 169 && p.local[1] == 254 {
+				p.link = link
+			}
 		case sys.PacketInfo6Item:
 			// For a message to a group it is the group, which nobody answers
 			// from.
-			if _, address, ok := sys.PacketInfo6(c); ok && address[0] != 0xff {
+			link, address, _ := sys.PacketInfo6(c)
+			switch {
+			case len(address) < 16:
+			case address[0] == 0xff:
+				p.link = link
+			default:
 				p.local = address
+				if address[0] == 0xfe && address[1]&0xc0 == 0x80 {
+					p.link = link
+				}
 			}
 		case sys.DroppedItem:
 			n, _ := sys.CmsgInt(c)
@@ -103,7 +119,7 @@ func (in *inbox) parcel(i int) (p parcel) {
 	return p
 }
 
-// sender returns the octets of the name of who sent what a slot holds, good
+// sender returns the bytes of the name of who sent what a slot holds, good
 // until it is filled again.
 func (in *inbox) sender(i int) []byte {
 	a := &in.batch.Msgs[i].Name

@@ -7,7 +7,7 @@ import (
 	"syscall"
 	"testing"
 
-	"zocalo/relay"
+	"zocalo/internal/pass"
 	"zocalo/relay/datagrams"
 	"zocalo/socket"
 )
@@ -48,7 +48,7 @@ func TestTenThousandPeers(t *testing.T) {
 		i := int(binary.BigEndian.Uint32(in.Buffers[0]))
 		to := in.Ancillary.PacketInfo.Destination.As4()
 		if in.N != 4 || i >= peers || int(to[2])<<8+int(to[3]) != i || in.Peer != name {
-			t.Fatalf("%d octets for peer %d from %v came to %v", in.N, i, in.Peer, to)
+			t.Fatalf("%d bytes for peer %d from %v came to %v", in.N, i, in.Peer, to)
 		}
 		seen[i]++
 	}
@@ -75,12 +75,12 @@ func TestTenThousandPeers(t *testing.T) {
 		}
 	}
 	each := (heap() - before) / peers
-	t.Logf("%d octets of memory a session", each)
+	t.Logf("%d bytes of memory a session", each)
 	if each > 400 {
-		t.Errorf("a session takes %d octets", each)
+		t.Errorf("a session takes %d bytes", each)
 	}
-	until(t, "all is counted", func() bool { return r.Totals().From[relay.B].Messages == 2*peers+1 })
-	if n := r.Totals(); n.Open != peers || n.Sessions != peers || n.Dropped != [2]int64{} || n.MadeRoom != 0 || n.Overflowed != 0 {
+	until(t, "all is counted", func() bool { return r.Totals().From[pass.B].Messages == 2*peers+1 })
+	if n := r.Totals(); n.Open != peers || n.Sessions != peers || lost(n) != 0 || n.MadeRoom != 0 || n.Overflowed != 0 {
 		t.Errorf("totals: %+v", n)
 	}
 	if n := len(r.Sessions()); n != peers {

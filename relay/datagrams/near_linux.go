@@ -7,8 +7,9 @@ import (
 	"syscall"
 	"time"
 
-	"zocalo/internal/loop"
-	"zocalo/relay"
+	"zocalo/internal/pass"
+	"zocalo/internal/poll"
+	"zocalo/server"
 	"zocalo/socket"
 )
 
@@ -18,7 +19,7 @@ type near struct {
 	socket   *socket.Socket
 	fd       int
 	name     socket.Name
-	local    int                 // octets of the address to answer from, where the socket has several; else 0
+	local    int                 // bytes of the address to answer from, where the socket has several; else 0
 	sessions map[string]*session // by their peers
 	want     int                 // messages to ask for at once
 	overflow uint32              // messages dropped by the system, as it told last
@@ -52,9 +53,9 @@ func nextWant(want, got int) int {
 func (e *engine) addNear(s *socket.Socket) error {
 	d, _ := socket.As[socket.Descriptor](s)
 	n := &near{e: e, socket: s, fd: d.FD(), name: s.Name(), sessions: map[string]*session{}, want: firstWant, reading: true}
-	n.back = direction{from: relay.B, refuse: e.refuser("to the peers of " + n.name.String())}
-	if a := n.name.AddrPort().Addr(); a.IsValid() && a.IsUnspecified() && socket.ReceivePacketInfo.Set(s, true) == nil {
-		n.local = a.BitLen() / 8
+	n.back = direction{from: pass.B, refuse: e.refuser("to the peers of " + n.name.String())}
+	if socket.AnswerAsAsked(s, n.name) {
+		n.local = n.name.AddrPort().Addr().BitLen() / 8
 	}
 	if s.Domain() != socket.Unix {
 		socket.JoinDatagrams.Set(s, true) // or they come one by one
@@ -62,7 +63,7 @@ func (e *engine) addNear(s *socket.Socket) error {
 	}
 	socket.ReceiveDropped.Set(s, true) // or what the system drops is not known
 	widen(s)
-	if err := e.loop.Add(n.fd, loop.Readable, n); err != nil {
+	if err := e.loop.Add(n.fd, poll.Readable, n); err != nil {
 		return fmt.Errorf("datagrams: %v cannot be waited for: %w", n.name, err)
 	}
 	e.nears = append(e.nears, n)
@@ -70,7 +71,7 @@ func (e *engine) addNear(s *socket.Socket) error {
 }
 
 // nearBuffer is what the receive buffer of a near socket is made to hold, in
-// octets: one queue for all peers. The system has its own bound for it
+// bytes: one queue for all peers. The system has its own bound for it
 // (net.core.rmem_max).
 const nearBuffer = 4 << 20
 
@@ -89,10 +90,10 @@ func widen(s *socket.Socket) {
 }
 
 // turnEnd is no event: the end of a turn in which there were answers.
-const turnEnd loop.Events = 0
+const turnEnd poll.Events = 0
 
-// Ready implements loop.Handler.
-func (n *near) Ready(events loop.Events) {
+// Ready implements poll.Handler.
+func (n *near) Ready(events poll.Events) {
 	if n.e.over {
 		return
 	}
@@ -101,13 +102,13 @@ func (n *near) Ready(events loop.Events) {
 		n.e.flush()
 		return
 	}
-	if events&loop.Failed != 0 {
+	if events&poll.Failed != 0 {
 		n.takeErrors()
 	}
-	if events&loop.Writable != 0 {
+	if events&poll.Writable != 0 {
 		n.unblock()
 	}
-	if events&(loop.Readable|loop.Failed) != 0 && n.reading {
+	if events&(poll.Readable|poll.Failed) != 0 && n.reading {
 		n.receive()
 	}
 }
@@ -123,10 +124,10 @@ func (n *near) receive() {
 		n.want = nextWant(most, got)
 		n.distribute(got)
 	case errno == syscall.EAGAIN:
-	case isShortage(errno):
+	case pass.IsShortage(errno):
 		n.short = true
 		e.startTick()
-		if e.trouble.begins("receiving", e.loop.Now()) {
+		if e.trouble.Begins("receiving", time.Now()) {
 			e.log.Warn("receiving pauses until the system has memory again", "socket", n.name, "error", errno)
 		}
 	case isPassing(errno):
@@ -151,13 +152,13 @@ func (n *near) distribute(got int) {
 		}
 		s := last
 		if peer := n.peer(i, &p); s == nil || s.peer != string(peer) || s.over {
-			if s = n.session(peer, now); s == nil {
+			if s = n.session(peer, p.link, now); s == nil {
 				continue
 			}
 			last = s
 		}
 		s.touch(now)
-		if s.admits(relay.A, &p) {
+		if s.admits(pass.A, &p) {
 			s.gather(i, piece{p.data, p.segment, s})
 		}
 	}
@@ -169,22 +170,30 @@ func (n *near) distribute(got int) {
 }
 
 // peer returns what tells the peers apart: the name of who sent what a slot
-// holds, in the system's octets, and the address of ours to answer from.
+// holds, in the system's bytes, and the address of ours to answer from.
 func (n *near) peer(slot int, p *parcel) []byte {
 	name := n.e.inbox.sender(slot)
 	if n.local == 0 {
 		return name
 	}
 	n.e.peer = append(n.e.peer[:0], name...)
-	if len(p.local) != n.local {
+	switch len(p.local) {
+	case n.local:
+	case 4: // to an IPv6 socket, which has it mapped
+		n.e.peer = append(n.e.peer, mapped...)
+	default:
 		return append(n.e.peer, make([]byte, n.local)...) // the system's choice
 	}
 	return append(n.e.peer, p.local...)
 }
 
+// mapped is what comes before an IPv4 address in an IPv6 one (RFC 4291, section
+// 2.5.5.2).
+var mapped = []byte{10: 0xff, 11: 0xff}
+
 // session returns the session of a peer, which it begins if there is none; nil
-// where there must be none.
-func (n *near) session(peer []byte, now time.Duration) *session {
+// where there must be none. The link is the interface to answer by.
+func (n *near) session(peer []byte, link int, now time.Duration) *session {
 	if s := n.sessions[string(peer)]; s != nil {
 		return s
 	}
@@ -192,40 +201,44 @@ func (n *near) session(peer []byte, now time.Duration) *session {
 	name := socket.SockaddrName(peer[:len(peer)-n.local])
 	if why := n.refusal(name); why != "" {
 		e.totals.turnedAway.Add(1)
-		if e.trouble.begins("turned away", now) {
-			e.log.Info("a message was turned away; others are not named", "socket", n.name, "peer", name, "reason", why)
+		if e.trouble.Begins("turned away", time.Now()) {
+			e.log.Info("message rejected; further ones are not logged", "socket", n.name, "peer", name, "reason", why)
 		}
 		return nil
 	}
 	if e.draining {
 		return nil
 	}
-	if e.recent.len >= e.max() {
-		if e.trouble.begins("crowded", now) {
-			e.log.Warn("as many sessions are open as may be: new ones take the place of those that were idle longest", "sessions", e.recent.len)
+	if socket.IsOwn(n.name, name) {
+		e.totals.turnedAway.Add(1)
+		if e.trouble.Begins("own name", time.Now()) {
+			e.log.Warn("a message says that it comes from the relay itself, and was dropped; others are counted", "socket", n.name, "peer", name)
+		}
+		return nil
+	}
+	addr := server.PeerAddr(name.AddrPort().Addr())
+	if x := e.recent.GivesWay(addr); x != nil {
+		if e.recent.Crowded() && e.trouble.Begins("crowded", time.Now()) {
+			e.log.Warn("as many sessions are open as may be: new ones take the place of those that were idle longest", "sessions", e.recent.Len())
 		}
 		e.totals.madeRoom.Add(1)
-		e.recent.oldest().end(relay.Cancelled, ErrMadeRoom)
+		x.Session.end(pass.Cancelled, ErrMadeRoom)
 	}
-	return e.begin(n, string(peer), now)
+	return e.begin(n, string(peer), link, addr, now)
 }
 
 func (n *near) refusal(peer socket.Name) string {
 	switch e := n.e; {
-	case unnamed(peer):
-		return "its sender has no name to answer to: a program that binds its socket has one"
 	case e.Deny != nil && e.Deny.Contains(peer):
 		return "the peer is denied"
 	case e.Allow != nil && !e.Allow.Contains(peer):
 		return "the peer is not among the allowed"
+	case e.Admit != nil:
+		if err := e.Admit(n.name, peer); err != nil {
+			return err.Error()
+		}
 	}
 	return ""
-}
-
-// unnamed reports whether nobody can be answered at a name: that of an unbound
-// unix socket, and port 0.
-func unnamed(n socket.Name) bool {
-	return n.IsZero() || n.AddrPort().IsValid() && n.AddrPort().Port() == 0
 }
 
 func (n *near) overflowed(total uint32) {
@@ -235,7 +248,7 @@ func (n *near) overflowed(total uint32) {
 	}
 	n.overflow = total
 	n.e.totals.overflowed.Add(int64(more))
-	if n.e.trouble.begins("overflow", n.e.loop.Now()) {
+	if n.e.trouble.Begins("overflow", time.Now()) {
 		n.e.log.Warn("the system dropped messages, since they came faster than they were read: a greater receive buffer (rcvbuf=) holds longer bursts",
 			"socket", n.name, "messages", more)
 	}
@@ -262,12 +275,12 @@ func (n *near) adjust() {
 	}
 }
 
-func events(reading, writing bool) (e loop.Events) {
+func events(reading, writing bool) (e poll.Events) {
 	if reading {
-		e |= loop.Readable
+		e |= poll.Readable
 	}
 	if writing {
-		e |= loop.Writable
+		e |= poll.Writable
 	}
 	return e
 }
@@ -299,7 +312,7 @@ func (n *near) unblock() {
 	todo := n.blocked
 	n.blocked = nil
 	for _, s := range todo {
-		s.blocked[relay.B] = false
+		s.blocked[pass.B] = false
 		if !s.over {
 			s.resume()
 		}

@@ -4,8 +4,8 @@ import (
 	"fmt"
 	"syscall"
 
+	"zocalo/internal/pass"
 	"zocalo/internal/sys"
-	"zocalo/relay"
 )
 
 // A piece is a message on its way, or a train of datagrams.
@@ -22,7 +22,7 @@ func (p *piece) count() int64 { return datagramsIn(len(p.data), p.segment) }
 // A direction is the side from which pieces come, and whether trains leave
 // there as one.
 type direction struct {
-	from   relay.Side
+	from   pass.Side
 	trains bool
 	refuse func(reason string) // is told why trains are off from now on
 }
@@ -39,14 +39,14 @@ type outbox struct {
 // a train.
 type header struct {
 	of       *session
-	octets   int
+	bytes    int
 	messages int64
 	segment  int   // of a train; 0 is none
 	after    place // once it has left
 	control  []byte
 }
 
-// A place is how far pieces have come: so many, and so many octets of the
+// A place is how far pieces have come: so many, and so many bytes of the
 // next, a train that is cut here.
 type place struct{ piece, at int }
 
@@ -75,7 +75,7 @@ var (
 func (o *outbox) send(fd int, ps []piece, d *direction) (place, syscall.Errno) {
 	var at, cutTo place // trains before cutTo are cut
 	for at.piece < len(ps) {
-		if last := &ps[at.piece]; d.from == relay.A && at.piece == len(ps)-1 && !last.isTrain() {
+		if last := &ps[at.piece]; d.from == pass.A && at.piece == len(ps)-1 && !last.isTrain() {
 			// A message alone to who is connected, as most are where many peers
 			// send: a header would cost a tenth more.
 			_, errno := sendto(fd, last.data, sys.DontWait)
@@ -94,7 +94,7 @@ func (o *outbox) send(fd int, ps []piece, d *direction) (place, syscall.Errno) {
 		}
 		for i := range left {
 			h := &o.headers[i]
-			h.of.passed(d.from, h.messages, h.octets)
+			h.of.passed(d.from, h.messages, h.bytes)
 			at = h.after
 		}
 		var refused header
@@ -129,7 +129,7 @@ func (o *outbox) fill(ps []piece, at, cutTo place, d *direction) {
 	for at.piece < len(ps) && o.n < mostBatch {
 		longest := 0
 		if d.trains && !at.before(cutTo) {
-			longest = sys.MostTrainOctets
+			longest = sys.MostTrainBytes
 		}
 		p, h, m := &ps[at.piece], &o.headers[o.n], &o.batch.Msgs[o.n]
 		h.of, h.segment = p.of, 0
@@ -138,7 +138,7 @@ func (o *outbox) fill(ps []piece, at, cutTo place, d *direction) {
 			data := p.data[at.at:]
 			data = data[:min(len(data), most)]
 			m.AddBuffer(data)
-			h.octets, h.messages = len(data), datagramsIn(len(data), p.segment)
+			h.bytes, h.messages = len(data), datagramsIn(len(data), p.segment)
 			if len(data) > p.segment {
 				h.segment = p.segment
 			}
@@ -147,11 +147,11 @@ func (o *outbox) fill(ps []piece, at, cutTo place, d *direction) {
 			}
 		} else {
 			n := runOf(ps[at.piece:], longest)
-			h.octets, h.messages = 0, int64(n)
+			h.bytes, h.messages = 0, int64(n)
 			for i := range n {
 				data := ps[at.piece+i].data
 				m.AddBuffer(data)
-				h.octets += len(data)
+				h.bytes += len(data)
 			}
 			if n > 1 {
 				h.segment = len(p.data)
@@ -160,7 +160,7 @@ func (o *outbox) fill(ps []piece, at, cutTo place, d *direction) {
 		}
 		h.after = at
 		m.Name.Len, m.Control = 0, h.control[:0]
-		if d.from == relay.B {
+		if d.from == pass.B {
 			m.Name.Len = uint32(copy(m.Name.Buf[:], p.of.sockaddr()))
 			m.Control = p.of.appendSource(m.Control)
 		}
@@ -177,16 +177,10 @@ func (a place) before(b place) bool { return a.piece < b.piece || a.piece == b.p
 // train: messages of one size, the last perhaps shorter, of one session.
 func runOf(ps []piece, longest int) int {
 	first := &ps[0]
-	most := min(sys.Segments(len(first.data), longest), len(ps))
-	n := 1
-	for ; n < most; n++ {
-		p := &ps[n]
-		if p.of != first.of || p.isTrain() || len(p.data) > len(first.data) || len(p.data) == 0 {
-			break
+	return pass.Train(min(sys.Segments(len(first.data), longest), len(ps)), func(i int) int {
+		if p := &ps[i]; p.of == first.of && !p.isTrain() {
+			return len(p.data)
 		}
-		if len(p.data) < len(first.data) {
-			return n + 1
-		}
-	}
-	return n
+		return 0
+	})
 }

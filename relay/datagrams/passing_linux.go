@@ -5,7 +5,7 @@ import (
 	"os"
 	"syscall"
 
-	"zocalo/relay"
+	"zocalo/internal/pass"
 	"zocalo/socket"
 )
 
@@ -13,8 +13,11 @@ import (
 // it must wait.
 func (s *session) gather(slot int, p piece) {
 	e := s.near.e
-	if e.limited() || s.fd < 0 || s.blocked[relay.A] || s.more != nil && !s.more.held[relay.A].empty() {
-		s.hold(relay.A, p)
+	if s.keeps {
+		s.keep(p)
+	}
+	if e.limited() || s.fd < 0 || s.blocked[pass.A] || s.more != nil && !s.more.held[pass.A].Empty() {
+		s.hold(pass.A, p)
 	} else {
 		e.batch[slot] = p
 		e.after[slot] = -1
@@ -114,21 +117,21 @@ const (
 )
 
 // failed judges the failure of a piece, and counts what is lost.
-func (s *session) failed(from relay.Side, p *piece, errno syscall.Errno) verdict {
+func (s *session) failed(from pass.Side, p *piece, errno syscall.Errno) verdict {
 	toUnix := s.isUnix(1 - from)
 	switch {
-	case errno == syscall.EAGAIN && from == relay.B && toUnix:
+	case errno == syscall.EAGAIN && from == pass.B && toUnix:
 		return untilLater // it is the peer's queue that is full, and no event tells when it has room
 	case errno == syscall.EAGAIN:
 		return untilWritable
-	case isShortage(errno):
+	case pass.IsShortage(errno):
 		return untilLater
 	case !toUnix && !s.tried:
 		s.tried = true // the system tells at a send what became of those before
 		return tryAgain
 	}
 	s.tried = false
-	if from == relay.A && toUnix && isGone(errno) {
+	if from == pass.A && toUnix && pass.IsGone(errno) {
 		return sessionOver
 	}
 	err := s.sendError(from, errno)
@@ -143,50 +146,32 @@ func (s *session) failed(from relay.Side, p *piece, errno syscall.Errno) verdict
 
 // lost ends a session whose far socket has lost its peer.
 func (s *session) lost(errno syscall.Errno) {
-	err := s.sendError(relay.A, errno)
+	err := s.sendError(pass.A, errno)
 	s.report(err, goneText)
-	s.end(relay.Failed, err)
+	s.end(pass.Failed, err)
 }
 
 // sendError is as package socket's would be.
-func (s *session) sendError(from relay.Side, errno syscall.Errno) error {
+func (s *session) sendError(from pass.Side, errno syscall.Errno) error {
 	v := s.snapshot()
 	source, peer := v.Local, v.Target
-	if from == relay.B {
+	if from == pass.B {
 		source, peer = v.Near, v.Peer
 	}
 	k := socket.Kind{Domain: source.Domain(), Type: socket.Datagram}
 	return &net.OpError{Op: "send", Net: k.String(), Source: source.NetAddr(k), Addr: peer.NetAddr(k), Err: os.NewSyscallError("sendmmsg", errno)}
 }
 
-// isGone reports whether an errno says that a connected unix socket has lost
-// its peer, which will not come back to it.
-func isGone(errno syscall.Errno) bool {
-	switch errno {
-	case syscall.ECONNREFUSED, syscall.ECONNRESET, syscall.ENOTCONN, syscall.EPIPE:
-		return true
-	}
-	return false
-}
-
-// isShortage reports whether an errno passes by itself, as memory comes free.
-func isShortage(errno syscall.Errno) bool { return errno == syscall.ENOBUFS || errno == syscall.ENOMEM }
-
 // isPassing reports whether an errno is about something that was sent, and not
 // about the socket that reports it.
 func isPassing(errno syscall.Errno) bool {
-	switch errno {
-	case syscall.ECONNREFUSED, syscall.ECONNRESET, syscall.EHOSTUNREACH, syscall.ENETUNREACH, syscall.EHOSTDOWN, syscall.ENETDOWN,
-		syscall.EPROTO, syscall.ENOPROTOOPT, syscall.EOPNOTSUPP, syscall.EMSGSIZE, syscall.EPERM, syscall.EACCES, syscall.ETIMEDOUT, syscall.ENONET:
-		return true
-	}
-	return false
+	return pass.IsPassing(errno) || errno == syscall.EOPNOTSUPP || errno == syscall.EMSGSIZE || errno == syscall.EACCES
 }
 
 // hold keeps a piece until it can leave.
-func (s *session) hold(from relay.Side, p piece) {
+func (s *session) hold(from pass.Side, p piece) {
 	e, m := s.near.e, s.extra()
-	if from == relay.A && s.fd < 0 {
+	if from == pass.A && s.fd < 0 {
 		switch {
 		case m.failure != nil && !s.redial():
 			s.drop(from, p.count(), "the far socket could not be had")
@@ -196,8 +181,8 @@ func (s *session) hold(from relay.Side, p piece) {
 			return
 		}
 	}
-	m.held[from].put(p.data, p.segment)
-	if from == relay.A {
+	m.held[from].Put(p.data, p.segment)
+	if from == pass.A {
 		s.account()
 	} else {
 		s.read(false)
@@ -207,7 +192,7 @@ func (s *session) hold(from relay.Side, p piece) {
 // account tells the engine how much is held of what the peer sent.
 func (s *session) account() {
 	e, m := s.near.e, s.more
-	size := m.held[relay.A].size()
+	size := m.held[pass.A].Size()
 	less := size < m.accounted
 	if s.fd < 0 {
 		e.dial.held += size - m.accounted
@@ -232,54 +217,53 @@ func (s *session) account() {
 
 // resume goes on with what is held, and with reading the far socket.
 func (s *session) resume() {
-	e := s.near.e
 	if s.fd < 0 {
 		return
 	}
 	if s.more != nil {
-		s.sendHeld(relay.A)
+		s.sendHeld(pass.A)
 	}
 	if s.more != nil && !s.over {
-		s.sendHeld(relay.B)
+		s.sendHeld(pass.B)
 	}
-	if s.over || s.blocked[relay.B] || s.more != nil && !s.more.held[relay.B].empty() {
+	if s.over || s.blocked[pass.B] || s.more != nil && !s.more.held[pass.B].Empty() {
 		return
 	}
 	switch {
 	case s.finished:
-		s.end(relay.Finished, nil)
+		s.end(pass.Finished, nil)
 		return
-	case s.mayPass(relay.B):
+	case s.mayPass(pass.B):
 		s.read(true)
 	default:
-		e.wait(s)
+		s.waitForRate()
 	}
 	s.trim()
 }
 
 // sendHeld sends what is held from a side, for as long as it may.
-func (s *session) sendHeld(from relay.Side) {
+func (s *session) sendHeld(from pass.Side) {
 	e, q := s.near.e, &s.more.held[from]
 	fd, d, most := int(s.fd), s.ahead(), mostBatch
-	if from == relay.B {
+	if from == pass.B {
 		fd, d = s.near.fd, &s.near.back
 	}
 	if e.limited() {
 		most = 1 // so that the rates see each
 	}
-	for !q.empty() && !s.blocked[from] {
+	for !q.Empty() && !s.blocked[from] {
 		if !s.mayPass(from) {
-			e.wait(s)
+			s.waitForRate()
 			break
 		}
-		e.pieces = q.peek(e.pieces[:0:most], s)
-		at, errno := e.outbox.send(fd, e.pieces, d)
+		pieces := q.peek(e.pieces[:0:most], s)
+		at, errno := e.outbox.send(fd, pieces, d)
 		if at != (place{}) {
 			s.touch(e.loop.Now())
 		}
 		failed := piece{}
 		if errno != 0 {
-			failed = e.pieces[at.piece]
+			failed = pieces[at.piece]
 			failed.data = failed.data[at.at:]
 		}
 		q.take(at.piece, at.at)
@@ -303,18 +287,24 @@ func (s *session) sendHeld(from relay.Side) {
 		}
 		break
 	}
-	if from == relay.A {
+	if from == pass.A {
 		s.account()
 	}
 }
 
+// waitForRate waits until the rates let something pass, which is not idle.
+func (s *session) waitForRate() {
+	s.touch(s.near.e.loop.Now())
+	s.near.e.wait(s)
+}
+
 // block makes messages from a side wait until their socket can be written to.
-func (s *session) block(from relay.Side) {
+func (s *session) block(from pass.Side) {
 	if s.blocked[from] || s.over {
 		return
 	}
 	s.blocked[from] = true
-	if from == relay.A {
+	if from == pass.A {
 		s.change()
 	} else {
 		s.near.blocked = append(s.near.blocked, s)

@@ -4,7 +4,7 @@ import (
 	"fmt"
 	"testing"
 
-	"zocalo/relay"
+	"zocalo/internal/pass"
 	"zocalo/relay/datagrams"
 )
 
@@ -27,19 +27,19 @@ func TestEchoThrough(t *testing.T) {
 				name := front.Name()
 				start(t, r, front)
 				const peers = 20
-				messages, octets := int64(0), int64(0)
+				messages, bytes := int64(0), int64(0)
 				for i := range peers {
 					p := connected(t, name)
 					for _, text := range []string{fmt.Sprint("peer ", i), "", repeated(1200), repeated(65507), ""} {
 						says(t, p, text)
 						hears(t, p, text)
 						messages++
-						octets += int64(len(text))
+						bytes += int64(len(text))
 					}
 				}
-				want := relay.Flow{Messages: messages, Octets: octets}
-				until(t, "all is counted", func() bool { return r.Totals().From == [2]relay.Flow{want, want} })
-				if got := r.Totals(); got.Sessions != peers || got.Open != peers || got.Dropped != [2]int64{} || got.Errors != 0 || got.Overflowed != 0 {
+				want := datagrams.Passed{Messages: messages, Bytes: bytes}
+				until(t, "all is counted", func() bool { return r.Totals().From == [2]datagrams.Passed{want, want} })
+				if got := r.Totals(); got.Sessions != peers || got.Open != peers || lost(got) != 0 || got.Errors != 0 || got.Overflowed != 0 {
 					t.Errorf("totals: %+v, want %d sessions", got, peers)
 				}
 				all := r.Sessions()
@@ -47,7 +47,7 @@ func TestEchoThrough(t *testing.T) {
 					t.Fatalf("%d sessions are open", len(all))
 				}
 				for _, s := range all {
-					if s.Near != name || s.Target != target.Name() || s.Peer.IsZero() || s.Local.IsZero() || s.Result.From[relay.A].Messages != 5 {
+					if s.Near != name || s.Target != target.Name() || s.Peer.IsZero() || s.Local.IsZero() || s.Result.From[pass.A].Messages != 5 {
 						t.Errorf("session %+v", s)
 					}
 				}

@@ -13,9 +13,9 @@ const supported = false
 
 type engine struct{}
 
-func (*engine) abort()                               {}
-func (*engine) appendSessions(a []Session) []Session { return a }
+func (*engine) sessions() []Session { return nil }
+func (*engine) become(Limits)       {}
 
-func (r *Relay) serve(context.Context, []*socket.Socket) error {
+func (r *Relay) serve(context.Context, context.Context, []*socket.Socket) error {
 	return &socket.UnsupportedError{Feature: "relaying datagrams in batches", Needs: "Linux"}
 }

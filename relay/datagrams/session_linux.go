@@ -1,10 +1,14 @@
 package datagrams
 
 import (
+	"net/netip"
+	"slices"
 	"time"
 
+	"zocalo/internal/pass"
 	"zocalo/internal/sys"
-	"zocalo/relay"
+	"zocalo/relay/join"
+	"zocalo/server"
 	"zocalo/socket"
 )
 
@@ -13,14 +17,14 @@ import (
 type session struct {
 	near       *near
 	number     int64
-	peer       string   // its name in the system's octets, then as many as near.local of our own address
-	next, prev *session // in recent
+	peer       string // its name in the system's bytes, then as many as near.local of our own address
+	place      pass.Entry[*session]
 	began      time.Duration
-	last       time.Duration // when something passed
-	flows      [2]flow       // by the side that they come from
+	flows      [2]pass.Flow // by the side that they come from
 	more       *more
 	errors     uint32
 	fd         int32   // of the far socket; -1 while there is none
+	link       int32   // the interface by which answers leave; 0 is the system's choice
 	head, tail int8    // the first and last of its pieces in the engine's batch; head is -1 where there are none
 	want       uint8   // messages to ask the far socket for at once
 	blocked    [2]bool // by the side that they come from: messages wait until a socket can be written to
@@ -33,25 +37,23 @@ type session struct {
 	connected  bool    // the far socket has a connection, which may end
 	finished   bool    // the far socket has sent all: the session ends when that has left
 	out        bool    // the far socket is not in the loop
+	keeps      bool    // what the peer sends is kept, to be sent to another target
+	unnamed    bool    // the peer has no name to be answered at
 	over       bool
-}
-
-// A flow is a relay.Flow in short.
-type flow struct {
-	octets, messages int64
-	refused, dropped uint32
 }
 
 // more is what a session has only while it needs it.
 type more struct {
-	held      [2]queue // by the side that they come from
-	accounted int      // of what is held from the peer, what the engine knows of
-	bucket    [2]bucket
-	far       *socket.Socket // whose closing does more than close(2)
-	cancel    func()         // of a Dial that goes on
-	failure   error          // of Dial
-	again     time.Duration  // when to dial again after it
-	pause     time.Duration  // before that
+	held      [2]queue         // by the side that they come from
+	accounted int              // of what is held from the peer, what the engine knows of
+	paid      [2]time.Duration // for what passed at the rate, until then, by the side that it came from
+	far       *socket.Socket   // whose closing does more than close(2)
+	cancel    func()           // of a Dial that goes on
+	failure   error            // of Dial
+	again     time.Duration    // when to dial again after it
+	pause     time.Duration    // before that
+	kept      queue            // what the peer has sent before the first answer, with keeps
+	refused   []socket.Name    // the targets that have, since the last answer
 }
 
 func (s *session) extra() *more {
@@ -63,26 +65,31 @@ func (s *session) extra() *more {
 
 // trim lets go of what is not needed any more.
 func (s *session) trim() {
-	if m := s.more; m != nil && m.held[0].empty() && m.held[1].empty() && m.far == nil && m.failure == nil && m.cancel == nil && s.near.e.Rate <= 0 {
+	if m := s.more; m != nil && m.held[0].Empty() && m.held[1].Empty() && m.far == nil && m.failure == nil && m.cancel == nil && m.kept.Empty() && m.refused == nil && s.near.e.Rate <= 0 {
 		s.more = nil
 	}
 }
 
 // begin begins the session of a peer, and has its far socket dialed.
-func (e *engine) begin(n *near, peer string, now time.Duration) *session {
-	s := &session{near: n, number: e.totals.sessions.Add(1), peer: peer, began: now, last: now, fd: -1, head: -1, want: firstWant}
+func (e *engine) begin(n *near, peer string, link int, addr netip.Addr, now time.Duration) *session {
+	s := &session{near: n, number: e.totals.sessions.Add(1), peer: peer, began: now, fd: -1, head: -1, want: firstWant, link: int32(link), keeps: e.HasOthers}
+	s.unnamed = socket.Unnamed(s.name())
 	n.sessions[peer] = s
-	e.recent.add(s)
+	s.place.Session = s
+	e.recent.Add(&s.place, addr, now)
 	e.totals.open.Add(1)
-	if !e.idleTimer.Armed() {
-		e.watchIdle()
+	if limit := e.idleLimit(); limit > 0 && !e.idleTimer.Armed() {
+		e.loop.Arm(&e.idleTimer, limit, e)
+	}
+	if e.OnNew != nil {
+		e.OnNew(s.snapshot())
 	}
 	e.dialFor(s)
 	return s
 }
 
 // end ends a session. What it holds is lost.
-func (s *session) end(how relay.How, err error) {
+func (s *session) end(how pass.EndReason, err error) {
 	n := s.near
 	e := n.e
 	n.flush() // its answers too
@@ -94,47 +101,67 @@ func (s *session) end(how relay.How, err error) {
 	}
 	s.over = true
 	delete(n.sessions, s.peer)
-	e.recent.remove(s)
+	if len(e.dial.queue) > 0 {
+		// Those that gave way must not wait for a Dial, else peers that come
+		// while all Dials hang make the queue grow.
+		e.dial.queue = slices.DeleteFunc(e.dial.queue, func(x *session) bool { return x == s })
+	}
+	e.recent.Remove(&s.place)
 	e.totals.open.Add(-1)
 	if m := s.more; m != nil {
 		if m.cancel != nil {
 			m.cancel()
 		}
 		for side := range m.held {
-			s.drop(relay.Side(side), m.held[side].count(), "the session ended before they could leave")
+			n, _ := m.held[side].count()
+			s.drop(pass.Side(side), n, "the session ended before they could leave")
 			m.held[side] = queue{}
 		}
 		s.account()
+		s.unkeep()
 	}
 	if e.OnEnd != nil {
 		end := s.snapshot()
 		end.Result.How, end.Err = how, err
-		if how == relay.Failed || how == relay.Reset {
-			end.Result.Side = relay.B
+		if how == pass.Failed || how == pass.Reset {
+			end.Result.Side = pass.B
 		}
 		e.OnEnd(end)
 	}
-	s.closeFar()
-	if e.draining && e.recent.len == 0 {
+	s.closeFar(err == ErrMadeRoom)
+	if e.draining && e.recent.Len() == 0 {
 		e.finish()
 	}
 }
 
-func (s *session) closeFar() {
+// closeFar closes the far socket; the port rests where answers may still come.
+func (s *session) closeFar(rest bool) {
 	switch e := s.near.e; {
 	case s.fd < 0:
 	case s.more != nil && s.more.far != nil:
 		e.loop.Remove(int(s.fd))
 		s.more.far.Close()
+	case rest && !s.unix:
+		e.loop.Remove(int(s.fd))
+		sys.SetInt(int(s.fd), sys.SOL_SOCKET, sys.SO_RCVBUF, 1) // nobody reads what comes
+		e.resting.Put(descriptor(s.fd))
 	default:
 		e.loop.CloseFD(int(s.fd))
 	}
 	s.fd = -1
 }
 
+// A descriptor is that of a far socket that rests.
+type descriptor int
+
+func (d descriptor) Close() error {
+	sys.Close(int(d))
+	return nil
+}
+
 // isUnix reports whether the socket on a side is in the domain unix.
-func (s *session) isUnix(side relay.Side) bool {
-	if side == relay.A {
+func (s *session) isUnix(side pass.Side) bool {
+	if side == pass.A {
 		return s.near.socket.Domain() == socket.Unix
 	}
 	return s.unix
@@ -142,25 +169,26 @@ func (s *session) isUnix(side relay.Side) bool {
 
 // touch notes that something passed.
 func (s *session) touch(now time.Duration) {
-	if s.over {
-		return
+	if !s.over {
+		s.near.e.recent.Touch(&s.place, now)
 	}
-	s.last = now
-	s.near.e.recent.touch(s)
 }
 
 func (s *session) name() socket.Name { return socket.SockaddrName([]byte(s.sockaddr())) }
 
+// peerText names the peer for the log.
+func (s *session) peerText() string { return server.NameText(s.name(), nil) }
+
 func (s *session) sockaddr() string { return s.peer[:len(s.peer)-s.near.local] }
 
-// appendSource appends the item that makes a message come from the address that
-// the peer has sent to.
+// appendSource appends the item that makes a message come from the address and
+// by the interface that the peer has sent to.
 func (s *session) appendSource(control []byte) []byte {
 	switch local := s.peer[len(s.peer)-s.near.local:]; len(local) {
 	case 4:
-		return sys.AppendPacketInfo(control, 0, [4]byte([]byte(local)))
+		return sys.AppendPacketInfo(control, int(s.link), [4]byte([]byte(local)))
 	case 16:
-		return sys.AppendPacketInfo6(control, 0, [16]byte([]byte(local)))
+		return sys.AppendPacketInfo6(control, int(s.link), [16]byte([]byte(local)))
 	}
 	return control
 }
@@ -169,11 +197,7 @@ func (s *session) appendSource(control []byte) []byte {
 func (s *session) snapshot() Session {
 	v := Session{Number: s.number, Peer: s.name(), Near: s.near.name, Errors: int64(s.errors)}
 	v.Result.Duration = s.near.e.loop.Now() - s.began
-	for side := range s.flows {
-		f := &s.flows[side]
-		v.Result.From[side] = relay.Flow{Octets: f.octets, Messages: f.messages, Refused: int64(f.refused)}
-		v.Dropped[side] = int64(f.dropped)
-	}
+	v.Result.From = s.flows
 	if s.fd >= 0 {
 		var a sys.Sockaddr
 		if sys.Getsockname(int(s.fd), &a) == 0 {
@@ -187,8 +211,12 @@ func (s *session) snapshot() Session {
 }
 
 // admits reports whether a message is to be passed on, and counts it if not.
-func (s *session) admits(from relay.Side, p *parcel) bool {
+func (s *session) admits(from pass.Side, p *parcel) bool {
 	e := s.near.e
+	if from == pass.B && s.unnamed {
+		s.drop(from, datagramsIn(p.size, p.segment), "the peer has no name to be answered at: a program that binds its socket has one")
+		return false
+	}
 	if p.files && s.isUnix(from) {
 		s.refuse(from, 1, socket.ErrDescriptorsRefused)
 		return false
@@ -200,30 +228,30 @@ func (s *session) admits(from relay.Side, p *parcel) bool {
 	if size <= e.maxMessage() && p.size == len(p.data) {
 		return true
 	}
-	s.refuse(from, datagramsIn(p.size, p.segment), &relay.TooLongError{Limit: e.maxMessage()})
+	s.refuse(from, datagramsIn(p.size, p.segment), &join.TooLongError{Limit: e.maxMessage()})
 	return false
 }
 
 // refuse counts messages that are too long.
-func (s *session) refuse(from relay.Side, n int64, why error) {
+func (s *session) refuse(from pass.Side, n int64, why error) {
 	e := s.near.e
-	s.flows[from].refused += uint32(n)
+	s.flows[from].Refused += uint32(n)
 	e.totals.refused[from].Add(n)
-	if e.trouble.begins("refused", e.loop.Now()) {
-		e.log.Warn("a message was refused; further ones are counted", "peer", s.name(), "from", sides[from], "error", why)
+	if e.trouble.Begins("refused", time.Now()) {
+		e.log.Warn("a message was refused; further ones are counted", "peer", s.peerText(), "from", sides[from], "error", why)
 	}
 }
 
 // drop counts messages that are lost.
-func (s *session) drop(from relay.Side, n int64, why string) {
+func (s *session) drop(from pass.Side, n int64, why string) {
 	if n == 0 {
 		return
 	}
 	e := s.near.e
-	s.flows[from].dropped += uint32(n)
+	s.flows[from].Dropped += uint32(n)
 	e.totals.dropped[from].Add(n)
-	if e.trouble.begins(why, e.loop.Now()) {
-		e.log.Warn("messages were lost; further ones are counted", "peer", s.name(), "from", sides[from], "messages", n, "reason", why)
+	if e.trouble.Begins(why, time.Now()) {
+		e.log.Warn("messages were lost; further ones are counted", "peer", s.peerText(), "from", sides[from], "messages", n, "reason", why)
 	}
 }
 
@@ -234,8 +262,8 @@ func (s *session) report(err error, reason string) {
 	e := s.near.e
 	s.errors++
 	e.totals.errors.Add(1)
-	if e.trouble.begins(reason, e.loop.Now()) {
-		e.log.Warn("a session met an error; further ones like it are counted", "peer", s.name(), "error", err)
+	if e.trouble.Begins(reason, time.Now()) {
+		e.log.Warn("a session met an error; further ones like it are counted", "peer", s.peerText(), "error", err)
 	}
 	if e.OnError != nil {
 		e.OnError(s.snapshot(), err)
@@ -243,28 +271,32 @@ func (s *session) report(err error, reason string) {
 }
 
 // passed counts what has left.
-func (s *session) passed(from relay.Side, messages int64, octets int) {
+func (s *session) passed(from pass.Side, messages int64, bytes int) {
 	e, f := s.near.e, &s.flows[from]
 	s.tried = false
-	f.messages += messages
-	f.octets += int64(octets)
+	f.Messages += messages
+	f.Bytes += int64(bytes)
 	e.totals.messages[from].Add(messages)
-	e.totals.octets[from].Add(int64(octets))
+	e.totals.bytes[from].Add(int64(bytes))
+	if e.OnPassed != nil {
+		e.OnPassed(s.number, from, bytes, int(messages))
+	}
 	if e.limited() {
 		now := e.loop.Now()
 		if e.Rate > 0 {
-			s.extra().bucket[from].spend(e.Rate, int64(octets), now)
+			paid := &s.extra().paid[from]
+			*paid = pass.Pay(*paid, now, bytes, e.Rate)
 		}
 		if e.TotalRate > 0 {
-			e.total.spend(e.TotalRate, int64(octets), now)
+			e.paid = pass.Pay(e.paid, now, bytes, e.TotalRate)
 		}
 	}
 }
 
 // mayPass reports whether the rates let something pass.
-func (s *session) mayPass(from relay.Side) bool {
+func (s *session) mayPass(from pass.Side) bool {
 	e := s.near.e
-	if e.Rate > 0 && s.more != nil && s.more.bucket[from].inDebt(e.Rate, e.loop.Now()) {
+	if e.Rate > 0 && s.more != nil && s.more.paid[from] > e.loop.Now() {
 		return false
 	}
 	return !e.broke()

@@ -9,7 +9,7 @@ import (
 	"testing"
 	"time"
 
-	"zocalo/relay"
+	"zocalo/internal/pass"
 	"zocalo/relay/datagrams"
 	"zocalo/server"
 	"zocalo/socket"
@@ -19,7 +19,7 @@ func TestIdleSessionEnds(t *testing.T) {
 	target, front := bound(t, "127.0.0.1:0"), bound(t, "127.0.0.1:0")
 	echo(t, target)
 	var began, ended pending[datagrams.Session]
-	r := &datagrams.Relay{Dial: to(target.Name()), Idle: time.Second, OnBegin: began.add, OnEnd: ended.add}
+	r := &datagrams.Relay{Dial: to(target.Name()), Limits: datagrams.Limits{Idle: time.Second}, OnBegin: began.add, OnEnd: ended.add}
 	name := front.Name()
 	start(t, r, front)
 	p := connected(t, name)
@@ -30,8 +30,8 @@ func TestIdleSessionEnds(t *testing.T) {
 		if b.Number != int64(i+1) || b.Peer != p.Name() || b.Target != target.Name() || b.Local.IsZero() || b.Near != name {
 			t.Errorf("began: %+v", b)
 		}
-		f := relay.Flow{Messages: 1, Octets: 4}
-		if e.Number != b.Number || e.Local != b.Local || e.Result.How != relay.Idle || e.Err != nil || e.Result.From != [2]relay.Flow{f, f} ||
+		f := pass.Flow{Messages: 1, Bytes: 4}
+		if e.Number != b.Number || e.Local != b.Local || e.Result.How != pass.Idle || e.Err != nil || e.Result.From != [2]pass.Flow{f, f} ||
 			e.Result.Duration < r.Idle {
 			t.Errorf("ended: %+v", e)
 		}
@@ -41,12 +41,46 @@ func TestIdleSessionEnds(t *testing.T) {
 	}
 }
 
+// A peer that has as many sessions as one may gives way to itself, and to nobody
+// else.
+func TestMakesRoomForItself(t *testing.T) {
+	target, front := bound(t, "127.0.0.1:0"), bound(t, "127.0.0.1:0")
+	echo(t, target)
+	var ended pending[datagrams.Session]
+	r := &datagrams.Relay{Dial: to(target.Name()), Limits: datagrams.Limits{MaxPerPeer: 2}, OnEnd: ended.add}
+	start(t, r, front)
+	other := bound(t, "127.0.0.2:0")
+	if err := other.Connect(t.Context(), front.Name()); err != nil {
+		t.Fatal(err)
+	}
+	says(t, other, "hola")
+	hears(t, other, "hola")
+	var peers []*socket.Socket
+	for i := range 4 {
+		peers = append(peers, connected(t, front.Name()))
+		says(t, peers[i], "hola")
+		hears(t, peers[i], "hola")
+		if i == 1 {
+			says(t, peers[0], "again")
+			hears(t, peers[0], "again")
+		}
+	}
+	for i, n := range []int{1, 0} { // idle longest first
+		if e := ended.wait(t, i+1)[i]; e.Peer != peers[n].Name() || e.Err != datagrams.ErrMadeRoom {
+			t.Errorf("ended: %+v, want that of %v", e, peers[n].Name())
+		}
+	}
+	if n := r.Totals(); n.Open != 3 || n.MadeRoom != 2 {
+		t.Errorf("totals: %+v", n)
+	}
+}
+
 // Of the sessions that are open, the one that was idle longest makes room.
 func TestMakesRoom(t *testing.T) {
 	target, front := bound(t, "127.0.0.1:0"), bound(t, "127.0.0.1:0")
 	echo(t, target)
 	var ended pending[datagrams.Session]
-	r := &datagrams.Relay{Dial: to(target.Name()), Max: 3, OnEnd: ended.add}
+	r := &datagrams.Relay{Dial: to(target.Name()), Limits: datagrams.Limits{Max: 3}, OnEnd: ended.add}
 	name := front.Name()
 	start(t, r, front)
 	var peers []*socket.Socket
@@ -63,7 +97,7 @@ func TestMakesRoom(t *testing.T) {
 	peers = append(peers, connected(t, name))
 	talk(3)
 	e := ended.wait(t, 1)[0]
-	if e.Peer != peers[1].Name() || e.Result.How != relay.Cancelled || e.Err != datagrams.ErrMadeRoom {
+	if e.Peer != peers[1].Name() || e.Result.How != pass.Cancelled || e.Err != datagrams.ErrMadeRoom {
 		t.Errorf("ended: %+v, want that of %v", e, peers[1].Name())
 	}
 	talk(1) // which begins again, and takes the place of 2
@@ -104,7 +138,7 @@ func TestRefusedByICMP(t *testing.T) {
 			echo(t, again)
 			says(t, a, "found")
 			hears(t, a, "found")
-			if n := r.Totals(); n.Errors != 3 || n.Open != 2 || n.Sessions != 2 || n.Dropped != [2]int64{} {
+			if n := r.Totals(); n.Errors != 3 || n.Open != 2 || n.Sessions != 2 || lost(n) != 0 {
 				t.Errorf("totals: %+v", n)
 			}
 		})
@@ -121,8 +155,8 @@ func TestDialFails(t *testing.T) {
 	why := errors.New("no such road")
 	var errs pending[error]
 	r := &datagrams.Relay{OnError: func(_ datagrams.Session, err error) { errs.add(err) }}
-	r.Dial = func(ctx context.Context, peer socket.Name) (*socket.Socket, error) {
-		if peer == bad && failures > 0 {
+	r.Dial = func(ctx context.Context, of datagrams.Session, _ []socket.Name) (*socket.Socket, error) {
+		if of.Peer == bad && failures > 0 {
 			failures--
 			return nil, why
 		}
@@ -141,7 +175,7 @@ func TestDialFails(t *testing.T) {
 		hears(t, good, "hola")
 		until(t, "it is dialed again", func() bool {
 			says(t, worse, "lost")
-			return len(errs.all()) > i+1 || r.Totals().From[relay.B].Messages > int64(i)+1
+			return len(errs.all()) > i+1 || r.Totals().From[pass.B].Messages > int64(i)+1
 		})
 	}
 	says(t, worse, "found")
@@ -151,7 +185,7 @@ func TestDialFails(t *testing.T) {
 		n, err = worse.Read(b)
 		try(t, err)
 	}
-	if n := r.Totals(); n.Errors != 2 || n.Dropped[relay.A] < 2 || n.Open != 2 {
+	if n := r.Totals(); n.Errors != 2 || n.From[pass.A].Dropped < 2 || n.Open != 2 {
 		t.Errorf("totals: %+v", n)
 	}
 }
@@ -160,8 +194,8 @@ func TestDialFails(t *testing.T) {
 func TestDialWaits(t *testing.T) {
 	front := bound(t, "127.0.0.1:0")
 	var ended pending[datagrams.Session]
-	r := &datagrams.Relay{Idle: 20 * time.Millisecond, OnEnd: ended.add}
-	r.Dial = func(ctx context.Context, _ socket.Name) (*socket.Socket, error) {
+	r := &datagrams.Relay{Limits: datagrams.Limits{Idle: 20 * time.Millisecond}, OnEnd: ended.add}
+	r.Dial = func(ctx context.Context, _ datagrams.Session, _ []socket.Name) (*socket.Socket, error) {
 		<-ctx.Done()
 		return nil, ctx.Err()
 	}
@@ -169,7 +203,7 @@ func TestDialWaits(t *testing.T) {
 	start(t, r, front)
 	for i := range 40 { // more than are dialed at once
 		says(t, connected(t, name), "hola")
-		if e := ended.wait(t, i+1)[i]; e.Dropped[relay.A] != 1 || e.Result.How != relay.Idle || !e.Local.IsZero() || !e.Target.IsZero() {
+		if e := ended.wait(t, i+1)[i]; e.Result.From[pass.A].Dropped != 1 || e.Result.How != pass.Idle || !e.Local.IsZero() || !e.Target.IsZero() {
 			t.Errorf("ended: %+v", e)
 		}
 	}
@@ -181,11 +215,11 @@ func TestDialingSessionsGiveBack(t *testing.T) {
 	const long = 60_000
 	front, target := bound(t, "127.0.0.1:0"), bound(t, "127.0.0.1:0")
 	echo(t, target)
-	r := &datagrams.Relay{Max: 1}
+	r := &datagrams.Relay{Limits: datagrams.Limits{Max: 1}}
 	last := connected(t, front.Name())
 	name := last.Name()
-	r.Dial = func(ctx context.Context, peer socket.Name) (*socket.Socket, error) {
-		if peer != name {
+	r.Dial = func(ctx context.Context, of datagrams.Session, _ []socket.Name) (*socket.Socket, error) {
+		if of.Peer != name {
 			<-ctx.Done()
 			return nil, ctx.Err()
 		}
@@ -202,10 +236,10 @@ func TestDialingSessionsGiveBack(t *testing.T) {
 	says(t, last, repeated(long))
 	until(t, "it is answered", func() bool {
 		n := r.Totals()
-		if dropped := n.Dropped[relay.A]; dropped > n.MadeRoom {
+		if dropped := n.From[pass.A].Dropped; dropped > n.MadeRoom {
 			t.Fatalf("%d messages were lost with %d sessions", dropped, n.MadeRoom)
 		}
-		return n.From[relay.B].Messages == 1
+		return n.From[pass.B].Messages == 1
 	})
 }
 
@@ -214,7 +248,7 @@ func TestDialsWhatItDoesNotTake(t *testing.T) {
 	front := bound(t, "127.0.0.1:0")
 	var errs pending[error]
 	r := &datagrams.Relay{OnError: func(_ datagrams.Session, err error) { errs.add(err) }}
-	r.Dial = func(context.Context, socket.Name) (*socket.Socket, error) {
+	r.Dial = func(context.Context, datagrams.Session, []socket.Name) (*socket.Socket, error) {
 		a, b, err := socket.Pair(socket.Unix, socket.Stream, 0)
 		if err == nil {
 			b.Close()
@@ -244,7 +278,7 @@ func TestUnixTargetComesBack(t *testing.T) {
 	hears(t, first, "one")
 	try(t, first.Close())
 	says(t, p, "lost")
-	if e := ended.wait(t, 1)[0]; e.Result.How != relay.Failed || !errors.Is(e.Err, syscall.ECONNREFUSED) || e.Errors != 1 || e.Dropped[relay.A] != 1 {
+	if e := ended.wait(t, 1)[0]; e.Result.How != pass.Failed || !errors.Is(e.Err, syscall.ECONNREFUSED) || e.Errors != 1 || e.Result.From[pass.A].Dropped != 1 {
 		t.Errorf("ended: %+v", e)
 	}
 	os.Remove(path)
@@ -280,21 +314,29 @@ func TestTurnedAway(t *testing.T) {
 			}
 		})
 	}
-	t.Run("unnamed", func(t *testing.T) {
-		target, front := bound(t, aPath(t)), bound(t, aPath(t))
-		r := &datagrams.Relay{Dial: to(target.Name())}
-		at := front.Name()
-		start(t, r, front)
+}
+
+// Peers without a name, as those of syslog(3), are heard in one session. What
+// would answer them is counted.
+func TestUnnamedPeers(t *testing.T) {
+	target, front := bound(t, "127.0.0.1:0"), bound(t, aPath(t))
+	r := &datagrams.Relay{Dial: to(target.Name())}
+	at := front.Name()
+	start(t, r, front)
+	for _, text := range []string{"one", "two"} {
 		p, err := socket.New(socket.Unix, socket.Datagram, 0)
 		try(t, err)
 		defer p.Close()
 		try(t, p.Connect(t.Context(), at))
-		says(t, p, "hola")
-		until(t, "it is counted", func() bool { return r.Totals().TurnedAway == 1 })
-		if n := r.Totals(); n.Sessions != 0 {
-			t.Errorf("totals: %+v", n)
-		}
-	})
+		says(t, p, text)
+		hears(t, target, text)
+	}
+	try(t, target.Connect(t.Context(), r.Sessions()[0].Local))
+	says(t, target, "answer")
+	until(t, "the answer is counted", func() bool { return r.Totals().From[pass.B].Dropped == 1 })
+	if n := r.Totals(); n.Sessions != 1 || n.TurnedAway != 0 || n.From[pass.A].Messages != 2 {
+		t.Errorf("totals: %+v", n)
+	}
 }
 
 // What is too long is refused both ways, and what follows passes.
@@ -321,10 +363,10 @@ func TestTooLong(t *testing.T) {
 	hears(t, p, repeated(99))
 	stop()
 	e := ended.wait(t, 1)[0]
-	if e.Result.From[relay.A].Refused != 1 || e.Result.From[relay.B].Refused < 3 || e.Result.From[relay.A].Messages != 1 {
+	if e.Result.From[pass.A].Refused != 1 || e.Result.From[pass.B].Refused < 3 || e.Result.From[pass.A].Messages != 1 {
 		t.Errorf("ended: %+v", e)
 	}
-	if n := r.Totals(); n.From[relay.A].Refused != 1 || n.From[relay.B].Refused != e.Result.From[relay.B].Refused {
+	if n := r.Totals(); n.From[pass.A].Refused != 1 || n.From[pass.B].Refused != int64(e.Result.From[pass.B].Refused) {
 		t.Errorf("totals: %+v", n)
 	}
 }
@@ -339,7 +381,7 @@ func TestTooLongForTheFarKind(t *testing.T) {
 	says(t, p, repeated(70_000))
 	says(t, p, "short")
 	hears(t, target, "short")
-	if n := r.Totals(); n.From[relay.A].Refused != 1 || n.Dropped[relay.A] != 0 {
+	if n := r.Totals(); n.From[pass.A].Refused != 1 || n.From[pass.A].Dropped != 0 {
 		t.Errorf("totals: %+v", n)
 	}
 }
@@ -360,7 +402,7 @@ func TestDescriptorsRefused(t *testing.T) {
 	try(t, err)
 	says(t, p, "without")
 	hears(t, target, "without")
-	if n := r.Totals(); n.From[relay.A].Refused != 1 {
+	if n := r.Totals(); n.From[pass.A].Refused != 1 {
 		t.Errorf("totals: %+v", n)
 	}
 }
@@ -375,7 +417,7 @@ func TestSeqPacketTarget(t *testing.T) {
 	front := bound(t, "127.0.0.1:0")
 	var ended pending[datagrams.Session]
 	r := &datagrams.Relay{OnEnd: ended.add}
-	r.Dial = func(ctx context.Context, _ socket.Name) (*socket.Socket, error) {
+	r.Dial = func(ctx context.Context, _ datagrams.Session, _ []socket.Name) (*socket.Socket, error) {
 		s, err := socket.New(socket.Unix, socket.SeqPacket, 0)
 		if err == nil {
 			err = s.Connect(ctx, l.Name())
@@ -399,7 +441,7 @@ func TestSeqPacketTarget(t *testing.T) {
 	says(t, c, "last")
 	try(t, c.Close())
 	hears(t, p, "last")
-	if e := ended.wait(t, 1)[0]; e.Result.How != relay.Finished || e.Result.From[relay.B].Messages != 5 {
+	if e := ended.wait(t, 1)[0]; e.Result.How != pass.Finished || e.Result.From[pass.B].Messages != 5 {
 		t.Errorf("ended: %+v", e)
 	}
 }
@@ -407,7 +449,10 @@ func TestSeqPacketTarget(t *testing.T) {
 // A socket that has every address answers from the one that the peer has sent
 // to: else a connected peer would not take the answer.
 func TestAnswersFromWhereItWasAsked(t *testing.T) {
-	for any, each := range map[string][]string{"0.0.0.0:0": {"127.0.0.1", "127.0.0.5", "127.9.9.9"}, "[::]:0": {"::1"}} {
+	for any, each := range map[string][]string{
+		"0.0.0.0:0": {"127.0.0.1", "127.0.0.5", "127.9.9.9"},
+		"[::]:0":    {"::1", "127.0.0.1", "127.0.0.5"}, // dual-stack
+	} {
 		target, front := bound(t, "127.0.0.1:0"), bound(t, any)
 		echo(t, target)
 		r := &datagrams.Relay{Dial: to(target.Name())}
@@ -460,8 +505,8 @@ func TestEndBehindARate(t *testing.T) {
 	try(t, l.Listen(0))
 	front := bound(t, "127.0.0.1:0")
 	var ended pending[datagrams.Session]
-	r := &datagrams.Relay{Rate: 100_000, OnEnd: ended.add}
-	r.Dial = func(ctx context.Context, _ socket.Name) (*socket.Socket, error) {
+	r := &datagrams.Relay{Limits: datagrams.Limits{Rate: 100_000}, OnEnd: ended.add}
+	r.Dial = func(ctx context.Context, _ datagrams.Session, _ []socket.Name) (*socket.Socket, error) {
 		s, err := socket.New(socket.Unix, socket.SeqPacket, 0)
 		if err == nil {
 			err = s.Connect(ctx, l.Name())
@@ -482,7 +527,7 @@ func TestEndBehindARate(t *testing.T) {
 	for range 50 {
 		hears(t, p, repeated(1000))
 	}
-	if e := ended.wait(t, 1)[0]; e.Result.How != relay.Finished || e.Result.From[relay.B].Messages != 50 || e.Dropped != [2]int64{} {
+	if e := ended.wait(t, 1)[0]; e.Result.How != pass.Finished || e.Result.From[pass.B].Messages != 50 || e.Result.From[pass.A].Dropped+e.Result.From[pass.B].Dropped != 0 {
 		t.Errorf("ended: %+v", e)
 	}
 }
@@ -524,7 +569,7 @@ func TestPeerIsGone(t *testing.T) {
 		try(t, err)
 		hears(t, good, "answer")
 	}
-	if n := r.Totals(); n.Errors != 5 || n.Dropped != [2]int64{} {
+	if n := r.Totals(); n.Errors != 5 || lost(n) != 0 {
 		t.Errorf("totals: %+v", n)
 	}
 }

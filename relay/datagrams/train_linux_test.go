@@ -9,8 +9,8 @@ import (
 	"syscall"
 	"testing"
 
+	"zocalo/internal/pass"
 	"zocalo/internal/sys"
-	"zocalo/relay"
 	"zocalo/relay/datagrams"
 	"zocalo/socket"
 )
@@ -75,12 +75,12 @@ func TestTrainsPassUncut(t *testing.T) {
 				sendTrain(t, way[0], want, c.size)
 				data, sizes := receiveTrain(t, way[1])
 				if len(sizes) != datagrams || sizes[0] != c.size || !bytes.Equal(data, want) {
-					t.Errorf("%s: %+v came as datagrams of %v octets", at, c, sizes)
+					t.Errorf("%s: %+v came as datagrams of %v bytes", at, c, sizes)
 				}
 			}
 			stop()
 			n := r.Totals()
-			if n.From[relay.A].Messages != int64(datagrams)+1 || n.From[relay.B].Messages != int64(datagrams) || n.From[relay.B].Octets != int64(len(want)) {
+			if n.From[pass.A].Messages != int64(datagrams)+1 || n.From[pass.B].Messages != int64(datagrams) || n.From[pass.B].Bytes != int64(len(want)) {
 				t.Errorf("totals: %+v, want %d datagrams", n, datagrams)
 			}
 		}
@@ -104,7 +104,7 @@ func TestRunsAreJoined(t *testing.T) {
 	start(t, r, front)
 	for _, train := range [][]int{{100, 100, 100, 60}, {100}, {200, 200}, {0}, {0}, {200, 200, 7}} {
 		if _, got := receiveTrain(t, target); !slices.Equal(got, train) {
-			t.Fatalf("datagrams of %v octets came together, want %v", got, train)
+			t.Fatalf("datagrams of %v bytes came together, want %v", got, train)
 		}
 	}
 }
@@ -157,8 +157,8 @@ func passes(t *testing.T, front, target *socket.Socket) *datagrams.Relay {
 		says(t, target, string(want[at:min(at+size, len(want))]))
 	}
 	arrives(t, p, want, size)
-	until(t, "all is counted", func() bool { return r.Totals().From[relay.B].Messages == 31 })
-	if n := r.Totals(); n.From[relay.A].Messages != 31 || n.Dropped != [2]int64{} || n.From[relay.A].Refused != 0 {
+	until(t, "all is counted", func() bool { return r.Totals().From[pass.B].Messages == 31 })
+	if n := r.Totals(); n.From[pass.A].Messages != 31 || lost(n) != 0 || n.From[pass.A].Refused != 0 {
 		t.Errorf("totals: %+v", n)
 	}
 	return r
@@ -171,13 +171,13 @@ func arrives(t *testing.T, s *socket.Socket, want []byte, size int) {
 		data, sizes := receiveTrain(t, s)
 		for i, n := range sizes {
 			if last := len(got)+len(data) == len(want) && i == len(sizes)-1; n != size && !last {
-				t.Fatalf("a datagram of %d octets", n)
+				t.Fatalf("a datagram of %d bytes", n)
 			}
 		}
 		got = append(got, data...)
 	}
 	if !bytes.Equal(got, want) {
-		t.Error("other octets arrived than were sent")
+		t.Error("other bytes arrived than were sent")
 	}
 }
 

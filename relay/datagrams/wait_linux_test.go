@@ -9,7 +9,7 @@ import (
 	"testing"
 	"time"
 
-	"zocalo/relay"
+	"zocalo/internal/pass"
 	"zocalo/relay/datagrams"
 	"zocalo/socket"
 )
@@ -43,7 +43,7 @@ func TestTargetThatDoesNotRead(t *testing.T) {
 	}
 	// It reads only when nothing moves any more: all queues are full.
 	for last := int64(-1); ; time.Sleep(20 * time.Millisecond) {
-		n := r.Totals().From[relay.A].Messages
+		n := r.Totals().From[pass.A].Messages
 		if n > 0 && n == last {
 			break
 		}
@@ -56,12 +56,12 @@ func TestTargetThatDoesNotRead(t *testing.T) {
 		try(t, target.Receive(&m))
 		i := next[m.Peer]
 		if !bytes.Equal(m.Buffers[0][:m.N], counted(i)) {
-			t.Fatalf("a message of %d octets came where message %d belongs", m.N, i)
+			t.Fatalf("a message of %d bytes came where message %d belongs", m.N, i)
 		}
 		next[m.Peer]++
 	}
 	peers.Wait()
-	if n := r.Totals(); n.Dropped != [2]int64{} || len(next) != 2 {
+	if n := r.Totals(); lost(n) != 0 || len(next) != 2 {
 		t.Errorf("totals: %+v, from %d peers", n, len(next))
 	}
 }
@@ -76,8 +76,8 @@ func TestPeerThatDoesNotRead(t *testing.T) {
 	// Not connected, or its queue would have no bound but the send buffer that
 	// all answers share.
 	deaf, good := bound(t, aPath(t)), connected(t, name)
-	r := &datagrams.Relay{Dial: func(ctx context.Context, peer socket.Name) (*socket.Socket, error) {
-		if peer == good.Name() {
+	r := &datagrams.Relay{Dial: func(ctx context.Context, of datagrams.Session, _ []socket.Name) (*socket.Socket, error) {
+		if of.Peer == good.Name() {
 			return dial(ctx, other.Name())
 		}
 		return dial(ctx, target.Name())
@@ -101,9 +101,9 @@ func TestPeerThatDoesNotRead(t *testing.T) {
 		}
 	})
 	until(t, "the peer's queue is full", func() bool {
-		n := r.Totals().From[relay.B].Messages
+		n := r.Totals().From[pass.B].Messages
 		time.Sleep(20 * time.Millisecond)
-		return n > 0 && n == r.Totals().From[relay.B].Messages
+		return n > 0 && n == r.Totals().From[pass.B].Messages
 	})
 	for range 100 {
 		says(t, good, "hola")
@@ -113,7 +113,7 @@ func TestPeerThatDoesNotRead(t *testing.T) {
 		hears(t, deaf, string(counted(i)))
 	}
 	sending.Wait()
-	if n := r.Totals(); n.Dropped != [2]int64{} || n.Errors != 0 {
+	if n := r.Totals(); lost(n) != 0 || n.Errors != 0 {
 		t.Errorf("totals: %+v", n)
 	}
 }
@@ -122,8 +122,8 @@ func TestPeerThatDoesNotRead(t *testing.T) {
 func TestRates(t *testing.T) {
 	for _, kind := range []string{"udp4", "unix"} {
 		for name, r := range map[string]*datagrams.Relay{
-			"rate":       {Rate: 200_000},
-			"total rate": {TotalRate: 200_000},
+			"rate":       {Limits: datagrams.Limits{Rate: 200_000}},
+			"total rate": {Limits: datagrams.Limits{TotalRate: 200_000}},
 		} {
 			t.Run(kind+" "+name, func(t *testing.T) {
 				const messages, size = 60, 1000
@@ -150,9 +150,9 @@ func TestRates(t *testing.T) {
 				// All but what may be saved up, and the message that makes a debt.
 				least := time.Duration(float64(messages*size-200_000/8-size) / 200_000 * float64(time.Second))
 				if took := time.Since(begin); took < least {
-					t.Errorf("%d octets took %v, less than %v", messages*size, took, least)
+					t.Errorf("%d bytes took %v, less than %v", messages*size, took, least)
 				}
-				if n := r.Totals(); n.Dropped != [2]int64{} || n.Overflowed != 0 {
+				if n := r.Totals(); lost(n) != 0 || n.Overflowed != 0 {
 					t.Errorf("totals: %+v", n)
 				}
 			})
@@ -163,7 +163,7 @@ func TestRates(t *testing.T) {
 // A peer that floods, at a rate or without, does not keep another from its
 // answers.
 func TestFlood(t *testing.T) {
-	for name, r := range map[string]*datagrams.Relay{"without a rate": {}, "at a rate": {Rate: 1 << 20}} {
+	for name, r := range map[string]*datagrams.Relay{"without a rate": {}, "at a rate": {Limits: datagrams.Limits{Rate: 1 << 20}}} {
 		t.Run(name, func(t *testing.T) {
 			target, front := bound(t, "127.0.0.1:0"), bound(t, "127.0.0.1:0")
 			echo(t, target)
@@ -204,7 +204,7 @@ func TestFlood(t *testing.T) {
 func TestOverflowIsCounted(t *testing.T) {
 	target := bound(t, "127.0.0.1:0")
 	front := bound(t, "127.0.0.1:0", func(s *socket.Socket) error { return socket.ReceiveBuffer.Set(s, 4096) })
-	r := &datagrams.Relay{Dial: to(target.Name()), TotalRate: 50_000}
+	r := &datagrams.Relay{Dial: to(target.Name()), Limits: datagrams.Limits{TotalRate: 50_000}}
 	at := front.Name()
 	p := connected(t, at)
 	start(t, r, front)

@@ -250,6 +250,9 @@ func (f *faultyEndpoint) Shutdown(how socket.How) error {
 	return f.s.Shutdown(how)
 }
 
+// linger is how long Close tries to send what waits.
+const linger = 100 * time.Millisecond
+
 func (f *faultyEndpoint) Close() error {
 	if f.mu.TryLock() { // else a call is waiting to send, and this ends it
 		if f.holds || len(f.urgent) > 0 {

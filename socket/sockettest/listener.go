@@ -88,16 +88,16 @@ func (t *reception) keep(s *socket.Socket) *socket.Socket {
 	return s
 }
 
-// talk tests that octet goes from one socket to the other.
-func (t *reception) talk(from, to *socket.Socket, octet byte) {
+// talk tests that byte goes from one socket to the other.
+func (t *reception) talk(from, to *socket.Socket, urgent byte) {
 	t.Helper()
-	b := []byte{octet, 0}
+	b := []byte{urgent, 0}
 	if n, err := from.Write(b[:1]); err != nil {
 		t.Errorf("Write = %d, %v", n, err)
 		return
 	}
-	if n, err := to.Read(b); n != 1 || err != nil || b[0] != octet {
-		t.Errorf("Read = %d, %v, octet %d, want 1, nil, octet %d", n, err, b[0], octet)
+	if n, err := to.Read(b); n != 1 || err != nil || b[0] != urgent {
+		t.Errorf("Read = %d, %v, byte %d, want 1, nil, byte %d", n, err, b[0], urgent)
 	}
 }
 

@@ -16,7 +16,6 @@ import (
 
 func TestMain(m *testing.M) {
 	RegisterMemory()
-	RegisterToy()
 	if os.Getenv(faultsVariable) != "" { // its tests end in the middle
 		os.Exit(m.Run())
 	}

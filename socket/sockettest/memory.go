@@ -3,28 +3,26 @@ package sockettest
 import (
 	"context"
 	"fmt"
-	"io"
 	"net"
 	"os"
 	"strconv"
 	"sync"
 	"syscall"
-	"time"
 
 	"zocalo/socket"
 	"zocalo/socket/wait"
 )
 
 // Memory is the domain of sockets within one process. Its names are any text
-// of 1 to 124 octets. A socket that needs a name and was given none, such as a
+// of 1 to 124 bytes. A socket that needs a name and was given none, such as a
 // client's, is named by the system "#" and a number.
 //
 // It has three types, all with protocol 0, and all wait where the receiver is
 // slow, so that nothing is ever lost:
 //
-//   - Stream, with urgent data of one octet. Like ISO's expedited data, and
+//   - Stream, with urgent data of one byte. Like ISO's expedited data, and
 //     unlike TCP's, it never overwrites itself: SendUrgent waits until the peer
-//     has taken the octet before.
+//     has taken the byte before.
 //   - Datagram, reliable and ordered as unix(7)'s are. Connect lets in messages
 //     of that peer only, and the zero name lets in everybody's again.
 //   - SeqPacket.
@@ -32,8 +30,6 @@ import (
 // A queue holds 64 KiB, and 256 messages; the largest message has 64 KiB. A
 // listener's backlog is at most 4096, and Connect waits while it is full.
 const Memory socket.Domain = 0x100
-
-const maxBacklog = 4096
 
 // RegisterMemory adds the domain [Memory] to package socket, with the schemes
 // memory, memory-dgram and memory-seqpacket, whose endpoint is a name. A
@@ -87,7 +83,7 @@ func memoryProperties(k socket.Kind) socket.Properties {
 }
 
 // MemoryName returns the name with that text in domain [Memory]: 1 to 124
-// octets.
+// bytes.
 func MemoryName(text string) (socket.Name, error) {
 	if text == "" {
 		return socket.Name{}, fmt.Errorf("an empty name in domain memory: give it a text, as memory:here")
@@ -124,27 +120,12 @@ func pairMemory(k socket.Kind) (a, b socket.Endpoint, err error) {
 
 // memory is what the endpoints of all three types have in common.
 type memory struct {
-	closed    chan struct{}
-	reading   wait.Deadline
-	writeTime wait.Deadline
+	wait.Life
 
 	mu         sync.Mutex
 	name, peer socket.Name
 	bound      bool   // the name stands in the table, for this endpoint
 	in, out    *queue // nil without a connection
-}
-
-func (e *memory) init() {
-	e.closed = make(chan struct{})
-	e.reading.Init()
-	e.writeTime.Init()
-}
-
-func (e *memory) readLimits(ctx context.Context) wait.Limits {
-	return wait.Limits{Ctx: ctx, Closed: e.closed, Deadline: &e.reading}
-}
-func (e *memory) writeLimits(ctx context.Context) wait.Limits {
-	return wait.Limits{Ctx: ctx, Closed: e.closed, Deadline: &e.writeTime}
 }
 
 func (e *memory) Name() socket.Name {
@@ -159,29 +140,13 @@ func (e *memory) Peer() socket.Name {
 	return e.peer
 }
 
-func (e *memory) SetReadDeadline(t time.Time) error  { return e.setDeadline(&e.reading, t) }
-func (e *memory) SetWriteDeadline(t time.Time) error { return e.setDeadline(&e.writeTime, t) }
-
-func (e *memory) setDeadline(d *wait.Deadline, t time.Time) error {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	if wait.IsClosed(e.closed) {
-		return net.ErrClosed
-	}
-	d.Set(t)
-	return nil
-}
-
 // close does what closing has in common, the first time.
 func (e *memory) close() (in, out *queue, err error) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	if wait.IsClosed(e.closed) {
-		return nil, nil, net.ErrClosed
+	if err := e.End(); err != nil {
+		return nil, nil, err
 	}
-	close(e.closed)
-	e.reading.Set(time.Time{}) // stops the timers
-	e.writeTime.Set(time.Time{})
 	if e.bound {
 		names.remove(e.name)
 	}
@@ -193,7 +158,7 @@ func (e *memory) queues(call string) (in, out *queue, err error) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	switch {
-	case wait.IsClosed(e.closed):
+	case e.Ended():
 		return nil, nil, net.ErrClosed
 	case e.in == nil:
 		return nil, nil, os.NewSyscallError(call, syscall.ENOTCONN)
@@ -205,7 +170,7 @@ func (e *memory) queues(call string) (in, out *queue, err error) {
 // the system choose.
 func (e *memory) bind(n socket.Name, self socket.Endpoint) error {
 	switch {
-	case wait.IsClosed(e.closed):
+	case e.Ended():
 		return net.ErrClosed
 	case !e.name.IsZero():
 		return os.NewSyscallError("bind", syscall.EINVAL)
@@ -266,16 +231,11 @@ func receiveMessage(l wait.Limits, q *queue, m *socket.Message, connected socket
 	m.N, m.Size, m.Flags, m.SegmentSize, m.Peer = 0, 0, 0, 0, socket.Name{}
 	m.Ancillary.Present = 0
 	var r record
-	var fail error
-	err := l.Await(q.readable, func() (ready bool) {
-		r, m.N, ready, fail = q.take(m.Buffers, peek)
-		return ready
-	})
-	if err != nil {
+	if err := l.Await(q.readable, "read", func() (ready bool, err error) {
+		r, m.N, ready, err = q.take(m.Buffers, peek)
+		return ready, err
+	}); err != nil {
 		return err
-	}
-	if fail != nil {
-		return readError(fail)
 	}
 	m.Size, m.Peer = r.size, r.from
 	if m.Peer.IsZero() {
@@ -291,48 +251,27 @@ func receiveMessage(l wait.Limits, q *queue, m *socket.Message, connected socket
 // readMessage is receiveMessage for a plain Read.
 func readMessage(l wait.Limits, q *queue, b []byte) (n int, err error) {
 	var r record
-	var fail error
 	buffers := [1][]byte{b}
-	err = l.Await(q.readable, func() (ready bool) {
-		r, n, ready, fail = q.take(buffers[:], false)
-		return ready
+	err = l.Await(q.readable, "read", func() (ready bool, err error) {
+		r, n, ready, err = q.take(buffers[:], false)
+		return ready, err
 	})
-	switch {
-	case err != nil:
-		return 0, err
-	case fail != nil:
-		return 0, readError(fail)
-	case n < r.size:
-		return n, socket.ErrTruncated
+	if err == nil && n < r.size {
+		err = socket.ErrTruncated
 	}
-	return n, nil
+	return n, err
 }
 
 // sendMessage puts a message into q, waiting for room.
 func sendMessage(l wait.Limits, q *queue, buffers [][]byte, sender *queue, from socket.Name) (int, error) {
 	size := total(buffers)
-	if size > queueOctets {
+	if size > queueBytes {
 		return 0, os.NewSyscallError("sendmsg", syscall.EMSGSIZE)
 	}
-	var fail error
-	err := l.Await(q.writable, func() (ready bool) {
-		ready, fail = q.put(buffers, size, sender, from)
-		return ready
-	})
-	switch {
-	case err != nil:
+	if err := l.Await(q.writable, "sendmsg", func() (bool, error) { return q.put(buffers, size, sender, from) }); err != nil {
 		return 0, err
-	case fail != nil:
-		return 0, os.NewSyscallError("sendmsg", fail)
 	}
 	return size, nil
-}
-
-func readError(err error) error {
-	if err == io.EOF {
-		return err
-	}
-	return os.NewSyscallError("read", err)
 }
 
 func total(buffers [][]byte) (n int) {
@@ -342,7 +281,7 @@ func total(buffers [][]byte) (n int) {
 	return n
 }
 
-// plain refuses what a message asks for and the toy families lack.
+// plain refuses what a message asks for and the domain lacks.
 func plain(m *socket.Message) error {
 	lacks := func(what string) error {
 		return &socket.UnsupportedError{Feature: what + " with a message", Needs: "a socket of the kernel's"}

@@ -5,7 +5,6 @@ import (
 	"io"
 	"net"
 	"os"
-	"slices"
 	"syscall"
 
 	"zocalo/socket"
@@ -25,12 +24,9 @@ type memoryConn struct {
 	kind    socket.Type
 	writing wait.Turn
 
-	// Under mu; of a passive socket the backlog is positive.
+	// Under mu.
 	connecting bool
-	backlog    int
-	pending    []connection // connected, and not yet accepted
-	arrived    wait.Bell
-	room       wait.Bell
+	backlog    *wait.Backlog[connection] // of a passive socket
 }
 
 func newConnection(t socket.Type) connection {
@@ -41,9 +37,8 @@ func newConnection(t socket.Type) connection {
 		e = &memorySeqPacket{}
 	}
 	c := e.base()
-	c.init()
-	c.self, c.kind, c.writing = e, t, wait.NewTurn()
-	c.arrived, c.room = wait.NewBell(), wait.NewBell()
+	c.Init()
+	c.self, c.kind = e, t
 	return e
 }
 
@@ -66,7 +61,7 @@ func (e *memoryConn) Listen(backlog int) error {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	switch {
-	case wait.IsClosed(e.closed):
+	case e.Ended():
 		return net.ErrClosed
 	case e.in != nil || e.connecting:
 		return os.NewSyscallError("listen", syscall.EINVAL)
@@ -75,36 +70,26 @@ func (e *memoryConn) Listen(backlog int) error {
 			return err
 		}
 	}
-	if backlog <= 0 || backlog > maxBacklog {
-		backlog = maxBacklog
+	if e.backlog == nil {
+		e.backlog = wait.NewBacklog[connection](backlog)
 	}
-	e.backlog = backlog
-	e.room.Ring()
+	e.backlog.Resize(backlog)
 	return nil
 }
 
 func (e *memoryConn) Accept(ctx context.Context) (socket.Endpoint, error) {
-	e.mu.Lock()
-	passive := e.backlog > 0
-	e.mu.Unlock()
-	if !passive && !wait.IsClosed(e.closed) {
+	backlog := e.passive()
+	if backlog == nil {
+		if e.Ended() {
+			return nil, net.ErrClosed
+		}
 		return nil, os.NewSyscallError("accept", syscall.EINVAL)
 	}
 	var c connection
-	l := e.readLimits(ctx)
-	err := l.Await(e.arrived, func() bool {
-		e.mu.Lock()
-		defer e.mu.Unlock()
-		if len(e.pending) == 0 {
-			return false
-		}
-		c = e.pending[0]
-		e.pending = slices.Delete(e.pending, 0, 1)
-		e.room.Ring()
-		if len(e.pending) > 0 {
-			e.arrived.Ring()
-		}
-		return true
+	l := e.ReadLimits(ctx)
+	err := l.Await(backlog.Arrived, "accept", func() (ready bool, err error) {
+		c, ready = backlog.Take()
+		return ready, nil
 	})
 	if err != nil {
 		return nil, err
@@ -112,23 +97,11 @@ func (e *memoryConn) Accept(ctx context.Context) (socket.Endpoint, error) {
 	return c, nil
 }
 
-// enqueue puts a connection into the backlog of a passive socket.
-func (e *memoryConn) enqueue(c connection) (ready bool, err error) {
+// passive returns the queue of a passive socket, nil for another one.
+func (e *memoryConn) passive() *wait.Backlog[connection] {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	switch {
-	case wait.IsClosed(e.closed) || e.backlog == 0:
-		e.room.Ring()
-		return true, syscall.ECONNREFUSED
-	case len(e.pending) >= e.backlog:
-		return false, nil
-	}
-	e.pending = append(e.pending, c)
-	e.arrived.Ring()
-	if len(e.pending) < e.backlog {
-		e.room.Ring()
-	}
-	return true, nil
+	return e.backlog
 }
 
 // Connect returns once the connection stands in the listener's queue.
@@ -148,13 +121,13 @@ func (e *memoryConn) startConnect(peer socket.Name) error {
 	defer e.mu.Unlock()
 	var errno syscall.Errno
 	switch {
-	case wait.IsClosed(e.closed):
+	case e.Ended():
 		return net.ErrClosed
 	case e.in != nil:
 		errno = syscall.EISCONN
 	case e.connecting:
 		errno = syscall.EALREADY
-	case e.backlog > 0:
+	case e.backlog != nil:
 		errno = syscall.EOPNOTSUPP
 	case peer.Domain() != Memory:
 		errno = syscall.EAFNOSUPPORT
@@ -179,27 +152,29 @@ func (e *memoryConn) connect(ctx context.Context, peer socket.Name) error {
 	case !ok || listener.base().kind != e.kind:
 		return os.NewSyscallError("connect", syscall.EPROTOTYPE)
 	}
+	backlog := listener.base().passive()
+	if backlog == nil {
+		return os.NewSyscallError("connect", syscall.ECONNREFUSED)
+	}
 	far := newConnection(e.kind)
 	var ends memoryConn // this side, until the connection stands
 	join(&ends, far.base())
 	far.base().name, far.base().peer = peer, e.Name()
 
-	var refused error
-	l, lc := e.writeLimits(ctx), listener.base()
-	err := l.Await(lc.room, func() (ready bool) {
-		ready, refused = lc.enqueue(far)
-		return ready
-	})
-	if err != nil {
+	l := e.WriteLimits(ctx)
+	if err := l.Await(backlog.Room, "connect", func() (bool, error) {
+		ready, err := backlog.Put(far)
+		if err != nil {
+			err = syscall.ECONNREFUSED
+		}
+		return ready, err
+	}); err != nil {
 		return err
-	}
-	if refused != nil {
-		return os.NewSyscallError("connect", refused)
 	}
 
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	if wait.IsClosed(e.closed) {
+	if e.Ended() {
 		ends.out.finish(io.EOF)
 		ends.in.refuse(syscall.EPIPE)
 		return net.ErrClosed
@@ -242,13 +217,10 @@ func (e *memoryConn) leave(end, refusal error) error {
 		out.finish(end)
 		in.refuse(refusal)
 	}
-	e.mu.Lock()
-	pending := e.pending
-	e.pending = nil
-	e.mu.Unlock()
-	e.room.Ring()
-	for _, c := range pending {
-		c.base().leave(syscall.ECONNRESET, syscall.ECONNRESET)
+	if backlog := e.passive(); backlog != nil {
+		for _, c := range backlog.Close() {
+			c.base().leave(syscall.ECONNRESET, syscall.ECONNRESET)
+		}
 	}
 	return nil
 }
@@ -261,18 +233,14 @@ func (e *memoryStream) Read(b []byte) (n int, err error) {
 	if err != nil {
 		return 0, err
 	}
-	l := e.readLimits(context.Background())
+	l := e.ReadLimits(context.Background())
 	if len(b) == 0 {
 		return 0, l.Over()
 	}
-	var fail error
-	err = l.Await(in.readable, func() (ready bool) {
-		n, ready, fail = in.read(b)
-		return ready
+	err = l.Await(in.readable, "read", func() (ready bool, err error) {
+		n, ready, err = in.read(b)
+		return ready, err
 	})
-	if err == nil && fail != nil {
-		err = readError(fail)
-	}
 	return n, err
 }
 
@@ -287,7 +255,7 @@ func (e *memoryStream) Writev(buffers [][]byte) (n int64, err error) {
 	if err != nil {
 		return 0, err
 	}
-	l := e.writeLimits(context.Background())
+	l := e.WriteLimits(context.Background())
 	if err := e.writing.Take(&l); err != nil {
 		return 0, err
 	}
@@ -295,14 +263,10 @@ func (e *memoryStream) Writev(buffers [][]byte) (n int64, err error) {
 	for _, b := range buffers {
 		for len(b) > 0 {
 			var k int
-			var fail error
-			err := l.Await(out.writable, func() (ready bool) {
-				k, ready, fail = out.write(b)
-				return ready
+			err := l.Await(out.writable, "write", func() (ready bool, err error) {
+				k, ready, err = out.write(b)
+				return ready, err
 			})
-			if err == nil && fail != nil {
-				err = os.NewSyscallError("write", fail)
-			}
 			n += int64(k)
 			if err != nil {
 				return n, err
@@ -313,7 +277,7 @@ func (e *memoryStream) Writev(buffers [][]byte) (n int64, err error) {
 	return n, nil
 }
 
-// SendUrgent writes all but the last octet of b as ordinary data, as TCP does,
+// SendUrgent writes all but the last byte of b as ordinary data, as TCP does,
 // and the last as urgent.
 func (e *memoryStream) SendUrgent(b []byte) (int, error) {
 	if len(b) == 0 {
@@ -327,16 +291,8 @@ func (e *memoryStream) SendUrgent(b []byte) (int, error) {
 	if err != nil {
 		return last, err
 	}
-	var fail error
-	l := e.writeLimits(context.Background())
-	err = l.Await(out.calm, func() (ready bool) {
-		ready, fail = out.putUrgent(b[last])
-		return ready
-	})
-	if err == nil && fail != nil {
-		err = os.NewSyscallError("send", fail)
-	}
-	if err != nil {
+	l := e.WriteLimits(context.Background())
+	if err := l.Await(out.calm, "send", func() (bool, error) { return out.putUrgent(b[last]) }); err != nil {
 		return last, err
 	}
 	return len(b), nil
@@ -347,23 +303,16 @@ func (e *memoryStream) ReceiveUrgent(ctx context.Context, b []byte) (int, error)
 	if err != nil {
 		return 0, err
 	}
-	l := e.readLimits(ctx)
+	l := e.ReadLimits(ctx)
 	if len(b) == 0 {
 		return 0, l.Over()
 	}
-	var octet byte
-	var fail error
-	err = l.Await(in.urgent, func() (ready bool) {
-		octet, ready, fail = in.takeUrgent()
-		return ready
-	})
-	if err == nil && fail != nil {
-		err = readError(fail)
-	}
-	if err != nil {
+	if err := l.Await(in.urgent, "read", func() (ready bool, err error) {
+		b[0], ready, err = in.takeUrgent()
+		return ready, err
+	}); err != nil {
 		return 0, err
 	}
-	b[0] = octet
 	return 1, nil
 }
 
@@ -383,7 +332,7 @@ func (e *memorySeqPacket) Read(b []byte) (int, error) {
 	if err != nil {
 		return 0, err
 	}
-	return readMessage(e.readLimits(context.Background()), in, b)
+	return readMessage(e.ReadLimits(context.Background()), in, b)
 }
 
 func (e *memorySeqPacket) Receive(m *socket.Message) error {
@@ -391,7 +340,7 @@ func (e *memorySeqPacket) Receive(m *socket.Message) error {
 	if err != nil {
 		return err
 	}
-	if err := receiveMessage(e.readLimits(context.Background()), in, m, e.Peer()); err != nil {
+	if err := receiveMessage(e.ReadLimits(context.Background()), in, m, e.Peer()); err != nil {
 		return err
 	}
 	m.Flags |= socket.EndOfRecord
@@ -423,5 +372,5 @@ func (e *memorySeqPacket) send(buffers [][]byte) (int, error) {
 	if err != nil {
 		return 0, err
 	}
-	return sendMessage(e.writeLimits(context.Background()), out, buffers, nil, socket.Name{})
+	return sendMessage(e.WriteLimits(context.Background()), out, buffers, nil, socket.Name{})
 }

@@ -7,7 +7,6 @@ import (
 	"syscall"
 
 	"zocalo/socket"
-	"zocalo/socket/wait"
 )
 
 // memoryDatagram is an endpoint of type Datagram. Its queue in is there from
@@ -16,7 +15,7 @@ type memoryDatagram struct{ memory }
 
 func newDatagram() *memoryDatagram {
 	e := &memoryDatagram{}
-	e.init()
+	e.Init()
 	e.in = newQueue()
 	return e
 }
@@ -30,7 +29,7 @@ func (e *memoryDatagram) Bind(n socket.Name) error {
 // Connect sets the peer, who has to be there, and does not wait. The zero
 // name unsets it.
 func (e *memoryDatagram) Connect(ctx context.Context, peer socket.Name) error {
-	l := e.writeLimits(ctx)
+	l := e.WriteLimits(ctx)
 	if err := l.Over(); err != nil {
 		return err
 	}
@@ -43,7 +42,7 @@ func (e *memoryDatagram) Connect(ctx context.Context, peer socket.Name) error {
 	}
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	if wait.IsClosed(e.closed) {
+	if e.Ended() {
 		return net.ErrClosed
 	}
 	if err := e.named(); err != nil {
@@ -79,11 +78,11 @@ func (e *memoryDatagram) named() error {
 }
 
 func (e *memoryDatagram) Read(b []byte) (int, error) {
-	return readMessage(e.readLimits(context.Background()), e.in, b)
+	return readMessage(e.ReadLimits(context.Background()), e.in, b)
 }
 
 func (e *memoryDatagram) Receive(m *socket.Message) error {
-	return receiveMessage(e.readLimits(context.Background()), e.in, m, socket.Name{})
+	return receiveMessage(e.ReadLimits(context.Background()), e.in, m, socket.Name{})
 }
 
 func (e *memoryDatagram) Write(b []byte) (int, error) {
@@ -108,14 +107,14 @@ func (e *memoryDatagram) send(buffers [][]byte, to socket.Name) (int, error) {
 	if err != nil {
 		return 0, err
 	}
-	return sendMessage(e.writeLimits(context.Background()), out, buffers, e.in, from)
+	return sendMessage(e.WriteLimits(context.Background()), out, buffers, e.in, from)
 }
 
 // route returns the receiver's queue, and what it will know of the sender.
 func (e *memoryDatagram) route(to socket.Name) (out *queue, from socket.Name, err error) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	if wait.IsClosed(e.closed) {
+	if e.Ended() {
 		return nil, from, net.ErrClosed
 	}
 	if to.IsZero() || to == e.peer {

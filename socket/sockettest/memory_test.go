@@ -39,7 +39,7 @@ func TestMemoryStream(t *testing.T) {
 
 func TestMemorySeqPacket(t *testing.T) {
 	name := func() socket.Name { return freshName(t) }
-	limits := []Trait{Largest(queueOctets), TooLarge(queueOctets + 1)}
+	limits := []Trait{Largest(queueBytes), TooLarge(queueBytes + 1)}
 	t.Run("Pair", func(t *testing.T) { TestMessages(t, paired(socket.SeqPacket), limits...) })
 	t.Run("Connected", func(t *testing.T) {
 		TestMessages(t, connected(listening(Memory, socket.SeqPacket, name)), limits...)
@@ -48,7 +48,7 @@ func TestMemorySeqPacket(t *testing.T) {
 }
 
 func TestMemoryDatagram(t *testing.T) {
-	limits := []Trait{Largest(queueOctets), TooLarge(queueOctets + 1)}
+	limits := []Trait{Largest(queueBytes), TooLarge(queueBytes + 1)}
 	t.Run("Pair", func(t *testing.T) { TestMessages(t, paired(socket.Datagram), limits...) })
 	t.Run("Named", func(t *testing.T) { TestMessages(t, datagrams(t), limits...) })
 }
@@ -222,7 +222,7 @@ func TestMemoryErrors(t *testing.T) {
 	}
 	for _, text := range []string{"", strings.Repeat("x", socket.MaxName+1)} {
 		if _, err := MemoryName(text); err == nil {
-			t.Errorf("a name of %d octets is accepted", len(text))
+			t.Errorf("a name of %d bytes is accepted", len(text))
 		}
 	}
 	if err := l.Close(); err != nil {
@@ -245,23 +245,23 @@ func TestMemoryUrgent(t *testing.T) {
 		t.Error("urgent data is not promised")
 	}
 	// The queue is full, and urgent data passes it all the same.
-	before := content(1, queueOctets)
+	before := content(1, queueBytes)
 	if _, err := a.Write(before); err != nil {
 		t.Fatal(err)
 	}
 	if n, err := a.SendUrgent([]byte("!")); n != 1 || err != nil {
 		t.Fatalf("SendUrgent = %d, %v", n, err)
 	}
-	octet := make([]byte, 5)
-	if n, err := b.ReceiveUrgent(t.Context(), octet); n != 1 || err != nil || octet[0] != '!' {
-		t.Fatalf("ReceiveUrgent = %d, %v, %q, want 1, nil, '!'", n, err, octet[0])
+	urgent := make([]byte, 5)
+	if n, err := b.ReceiveUrgent(t.Context(), urgent); n != 1 || err != nil || urgent[0] != '!' {
+		t.Fatalf("ReceiveUrgent = %d, %v, %q, want 1, nil, '!'", n, err, urgent[0])
 	}
 	go a.Write([]byte("after"))
-	got := make([]byte, 2*queueOctets)
+	got := make([]byte, 2*queueBytes)
 	n := 0
 	for n < len(before) {
 		if at, err := b.AtMark(); at || err != nil {
-			t.Fatalf("AtMark after %d octets = %t, %v", n, at, err)
+			t.Fatalf("AtMark after %d bytes = %t, %v", n, at, err)
 		}
 		k, err := b.Read(got[n:])
 		if err != nil {
@@ -270,7 +270,7 @@ func TestMemoryUrgent(t *testing.T) {
 		n += k
 	}
 	if !bytes.Equal(got[:n], before) { // nothing from after the mark
-		t.Errorf("read %d octets before the mark, of %d", n, len(before))
+		t.Errorf("read %d bytes before the mark, of %d", n, len(before))
 	}
 	if at, err := b.AtMark(); !at || err != nil {
 		t.Errorf("AtMark at the mark = %t, %v", at, err)
@@ -291,25 +291,25 @@ func TestMemoryUrgent(t *testing.T) {
 	sent := make(chan error, 1)
 	go func() { _, err := a.SendUrgent([]byte("2")); sent <- err }()
 	for _, want := range "12" {
-		if _, err := b.ReceiveUrgent(t.Context(), octet); err != nil || octet[0] != byte(want) {
-			t.Errorf("ReceiveUrgent: %q, %v, want %q", octet[0], err, want)
+		if _, err := b.ReceiveUrgent(t.Context(), urgent); err != nil || urgent[0] != byte(want) {
+			t.Errorf("ReceiveUrgent: %q, %v, want %q", urgent[0], err, want)
 		}
 	}
 	if err := <-sent; err != nil {
 		t.Error(err)
 	}
 	if _, err := io.ReadFull(b, got[:2]); err != nil || string(got[:2]) != "xy" {
-		t.Errorf("what came before the urgent octet: %q, %v", got[:2], err)
+		t.Errorf("what came before the urgent byte: %q, %v", got[:2], err)
 	}
 
 	ctx, cancel := context.WithCancel(t.Context())
 	waits := make(chan error, 1)
-	go func() { _, err := b.ReceiveUrgent(ctx, octet); waits <- err }()
+	go func() { _, err := b.ReceiveUrgent(ctx, urgent); waits <- err }()
 	cancel()
 	if err := <-waits; !errors.Is(err, context.Canceled) {
 		t.Errorf("ReceiveUrgent whose context ended: %v", err)
 	}
-	go func() { _, err := b.ReceiveUrgent(t.Context(), octet); waits <- err }()
+	go func() { _, err := b.ReceiveUrgent(t.Context(), urgent); waits <- err }()
 	a.Shutdown(socket.Write)
 	if err := <-waits; err != io.EOF {
 		t.Errorf("ReceiveUrgent at the end: %v, want io.EOF", err)

@@ -31,15 +31,15 @@ type traits struct {
 	patience time.Duration
 }
 
-// Largest gives a size in octets, and messages up to it must arrive; 8192
+// Largest gives a size in bytes, and messages up to it must arrive; 8192
 // without it.
 func Largest(n int) Trait { return func(t *traits) { t.largest = n } }
 
-// TooLarge gives a size in octets that the kind must refuse with EMSGSIZE.
+// TooLarge gives a size in bytes that the kind must refuse with EMSGSIZE.
 // Without it that is not tested.
 func TooLarge(n int) Trait { return func(t *traits) { t.tooLarge = n } }
 
-// NoEmpty says that the kind cannot carry a message of no octets, and must
+// NoEmpty says that the kind cannot carry a message of no bytes, and must
 // refuse it.
 func NoEmpty() Trait { return func(t *traits) { t.noEmpty = true } }
 
@@ -148,7 +148,7 @@ func (t *bout) write(s *socket.Socket, data []byte) bool {
 	t.Helper()
 	n, err := s.Write(data)
 	if err != nil || n != len(data) {
-		t.Errorf("Write of %d octets = %d, %v", len(data), n, err)
+		t.Errorf("Write of %d bytes = %d, %v", len(data), n, err)
 		return false
 	}
 	return true
@@ -160,7 +160,7 @@ func (t *bout) expect(s *socket.Socket, want []byte) bool {
 	b := make([]byte, 2*len(want)+64) // with room for more than it should be
 	n, err := s.Read(b)
 	if err != nil {
-		t.Errorf("Read of a message of %d octets: %v", len(want), err)
+		t.Errorf("Read of a message of %d bytes: %v", len(want), err)
 		return false
 	}
 	return t.same(b[:n], want)
@@ -186,7 +186,7 @@ func (t *bout) roundTrip() bool {
 	return ok
 }
 
-// content returns octets that no other seed gives.
+// content returns bytes that no other seed gives.
 func content(seed uint64, size int) []byte {
 	b := make([]byte, size)
 	fill(b, seed)
@@ -238,11 +238,11 @@ func (t *bout) truncation() {
 	}
 	b := make([]byte, 10)
 	if n, err := t.b.Read(b); n != 10 || !errors.Is(err, socket.ErrTruncated) {
-		t.Errorf("Read of a message of 100 octets into 10 = %d, %v, want 10, ErrTruncated", n, err)
+		t.Errorf("Read of a message of 100 bytes into 10 = %d, %v, want 10, ErrTruncated", n, err)
 	}
 	t.same(b, long[:10])
 	if n, err := t.b.Read(b); n != 10 || err != nil {
-		t.Errorf("Read of a message of 10 octets into 10 = %d, %v, want 10, nil", n, err)
+		t.Errorf("Read of a message of 10 bytes into 10 = %d, %v, want 10, nil", n, err)
 	}
 	t.same(b, next)
 
@@ -252,13 +252,13 @@ func (t *bout) truncation() {
 	m := socket.Message{Buffers: [][]byte{make([]byte, 4), make([]byte, 6)}}
 	err := t.b.Receive(&m)
 	if m.N != 10 || m.Size != 100 || m.Flags&socket.Truncated == 0 || !errors.Is(err, socket.ErrTruncated) {
-		t.Errorf("Receive of a message of 100 octets into 10: N %d, Size %d, Flags %#x, %v, want 10, 100, Truncated, ErrTruncated",
+		t.Errorf("Receive of a message of 100 bytes into 10: N %d, Size %d, Flags %#x, %v, want 10, 100, Truncated, ErrTruncated",
 			m.N, m.Size, m.Flags, err)
 	}
 	t.same(bytes.Join(m.Buffers, nil), long[:10])
 	err = t.b.Receive(&m)
 	if m.N != 10 || m.Size != 10 || m.Flags&socket.Truncated != 0 || err != nil {
-		t.Errorf("Receive of a message of 10 octets into 10: N %d, Size %d, Flags %#x, %v, want 10, 10, no Truncated, nil",
+		t.Errorf("Receive of a message of 10 bytes into 10: N %d, Size %d, Flags %#x, %v, want 10, 10, no Truncated, nil",
 			m.N, m.Size, m.Flags, err)
 	}
 	t.same(bytes.Join(m.Buffers, nil), next)
@@ -268,19 +268,19 @@ func (t *bout) scatterGather() {
 	whole := content(1, 300)
 	parts := [][]byte{whole[:1], whole[1:100], nil, whole[100:]}
 	if n, err := t.a.Writev(parts); n != 300 || err != nil {
-		t.Errorf("Writev of 300 octets in 4 buffers = %d, %v", n, err)
+		t.Errorf("Writev of 300 bytes in 4 buffers = %d, %v", n, err)
 		return
 	}
 	if !t.expect(t.b, whole) {
 		return
 	}
 	if n, err := t.a.Send(&socket.Message{Buffers: parts}); n != 300 || err != nil {
-		t.Errorf("Send of 300 octets in 4 buffers = %d, %v", n, err)
+		t.Errorf("Send of 300 bytes in 4 buffers = %d, %v", n, err)
 		return
 	}
 	m := socket.Message{Buffers: [][]byte{make([]byte, 250), nil, make([]byte, 20), make([]byte, 100)}}
 	if err := t.b.Receive(&m); m.N != 300 || m.Size != 300 || err != nil {
-		t.Errorf("Receive of 300 octets into 4 buffers: N %d, Size %d, %v", m.N, m.Size, err)
+		t.Errorf("Receive of 300 bytes into 4 buffers: N %d, Size %d, %v", m.N, m.Size, err)
 		return
 	}
 	t.same(bytes.Join(m.Buffers, nil)[:300], whole)
@@ -317,11 +317,11 @@ func (t *bout) empty() {
 func (t *bout) tooLarge() {
 	size := t.traits.tooLarge
 	if n, err := t.a.Write(make([]byte, size)); n != 0 || !errors.Is(err, syscall.EMSGSIZE) {
-		t.Errorf("Write of %d octets = %d, %v, want 0, EMSGSIZE", size, n, err)
+		t.Errorf("Write of %d bytes = %d, %v, want 0, EMSGSIZE", size, n, err)
 	}
 	m := socket.Message{Buffers: [][]byte{make([]byte, size-1), make([]byte, 1)}}
 	if n, err := t.a.Send(&m); n != 0 || !errors.Is(err, syscall.EMSGSIZE) {
-		t.Errorf("Send of %d octets = %d, %v, want 0, EMSGSIZE", size, n, err)
+		t.Errorf("Send of %d bytes = %d, %v, want 0, EMSGSIZE", size, n, err)
 	}
 	t.roundTrip()
 }

@@ -75,7 +75,7 @@ func (t *bout) sendLoad(s *socket.Socket, credit chan struct{}, done chan struct
 			n, err = s.Send(&m)
 		}
 		if err != nil || n != len(data) {
-			t.Errorf("sending message %d of %d octets = %d, %v", i, len(data), n, err)
+			t.Errorf("sending message %d of %d bytes = %d, %v", i, len(data), n, err)
 			return
 		}
 	}
@@ -111,7 +111,7 @@ func receiveLoad(s *socket.Socket, credit chan struct{}) (received, error) {
 			}
 		}
 		if n < 8 {
-			got.faults = append(got.faults, fmt.Sprintf("a message of %d octets, which is less than its number: a piece, or none of these", n))
+			got.faults = append(got.faults, fmt.Sprintf("a message of %d bytes, which is less than its number: a piece, or none of these", n))
 			continue
 		}
 		i := binary.BigEndian.Uint64(b)
@@ -166,15 +166,15 @@ func difference(got, want []byte) string {
 	case bytes.Equal(got, want):
 		return ""
 	case len(got) > len(want) && bytes.HasPrefix(got, want):
-		return fmt.Sprintf("%d octets arrived, and %d were sent: it came together with what follows", len(got), len(want))
+		return fmt.Sprintf("%d bytes arrived, and %d were sent: it came together with what follows", len(got), len(want))
 	case len(got) < len(want) && bytes.HasPrefix(want, got):
-		return fmt.Sprintf("%d octets arrived, and %d were sent: it was cut", len(got), len(want))
+		return fmt.Sprintf("%d bytes arrived, and %d were sent: it was cut", len(got), len(want))
 	case len(got) != len(want):
-		return fmt.Sprintf("%d octets arrived, and %d were sent: it is another message, or was changed", len(got), len(want))
+		return fmt.Sprintf("%d bytes arrived, and %d were sent: it is another message, or was changed", len(got), len(want))
 	}
 	for i := range got {
 		if got[i] != want[i] {
-			return fmt.Sprintf("octet %d of %d is %#02x, and %#02x was sent: it was changed", i, len(got), got[i], want[i])
+			return fmt.Sprintf("byte %d of %d is %#02x, and %#02x was sent: it was changed", i, len(got), got[i], want[i])
 		}
 	}
 	return ""

@@ -12,12 +12,12 @@ import (
 // The bounds of a queue in memory. A message has to fit whole, so the first
 // is the largest message too.
 const (
-	queueOctets   = 64 << 10
+	queueBytes    = 64 << 10
 	queueMessages = 256
 )
 
 // A queue is one direction of a channel in memory, or what a datagram socket
-// has received: octets, and for kinds with boundaries the sizes of the
+// has received: bytes, and for kinds with boundaries the sizes of the
 // messages that they make. It belongs to the reader's end.
 //
 // Its methods do not wait. They return ready false where the caller has to,
@@ -26,9 +26,9 @@ type queue struct {
 	mu       sync.Mutex
 	readable wait.Bell
 	writable wait.Bell
-	octets   ring[byte]
+	bytes    ring[byte]
 	records  ring[record]
-	end      error  // what follows the last octet; nil while more may come
+	end      error  // what follows the last byte; nil while more may come
 	refusal  error  // what writers get; nil while somebody may read
 	only     *queue // of a connected datagram socket: the one sender's own queue
 	urgency
@@ -40,14 +40,14 @@ type record struct {
 	from socket.Name
 }
 
-// urgency is the urgent octet of a stream, which travels beside the queue.
+// urgency is the urgent byte of a stream, which travels beside the queue.
 type urgency struct {
-	urgent  wait.Bell // an octet waits to be taken, or none will come
+	urgent  wait.Bell // a byte waits to be taken, or none will come
 	calm    wait.Bell // there is room for one
-	octet   byte
+	pending byte
 	waiting bool
-	taken   int64 // octets of the stream read so far
-	mark    int64 // as many came before the last urgent octet; -1 if there was none
+	taken   int64 // bytes of the stream read so far
+	mark    int64 // as many came before the last urgent byte; -1 if there was none
 }
 
 func newQueue() *queue {
@@ -65,20 +65,20 @@ func (q *queue) write(b []byte) (n int, ready bool, err error) {
 		q.writable.Ring()
 		return 0, true, q.refusal
 	}
-	n = min(len(b), queueOctets-q.octets.n)
+	n = min(len(b), queueBytes-q.bytes.n)
 	if n == 0 {
 		return 0, len(b) == 0, nil
 	}
-	q.octets.put(b[:n])
+	q.bytes.put(b[:n])
 	q.readable.Ring()
 	return n, true, nil
 }
 
-// read takes octets of a stream, up to the urgent mark.
+// read takes bytes of a stream, up to the urgent mark.
 func (q *queue) read(b []byte) (n int, ready bool, err error) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	if q.octets.n == 0 {
+	if q.bytes.n == 0 {
 		if q.end != nil {
 			q.readable.Ring()
 		}
@@ -87,11 +87,11 @@ func (q *queue) read(b []byte) (n int, ready bool, err error) {
 	if ahead := q.mark - q.taken; ahead > 0 && ahead < int64(len(b)) {
 		b = b[:ahead]
 	}
-	n = q.octets.copyTo(b, 0)
-	q.octets.drop(n)
+	n = q.bytes.copyTo(b, 0)
+	q.bytes.drop(n)
 	q.taken += int64(n)
 	q.writable.Ring()
-	if q.octets.n > 0 || q.end != nil {
+	if q.bytes.n > 0 || q.end != nil {
 		q.readable.Ring()
 	}
 	return n, true, nil
@@ -108,15 +108,15 @@ func (q *queue) put(buffers [][]byte, size int, sender *queue, from socket.Name)
 	case q.only != nil && q.only != sender:
 		q.writable.Ring()
 		return true, syscall.EPERM
-	case q.octets.n+size > queueOctets || q.records.n == queueMessages:
+	case q.bytes.n+size > queueBytes || q.records.n == queueMessages:
 		return false, nil
 	}
 	for _, b := range buffers {
-		q.octets.put(b)
+		q.bytes.put(b)
 	}
 	q.records.put([]record{{size, from}})
 	q.readable.Ring()
-	if q.octets.n < queueOctets && q.records.n < queueMessages {
+	if q.bytes.n < queueBytes && q.records.n < queueMessages {
 		q.writable.Ring()
 	}
 	return true, nil
@@ -135,11 +135,11 @@ func (q *queue) take(buffers [][]byte, peek bool) (r record, n int, ready bool, 
 	}
 	r = q.records.first()
 	for _, b := range buffers {
-		n += q.octets.copyTo(b[:min(len(b), r.size-n)], n)
+		n += q.bytes.copyTo(b[:min(len(b), r.size-n)], n)
 	}
 	if !peek {
 		q.records.drop(1)
-		q.octets.drop(r.size)
+		q.bytes.drop(r.size)
 		q.writable.Ring()
 	}
 	if q.records.n > 0 || q.end != nil {
@@ -148,9 +148,9 @@ func (q *queue) take(buffers [][]byte, peek bool) (r record, n int, ready bool, 
 	return r, n, true, nil
 }
 
-// putUrgent adds an urgent octet if the one before it was taken. The queue may
+// putUrgent adds an urgent byte if the one before it was taken. The queue may
 // be full: urgent data comes ahead of it.
-func (q *queue) putUrgent(octet byte) (ready bool, err error) {
+func (q *queue) putUrgent(mark byte) (ready bool, err error) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	switch {
@@ -160,15 +160,15 @@ func (q *queue) putUrgent(octet byte) (ready bool, err error) {
 	case q.waiting:
 		return false, nil
 	}
-	q.octet, q.waiting = octet, true
-	q.mark = q.taken + int64(q.octets.n)
+	q.pending, q.waiting = mark, true
+	q.mark = q.taken + int64(q.bytes.n)
 	q.urgent.Ring()
 	return true, nil
 }
 
-// takeUrgent takes the urgent octet. It is at the end of the stream as soon as
-// no more urgent data can come, even if ordinary octets are still queued.
-func (q *queue) takeUrgent() (octet byte, ready bool, err error) {
+// takeUrgent takes the urgent byte. It is at the end of the stream as soon as
+// no more urgent data can come, even if ordinary bytes are still queued.
+func (q *queue) takeUrgent() (mark byte, ready bool, err error) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	if !q.waiting {
@@ -182,7 +182,7 @@ func (q *queue) takeUrgent() (octet byte, ready bool, err error) {
 	if q.end != nil {
 		q.urgent.Ring()
 	}
-	return q.octet, true, nil
+	return q.pending, true, nil
 }
 
 func (q *queue) atMark() bool {
@@ -196,7 +196,7 @@ func (q *queue) finish(end error) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	if end != io.EOF {
-		q.octets, q.records, q.waiting = ring[byte]{}, ring[record]{}, false
+		q.bytes, q.records, q.waiting = ring[byte]{}, ring[record]{}, false
 	} else if q.end != nil {
 		return
 	}

@@ -8,6 +8,9 @@
 // those that must not mix ([Turn]), for a change of state ([Limits.Await] on a
 // [Bell]), or for a value ([Receive]). Endpoints of the kernel wait in the
 // runtime's poller instead, and need none of this.
+//
+// A listener whose connections begin with a handshake, of a family or of a
+// layer, accepts by an [Acceptor], or bounds its [Handshakes] alone.
 package wait
 
 import (
@@ -15,6 +18,7 @@ import (
 	"net"
 	"os"
 	"sync"
+	"syscall"
 	"time"
 )
 
@@ -107,18 +111,19 @@ func (l *Limits) over(passed <-chan struct{}) error {
 	return l.Ctx.Err()
 }
 
-// Await calls ready until it returns true, and sleeps on the bell in between.
-// It returns the error of the first limit reached, without calling ready if
-// that was so from the start.
-func (l *Limits) Await(b Bell, ready func() bool) error {
+// Await calls try until it is ready, and sleeps on the bell in between. It
+// returns try's error, which as an errno is said to be of that system call, or
+// that of the first limit reached, without calling try if that was so from the
+// start.
+func (l *Limits) Await(b Bell, call string, try func() (ready bool, err error)) error {
 	for {
 		passed := l.Deadline.Passed()
 		if err := l.over(passed); err != nil {
 			b.Ring() // it may have been this call that took the last ring
 			return err
 		}
-		if ready() {
-			return nil
+		if ready, err := try(); ready {
+			return Syscall(call, err)
 		}
 		select {
 		case <-b:
@@ -127,6 +132,15 @@ func (l *Limits) Await(b Bell, ready func() bool) error {
 		case <-l.Ctx.Done():
 		}
 	}
+}
+
+// Syscall returns an errno as the error of a call, as package net has it, and
+// any other error as it is.
+func Syscall(call string, err error) error {
+	if errno, ok := err.(syscall.Errno); ok {
+		return os.NewSyscallError(call, errno)
+	}
+	return err
 }
 
 // Receive waits for a value of c, or for a limit. A limit that moves meanwhile
@@ -146,46 +160,6 @@ func Receive[T any](l *Limits, c <-chan T) (v T, err error) {
 		}
 	}
 }
-
-// A Turn is a lock whose waiters can be interrupted: that of the writers, or
-// the readers, whose calls must not mix.
-type Turn chan struct{}
-
-// NewTurn returns a turn that is free.
-func NewTurn() Turn { return make(Turn, 1) }
-
-// Take waits for the turn, or for a limit.
-func (t Turn) Take(l *Limits) error {
-	for {
-		passed := l.Deadline.Passed()
-		if err := l.over(passed); err != nil {
-			return err
-		}
-		if t.TryTake() {
-			return nil
-		}
-		select {
-		case t <- struct{}{}:
-			return nil
-		case <-l.Closed:
-		case <-passed:
-		case <-l.Ctx.Done():
-		}
-	}
-}
-
-// TryTake takes the turn if it is free.
-func (t Turn) TryTake() bool {
-	select {
-	case t <- struct{}{}:
-		return true
-	default:
-		return false
-	}
-}
-
-// Give ends the turn.
-func (t Turn) Give() { <-t }
 
 // IsClosed reports whether a channel that nobody sends on was closed.
 func IsClosed(c <-chan struct{}) bool {

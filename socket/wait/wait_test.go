@@ -24,10 +24,12 @@ func limits(ctx context.Context) (l *wait.Limits, closing func()) {
 // a call before it begins.
 func TestLimitsEndWaiting(t *testing.T) {
 	ways := map[string]func(*wait.Limits) error{
-		"await":   func(l *wait.Limits) error { return l.Await(wait.NewBell(), func() bool { return false }) },
+		"await": func(l *wait.Limits) error {
+			return l.Await(wait.NewBell(), "read", func() (bool, error) { return false, nil })
+		},
 		"receive": func(l *wait.Limits) error { _, err := wait.Receive(l, make(chan int)); return err },
 		"turn": func(l *wait.Limits) error {
-			taken := wait.NewTurn()
+			var taken wait.Turn
 			taken.TryTake()
 			return taken.Take(l)
 		},
@@ -92,13 +94,13 @@ func TestBell(t *testing.T) {
 		l, _ := limits(t.Context())
 		b.Ring()
 		b.Ring()
-		if err := l.Await(b, func() bool { state++; return state == 2 }); err != nil {
+		if err := l.Await(b, "read", func() (bool, error) { state++; return state == 2, nil }); err != nil {
 			t.Error(err)
 		}
 		ctx, cancel := context.WithCancel(t.Context())
 		impatient, _ := limits(ctx)
 		done := make(chan error, 1)
-		go func() { done <- impatient.Await(b, func() bool { return false }) }()
+		go func() { done <- impatient.Await(b, "read", func() (bool, error) { return false, nil }) }()
 		synctest.Wait()
 		cancel()
 		<-done

@@ -14,7 +14,7 @@ import (
 // etherType is the one of XNS, and all that a bridge passes.
 const etherType = 0x0600
 
-// leastFrame is the least of a frame on Ethernet, in octets, without its check
+// leastFrame is the least of a frame on Ethernet, in bytes, without its check
 // sequence.
 const leastFrame = 60
 
@@ -22,7 +22,7 @@ const leastFrame = 60
 // the hub, until ctx or the hub ends, or the socket fails: one of domain
 // packet, type Raw, with the option promisc, since frames are for the hub's
 // clients. Only frames of type 0x0600 pass, those to the Ethernet filled up to
-// its least of 60 octets. A station is on one side: a frame that comes back
+// its least of 60 bytes. A station is on one side: a frame that comes back
 // from the other one is not repeated, but counted.
 //
 // It does not close the socket. Programs on the same machine that send by the
@@ -66,7 +66,7 @@ func (h *Hub) readBridge(p *port, s *socket.Socket) error {
 		f := newFrame()
 		m.SetData(f.data[:Longest])
 		err := s.Receive(&m)
-		f.n, f.at = m.N, time.Now()
+		f.n, f.at, f.source = m.N, time.Now(), p
 		switch {
 		case errors.Is(err, socket.ErrTruncated), err == nil && !f.well():
 			p.refused.Add(1)
@@ -97,7 +97,7 @@ func (p *port) sendTo(s *socket.Socket) {
 		} else {
 			p.sent(f)
 		}
-		f.release()
+		p.done(f)
 		if len(p.queue) == 0 {
 			p.slow.Store(false)
 		}

@@ -45,7 +45,7 @@ func Example() {
 	// hello! <nil>
 }
 
-// Frames as a NetHub's client sends them: the length in two octets, then the
+// Frames as a NetHub's client sends them: the length in two bytes, then the
 // frame.
 func ExampleReader() {
 	frame := append(bytes.Repeat([]byte{0xff}, 12), 0x06, 0x00) // to everybody, XNS
@@ -59,9 +59,9 @@ func ExampleReader() {
 			fmt.Println(err)
 			break
 		}
-		fmt.Printf("%d octets of type %x\n", n, b[12:14])
+		fmt.Printf("%d bytes of type %x\n", n, b[12:14])
 	}
 	// Output:
-	// 14 octets of type 0600
+	// 14 bytes of type 0600
 	// EOF
 }

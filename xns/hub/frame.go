@@ -9,10 +9,11 @@ import (
 
 // A frame is on its way to several ports, each of which releases it once.
 type frame struct {
-	refs atomic.Int32
-	at   time.Time // when it came
-	n    int
-	data [Longest + 2]byte
+	refs   atomic.Int32
+	source *port     // where it came from
+	at     time.Time // when it came
+	n      int
+	data   [Longest + 2]byte
 }
 
 var frames = sync.Pool{New: func() any { return new(frame) }}

@@ -7,7 +7,7 @@ import (
 	"io"
 )
 
-// The sizes of frames, in octets.
+// The sizes of frames, in bytes.
 const (
 	MaxFrame = 1024 // the longest that a client of a NetHub takes
 	Longest  = 1518 // of Ethernet's, with a VLAN tag and no check sequence
@@ -19,12 +19,12 @@ type Framing uint8
 
 const (
 	// Detect is NetHub's, unless the first message is QEMU's announcement:
-	// 14 octets of zero after their length in 4.
+	// 14 bytes of zero after their length in 4.
 	Detect Framing = iota
-	// NetHub has the length before each frame in 2 octets, the most
-	// significant first, and only frames of an even number of octets.
+	// NetHub has the length before each frame in 2 bytes, the most
+	// significant first, and only frames of an even number of bytes.
 	NetHub
-	// QEMU has the length in 4 octets (-netdev socket).
+	// QEMU has the length in 4 bytes (-netdev socket).
 	QEMU
 )
 
@@ -39,7 +39,7 @@ func (f Framing) String() string {
 	return "not known yet"
 }
 
-// Append appends a frame with its length to b. One of an odd number of octets
+// Append appends a frame with its length to b. One of an odd number of bytes
 // gets one more, 0, where the framing wants that.
 func (f Framing) Append(b, frame []byte) []byte {
 	n := len(frame)
@@ -58,7 +58,7 @@ type LengthError struct{ Length uint32 }
 
 // Error returns it in one line.
 func (e *LengthError) Error() string {
-	return fmt.Sprintf("a frame of %d octets is none of Ethernet's: the other side does not speak NetHub's protocol", e.Length)
+	return fmt.Sprintf("a frame of %d bytes is not an Ethernet frame: the other side does not speak NetHub's protocol", e.Length)
 }
 
 // A Reader takes frames from a stream.
@@ -75,10 +75,10 @@ func NewReader(r io.Reader, f Framing) *Reader {
 // Framing returns the framing; [Detect] until the first frame told.
 func (r *Reader) Framing() Framing { return r.framing }
 
-// announcement is how a client says that its lengths have 4 octets.
+// announcement is how a client says that its lengths have 4 bytes.
 var announcement = [4 + header]byte{3: header}
 
-// Next copies the next frame to b, which has room for [Longest] octets, and
+// Next copies the next frame to b, which has room for [Longest] bytes, and
 // returns its length, which may be less than a frame of Ethernet has. At the
 // end of the stream the error is io.EOF. After any error the stream is good
 // for nothing.
@@ -86,11 +86,11 @@ func (r *Reader) Next(b []byte) (int, error) {
 	if err := r.detect(); err != nil {
 		return 0, err
 	}
-	octets := 2
+	bytes := 2
 	if r.framing == QEMU {
-		octets = 4
+		bytes = 4
 	}
-	field, err := r.r.Peek(octets)
+	field, err := r.r.Peek(bytes)
 	if err != nil {
 		if err == io.EOF && len(field) > 0 {
 			err = io.ErrUnexpectedEOF
@@ -98,13 +98,13 @@ func (r *Reader) Next(b []byte) (int, error) {
 		return 0, err
 	}
 	var n uint32
-	for _, octet := range field {
-		n = n<<8 | uint32(octet)
+	for _, urgent := range field {
+		n = n<<8 | uint32(urgent)
 	}
 	if n > Longest {
 		return 0, &LengthError{n}
 	}
-	r.r.Discard(octets)
+	r.r.Discard(bytes)
 	if _, err := io.ReadFull(r.r, b[:n]); err != nil {
 		if err == io.EOF {
 			err = io.ErrUnexpectedEOF

@@ -10,7 +10,7 @@ import (
 	"testing/iotest"
 )
 
-// ofLength returns a frame of that many octets.
+// ofLength returns a frame of that many bytes.
 func ofLength(n int) []byte { return bytes.Repeat([]byte{0xa0}, n) }
 
 func TestReader(t *testing.T) {
@@ -43,7 +43,7 @@ func TestReader(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			for how, r := range map[string]io.Reader{"at once": bytes.NewReader(stream), "octet by octet": iotest.OneByteReader(bytes.NewReader(stream))} {
+			for how, r := range map[string]io.Reader{"at once": bytes.NewReader(stream), "byte by byte": iotest.OneByteReader(bytes.NewReader(stream))} {
 				got, framing, err := readAll(r, Detect)
 				var want []string
 				if c.frames != "" {
@@ -106,7 +106,7 @@ func FuzzReader(f *testing.F) {
 			frame, _ := hex.DecodeString(text)
 			if len(frame)%2 == 0 || framing == QEMU {
 				again = framing.Append(again, frame)
-			} else { // without the octet that Append would add
+			} else { // without the byte that Append would add
 				again = append(append(again, byte(len(frame)>>8), byte(len(frame))), frame...)
 			}
 		}

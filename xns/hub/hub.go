@@ -28,9 +28,10 @@ const (
 // A Hub repeats frames between its ports. The zero Hub is ready; the fields
 // must not change once it has a port.
 type Hub struct {
-	// Queue is how many frames wait for a port that is slow; more are lost to
-	// it, and counted. 0 or less means DefaultQueue, and more than MaxQueue is
-	// that.
+	// Queue is how many frames of one sender wait for a port that is slow; more
+	// are lost to it, and counted. Four times as many wait in all, in equal parts
+	// where there are more senders. 0 or less means DefaultQueue, and more than
+	// MaxQueue is that.
 	Queue int
 
 	// Log is told which ports lose frames, once for each time that they begin
@@ -116,7 +117,7 @@ func (h *Hub) readLine(p *port, r *Reader) error {
 			f.release()
 			return err
 		}
-		f.n, f.at = n, time.Now()
+		f.n, f.at, f.source = n, time.Now(), p
 		if !f.well() || r.Framing() == NetHub && n > MaxFrame {
 			p.refused.Add(1)
 		} else {

@@ -113,7 +113,7 @@ func (c *client) leave() (Line, error) {
 	return c.line, c.err
 }
 
-// made returns a frame of that many octets for everybody, with that number in
+// made returns a frame of that many bytes for everybody, with that number in
 // it.
 func made(from byte, etherType uint16, number, size int) []byte {
 	b := bytes.Repeat([]byte{0xff}, size)
@@ -156,7 +156,7 @@ func TestRepeats(t *testing.T) {
 	b.expect(short)
 
 	line, err := b.leave()
-	want := Line{Peer: "", Framing: NetHub, Counts: Counts{FramesIn: 1, OctetsIn: 60, FramesOut: 5, OctetsOut: 60 + 14 + MaxFrame + 61 + 60, Refused: 4}}
+	want := Line{Peer: "", Framing: NetHub, Counts: Counts{FramesIn: 1, BytesIn: 60, FramesOut: 5, BytesOut: 60 + 14 + MaxFrame + 61 + 60, Refused: 4}}
 	if err != nil || line != want {
 		t.Errorf("the line had %+v, %v, want %+v", line, err, want)
 	}

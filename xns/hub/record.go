@@ -31,7 +31,7 @@ func (h *Hub) Record(ctx context.Context, r Recorder) error {
 					cancel(err)
 				}
 			}
-			f.release()
+			p.done(f)
 			if len(p.queue) == 0 {
 				p.slow.Store(false)
 			}

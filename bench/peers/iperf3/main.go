@@ -42,8 +42,8 @@ var tests = []test{
 	{"tcp, reverse", "-R", "", "--reverse"},
 	{"tcp, 4 flows", "-P 4", "", "--flows 4"},
 	{"udp, 32 KiB, 4 Gbit/s", "-u -l 32768 -b 4G", ",udp,rate=4G", "--size 32768"},
-	{"udp, 1400 octets, no bound", "-u -l 1400 -b 0", ",udp,rate=0", "--size 1400"},
-	{"udp, 1400 octets, no bound, reverse", "-u -l 1400 -b 0 -R", ",udp,rate=0", "--size 1400 --reverse"},
+	{"udp, 1400 bytes, no bound", "-u -l 1400 -b 0", ",udp,rate=0", "--size 1400"},
+	{"udp, 1400 bytes, no bound, reverse", "-u -l 1400 -b 0 -R", ",udp,rate=0", "--size 1400 --reverse"},
 }
 
 func main() {
@@ -166,7 +166,7 @@ func (t *test) zocaloTo(zocalo, port string) (float64, error) {
 	}
 	type side struct {
 		Received struct {
-			Octets  float64 `json:"octets"`
+			Bytes   float64 `json:"bytes"`
 			Elapsed float64 `json:"elapsed_ns"`
 		} `json:"received"`
 	}
@@ -175,8 +175,8 @@ func (t *test) zocaloTo(zocalo, port string) (float64, error) {
 		return 0, err
 	}
 	got := r.Far.Received
-	if r.Near.Received.Octets > 0 {
+	if r.Near.Received.Bytes > 0 {
 		got = r.Near.Received
 	}
-	return got.Octets * 8 / got.Elapsed * 1e9, nil
+	return got.Bytes * 8 / got.Elapsed * 1e9, nil
 }

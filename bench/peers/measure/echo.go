@@ -9,7 +9,7 @@ import (
 )
 
 // sockperfHeader is the length of what sockperf's messages begin with: a
-// number of 8 octets, flags of 2 and the message's length in 4.
+// number of 8 bytes, flags of 2 and the message's length in 4.
 const sockperfHeader = 14
 
 // answer makes of a request of sockperf the answer that it takes, by the bit

@@ -11,7 +11,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// greeting asks a zocalo bench server for an echo of messages of 64 octets:
+// greeting asks a zocalo bench server for an echo of messages of 64 bytes:
 // see bench/wire.go.
 func greeting() []byte {
 	g := make([]byte, 64)
@@ -20,7 +20,7 @@ func greeting() []byte {
 	return g
 }
 
-// goroutines makes round trips of 64 octets over so many connections, each in
+// goroutines makes round trips of 64 bytes over so many connections, each in
 // a goroutine over package net, and prints how many, as zocalo bench does.
 func goroutines(server string, flows int, d time.Duration) error {
 	conns := make([]net.Conn, flows)

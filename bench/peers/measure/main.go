@@ -93,17 +93,17 @@ func compareAll(dir, zocalo string) error {
 			var r struct {
 				Far, Near struct {
 					Received struct {
-						Octets  float64
+						Bytes   float64
 						Elapsed float64 `json:"elapsed_ns"`
 					}
 				}
 			}
 			err := bench(&r, append([]string{"tcp:127.0.0.1:" + ours, "--stream"}, args...)...)
 			got := r.Far.Received
-			if got.Octets == 0 {
+			if got.Bytes == 0 {
 				got = r.Near.Received
 			}
-			return got.Octets * 8 / got.Elapsed, err
+			return got.Bytes * 8 / got.Elapsed, err
 		}
 	}
 	iperf3 := func(args ...string) func() (float64, error) {

@@ -13,10 +13,10 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// messageSize is what is sent back and forth, in octets.
+// messageSize is what is sent back and forth, in bytes.
 const messageSize = 64
 
-// bulk sends through a relay without a pause, and returns the octets a second
+// bulk sends through a relay without a pause, and returns the bytes a second
 // that arrive at the sink.
 func bulk(from string, sink *sink, flows int, d time.Duration) (float64, error) {
 	var wg sync.WaitGroup
@@ -42,9 +42,9 @@ func bulk(from string, sink *sink, flows int, d time.Duration) (float64, error) 
 		})
 	}
 	time.Sleep(d / 5) // to come up to speed
-	start, before := time.Now(), sink.octets.Load()
+	start, before := time.Now(), sink.bytes.Load()
 	time.Sleep(d)
-	rate := float64(sink.octets.Load()-before) / time.Since(start).Seconds()
+	rate := float64(sink.bytes.Load()-before) / time.Since(start).Seconds()
 	if err := failed.Load(); err != nil {
 		return 0, *err
 	}
@@ -55,16 +55,19 @@ func bulk(from string, sink *sink, flows int, d time.Duration) (float64, error) 
 	return rate, nil
 }
 
-// dial connects to "tcp:ADDRESS" or "unix:PATH".
+// dial connects to "tcp:ADDRESS", "tls:ADDRESS" or "unix:PATH".
 func dial(address string) (net.Conn, error) {
 	network, endpoint := cut(address)
+	if isTLS(address) {
+		return dialTLS(endpoint)
+	}
 	return net.Dial(network, endpoint)
 }
 
 // A sink reads what comes, and counts it.
 type sink struct {
 	net.Listener
-	octets atomic.Int64
+	bytes atomic.Int64
 }
 
 func newSink() (*sink, error) {
@@ -84,7 +87,7 @@ func newSink() (*sink, error) {
 				b := make([]byte, 1<<20)
 				for {
 					n, err := c.Read(b)
-					s.octets.Add(int64(n))
+					s.bytes.Add(int64(n))
 					if err != nil {
 						return
 					}
@@ -235,7 +238,7 @@ func (c *crowd) step(fd int, events uint32, open map[int]bool) error {
 	}
 	n, err := unix.Read(fd, c.b[:cap(c.b)])
 	if n != messageSize {
-		return fmt.Errorf("%d octets came back: %w", n, errors.Join(err, io.ErrUnexpectedEOF))
+		return fmt.Errorf("%d bytes came back: %w", n, errors.Join(err, io.ErrUnexpectedEOF))
 	}
 	c.done++
 	if !c.renew {

@@ -1,6 +1,6 @@
 // Command streams compares zocalo's relay and echo of streams with haproxy
-// (splicing), nginx, socat, package net, and an epoll loop in C, in alternating
-// runs:
+// (splicing), nginx, socat, package net, and an epoll loop in C, and its ends of TLS
+// with stunnel4 and hitch besides, in alternating runs:
 //
 //	go run ./streams [-only WORK]
 //
@@ -29,6 +29,7 @@ var (
 	duration = flag.Duration("duration", 2*time.Second, "how long each run lasts")
 	only     = flag.String("only", "", "run the `works` whose name has this in it, and no other")
 	against  = flag.String("programs", "", "and only the programs whose names have one of these `words`, parted by commas")
+	before   = flag.String("before", "", "measure this `binary` of zocalo too, as one that was built before a change")
 	idle     = flag.Int("idle", 2500, "connections of the work idle")
 	verbose  = flag.Bool("v", false, "show what the programs say")
 	as       = flag.String("be", "", "for the program itself: be a relay or an echo")
@@ -41,7 +42,7 @@ var echoSource string
 type work struct {
 	name     string
 	from     string // the network of FROM
-	programs []program
+	programs *[]program
 	figures  []string // what is measured, with its unit
 	// processors is what Go programs may use: GOMAXPROCS.
 	processors int
@@ -56,29 +57,30 @@ type world struct {
 }
 
 var works = []work{
-	{"bulk, tcp, 1 flow", "tcp", relays, []string{"Gbit/s", "processor ms a GB"}, 1, bulkOf(1)},
-	{"bulk, tcp, 8 flows", "tcp", relays, []string{"Gbit/s", "processor ms a GB"}, 1, bulkOf(8)},
-	{"bulk, unix to tcp, 1 flow", "unix", relays, []string{"Gbit/s", "processor ms a GB"}, 1, bulkOf(1)},
-	{"ping-pong of 64 octets", "tcp", relays, []string{"p50 us", "p99 us", "processor us a message"}, 2,
+	{"bulk, tcp, 1 flow", "tcp", &relays, []string{"Gbit/s", "processor ms a GB"}, 1, bulkOf(1)},
+	{"bulk, tcp, 8 flows", "tcp", &relays, []string{"Gbit/s", "processor ms a GB"}, 1, bulkOf(8)},
+	{"bulk on two processors, tcp, 8 flows", "tcp", &flows, []string{"Gbit/s", "processor ms a GB"}, 2, bulkOf(8)},
+	{"bulk, unix to tcp, 1 flow", "unix", &relays, []string{"Gbit/s", "processor ms a GB"}, 1, bulkOf(1)},
+	{"ping-pong of 64 bytes", "tcp", &relays, []string{"p50 us", "p99 us", "processor us a message"}, 2,
 		func(w *world, p *place, r *running) ([]float64, error) {
 			before := r.cpu()
 			p50, p99, n, err := pingPong(p.from, *duration)
 			return []float64{p50, p99, float64(r.cpu()-before) / 1e3 / float64(n)}, err
 		}},
-	{"connections, 50 at once", "tcp", relays, []string{"processor us a connection", "a second"}, 2,
+	{"connections, 50 at once", "tcp", &relays, []string{"processor us a connection", "a second"}, 2,
 		func(w *world, p *place, r *running) ([]float64, error) { return cost(p, r, &crowd{renew: true}, 50) }},
-	{"idle connections", "tcp", relays, []string{"octets resident"}, 2, idleMemory},
-	{"echo, 1000 connections of 64 octets", "tcp", echoes, []string{"processor us a message", "messages a second"}, 1,
+	{"idle connections", "tcp", &relays, []string{"bytes resident"}, 2, idleMemory},
+	{"echo, 1000 connections of 64 bytes", "tcp", &echoes, []string{"processor us a message", "messages a second"}, 1,
 		func(w *world, p *place, r *running) ([]float64, error) { return cost(p, r, &crowd{}, 1000) }},
-	{"two loops by one, connections, 50 at once", "tcp", loops, []string{"processor us a connection", "a second"}, 2,
+	{"two loops by one, connections, 50 at once", "tcp", &loops, []string{"processor us a connection", "a second"}, 2,
 		func(w *world, p *place, r *running) ([]float64, error) { return cost(p, r, &crowd{renew: true}, 50) }},
 }
 
 func bulkOf(flows int) func(*world, *place, *running) ([]float64, error) {
 	return func(w *world, p *place, r *running) ([]float64, error) {
-		before, octets := r.cpu(), w.sink.octets.Load()
+		before, bytes := r.cpu(), w.sink.bytes.Load()
 		rate, err := bulk(p.from, w.sink, flows, *duration)
-		return []float64{rate * 8 / 1e9, float64(r.cpu()-before) / 1e6 / (float64(w.sink.octets.Load()-octets) / 1e9)}, err
+		return []float64{rate * 8 / 1e9, float64(r.cpu()-before) / 1e6 / (float64(w.sink.bytes.Load()-bytes) / 1e9)}, err
 	}
 }
 
@@ -134,6 +136,11 @@ func idleMemory(w *world, p *place, r *running) ([]float64, error) {
 
 func main() {
 	flag.Parse()
+	if *before != "" {
+		old := []program{{"zocalo before, one loop", relayOf(*before, "--path", "fast", "--loops", "1")}, {"zocalo before, general path", relayOf(*before, "--path", "general")}}
+		relays = slices.Insert(relays, 1, old...)
+		flows = slices.Insert(flows, 1, program{"zocalo before", relayOf(*before, "--path", "fast")})
+	}
 	err := error(nil)
 	if *as != "" {
 		err = be(*as, flag.Args())
@@ -169,7 +176,7 @@ func run(dir, _ string) error {
 	}
 	defer echo.stop()
 	w.echo = server.from
-	for _, work := range works {
+	for _, work := range slices.Concat(works, tlsWorks) {
 		if !strings.Contains(work.name, *only) {
 			continue
 		}
@@ -182,7 +189,7 @@ func run(dir, _ string) error {
 
 // run measures every program in each round, and prints.
 func (k *work) run(w *world) error {
-	programs := slices.DeleteFunc(slices.Clone(k.programs), func(p program) bool {
+	programs := slices.DeleteFunc(slices.Clone(*k.programs), func(p program) bool {
 		return *against != "" && !slices.ContainsFunc(strings.Split(*against, ","), func(word string) bool { return strings.Contains(p.name, word) })
 	})
 	if k.from == "unix" {
@@ -225,12 +232,15 @@ func (k *work) run(w *world) error {
 // once measures a program that is started for it.
 func (k *work) once(w *world, pr *program) ([]float64, error) {
 	p := &place{dir: w.dir, to: w.echo}
-	if strings.HasPrefix(k.name, "bulk") {
+	if strings.Contains(k.name, "bulk") {
 		p.to = "tcp:" + w.sink.Addr().String()
 	}
 	var err error
 	if p.from, err = freePort(); err != nil {
 		return nil, err
+	}
+	if k.from == "tls" {
+		p.from = "tls:" + endpoint(p.from)
 	}
 	if k.from == "unix" {
 		p.from = "unix:" + filepath.Join(w.dir, "socket")

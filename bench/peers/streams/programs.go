@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -31,7 +32,7 @@ func cut(address string) (network, endpoint string) {
 }
 
 func (p *place) port() string {
-	_, port, _ := net.SplitHostPort(strings.TrimPrefix(p.from, "tcp:"))
+	_, port, _ := net.SplitHostPort(endpoint(p.from))
 	return port
 }
 
@@ -44,10 +45,17 @@ func (p *place) config(name, text string) string {
 	return path
 }
 
-func zocaloRelay(flags ...string) func(*place) []string {
+func zocaloRelay(flags ...string) func(*place) []string { return relayOf("", flags...) }
+
+// relayOf is a relay by a binary, the one just built if it is "".
+func relayOf(binary string, flags ...string) func(*place) []string {
 	return func(p *place) []string {
 		network, endpoint := cut(p.from)
-		args := append([]string{filepath.Join(p.dir, "zocalo"), "relay", "-q", "--max-conns", "20000"}, flags...)
+		zocalo := binary
+		if zocalo == "" {
+			zocalo = filepath.Join(p.dir, "zocalo")
+		}
+		args := append([]string{zocalo, "relay", "-q", "--max-conns", "20000"}, flags...)
 		return append(args, network+"-listen:"+endpoint, p.to)
 	}
 }
@@ -102,6 +110,9 @@ stream {
 		return []string{"socat", "-b", "65536", listen, "TCP:" + strings.TrimPrefix(p.to, "tcp:")}
 	}},
 }
+
+// flows are what uses as many processors as it is given.
+var flows = slices.Concat([]program{{"zocalo, its own number of loops", zocaloRelay("--path", "fast")}}, relays[2:3], relays[len(relays)-1:])
 
 // loops are zocalo with one loop and with two.
 var loops = []program{
@@ -184,7 +195,7 @@ func (r *running) cpu() (total time.Duration) {
 	return total
 }
 
-// memory returns the resident memory of the program's own, in octets.
+// memory returns the resident memory of the program's own, in bytes.
 func (r *running) memory() (total int64) {
 	for _, pid := range r.processes() {
 		text, _ := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))

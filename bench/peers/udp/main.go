@@ -4,7 +4,7 @@
 //	go run ./udp
 //
 // in the folder bench/peers. It needs nginx with its stream module, and socat.
-// Datagrams of 1200 octets are sent without a pause, over loopback, and counted
+// Datagrams of 1200 bytes are sent without a pause, over loopback, and counted
 // where they arrive. It prints the rates, which part of what was sent arrived,
 // and the processor time that the relay took for each that did: the median, and
 // the least and the greatest. Rates and times are also printed as zocalo's
@@ -32,8 +32,9 @@ import (
 var (
 	rounds   = flag.Int("rounds", 5, "how often each relay runs")
 	duration = flag.Duration("duration", 2*time.Second, "how long each run lasts")
-	size     = flag.Int("size", 1200, "octets of a datagram")
+	size     = flag.Int("size", 1200, "bytes of a datagram")
 	only     = flag.String("only", "", "run the `work` whose name has this in it, and no other")
+	before   = flag.String("before", "", "measure this `binary` of zocalo too, as one that was built before a change")
 	trace    = flag.String("wrap", "", "put this `command` before zocalo's, as perf record")
 )
 
@@ -75,19 +76,26 @@ func run(dir, zocalo string) error {
 		if !strings.Contains(w.name, *only) {
 			continue
 		}
-		if err := w.compare(dir, []*relay{
-			{name: "zocalo relay", command: func(_, port, target string) ([]string, error) {
-				return append(strings.Fields(*trace), zocalo, "relay", "-q", "udp4-listen:127.0.0.1:"+port, "udp4:127.0.0.1:"+target), nil
-			}},
+		relays := []*relay{{name: "zocalo relay", command: zocaloRelay(zocalo)}}
+		if *before != "" {
+			relays = append(relays, &relay{name: "zocalo before", command: zocaloRelay(*before)})
+		}
+		if err := w.compare(dir, append(relays, []*relay{
 			{name: "nginx", command: nginx},
 			{name: "socat fork", command: func(_, port, target string) ([]string, error) {
 				return []string{"socat", "-b", "65536", "UDP4-LISTEN:" + port + ",bind=127.0.0.1,fork,reuseaddr,rcvbuf=4194304", "UDP4:127.0.0.1:" + target}, nil
 			}},
-		}); err != nil {
+		}...)); err != nil {
 			return fmt.Errorf("%s: %w", w.name, err)
 		}
 	}
 	return nil
+}
+
+func zocaloRelay(binary string) func(dir, port, target string) ([]string, error) {
+	return func(_, port, target string) ([]string, error) {
+		return append(strings.Fields(*trace), binary, "relay", "-q", "udp4-listen:127.0.0.1:"+port, "udp4:127.0.0.1:"+target), nil
+	}
 }
 
 // nginx relays with one worker, as zocalo has one loop. It and socat get the

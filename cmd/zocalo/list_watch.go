@@ -1,0 +1,170 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"slices"
+	"strconv"
+	"time"
+
+	"zocalo/sockstat"
+)
+
+// A watchKey tells sockets apart from one look to the next.
+type watchKey struct {
+	kind   sockstat.Kind
+	netns  string
+	cookie uint64
+	inode  uint32
+	names  string // of what has neither
+}
+
+func watchKeyOf(s *sockstat.Socket) watchKey {
+	k := watchKey{kind: s.Kind, netns: s.Netns, cookie: s.Cookie}
+	if k.cookie == 0 {
+		k.inode = s.Inode
+	}
+	if k.cookie == 0 && k.inode == 0 {
+		k.names = localName.Text(s) + " " + peerName.Text(s)
+	}
+	return k
+}
+
+// A watched is a socket as it is, and as it was at the look before.
+type watched struct {
+	*sockstat.Socket
+	before *sockstat.Socket // nil of one that is new
+	since  time.Duration
+}
+
+// sent and received are bytes a second since the look before, as TCP counts them.
+func (w *watched) sent() uint64 {
+	return w.rate(func(s *sockstat.Socket) uint64 { return s.TCPInfo.BytesAcknowledged })
+}
+
+func (w *watched) received() uint64 {
+	return w.rate(func(s *sockstat.Socket) uint64 { return s.TCPInfo.BytesReceived })
+}
+
+func (w *watched) rate(bytes func(*sockstat.Socket) uint64) uint64 {
+	if w.before == nil || w.TCPInfo == nil || w.before.TCPInfo == nil || w.since <= 0 || bytes(w.Socket) < bytes(w.before) {
+		return 0
+	}
+	return uint64(float64(bytes(w.Socket)-bytes(w.before)) / w.since.Seconds())
+}
+
+// changed reports whether something happened to the socket that is not time alone.
+func (w *watched) changed() bool {
+	a, b := w.before, w.Socket
+	if a.State != b.State || a.RecvQ != b.RecvQ || a.SendQ != b.SendQ || (a.Memory != nil && b.Memory != nil && a.Memory.Drops != b.Memory.Drops) ||
+		!slices.EqualFunc(a.Holders, b.Holders, func(x, y sockstat.Holder) bool { return x.PID == y.PID && x.FD == y.FD }) {
+		return true
+	}
+	x, y := a.TCPInfo, b.TCPInfo
+	return x != nil && y != nil && (x.BytesAcknowledged != y.BytesAcknowledged || x.BytesReceived != y.BytesReceived ||
+		x.BytesSent != y.BytesSent || x.TotalRetransmits != y.TotalRetransmits)
+}
+
+// A watcher looks again and again.
+type watcher struct {
+	known map[watchKey]*sockstat.Socket
+	at    time.Time
+}
+
+// look lists what q finds now, and what is not there any more.
+func (w *watcher) look(ctx context.Context, q sockstat.Query) (now []watched, gone []*sockstat.Socket, err error) {
+	found, err := collectSockets(ctx, q)
+	if err != nil {
+		return nil, nil, err
+	}
+	at := time.Now()
+	known := make(map[watchKey]*sockstat.Socket, len(found))
+	for _, s := range found {
+		k := watchKeyOf(s)
+		known[k] = s
+		now = append(now, watched{s, w.known[k], at.Sub(w.at)})
+		delete(w.known, k)
+	}
+	for _, s := range w.known {
+		gone = append(gone, s)
+	}
+	slices.SortFunc(gone, func(a, b *sockstat.Socket) int { return cmp.Compare(a.Cookie, b.Cookie) })
+	w.known, w.at = known, at
+	return now, gone, nil
+}
+
+// watchJSON prints what opens, changes and closes, until it is interrupted. What there is at first is "open".
+func (l *list) watchJSON(ctx context.Context, q sockstat.Query) error {
+	ctx, stop := interruptible(ctx)
+	defer stop()
+	out := bufferedOutput(l.app)
+	var w watcher
+	event := func(name string, s *sockstat.Socket, more func([]byte) []byte) {
+		line := w.at.AppendFormat([]byte(`{"event":"`+name+`","time":"`), time.RFC3339Nano)
+		line = more(s.AppendMembers(append(line, '"'), sockstat.JSONColumns()))
+		out.Write(append(line, "}\n"...)) // a failure is the next Flush's
+	}
+	nothing := func(line []byte) []byte { return line }
+	for first := true; ; first = false {
+		now, gone, err := w.look(ctx, q)
+		if ctx.Err() != nil {
+			return nil // as servers end
+		}
+		if err != nil {
+			return err
+		}
+		for i := range now {
+			switch s := &now[i]; {
+			case first:
+				event("open", s.Socket, nothing)
+			case s.before == nil:
+				event("opened", s.Socket, nothing)
+			case s.changed():
+				event("changed", s.Socket, func(line []byte) []byte {
+					if s.TCPInfo == nil {
+						return line
+					}
+					line = strconv.AppendUint(append(line, `,"sent_rate":`...), s.sent(), 10)
+					return strconv.AppendUint(append(line, `,"received_rate":`...), s.received(), 10)
+				})
+			}
+		}
+		for _, s := range gone {
+			event("closed", s, nothing)
+		}
+		if err := out.Flush(); err != nil {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-time.After(l.watch):
+		}
+	}
+}
+
+// watchSockets watches on a terminal, or prints JSON.
+func (l *list) watchSockets(ctx context.Context, q sockstat.Query) error {
+	q.Details = explainDetails | sockstat.Users
+	if l.json || l.jsonl || !isTerminal(l.out) || !isTerminal(l.in) {
+		q.Details = needs(sockstat.JSONColumns())
+		return l.watchJSON(ctx, q)
+	}
+	return l.watchLive(ctx, q)
+}
+
+// watchRate is a speed for a table, - for none.
+func watchRate(v uint64) string {
+	switch {
+	case v == 0:
+		return "-"
+	case v < 1000:
+		return fmt.Sprintf("%dB/s", v)
+	case v < 1e6:
+		return fmt.Sprintf("%.1fkB/s", float64(v)/1e3)
+	case v < 1e9:
+		return fmt.Sprintf("%.1fMB/s", float64(v)/1e6)
+	}
+	return fmt.Sprintf("%.1fGB/s", float64(v)/1e9)
+}

@@ -1,0 +1,6 @@
+//go:build race
+
+package echo_test
+
+// raceEnabled says that the detector allocates as well.
+const raceEnabled = true

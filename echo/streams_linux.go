@@ -1,0 +1,144 @@
+package echo
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"os"
+	"sync"
+	"syscall"
+
+	"zocalo/internal/pass"
+	"zocalo/internal/sys"
+	"zocalo/relay/streams"
+	"zocalo/server"
+	"zocalo/socket"
+)
+
+// Streams is [server.Server.Serve] with [Connection] as the handler, for listeners
+// of stream sockets of the kernel, by event loops: a connection has no goroutine
+// and no buffer of its own. Bounds, lists, what is logged and how it ends are
+// Serve's; Handler is not used. It needs Linux. Like Serve it closes the
+// listeners in every case.
+func Streams(ctx context.Context, s *server.Server, o StreamOptions, listeners ...*socket.Socket) error {
+	e := &echoes{Server: s, options: o, listeners: listeners, log: s.Log}
+	if e.log == nil {
+		e.log = slog.New(slog.DiscardHandler)
+	}
+	stopped := sync.OnceFunc(func() {
+		for _, l := range listeners {
+			l.Close()
+		}
+	})
+	defer stopped()
+	if err := server.ListsApply(s.Allow, s.Deny, listeners...); err != nil {
+		return err
+	}
+	group := &streams.Group{Service: e, Limits: streams.Limits{MaxConns: int64(s.Places())}, Stopped: stopped}
+	lists := make([][]streams.Listening, streams.Loops(o.Loops))
+	lists[0] = streams.Listenings(listeners)
+	e.perPeer = server.NewPerPeer(s.MaxConnsPerPeer, s.Places(), listeners...)
+	if err := group.Listen(lists...); err != nil {
+		return err
+	}
+	e.tell.Start(func(f func()) { f() })
+	defer e.tell.Stop()
+
+	life, cut := context.WithCancel(context.WithoutCancel(ctx))
+	ctx, stop := context.WithCancel(ctx)
+	var drain sync.WaitGroup
+	drain.Go(func() {
+		select {
+		case <-ctx.Done():
+		case <-s.Aborted():
+		}
+		s.LetFinish(life.Done(), func() int {
+			defer cut()
+			return group.Open()
+		})
+	})
+	defer drain.Wait()
+	defer cut()
+	defer stop()
+	if err := group.Serve(ctx, life); err != nil {
+		return fmt.Errorf("listener %v failed, and serving ended: %w", listeners[0].Name(), err)
+	}
+	return nil
+}
+
+// echoes is one call of Streams: a streams.Service.
+type echoes struct {
+	*server.Server
+	options   StreamOptions
+	listeners []*socket.Socket
+	log       *slog.Logger
+	tell      streams.Teller[func()]
+	perPeer   *server.PerPeer
+	shortage  server.Shortage
+}
+
+// Accepted implements streams.Service.
+func (e *echoes) Accepted(c *streams.Conn, listener int, a *sys.Sockaddr) {
+	name, who := streams.Name(a), streams.Credentials(c.FD(), a)
+	why := server.NameTurnedAway(e.Allow, e.Deny, name, who)
+	var peer *server.Peer
+	if why == "" {
+		var ok bool
+		if peer, ok = e.perPeer.EnterName(name.AddrPort().Addr(), who); !ok {
+			why = server.TooMany
+		}
+	}
+	if why != "" {
+		c.End(pass.Cancelled, pass.A, "", 0)
+		e.tell.Add(func() {
+			e.log.Info("peer rejected", "listener", e.listeners[listener].Name(), "peer", name, "reason", why)
+		})
+		return
+	}
+	p := &echoPeer{text: server.NameText(name, who), listener: listener, peer: peer}
+	c.Data = p
+	if tell := e.options.OnConnect; tell != nil {
+		e.tell.Add(func() { tell(p.text) })
+	}
+	c.Echo()
+}
+
+// An echoPeer is who is at the other end of an echo.
+type echoPeer struct {
+	text     string
+	listener int
+	peer     *server.Peer // nil where a single peer is not bounded
+}
+
+// Ended implements streams.Service.
+func (e *echoes) Ended(c *streams.Conn, end streams.Ending) {
+	p, ok := c.Data.(*echoPeer)
+	if !ok {
+		return
+	}
+	e.perPeer.Leave(p.peer)
+	tell := e.options.OnEnd
+	if tell == nil {
+		return
+	}
+	var err error
+	switch end.How {
+	case pass.Cancelled:
+		err = context.Canceled
+	case pass.Reset, pass.Failed:
+		l := e.listeners[p.listener]
+		failed := end.OpError(l.Kind().String(), p.text)
+		failed.Source, err = l.LocalAddr(), failed
+	}
+	e.tell.Add(func() { tell(p.text, err) })
+}
+
+// ConnectFailed implements streams.Service; an echo never connects.
+func (e *echoes) ConnectFailed(*streams.Conn, string, syscall.Errno) {}
+
+// Paused implements streams.Service.
+func (e *echoes) Paused(listener int, errno syscall.Errno) {
+	e.tell.Add(func() {
+		e.shortage.Tell(e.log, e.listeners[listener].Name(), os.NewSyscallError("accept", errno))
+	})
+}

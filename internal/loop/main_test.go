@@ -1,9 +1,0 @@
-package loop_test
-
-import (
-	"testing"
-
-	"zocalo/internal/testenv"
-)
-
-func TestMain(m *testing.M) { testenv.Main(m, closePipes) }

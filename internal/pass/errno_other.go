@@ -1,0 +1,7 @@
+//go:build !linux
+
+package pass
+
+import "syscall"
+
+var systemPassing []syscall.Errno

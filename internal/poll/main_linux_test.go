@@ -1,0 +1,7 @@
+package poll_test
+
+import (
+	"zocalo/internal/poll"
+)
+
+func closePipes() { poll.ClosePipes() }

@@ -1,0 +1,153 @@
+package connect
+
+import (
+	"context"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"io"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+
+	"zocalo/layer/internal/prefix"
+	"zocalo/layer/internal/proxy"
+	"zocalo/socket"
+)
+
+// longestHead is the most that a request or an answer may have before its body.
+const longestHead = 16 << 10
+
+// A client asks a proxy to go on to somewhere.
+type client struct {
+	proxy.Client
+	headers []string
+}
+
+// connect has the proxy at the other end of a connection go on.
+func (c *client) connect(ctx context.Context, lower *socket.Socket) (*socket.Socket, error) {
+	return lower, prefix.Within(ctx, lower, func() error {
+		if _, err := io.WriteString(lower, c.request()); err != nil {
+			return err
+		}
+		r := prefix.NewReader(lower)
+		for {
+			head, err := r.Until(longestHead, "\n\r\n", "\n\n")
+			if err != nil {
+				return notHTTP(head, err)
+			}
+			a, err := parseAnswer(string(head))
+			switch {
+			case err != nil:
+				return err
+			case a.code >= 200 && a.code < 300:
+				return nil
+			case a.code >= 200: // before that it is not the last word
+				return c.refused(a, lower, r)
+			}
+		}
+	})
+}
+
+func (c *client) request() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "CONNECT %v HTTP/1.1\r\nHost: %[1]v\r\n", c.To)
+	if c.User != "" {
+		fmt.Fprintf(&b, "Proxy-Authorization: Basic %s\r\n", base64.StdEncoding.EncodeToString([]byte(c.User+":"+c.Password)))
+	}
+	for _, h := range c.headers {
+		b.WriteString(h + "\r\n")
+	}
+	return b.String() + "\r\n"
+}
+
+// notHTTP is the error of an answer without an end.
+func notHTTP(head []byte, err error) error {
+	if len(head) > 0 && !strings.HasPrefix(string(head), "HTTP/"[:min(5, len(head))]) {
+		return fmt.Errorf("what answers begins with %.40q, and is no HTTP proxy", head)
+	}
+	return err
+}
+
+// An answer is the head of one.
+type answer struct {
+	code   int
+	status string // with the code
+	length int    // of the body; -1 up to the end
+}
+
+func parseAnswer(head string) (a answer, err error) {
+	line, rest, _ := strings.Cut(head, "\n")
+	version, status, _ := strings.Cut(strings.TrimRight(line, "\r"), " ")
+	digits, _, _ := strings.Cut(status, " ")
+	a.status, a.length = status, -1
+	a.code, err = strconv.Atoi(digits)
+	if err != nil || len(digits) != 3 || !strings.HasPrefix(version, "HTTP/1.") {
+		return a, fmt.Errorf("what answers begins with %.40q, and is no HTTP proxy", line)
+	}
+	if text, ok := find(rest, "Content-Length"); ok {
+		if n, err := strconv.Atoi(text); err == nil && n >= 0 {
+			a.length = n
+		}
+	}
+	return a, nil
+}
+
+// find returns the value of a header.
+func find(headers, name string) (value string, ok bool) {
+	for line := range strings.Lines(headers) {
+		if n, v, found := strings.Cut(line, ":"); found && strings.EqualFold(n, name) {
+			return strings.TrimSpace(v), true
+		}
+	}
+	return "", false
+}
+
+// How long to wait for the text of a refusal, how much of it to read, and to show.
+const (
+	bodyTime  = time.Second
+	bodyRead  = 4 << 10
+	bodyShown = 200
+)
+
+// errnos are what statuses would be in a connection of one's own.
+var errnos = map[int]syscall.Errno{403: syscall.EACCES, 502: syscall.ECONNREFUSED, 503: syscall.EHOSTUNREACH, 504: syscall.ETIMEDOUT}
+
+func (c *client) refused(a answer, s *socket.Socket, r *prefix.Reader) error {
+	s.SetReadDeadline(time.Now().Add(bodyTime))
+	most := bodyRead
+	if a.length >= 0 {
+		most = min(most, a.length)
+	}
+	body, _ := io.ReadAll(io.LimitReader(r, int64(most)))
+	said := strconv.Quote(a.status)
+	if text := plain(string(body)); text != "" {
+		said += ": " + strconv.Quote(text)
+	}
+	if a.code == 407 && c.User == "" {
+		return errors.New("the proxy wants to know who asks (" + said + "): add user= and password-file=")
+	}
+	return &proxy.RefusedError{To: c.To, Answer: "it answers " + said, Errno: errnos[a.code]}
+}
+
+// plain is the beginning of what people would read of a page, in one line.
+func plain(page string) string {
+	if _, body, ok := strings.Cut(page, "<body"); ok {
+		_, page, _ = strings.Cut(body, ">")
+	}
+	var b strings.Builder
+	for page != "" {
+		text, rest, tag := strings.Cut(page, "<")
+		b.WriteString(text + " ")
+		if !tag {
+			break
+		}
+		_, page, _ = strings.Cut(rest, ">")
+	}
+	text := strings.Join(strings.Fields(b.String()), " ")
+	if len(text) > bodyShown {
+		text = strings.ToValidUTF8(text[:bodyShown], "") + "..."
+	}
+	return text
+}

@@ -1,0 +1,223 @@
+package proxy
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/netip"
+	"strings"
+	"time"
+
+	"zocalo/layer/internal/prefix"
+	"zocalo/socket"
+)
+
+// The options of listeners.
+var (
+	usersOption = socket.NewOption(socket.Spec{
+		Name: "users", Phase: socket.Naming, Only: socket.PassiveOnly, Default: "none: everybody",
+		Doc: "a file with who may use the proxy, a USER:PASSWORD in each line; it is read for each peer",
+	}, socket.Text.Or("FILE"), nil, nil)
+	allowTo = socket.NewOption(socket.Spec{
+		Name: "allow-to", Phase: socket.Naming, Only: socket.PassiveOnly, Repeatable: true,
+		Default: "all but link-local, multicast and unspecified addresses, and the relay's own listeners",
+		Doc:     "what peers may have reached: an address, a prefix, or a name or *.DOMAIN as asked for, each with :PORT or :PORT-PORT or without",
+	}, ruleCodec, nil, nil)
+	denyTo = socket.NewOption(socket.Spec{
+		Name: "deny-to", Phase: socket.Naming, Only: socket.PassiveOnly, Repeatable: true, Default: "none",
+		Doc: "what peers may not have reached, written as allow-to, which it overrides",
+	}, ruleCodec, nil, nil)
+	advertise = socket.NewOption(socket.Spec{
+		Name: "advertise", Phase: socket.Naming, Only: socket.PassiveOnly, Default: "the one that the peer connected to",
+		Doc: "the address of this host as peers see it, to send their datagrams to, behind NAT",
+	}, socket.Codec[netip.Addr]{Placeholder: "ADDRESS", Parse: netip.ParseAddr, Format: netip.Addr.String}, nil, nil)
+)
+
+var ruleCodec = socket.Codec[Rule]{
+	Placeholder: "DESTINATION", Parse: ParseRule, Format: func(r Rule) string { return r.text },
+}
+
+// ListenerOptions are those of every layer that listens.
+func ListenerOptions() []*socket.Spec {
+	return append(RuleOptions(), usersOption.Spec, advertise.Spec)
+}
+
+// RuleOptions are those that say what peers may have reached.
+func RuleOptions() []*socket.Spec { return []*socket.Spec{allowTo.Spec, denyTo.Spec} }
+
+// RulesOf reads them.
+func RulesOf(settings socket.Settings) (r Rules) {
+	for _, s := range settings {
+		switch s.Spec {
+		case allowTo.Spec:
+			r.Allow = append(r.Allow, s.Value.(Rule))
+		case denyTo.Spec:
+			r.Deny = append(r.Deny, s.Value.(Rule))
+		}
+	}
+	return r
+}
+
+// Needs is that of every proxy's layer: a stream.
+func Needs(p socket.Properties) string {
+	if !p.Reliable || !p.Connected || p.Bounded {
+		return "it needs a stream, as that of tcp"
+	}
+	return ""
+}
+
+// A Protocol is how peers ask a proxy.
+type Protocol struct {
+	Name   string
+	Begins func(first byte) bool // its requests do so
+
+	// Serve hears a peer out, up to what it asks for, and returns a Requester. An
+	// error that was told to the peer is a Told.
+	Serve func(*Conn) (*socket.Socket, error)
+}
+
+// A Told is an error of which the peer was told.
+type Told struct{ Err error }
+
+func (e Told) Error() string { return e.Err.Error() }
+func (e Told) Unwrap() error { return e.Err }
+
+// A Listener is a proxy's layer of one address that listens.
+type Listener struct {
+	Layer     *socket.LayerScheme
+	Users     Users
+	Rules     Rules
+	Advertise netip.Addr
+	protocols []Protocol
+}
+
+// Listen reads the options of a listener.
+func Listen(layer *socket.LayerScheme, t socket.LayerTarget, protocols ...Protocol) (*socket.PreparedLayer, error) {
+	l := &Listener{Layer: layer, Rules: RulesOf(t.Settings), protocols: protocols}
+	l.Users.Path, _ = usersOption.In(t.Settings)
+	l.Advertise, _ = advertise.In(t.Settings)
+	if l.Users.Needed() {
+		if _, err := l.Users.read(); err != nil {
+			return nil, err
+		}
+	}
+	return &socket.PreparedLayer{Server: l.accept, Notices: l.notices}, nil
+}
+
+// notices warns of a proxy that others than this host's reach, and anybody may use.
+func (l *Listener) notices(listening string) []string {
+	_, at, _ := strings.Cut(listening, ":")
+	where, err := netip.ParseAddrPort(at)
+	if err != nil || where.Addr().IsLoopback() || l.Users.Needed() {
+		return nil
+	}
+	return []string{"it is a proxy for whoever reaches it, into this host's networks: users=FILE, --allow and allow-to= bound that"}
+}
+
+// A Conn is a connection whose peer is asking.
+type Conn struct {
+	*prefix.Reader
+	*Listener
+	Lower *socket.Socket
+}
+
+// Write writes to the peer.
+func (c *Conn) Write(b []byte) (int, error) { return c.Lower.Write(b) }
+
+// accept hears a peer out.
+func (l *Listener) accept(ctx context.Context, lower *socket.Socket, heard func()) (s *socket.Socket, err error) {
+	err = prefix.Within(ctx, lower, func() error {
+		c := &Conn{prefix.NewReader(lower), l, lower}
+		first, err := c.Byte()
+		if err != nil {
+			return err
+		}
+		heard()
+		c.Unread(first)
+		for _, p := range l.protocols {
+			if p.Begins(first) {
+				s, err = p.Serve(c)
+				return err
+			}
+		}
+		return fmt.Errorf("a peer began with %q, which is not %s", first, l.names())
+	})
+	if told := (Told{}); err != nil && errors.As(err, &told) && ctx.Err() == nil {
+		prefix.Finish(lower)
+	}
+	if err != nil && s != nil {
+		s.Abort()
+	}
+	return s, err
+}
+
+func (l *Listener) names() string {
+	var names []string
+	for _, p := range l.protocols {
+		names = append(names, p.Name)
+	}
+	return strings.Join(names, " or ")
+}
+
+// answerTime is how long a peer may take to read an answer.
+const answerTime = 10 * time.Second
+
+// Ask returns the connection of a peer that has asked to be taken to d. reply
+// writes the answer. More facts are those that the layer has besides.
+func (c *Conn) Ask(d Destination, user string, reply func(bound netip.AddrPort, err error) error, more ...socket.Fact) *socket.Socket {
+	a := &asked{Endpoint: c.Lower.Unwrap(), lower: c.Lower, layer: c.Layer.Name, user: user, facts: more, reply: reply}
+	a.request = socket.Request{
+		Target: d.String(),
+		Permit: func(n socket.Name) error {
+			if err := d.Check(); err != nil { // a name for which another TO was not given
+				return err
+			}
+			return c.Rules.Permit(d.Host, n)
+		},
+	}
+	return socket.Wrap(a, c.Lower.Kind())
+}
+
+// asked is a connection whose peer has asked to be taken on.
+type asked struct {
+	socket.Endpoint
+	lower       *socket.Socket
+	request     socket.Request
+	layer, user string
+	facts       []socket.Fact
+	reply       func(bound netip.AddrPort, err error) error
+}
+
+// Unwrap implements [socket.Wrapper].
+func (a *asked) Unwrap() socket.Endpoint { return a.Endpoint }
+
+func (a *asked) Close() error { return a.lower.Close() }
+
+// Abort implements [socket.Aborter].
+func (a *asked) Abort() error { return a.lower.Abort() }
+
+// Detach implements [socket.Detacher].
+func (a *asked) Detach() (int, error) { return a.lower.Detach() }
+
+// Requested implements [socket.Requester].
+func (a *asked) Requested() socket.Request { return a.request }
+
+// Answer implements [socket.Requester].
+func (a *asked) Answer(bound socket.Name, why error) error {
+	a.lower.SetWriteDeadline(time.Now().Add(answerTime))
+	err := a.reply(bound.AddrPort(), why)
+	a.lower.SetWriteDeadline(time.Time{})
+	if err == nil && why != nil {
+		prefix.Finish(a.lower)
+	}
+	return err
+}
+
+// Facts implements [socket.Teller].
+func (a *asked) Facts() []socket.Fact {
+	facts := []socket.Fact{{Layer: a.layer, Name: "target", Value: a.request.Target}}
+	if a.user != "" {
+		facts = append(facts, socket.Fact{Layer: a.layer, Name: "user", Value: a.user})
+	}
+	return append(facts, a.facts...)
+}

@@ -1,0 +1,27 @@
+// Package proxy is the layer proxy of the address language: a proxy that takes SOCKS of
+// every version and HTTP's CONNECT at one port, as in proxy-listen:1080. A program
+// has it by importing the package:
+//
+//	import _ "zocalo/layer/proxy"
+//
+// docs/layers.md lists its options.
+package proxy
+
+import (
+	"zocalo/layer/connect"
+	"zocalo/layer/internal/proxy"
+	"zocalo/layer/socks"
+	"zocalo/socket"
+)
+
+var scheme = &socket.LayerScheme{
+	Name: "proxy", Doc: "as a proxy for SOCKS and for HTTP's CONNECT",
+	Short: "tcp", Prefix: true, Requests: true, NoDial: true, Needs: proxy.Needs, Options: proxy.ListenerOptions(),
+}
+
+func init() {
+	scheme.Prepare = func(t socket.LayerTarget) (*socket.PreparedLayer, error) {
+		return proxy.Listen(scheme, t, socks.V5, socks.V4, connect.Protocol)
+	}
+	socket.RegisterLayer(scheme)
+}

@@ -1,0 +1,30 @@
+package proxyproto
+
+import (
+	"context"
+
+	"zocalo/layer/internal/prefix"
+	"zocalo/socket"
+)
+
+// A client sends headers of a version.
+type client string
+
+// begin tells the server for whom the connection is made or, where that is who makes
+// it, its own names.
+func (c client) begin(ctx context.Context, s *socket.Socket) (*socket.Socket, error) {
+	h := header{told: true, peer: s.Name(), local: s.Peer()}
+	if o, ok := socket.OriginOf(ctx); ok {
+		h.peer, h.local, h.facts = o.Peer, o.Local, o.Facts
+	}
+	var b []byte
+	if c == version1 {
+		b = h.append1(b)
+	} else {
+		b = h.append2(b)
+	}
+	return s, prefix.Within(ctx, s, func() error {
+		_, err := s.Write(b)
+		return err
+	})
+}

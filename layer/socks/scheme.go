@@ -1,0 +1,105 @@
+package socks
+
+import (
+	"fmt"
+
+	"zocalo/layer/internal/proxy"
+	"zocalo/socket"
+)
+
+// A version is what SOCKS is spoken by one of the layers.
+type version struct {
+	*socket.LayerScheme
+	v4, v5 bool // taken from peers
+	number byte // asked of proxies
+	names  bool // a proxy looks them up
+
+	options *proxy.ClientOptions
+	local   *socket.Option[bool] // names are looked up here
+}
+
+var resolver = socket.Codec[bool]{Placeholder: "proxy|local", Parse: parseResolve, Format: func(local bool) string {
+	if local {
+		return "local"
+	}
+	return "proxy"
+}}
+
+func parseResolve(text string) (bool, error) {
+	switch text {
+	case "local", "proxy":
+		return text == "local", nil
+	}
+	return false, fmt.Errorf("%q is neither proxy nor local", text)
+}
+
+func init() {
+	for _, v := range []*version{
+		{number: 5, names: true, v4: true, v5: true, LayerScheme: &socket.LayerScheme{
+			Name: "socks", Doc: "through a SOCKS proxy, by version 5, or as one for all versions"}},
+		{number: 5, names: true, v5: true, LayerScheme: &socket.LayerScheme{
+			Name: "socks5", Aliases: []string{"socks5h"}, Doc: "through a SOCKS 5 proxy, or as one"}},
+		{number: 4, v4: true, LayerScheme: &socket.LayerScheme{
+			Name: "socks4", Doc: "through a SOCKS 4 proxy, or as one"}},
+		{number: 4, names: true, v4: true, LayerScheme: &socket.LayerScheme{
+			Name: "socks4a", Doc: "through a SOCKS 4a proxy, or as one"}},
+	} {
+		v.Short, v.Prefix, v.Requests, v.Prepare = "tcp", true, true, v.prepare
+		v.Needs = v.needs
+		v.options = proxy.NewClientOptions()
+		v.Options = v.options.Specs()
+		if v.names {
+			v.local = socket.NewOption(socket.Spec{
+				Name: "resolve", Phase: socket.Naming, Only: socket.ActiveOnly, Default: "proxy",
+				Doc: "who looks the host of to= up: the proxy, or this machine (local)",
+			}, resolver, nil, nil)
+			v.Options = append(v.Options, v.local.Spec)
+		}
+		v.Options = append(v.Options, proxy.ListenerOptions()...)
+		socket.RegisterLayer(v.LayerScheme)
+	}
+}
+
+// needs is a stream or, of version 5, UDP.
+func (v *version) needs(p socket.Properties) string {
+	if datagrams := p.Bounded && !p.Connected && !p.Reliable; datagrams && v.number == 5 {
+		return ""
+	}
+	return proxy.Needs(p)
+}
+
+func (v *version) prepare(t socket.LayerTarget) (*socket.PreparedLayer, error) {
+	datagrams := t.Carrier.Type == socket.Datagram
+	switch {
+	case datagrams && (t.Passive || t.Carrier.Name != "udp"):
+		return nil, fmt.Errorf("over datagrams it only connects, by udp: a proxy itself is socks-listen:PORT, and has UDP besides TCP")
+	case t.Passive:
+		return proxy.Listen(v.LayerScheme, t, v.protocols()...)
+	}
+	c, err := v.options.Client(t.Settings)
+	if err != nil {
+		return nil, err
+	}
+	onward := &client{Client: c, version: v, local: !v.names}
+	if v.names {
+		onward.local, _ = v.local.In(t.Settings)
+	}
+	if err := onward.check(); err != nil {
+		return nil, err
+	}
+	p := &socket.PreparedLayer{Destination: c.To.String(), Client: onward.connect}
+	if datagrams {
+		p.Client = onward.associate
+	}
+	return p, nil
+}
+
+func (v *version) protocols() (all []proxy.Protocol) {
+	if v.v5 {
+		all = append(all, V5)
+	}
+	if v.v4 {
+		all = append(all, V4)
+	}
+	return all
+}

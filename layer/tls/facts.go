@@ -1,0 +1,88 @@
+package tls
+
+import (
+	"crypto/tls"
+	"crypto/x509"
+	"fmt"
+	"strconv"
+	"strings"
+
+	"zocalo/socket"
+)
+
+// Facts implements [socket.Teller]. The variables are those of Apache's mod_ssl.
+func (e *endpoint) Facts() []socket.Fact {
+	var facts []socket.Fact
+	add := func(name, variable, value string) {
+		if value != "" {
+			facts = append(facts, socket.Fact{Layer: scheme.Name, Name: name, Variable: variable, Value: value})
+		}
+	}
+	state := e.conn.ConnectionState()
+	add("version", "SSL_PROTOCOL", strings.Replace(tls.VersionName(state.Version), "TLS ", "TLSv", 1))
+	add("cipher", "SSL_CIPHER", tls.CipherSuiteName(state.CipherSuite))
+	if state.CurveID != 0 {
+		add("group", "", state.CurveID.String())
+	}
+	add("alpn", "SSL_ALPN", state.NegotiatedProtocol)
+	add("sni", "SSL_TLS_SNI", state.ServerName)
+	resumed := "Initial"
+	if state.DidResume {
+		resumed = "Resumed"
+		add("resumed", "", "true")
+	}
+	add("", "SSL_SESSION_RESUMED", resumed)
+	if len(state.PeerCertificates) == 0 {
+		add("", "SSL_CLIENT_VERIFY", "NONE")
+		return facts
+	}
+	peer := state.PeerCertificates[0]
+	proven, verified := socket.CertificateName, "SUCCESS"
+	if !e.proven {
+		proven, verified = "unverified-cert", "GENEROUS"
+	}
+	for _, name := range namesOf(peer) {
+		add(proven, "", name)
+	}
+	add("pin", "", pinOf(peer).String())
+	if !e.passive {
+		return facts
+	}
+	add("", "SSL_CLIENT_VERIFY", verified)
+	add("", "SSL_CLIENT_S_DN", peer.Subject.String())
+	add("", "SSL_CLIENT_S_DN_CN", peer.Subject.CommonName)
+	add("", "SSL_CLIENT_I_DN", peer.Issuer.String())
+	add("", "SSL_CLIENT_I_DN_CN", peer.Issuer.CommonName)
+	add("", "SSL_CLIENT_M_SERIAL", fmt.Sprintf("%X", peer.SerialNumber))
+	const asn1 = "Jan _2 15:04:05 2006 GMT"
+	add("", "SSL_CLIENT_V_START", peer.NotBefore.UTC().Format(asn1))
+	add("", "SSL_CLIENT_V_END", peer.NotAfter.UTC().Format(asn1))
+	for i, name := range peer.DNSNames {
+		add("", "SSL_CLIENT_SAN_DNS_"+strconv.Itoa(i), name)
+	}
+	for i, name := range peer.EmailAddresses {
+		add("", "SSL_CLIENT_SAN_Email_"+strconv.Itoa(i), name)
+	}
+	return facts
+}
+
+// namesOf are the names that a certificate is for.
+func namesOf(c *x509.Certificate) []string {
+	names := append([]string(nil), c.DNSNames...)
+	for _, ip := range c.IPAddresses {
+		names = append(names, ip.String())
+	}
+	names = append(names, c.EmailAddresses...)
+	for _, u := range c.URIs {
+		names = append(names, u.String())
+	}
+	for _, n := range names {
+		if n == c.Subject.CommonName {
+			return names
+		}
+	}
+	if c.Subject.CommonName != "" {
+		names = append(names, c.Subject.CommonName)
+	}
+	return names
+}

@@ -1,0 +1,127 @@
+package tls
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"time"
+
+	"zocalo/socket"
+)
+
+// A starter asks for TLS in the protocol that a connection begins with. It reads
+// no byte that is not an answer to it.
+type starter func(*lineReader) error
+
+var starters = map[string]starter{"smtp": startSMTP, "imap": startIMAP, "pop3": startPOP3, "postgres": startPostgres}
+
+// A lineReader reads what a server says, byte by byte.
+type lineReader struct{ io.ReadWriter }
+
+// longestLine bounds what a server may say before it comes to the point.
+const longestLine = 4096
+
+func (r *lineReader) line() (string, error) {
+	var line []byte
+	var b [1]byte
+	for len(line) < longestLine {
+		if _, err := io.ReadFull(r, b[:]); err != nil {
+			return "", err
+		}
+		if b[0] == '\n' {
+			return strings.TrimSuffix(string(line), "\r"), nil
+		}
+		line = append(line, b[0])
+	}
+	return "", fmt.Errorf("the server's line has more than %d bytes", longestLine)
+}
+
+// expect says something, unless it is nothing, and reads lines until the last of an
+// answer, which must begin in that way.
+func (r *lineReader) expect(say, want string, isLast func(string) bool) error {
+	if say != "" {
+		if _, err := io.WriteString(r, say+"\r\n"); err != nil {
+			return err
+		}
+	}
+	for range 1000 {
+		line, err := r.line()
+		switch {
+		case err != nil:
+			return err
+		case !isLast(line):
+		case !strings.HasPrefix(strings.ToUpper(line), want):
+			return fmt.Errorf("the server says %q where %s ought to come", line, want)
+		default:
+			return nil
+		}
+	}
+	return errors.New("the server does not come to an end")
+}
+
+func anyLine(string) bool { return true }
+
+// startSMTP is RFC 3207.
+func startSMTP(r *lineReader) error {
+	last := func(line string) bool { return len(line) < 4 || line[3] != '-' }
+	if err := r.expect("", "220", last); err != nil {
+		return err
+	}
+	if err := r.expect("EHLO localhost", "250", last); err != nil {
+		return err
+	}
+	return r.expect("STARTTLS", "220", last)
+}
+
+// startIMAP is RFC 3501, section 6.2.1.
+func startIMAP(r *lineReader) error {
+	if err := r.expect("", "* OK", anyLine); err != nil {
+		return err
+	}
+	return r.expect("a STARTTLS", "A OK", func(line string) bool { return !strings.HasPrefix(line, "* ") })
+}
+
+// startPOP3 is RFC 2595, section 4.
+func startPOP3(r *lineReader) error {
+	if err := r.expect("", "+OK", anyLine); err != nil {
+		return err
+	}
+	return r.expect("STLS", "+OK", anyLine)
+}
+
+// startPostgres is the SSLRequest of PostgreSQL's protocol.
+func startPostgres(r *lineReader) error {
+	var b [8]byte
+	binary.BigEndian.PutUint32(b[:4], 8)
+	binary.BigEndian.PutUint32(b[4:], 80877103)
+	if _, err := r.Write(b[:]); err != nil {
+		return err
+	}
+	if _, err := io.ReadFull(r, b[:1]); err != nil {
+		return err
+	}
+	if b[0] != 'S' {
+		return fmt.Errorf("the server says %q: it has no TLS", b[0])
+	}
+	return nil
+}
+
+// askFor asks for TLS until ctx ends.
+func askFor(ctx context.Context, lower *socket.Socket, protocol string, ask starter) error {
+	stop := context.AfterFunc(ctx, func() { lower.SetDeadline(past) })
+	err := ask(&lineReader{lower})
+	if !stop() {
+		return ctx.Err()
+	}
+	lower.SetDeadline(time.Time{})
+	if err == io.EOF || err == io.ErrUnexpectedEOF {
+		err = errors.New("the server ended the connection")
+	}
+	if err != nil {
+		return fmt.Errorf("starttls=%s: %w", protocol, err)
+	}
+	return nil
+}

@@ -1,0 +1,238 @@
+package zocalo
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"slices"
+	"time"
+
+	"zocalo/address"
+	"zocalo/socket"
+	"zocalo/socket/wait"
+)
+
+// maxHandshakes is how many connections of one listening socket may be between
+// the kernel's and that of their layers; one more ends the oldest silent one.
+const maxHandshakes = 1024
+
+// A stack is the layers of an address, the nearest the socket first.
+type stack struct {
+	layers  []*socket.LayerScheme
+	ready   []*socket.PreparedLayer
+	timeout time.Duration
+}
+
+// stackOf prepares the layers of an address, once for all that is opened by it.
+// It is nil for an address without layers.
+func stackOf(a address.Address, t socket.Target) (*stack, error) {
+	if a.Scheme.Layers == nil {
+		return nil, nil
+	}
+	made, err := a.Once(t.Passive, func() (any, error) { return newStack(a, t) })
+	if err != nil {
+		return nil, err
+	}
+	return made.(*stack), nil
+}
+
+func newStack(a address.Address, t socket.Target) (*stack, error) {
+	st := &stack{timeout: address.DefaultHandshakeTimeout}
+	if given, ok := address.HandshakeTimeout.In(a.Settings); ok && given > 0 {
+		st.timeout = given
+	}
+	if asks := slices.IndexFunc(a.Scheme.Layers, requests); t.Passive && asks >= 0 && slices.ContainsFunc(a.Scheme.Layers[asks+1:], requests) {
+		return nil, &socket.LayerError{Layer: a.Scheme.Layers[asks].Name, Err: errors.New("a layer beneath asks peers already where they want to go, and can be told once only: listen with one of the two")}
+	}
+	destination := t.Endpoint
+	for i, l := range slices.Backward(a.Scheme.Layers) {
+		p, err := l.Prepare(socket.LayerTarget{
+			Passive: t.Passive, Settings: a.LayerSettings(i), Carrier: a.Scheme.Carrier, Destination: destination,
+		})
+		if err != nil {
+			st.close()
+			return nil, &socket.LayerError{Layer: l.Name, Err: err}
+		}
+		st.layers, st.ready = append(st.layers, l), append(st.ready, p)
+		if p.Destination != "" {
+			destination = p.Destination
+		}
+	}
+	return st, nil
+}
+
+func requests(l *socket.LayerScheme) bool { return l.Requests }
+
+func (st *stack) close() {
+	for _, p := range st.ready {
+		if p.Close != nil {
+			p.Close()
+		}
+	}
+}
+
+// overLayers begins the address's layers over a connection that was dialled, which
+// it closes where one fails.
+func (o *opening) overLayers(ctx context.Context, s *socket.Socket) (*socket.Socket, error) {
+	st := o.stack
+	if st == nil {
+		return s, nil
+	}
+	ctx, cancel := context.WithTimeoutCause(ctx, st.timeout, os.ErrDeadlineExceeded)
+	defer cancel()
+	over, err := st.begin(ctx, s, func(p *socket.PreparedLayer, s *socket.Socket) (*socket.Socket, error) { return p.Client(ctx, s) })
+	if err != nil {
+		return nil, o.failed(err)
+	}
+	return over, nil
+}
+
+// server begins the layers over a connection that was accepted.
+func (st *stack) server(ctx context.Context, s *socket.Socket, heard func()) (*socket.Socket, error) {
+	return st.begin(ctx, s, func(p *socket.PreparedLayer, s *socket.Socket) (*socket.Socket, error) {
+		return p.Server(ctx, s, heard)
+	})
+}
+
+// begin begins one layer after the other, from the socket outward.
+func (st *stack) begin(ctx context.Context, s *socket.Socket, one func(*socket.PreparedLayer, *socket.Socket) (*socket.Socket, error)) (*socket.Socket, error) {
+	for i, l := range st.layers {
+		over, err := s, l.Fits(s.Properties(), s.Kind())
+		if err == nil {
+			over, err = one(st.ready[i], s)
+		}
+		if err != nil {
+			s.Close()
+			return nil, &socket.LayerError{Layer: l.Name, Err: st.late(ctx, err)}
+		}
+		s = over
+	}
+	return s, nil
+}
+
+// late says which time was over, if one was.
+func (st *stack) late(ctx context.Context, err error) error {
+	if context.Cause(ctx) == os.ErrDeadlineExceeded && (errors.Is(err, os.ErrDeadlineExceeded) || errors.Is(err, context.DeadlineExceeded)) {
+		return fmt.Errorf("the peer did not finish the handshake within %v: %s=TIME gives it longer", st.timeout, address.HandshakeTimeout.Name)
+	}
+	return err
+}
+
+// over puts the layers over a listening socket.
+func (st *stack) over(s *socket.Socket) *socket.Socket {
+	if st == nil {
+		return s
+	}
+	k := s.Kind()
+	for _, l := range st.layers {
+		k = l.Named(k)
+	}
+	e := &layeredListener{Endpoint: s}
+	e.accepting = wait.Acceptor[*socket.Socket, *socket.Socket]{
+		Below: e.below,
+		Handshake: func(ctx context.Context, lower *socket.Socket, heard func()) (*socket.Socket, error) {
+			upper, err := st.server(ctx, lower, heard)
+			if err == nil && !e.held {
+				err = reached(upper)
+			}
+			switch {
+			case e.shook == nil:
+			case err != nil:
+				e.shook(lower, err)
+			default:
+				e.shook(upper, nil)
+			}
+			return upper, err
+		},
+		Refuse:  func(s *socket.Socket) { s.Abort() },
+		Peer:    func(s *socket.Socket) any { _, peer := socket.InternetOf(s); return peer.Addr() },
+		Max:     maxHandshakes,
+		Timeout: st.timeout,
+	}
+	return socket.Wrap(e, k)
+}
+
+// A layeredListener is a listening socket whose connections have layers.
+type layeredListener struct {
+	socket.Endpoint
+	accepting wait.Acceptor[*socket.Socket, *socket.Socket]
+	shook     func(*socket.Socket, error)
+	admit     func(*socket.Socket) bool
+	held      bool // answers are the caller's
+}
+
+// Admit implements [socket.Admitter].
+func (l *layeredListener) Admit(admit func(*socket.Socket) bool) { l.admit = admit }
+
+// below accepts the next connection that may have a handshake.
+func (l *layeredListener) below(ctx context.Context) (*socket.Socket, error) {
+	for {
+		s, err := l.Endpoint.(*socket.Socket).Accept(ctx)
+		if err != nil || l.admit == nil || l.admit(s) {
+			return s, err
+		}
+	}
+}
+
+// reached tells a peer that has asked to be taken on that it is there: it is here.
+// What it cannot be told so closes it.
+func reached(s *socket.Socket) error {
+	q, asks := socket.As[socket.Requester](s)
+	if !asks {
+		return nil
+	}
+	var why error
+	if q.Requested().Open != nil {
+		why = &socket.UnsupportedError{Feature: "exchanging datagrams through a proxy", Needs: "a relay to requested:"}
+	}
+	err := q.Answer(s.Name(), why)
+	if err = errors.Join(why, err); err != nil {
+		s.Close()
+	}
+	return err
+}
+
+// Lower implements [socket.Layer].
+func (l *layeredListener) Lower() socket.Endpoint { return l.Endpoint }
+
+// Listen implements [socket.Acceptor].
+func (l *layeredListener) Listen(backlog int) error {
+	a, ok := socket.As[socket.Acceptor](l.Endpoint)
+	if !ok {
+		return &socket.UnsupportedError{Feature: "listening"}
+	}
+	return a.Listen(backlog)
+}
+
+// Accept implements [socket.Acceptor]: what it returns is a whole
+// [socket.Socket].
+func (l *layeredListener) Accept(ctx context.Context) (socket.Endpoint, error) {
+	s, err := l.accepting.Accept(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return s, nil
+}
+
+func (l *layeredListener) Close() error {
+	err := l.Endpoint.Close()
+	l.accepting.Close()
+	return err
+}
+
+// Abort implements [socket.Aborter]. What nobody has accepted is reset in any case.
+func (l *layeredListener) Abort() error { return l.Close() }
+
+// notices are what the layers have to tell of a listener at that address.
+func (st *stack) notices(listening string) (all []string) {
+	if st == nil {
+		return nil
+	}
+	for _, p := range st.ready {
+		if p.Notices != nil {
+			all = append(all, p.Notices(listening)...)
+		}
+	}
+	return all
+}

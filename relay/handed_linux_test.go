@@ -1,0 +1,104 @@
+package relay_test
+
+import (
+	"syscall"
+	"testing"
+	"time"
+
+	"zocalo/relay"
+	"zocalo/socket"
+)
+
+// Once a prefix layer has stepped aside, loops move what passes between two sockets of
+// the kernel's, under the same account and limits; a layer that stays keeps a pair from
+// them, and so does what must see what passes.
+func TestLoopsAfterLayers(t *testing.T) {
+	for name, c := range map[string]struct {
+		from, to string
+		change   func(*relay.Relay)
+		loops    int
+	}{
+		"prefix":        {"pp+tcp-listen:127.0.0.1:0", "tcp:", nil, 1},
+		"prefix, both":  {"pp+tcp-listen:127.0.0.1:0", "pp+tcp:", nil, 1},
+		"rate":          {"pp+tcp-listen:127.0.0.1:0", "tcp:", func(r *relay.Relay) { r.Rate = 1 << 30 }, 1},
+		"total rate":    {"pp+tcp-listen:127.0.0.1:0", "tcp:", func(r *relay.Relay) { r.TotalRate = 1 << 30 }, 0},
+		"watched":       {"pp+tcp-listen:127.0.0.1:0", "tcp:", watched, 0},
+		"general":       {"pp+tcp-listen:127.0.0.1:0", "tcp:", func(r *relay.Relay) { r.Path = relay.General }, 0},
+		"keeps open":    {"pp+tcp-listen:127.0.0.1:0,no-shutdown", "tcp:", nil, 0},
+		"no connection": {"pp+tcp-listen:127.0.0.1:0", "unix:", nil, 1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			at := "tcp:127.0.0.1:0"
+			if c.to == "unix:" {
+				at = "unix:" + inTemp(t, "s")
+			}
+			l := listen(t, at)
+			if c.to == "pp+tcp:" {
+				l = listen(t, "pp+tcp:127.0.0.1:0")
+			}
+			r := relays(t, c.change, c.from, c.to+l.Name().String())
+			near := dial(t, "pp+tcp:"+r.address()[len("pp+tcp:"):])
+			far := accept(t, l)
+			writes(t, near, "there")
+			wants(t, far, "there")
+			writes(t, far, "back")
+			wants(t, near, "back")
+			if r.Path == relay.General {
+				c.loops = 0
+			}
+			if n := r.OnLoops(); n != c.loops {
+				t.Errorf("%d pairs are on loops, want %d", n, c.loops)
+			}
+			engine := map[int]string{0: "join", 1: "streams"}[c.loops]
+			if got, why := r.Engine(); got != engine || (why == "") != (engine == "streams") {
+				t.Errorf("the engine is %s since %q, want %s", got, why, engine)
+			}
+			await(t, "what passed is counted", func() bool {
+				open := r.Open()
+				return len(open) == 1 && open[0].Result.From[relay.A].Bytes == 5 && open[0].Result.From[relay.B].Bytes == 4
+			})
+			try(t, near.Shutdown(socket.Write))
+			if name != "keeps open" {
+				wantsEOF(t, far)
+			}
+			writes(t, far, "more")
+			wants(t, near, "more")
+			try(t, far.Close())
+			wantsEOF(t, near)
+			p := r.ended()
+			if p.Result.How != relay.Finished || p.Err != nil || p.Peer != near.Name().String() {
+				t.Errorf("%+v", p)
+			}
+		})
+	}
+}
+
+// Limits and resets are those of every engine, also once they have changed.
+func TestLoopsAfterLayersEnd(t *testing.T) {
+	l := listen(t, "tcp:127.0.0.1:0")
+	onAuto := func(r *relay.Relay) { r.Path = relay.Auto }
+	r := relays(t, onAuto, "pp+tcp-listen:127.0.0.1:0", "tcp:"+l.Name().String())
+	at := r.address()
+	pair := func() (near, far *socket.Socket) {
+		near = dial(t, at)
+		far = accept(t, l)
+		await(t, "the pair is on a loop", func() bool { return r.OnLoops() == 1 })
+		return near, far
+	}
+	near, far := pair()
+	try(t, near.Abort())
+	_, err := far.Read(make([]byte, 1))
+	wantsErr(t, err, syscall.ECONNRESET)
+	if p := r.ended(); p.Result.How != relay.Reset {
+		t.Errorf("%+v", p)
+	}
+	near, far = pair()
+	r.SetLimits(relay.Limits{Idle: 50 * time.Millisecond})
+	_, err = near.Read(make([]byte, 1))
+	wantsErr(t, err, syscall.ECONNRESET)
+	_, err = far.Read(make([]byte, 1))
+	wantsErr(t, err, syscall.ECONNRESET)
+	if p := r.ended(); p.Result.How != relay.Idle {
+		t.Errorf("%+v", p)
+	}
+}

@@ -1,0 +1,61 @@
+package join
+
+import (
+	"sync"
+
+	"zocalo/socket"
+)
+
+// A memory is what an end is read into. Where the end can be waited for without
+// it, it is taken when something is there, and given back before the next wait.
+type memory struct {
+	wait func() error // nil where reading needs memory to wait with
+	pool *sync.Pool
+	buf  *[]byte
+}
+
+// pools holds a pool of memory for each size in use.
+var pools sync.Map
+
+func newMemory(size int, wait func() error) memory {
+	pool, known := pools.Load(size)
+	if !known {
+		pool, _ = pools.LoadOrStore(size, &sync.Pool{New: func() any {
+			b := make([]byte, size)
+			return &b
+		}})
+	}
+	return memory{wait: wait, pool: pool.(*sync.Pool)}
+}
+
+// waiting returns what waits for something to read from a socket; nil where
+// its kind cannot.
+func waiting(s *socket.Socket) func() error {
+	if _, ok := socket.As[socket.ReadWaiter](s); !ok {
+		return nil
+	}
+	return s.WaitRead
+}
+
+// take waits until there is something to read, and returns the memory to read
+// it into. It is good until the next take.
+func (m *memory) take() ([]byte, error) {
+	if m.wait != nil {
+		m.release()
+		if err := m.wait(); err != nil {
+			return nil, err
+		}
+	}
+	if m.buf == nil {
+		m.buf = m.pool.Get().(*[]byte)
+	}
+	return *m.buf, nil
+}
+
+// release gives the memory back.
+func (m *memory) release() {
+	if m.buf != nil {
+		m.pool.Put(m.buf)
+		m.buf = nil
+	}
+}

@@ -1,0 +1,66 @@
+package relay_test
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"time"
+
+	_ "zocalo/layer/proxyproto"
+	_ "zocalo/layer/socks"
+	"zocalo/layer/tls"
+)
+
+// Kinds with layers over others, for the contract: TLS has its own way to end, to
+// half-close and to be reset, which the engines must not know from those of kinds.
+var layeredKinds = []Kind{
+	{Name: "tls+tcp", Scheme: "tls+tcp", Endpoint: "127.0.0.1:0", HalfClose: true, Reset: true, Total: 500_000, Weight: 3},
+	{Name: "tls+unix", Scheme: "tls+unix", HalfClose: true, Reset: true, Total: 500_000, Weight: 3},
+
+	// These step aside, and leave two sockets of the kernel's to event loops.
+	{Name: "pp+tcp", Scheme: "pp+tcp", Endpoint: "127.0.0.1:0", HalfClose: true, Reset: true},
+	{Name: "socks5+tcp", Scheme: "socks5+tcp", Endpoint: "127.0.0.1:0", HalfClose: true, Reset: true},
+}
+
+// layerOptions are the options that a listener and a client with layers need: none where
+// the scheme has none.
+func layerOptions(scheme string) (listener, client string) {
+	if strings.HasPrefix(scheme, "socks5+") {
+		return ",allow-to=*", ",to=there:1"
+	}
+	if !strings.HasPrefix(scheme, "tls+") {
+		return "", ""
+	}
+	cert, ca := testCertificate()
+	return ",cert=" + cert, ",sni=test,ca=" + ca
+}
+
+// testCertificate returns a file with a certificate for "test", and one with that of
+// who signed it.
+var testCertificate = sync.OnceValues(func() (cert, ca string) {
+	until := time.Now().Add(24 * time.Hour)
+	authority, err := tls.NewAuthority(until)
+	if err != nil {
+		panic(err)
+	}
+	issued, err := authority.Issue(until, "test")
+	if err != nil {
+		panic(err)
+	}
+	dir, err := os.MkdirTemp("", "relay-test-tls")
+	if err != nil {
+		panic(err)
+	}
+	cert, ca = filepath.Join(dir, "cert.pem"), filepath.Join(dir, "ca.pem")
+	for path, text := range map[string][]byte{cert: issued, ca: authority.Certificate()} {
+		if err := os.WriteFile(path, text, 0o600); err != nil {
+			panic(err)
+		}
+	}
+	atEnd = append(atEnd, func() { os.RemoveAll(dir) })
+	return cert, ca
+})
+
+// atEnd runs when all tests are over.
+var atEnd []func()

@@ -1,5 +1,0 @@
-package server
-
-import "syscall"
-
-var systemPassing = []syscall.Errno{syscall.ENONET}

@@ -1,7 +1,0 @@
-//go:build !linux
-
-package server
-
-import "syscall"
-
-var systemPassing []syscall.Errno

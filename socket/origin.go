@@ -1,0 +1,24 @@
+package socket
+
+import "context"
+
+// An Origin is for whom a connection is made, where that is not who makes it: a
+// relay's peer. Layers that tell a server so find it in their context.
+type Origin struct {
+	Peer, Local Name // who came, and the name that it came to; zero where it has none
+	Facts       []Fact
+}
+
+type originKey struct{}
+
+// WithOrigin returns a context in which connections are made for o.
+func WithOrigin(ctx context.Context, o Origin) context.Context {
+	return context.WithValue(ctx, originKey{}, o)
+}
+
+// OriginOf returns for whom a connection is made; ok is false where that is who
+// makes it.
+func OriginOf(ctx context.Context) (o Origin, ok bool) {
+	o, ok = ctx.Value(originKey{}).(Origin)
+	return o, ok
+}

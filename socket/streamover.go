@@ -1,0 +1,93 @@
+package socket
+
+import (
+	"errors"
+	"sync"
+)
+
+// maxPart is the most bytes of a stream that go in one message.
+const maxPart = 32 << 10
+
+var streamLayer = &LayerScheme{Name: "stream"}
+
+// StreamOver makes a stream of a socket with message boundaries, as that of
+// unix-seqpacket, for protocols that want bytes, as gRPC and TLS: what is written goes
+// in messages of at most 32 KiB, and a read returns what is left of a message. The
+// kind must be reliable, ordered and connected. The stream owns s; ending it in one
+// direction ends s so. The other way round, messages over a stream, is package frame's.
+func StreamOver(s *Socket) (*Socket, error) {
+	p := s.Properties()
+	if !p.Bounded || !p.Reliable || !p.Ordered || !p.Connected {
+		return nil, &UnsupportedError{Feature: "a stream over a " + s.kind.String() + " socket",
+			Needs: "a kind with messages that is reliable, ordered and connected, as unix-seqpacket"}
+	}
+	return WrapLayer(streamLayer, &streamOver{Endpoint: s}, s), nil
+}
+
+type streamOver struct {
+	Endpoint // a *Socket
+
+	reading sync.Mutex
+	memory  []byte
+	left    []byte // of the last message
+	failed  error  // of a read: after a message that was cut there is a hole
+
+	writing sync.Mutex
+}
+
+// Lower implements [Layer].
+func (s *streamOver) Lower() Endpoint { return s.Endpoint }
+
+// Properties implements [Promiser].
+func (s *streamOver) Properties() Properties {
+	p := s.Endpoint.(*Socket).Properties()
+	p.Bounded, p.Urgent = false, 0
+	return p
+}
+
+func (s *streamOver) Read(b []byte) (int, error) {
+	if len(b) == 0 {
+		return 0, nil
+	}
+	s.reading.Lock()
+	defer s.reading.Unlock()
+	if s.failed != nil {
+		return 0, s.failed
+	}
+	for len(s.left) == 0 { // an empty message is nothing on a stream
+		if s.memory == nil {
+			s.memory = make([]byte, maxPart)
+		}
+		n, err := s.Endpoint.Read(s.memory)
+		if err != nil {
+			if errors.Is(err, ErrTruncated) {
+				s.failed = err
+			}
+			return 0, err
+		}
+		s.left = s.memory[:n]
+	}
+	n := copy(b, s.left)
+	s.left = s.left[n:]
+	return n, nil
+}
+
+func (s *streamOver) Write(b []byte) (sent int, err error) {
+	s.writing.Lock() // so that the parts of two writes do not mix
+	defer s.writing.Unlock()
+	for sent < len(b) && err == nil {
+		var n int
+		n, err = s.Endpoint.Write(b[sent:min(sent+maxPart, len(b))])
+		sent += n
+	}
+	return sent, err
+}
+
+// Shutdown implements [Shutdowner].
+func (s *streamOver) Shutdown(how How) error { return s.Endpoint.(*Socket).Shutdown(how) }
+
+// Abort implements [Aborter].
+func (s *streamOver) Abort() error { return s.Endpoint.(*Socket).Abort() }
+
+// Close implements [Endpoint].
+func (s *streamOver) Close() error { return s.Endpoint.Close() }

@@ -1,0 +1,200 @@
+package socket
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"strconv"
+	"strings"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+
+	"zocalo/internal/sys"
+)
+
+// Options of terminals and serial lines, see termios(3). What they change is put
+// back when the socket is closed.
+var (
+	rawOption = NewOption(Spec{
+		Name: "raw", Aliases: []string{"rawer", "cfmakeraw"}, Phase: Naming, Default: "off",
+		Doc: "pass every byte as it is: the terminal neither echoes, edits lines nor makes signals of keys",
+	}, Flag, nil, nil)
+	echoOption = NewOption(Spec{
+		Name: "echo", Phase: Naming, Default: "as it is",
+		Doc: "show what is typed; echo=0 does not",
+	}, Flag, nil, nil)
+	escapeOption = NewOption(Spec{
+		Name: "escape", Phase: Naming, Default: "none",
+		Doc: "the key that ends the input, as ^] for Ctrl-], or its number, as 0x1d",
+	}, Codec[byte]{"KEY", parseKey, formatKey}, nil, nil)
+	speedOption = NewOption(Spec{
+		Name: "speed", Aliases: []string{"baud"}, Phase: Naming, Default: "as it is",
+		Doc: "bits a second of a serial line, in both directions: 115200",
+	}, Between(Integer.Or("BAUD"), 50, 100_000_000), nil, nil)
+	lineOption = NewOption(Spec{
+		Name: "line", Phase: Naming, Default: "as it is; raw makes it eight bits without parity",
+		Doc: "data bits, parity (N, E, O) and stop bits of a serial line: 8N1, 7E1",
+	}, Codec[string]{"8N1", parseLine, Text.Format}, nil, nil)
+	flowOption = NewOption(Spec{
+		Name: "flow", Phase: Naming, Default: "as it is",
+		Doc: "who stops a serial line: none, rtscts (the line's own wires), xonxoff (two characters)",
+	}, Codec[string]{"none|rtscts|xonxoff", parseFlow, Text.Format}, nil, nil)
+
+	terminalOptions = []*Spec{rawOption.Spec, echoOption.Spec, escapeOption.Spec}
+	serialOptions   = []*Spec{speedOption.Spec, lineOption.Spec, flowOption.Spec}
+)
+
+// parseKey reads a key as ^] or as a number.
+func parseKey(text string) (byte, error) {
+	if control, ok := strings.CutPrefix(text, "^"); ok && len(control) == 1 && control[0] >= '?' {
+		return strings.ToUpper(control)[0] ^ 0x40, nil
+	}
+	n, err := parseInteger(text)
+	if err != nil || n < 0 || n > 255 {
+		return 0, errors.New("it must be a key such as ^] for Ctrl-], or a number from 0 to 255")
+	}
+	return byte(n), nil
+}
+
+func formatKey(key byte) string {
+	if key < ' ' {
+		return "^" + string(key^0x40)
+	}
+	return strconv.Itoa(int(key))
+}
+
+func parseLine(text string) (string, error) {
+	text = strings.ToUpper(text)
+	if len(text) != 3 || text[0] < '5' || text[0] > '8' || !strings.Contains("NEO", text[1:2]) || text[2] != '1' && text[2] != '2' {
+		return "", errors.New("it must be 5 to 8 data bits, parity N, E or O and 1 or 2 stop bits, as 8N1")
+	}
+	return text, nil
+}
+
+func parseFlow(text string) (string, error) {
+	switch text = strings.ToLower(text); text {
+	case "none", "rtscts", "xonxoff":
+		return text, nil
+	}
+	return "", errors.New("it must be none, rtscts or xonxoff")
+}
+
+// setTerminal does what the settings say of the terminal that fd is, and returns
+// what puts it back; nil if they say nothing.
+func setTerminal(fd int, ss Settings) (restore func(), err error) {
+	raw, _ := rawOption.In(ss)
+	echo, hasEcho := echoOption.In(ss)
+	speed, hasSpeed := speedOption.In(ss)
+	line, hasLine := lineOption.In(ss)
+	flow, hasFlow := flowOption.In(ss)
+	if !raw && !hasEcho && !hasSpeed && !hasLine && !hasFlow {
+		return nil, nil
+	}
+	t, errno := sys.GetTermios(fd)
+	switch {
+	case errno == syscall.ENOTTY:
+		return nil, &Advised{errors.New("it is no terminal"), "omit raw, echo, speed, line and flow"}
+	case errno != 0:
+		return nil, syscallError("tcgetattr", errno)
+	}
+	was := *t
+	if raw {
+		sys.MakeRaw(t)
+	}
+	if hasEcho {
+		setBits(&t.Lflag, unix.ECHO, echo)
+	}
+	if hasLine {
+		t.Cflag &^= unix.CSIZE
+		switch line[0] {
+		case '5':
+			t.Cflag |= unix.CS5
+		case '6':
+			t.Cflag |= unix.CS6
+		case '7':
+			t.Cflag |= unix.CS7
+		case '8':
+			t.Cflag |= unix.CS8
+		}
+		setBits(&t.Cflag, unix.PARENB, line[1] != 'N')
+		setBits(&t.Cflag, unix.PARODD, line[1] == 'O')
+		setBits(&t.Cflag, unix.CSTOPB, line[2] == '2')
+	}
+	if hasFlow {
+		setBits(&t.Cflag, unix.CRTSCTS, flow == "rtscts")
+		setBits(&t.Iflag, unix.IXON|unix.IXOFF, flow == "xonxoff")
+	}
+	if hasSpeed || hasLine || hasFlow {
+		t.Cflag |= unix.CREAD | unix.CLOCAL // a serial line without a modem has no carrier
+	}
+	if hasSpeed {
+		errno = sys.SetTermiosSpeed(fd, t, speed)
+	} else {
+		errno = sys.SetTermios(fd, t)
+	}
+	restore = func() { sys.SetTermios(fd, &was) }
+	if errno != 0 {
+		return nil, syscallError("tcsetattr", errno)
+	}
+	// The system sets what it can, and is content with any part of it.
+	if now, errno := sys.GetTermios(fd); errno == 0 && (hasLine || hasFlow) && now.Cflag != t.Cflag {
+		restore()
+		return nil, &Advised{fmt.Errorf("the device did not take what line and flow say: %w", syscall.EINVAL), "omit them, or see what it has: stty -a"}
+	}
+	return restore, nil
+}
+
+func setBits[T ~uint32 | ~uint64](to *T, bits T, on bool) {
+	*to &^= bits
+	if on {
+		*to |= bits
+	}
+}
+
+// withTerminal returns e, whose descriptor is fd, with what the settings say of
+// terminals. If that cannot be, e is closed.
+func withTerminal(e Endpoint, fd int, ss Settings) (Endpoint, error) {
+	key, escapes := escapeOption.In(ss)
+	restore, err := setTerminal(fd, ss)
+	switch {
+	case err != nil:
+		e.Close()
+		return nil, err
+	case restore == nil && !escapes:
+		return e, nil
+	}
+	return &terminalLine{Endpoint: e, restore: restore, key: key, escapes: escapes}, nil
+}
+
+// terminalLine is a terminal whose settings were changed, or whose input ends at a
+// key. It hides the descriptor, which knows nothing of that.
+type terminalLine struct {
+	Endpoint
+	restore func() // nil for nothing
+	key     byte
+	escapes bool
+	over    bool
+}
+
+func (l *terminalLine) Read(b []byte) (int, error) {
+	if l.over {
+		return 0, io.EOF
+	}
+	n, err := l.Endpoint.Read(b)
+	if i := bytes.IndexByte(b[:n], l.key); l.escapes && i >= 0 {
+		if l.over = true; i == 0 {
+			return 0, io.EOF
+		}
+		return i, nil
+	}
+	return n, err
+}
+
+func (l *terminalLine) Close() error {
+	if l.restore != nil {
+		l.restore()
+	}
+	return l.Endpoint.Close()
+}

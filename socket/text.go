@@ -1,0 +1,97 @@
+package socket
+
+import (
+	"fmt"
+	"net/netip"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// UnmarshalText reads what MarshalText writes of the kernel's domains: "" for the zero
+// Name, "127.0.0.1:5346" and "[::1]:5346", a unix path with a slash in it or "@name",
+// and "2:5346" for vsock. The names of other domains need their scheme to be read.
+func (n *Name) UnmarshalText(text []byte) error {
+	t := string(text)
+	if t == "" {
+		*n = Name{}
+		return nil
+	}
+	if t[0] == '@' || strings.Contains(t, "/") {
+		name, err := UnixName(strings.ReplaceAll(t, ",,", ","))
+		if err == nil {
+			*n = name
+		}
+		return err
+	}
+	if ap, err := netip.ParseAddrPort(t); err == nil {
+		*n = InetName(ap)
+		return nil
+	}
+	cid, port, _ := strings.Cut(t, ":")
+	c, errCID := strconv.ParseUint(cid, 10, 32)
+	p, errPort := strconv.ParseUint(port, 10, 32)
+	if errCID != nil || errPort != nil {
+		return fmt.Errorf("%q is no name of a socket that can be read here: write 127.0.0.1:5346, /run/x.sock, @name or CID:PORT", t)
+	}
+	*n = VSockName(uint32(c), uint32(p))
+	return nil
+}
+
+// MarshalText returns String, so that logs and JSON have the kind by its name; those
+// over IPv6 end in 6, as "tcp6". A kind without a name, or with layers, has its String.
+func (k Kind) MarshalText() ([]byte, error) {
+	text := k.String()
+	for _, name := range []string{text, text + "6"} {
+		if slices.Contains(kindsOf(name), k) {
+			return []byte(name), nil
+		}
+	}
+	return []byte(text), nil
+}
+
+// kindsOf returns the kind of a scheme that has one name and one kind alone first.
+func kindsOf(scheme string) []Kind {
+	s, ok := LookupScheme(scheme)
+	if !ok || s.Carrier != nil {
+		return nil
+	}
+	return s.Kinds(Target{})[:min(1, len(s.Domains))]
+}
+
+// UnmarshalText reads the name of a kind, as "tcp6" or "unix-seqpacket": the scheme's
+// of that name. One with layers, as "tls+tcp", is read where the program has these.
+func (k *Kind) UnmarshalText(text []byte) error {
+	parts := strings.Split(string(text), "+")
+	last := len(parts) - 1
+	kinds := kindsOf(parts[last])
+	if len(kinds) == 0 {
+		return fmt.Errorf("%q is no kind of socket that is known here: write one as tcp, udp6 or unix-seqpacket", text)
+	}
+	kind := kinds[0]
+	for _, name := range slices.Backward(parts[:last]) {
+		l, ok := LookupLayer(name)
+		if !ok {
+			return fmt.Errorf("%q has a layer %q, which is not known here", text, name)
+		}
+		kind = l.Over(kind)
+	}
+	*k = kind
+	return nil
+}
+
+// String returns what the socket is and between whom, as
+// "tcp 127.0.0.1:41218 -> 127.0.0.1:5346".
+func (s *Socket) String() string {
+	text := s.kind.String()
+	if n := s.Name().String(); n != "" {
+		text += " " + n
+	}
+	if p := s.Peer().String(); p != "" {
+		text += " -> " + p
+	}
+	return text
+}
+
+// MarshalText returns String, so that log/slog and encoding/json write that and not {}.
+func (s *Socket) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
