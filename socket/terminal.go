@@ -138,8 +138,10 @@ func setTerminal(fd int, ss Settings) (restore func(), err error) {
 	if errno != 0 {
 		return nil, syscallError("tcsetattr", errno)
 	}
-	// The system sets what it can, and is content with any part of it.
-	if now, errno := sys.GetTermios(fd); errno == 0 && (hasLine || hasFlow) && now.Cflag != t.Cflag {
+	// The system sets what it can, and is content with any part of it. Other bits than
+	// those that were asked for are the driver's own business.
+	const asked = unix.CSIZE | unix.PARENB | unix.PARODD | unix.CSTOPB | unix.CRTSCTS
+	if now, errno := sys.GetTermios(fd); errno == 0 && (hasLine || hasFlow) && (now.Cflag^t.Cflag)&asked != 0 {
 		restore()
 		return nil, &Advised{fmt.Errorf("the device did not take what line and flow say: %w", syscall.EINVAL), "omit them, or see what it has: stty -a"}
 	}

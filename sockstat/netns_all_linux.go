@@ -125,19 +125,35 @@ func (l *lister) runAll(ctx context.Context, kinds uint32) error {
 		}
 		l.q.note(Note{Reason: HiddenNetns, Text: "the network namespaces of " + what + " may be missing: run it as root to see"})
 	}
+	own, shut := netnsID{}, 0
+	var st unix.Stat_t
+	if unix.Stat("/proc/self/ns/net", &st) == nil {
+		own = netnsID{st.Dev, st.Ino}
+	}
 	for _, space := range spaces {
-		if l.ns, err = space.open(); err != nil {
-			return fmt.Errorf("network namespace %s: %w", Quote(space.name), err)
-		}
-		if l.ns == nil {
-			continue
+		if space.id != own { // which takes no permission, since it need not be entered
+			if l.ns, err = space.open(); err != nil {
+				return fmt.Errorf("network namespace %s: %w", Quote(space.name), err)
+			}
+			if l.ns == nil {
+				continue
+			}
 		}
 		l.netns = space.name
 		err := l.runOne(ctx, kinds)
 		l.leave()
-		if err != nil {
+		switch {
+		case errors.Is(err, unix.EPERM) && space.id != own:
+			shut++
+		case err != nil:
 			return err
 		}
+	}
+	switch {
+	case shut == 1:
+		l.q.note(Note{Reason: HiddenNetns, Text: "a network namespace that this user may not enter is missing: run it as root to see"})
+	case shut > 1:
+		l.q.note(Note{Reason: HiddenNetns, Text: fmt.Sprintf("%d network namespaces that this user may not enter are missing: run it as root to see", shut)})
 	}
 	return nil
 }

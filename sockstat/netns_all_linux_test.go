@@ -1,10 +1,15 @@
 package sockstat
 
 import (
+	"fmt"
+	"net"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"runtime"
 	"slices"
+	"strconv"
+	"strings"
 	"testing"
 
 	"golang.org/x/sys/unix"
@@ -33,6 +38,33 @@ func TestAllNetns(t *testing.T) {
 			t.Error("one namespace and all of them went together")
 		}
 		break
+	}
+}
+
+// What may not be entered is missing, and said to be; the own namespace is listed.
+func TestAllNetnsRefused(t *testing.T) {
+	if inode, err := strconv.ParseUint(os.Getenv("ZOCALO_TEST_OWN"), 10, 32); err == nil {
+		list, notes := collect(t, Query{Kinds: []Kind{TCP}, AllNetns: true})
+		one(t, list, TCP, uint32(inode))
+		if !slices.ContainsFunc(notes, func(n Note) bool {
+			return n.Reason == HiddenNetns && strings.Contains(n.Text, "may not enter")
+		}) {
+			t.Errorf("nobody says that a namespace is missing: %v", notes)
+		}
+		return
+	}
+	other := newNetns(t)
+	other.listener(unix.AF_INET, loopback4, 5)
+	l, err := net.Listen("tcp4", "127.0.0.1:0")
+	must(t, err)
+	defer l.Close()
+	f, err := l.(*net.TCPListener).File()
+	must(t, err)
+	defer f.Close()
+	cmd := exec.Command("setpriv", "--bounding-set=-sys_admin", "--inh-caps=-sys_admin", os.Args[0], "-test.run=^"+t.Name()+"$")
+	cmd.Env = append(os.Environ(), fmt.Sprintf("ZOCALO_TEST_OWN=%d", inodeOf(t, int(f.Fd()))))
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Errorf("%v: %s", err, out)
 	}
 }
 

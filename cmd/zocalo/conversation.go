@@ -156,12 +156,12 @@ func (c *conversation) hold(interrupted context.Context, far join.End, a address
 			}
 		}
 	}
-	escaped := false
+	var escaped atomic.Bool // by whoever reads the keys, who may go on after the end
 	if c.raw {
 		if restore, err := c.rawKeys(); err == nil {
 			defer restore()
 		}
-		local.input = &escapeReader{r: local.input, begins: true, end: func() { escaped = true; end(errEscaped) }}
+		local.input = &escapeReader{r: local.input, begins: true, end: func() { escaped.Store(true); end(errEscaped) }}
 	}
 	if c.crlf {
 		local.input = &crlfReader{r: local.input}
@@ -188,7 +188,7 @@ func (c *conversation) hold(interrupted context.Context, far join.End, a address
 	}
 
 	r, err := join.Join(ctx, near, far, o)
-	if counted() || escaped {
+	if counted() || escaped.Load() {
 		err = nil
 	}
 	if local.paused {

@@ -6,8 +6,8 @@ import (
 )
 
 // A Queue holds the messages that wait in one direction of a session, each with its
-// length and the segment size of a train before it. The zero Queue is empty, and so
-// is a nil one.
+// length and the segment size of a train before it. The zero Queue is empty; a nil
+// one may be asked, not changed.
 type Queue struct {
 	bytes []byte
 	at    int // of the first message
