@@ -110,6 +110,9 @@ const shortTime = 5 * time.Second
 // as Retry says, or while descriptors are out. A peer that breaks off meanwhile
 // ends it. Nil ends are those of TO, as they are at each attempt.
 func (r *run) dial(ctx context.Context, p *Peer, to []end) (*socket.Socket, target, error) {
+	if isNow(p.socket(), gone) { // as who only tries whether somebody answers: TO is spared that
+		return nil, target{}, errGone
+	}
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	defer context.AfterFunc(r.life, func() { cancel(context.Cause(r.life)) })()

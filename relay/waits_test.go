@@ -1,8 +1,10 @@
 package relay_test
 
 import (
+	"errors"
 	"io"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -92,6 +94,20 @@ func TestGoneWhileWaiting(t *testing.T) {
 	try(t, s.Close())
 	if got, err := io.ReadAll(c); err != nil || string(got) != "answer" {
 		t.Errorf("the answer is %q, %v", got, err)
+	}
+}
+
+// For a client that has gone by the time that TO would be reached, it is not.
+func TestGoneBefore(t *testing.T) {
+	client := make(chan *socket.Socket, 1)
+	r := relays(t, func(b *relay.Relay) {
+		b.Path = relay.General
+		b.Began = func(*relay.Peer) { try(t, (<-client).Abort()) }
+		b.Reached = func(_ int64, a relay.Attempt) { t.Errorf("TO was tried: %+v", a) }
+	}, tcpListen, addressOf(t, "tcp:127.0.0.1:0", listen(t, "tcp:127.0.0.1:0")))
+	client <- dial(t, r.address())
+	if p := r.ended(); p.Result.How != pass.Failed || !errors.Is(p.Err, syscall.ECONNRESET) {
+		t.Errorf("it ended as %+v", p)
 	}
 }
 
