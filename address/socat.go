@@ -103,7 +103,7 @@ var noOption = map[string]string{
 	"umask":             "it is for files that are made here; a program has it by shell:'umask MASK && COMMAND'",
 	"chdir":             "change to the folder first: write shell:'cd FOLDER && COMMAND'",
 	"cd":                "change to the folder first: write shell:'cd FOLDER && COMMAND'",
-	"nofork":            "the program is a child always, and ends with its pair",
+	"nofork":            "write 'zocalo serve ADDRESS -- COMMAND': the program has the connection itself",
 	"sigint":            "a program gets SIGTERM when its pair has ended",
 	"sighup":            "a program gets SIGTERM when its pair has ended",
 	"sigquit":           "a program gets SIGTERM when its pair has ended",
@@ -111,7 +111,6 @@ var noOption = map[string]string{
 	"fdout":             "the program has descriptors 0 and 1: write shell:'COMMAND N>&1'",
 	"f-setpipe-sz":      "pipes are as large as the system makes them",
 	"bind-tempname":     "write bind=PATH; unix-dgram: has a name of the system's choosing anyway",
-	"unlink-close":      "what was made stays here: remove it with rm(1)",
 	"unlink-early":      "remove it first with rm(1)",
 	"link":              "write pty:PATH",
 	"pty-interval":      noWait,
@@ -264,6 +263,10 @@ func respelled(s *socket.Scheme, name, value string) (ours string, dropped bool)
 		return "speed=" + speed, onPty(s, "")
 	}
 	switch name {
+	case "echo", "opost":
+		if onPty(s, "") && value != "0" {
+			return "raw=0", false // which has both
+		}
 	case "ispeed", "ospeed":
 		return "speed=" + strings.Trim(value, "bB"), false
 	case "crtscts":

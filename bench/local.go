@@ -245,7 +245,7 @@ func (r *LocalRow) copies(o *Options) {
 // WriteLocal writes rows as a table for people.
 func WriteLocal(w io.Writer, rows []LocalRow, machine Machine) error {
 	var b strings.Builder
-	table := [][]string{{"kind", "throughput", "a write of", "lost", "processor per byte", "round trip p50", "p99", "a second"}}
+	table := [][]string{{"kind", "throughput", "write", "lost", "CPU/byte", "p50", "p99", "trips/s"}}
 	var missing []string
 	for _, r := range rows {
 		switch {
@@ -265,7 +265,8 @@ func WriteLocal(w io.Writer, rows []LocalRow, machine Machine) error {
 	if i := slices.IndexFunc(rows, func(r LocalRow) bool { return r.Stream != nil }); i >= 0 {
 		c := rows[i].RoundTrip.Conditions
 		writeRows(&b, []row{
-			{"measured", fmt.Sprintf("%v of each, both ends in one process; requests of %d bytes", c.Duration, c.Size)},
+			{"measured", fmt.Sprintf("%v of each, both ends in one process", c.Duration)},
+			{"", fmt.Sprintf("p50, p99 and trips/s are of round trips of %d bytes", c.Size)},
 			{"machine", strings.Join(machine.words(), ", ")},
 			{"", strings.Join([]string{c.Started.Format(time.RFC3339), "clock steps of " + machine.ClockStep.String(), machine.Program, machine.Go}, ", ")},
 		})
@@ -292,7 +293,7 @@ func (r *LocalRow) cells() []string {
 	if v, ok := r.RoundTrip.Latency.Percentile(99); ok {
 		p99 = TimeText(time.Duration(v))
 	}
-	throughput := "nothing came"
+	throughput := "nothing"
 	if way.received.Bytes > 0 {
 		throughput = scaled(perSecond(float64(way.received.Bytes), way.received.Elapsed), "B/s")
 	}

@@ -256,7 +256,7 @@ func TestLocal(t *testing.T) {
 	if err := WriteLocal(&text, rows, ThisMachine("test")); err != nil {
 		t.Fatal(err)
 	}
-	for _, want := range []string{"tcp", "socketpair", "pipe", "memory copy", "round trip p50"} {
+	for _, want := range []string{"tcp", "socketpair", "pipe", "memory copy", "CPU/byte"} {
 		if !strings.Contains(text.String(), want) {
 			t.Errorf("the table lacks %q:\n%s", want, text.String())
 		}

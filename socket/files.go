@@ -51,6 +51,10 @@ var (
 		Name: "mode", Aliases: []string{"perm"}, Phase: Naming, Default: "0600",
 		Doc: "permissions of a file that is made",
 	}, Codec[os.FileMode]{"MODE", ParseMode, FormatMode}, nil, nil)
+	removeOption = NewOption(Spec{
+		Name: "unlink-close", Phase: Naming, Default: "off",
+		Doc: "remove the file when it is closed",
+	}, Flag, nil, nil)
 )
 
 // parseTruncate is parseFlag that does not take a length for a switch: truncate=0
@@ -74,7 +78,7 @@ func fileScheme() *Scheme {
 		Name: "file", Aliases: []string{"open"}, Endpoint: "path", Doc: "a file or a device",
 		Type: Stream, NoListen: true, File: true, Open: openFile,
 		Options: slices.Concat([]*Spec{readOnlyOption.Spec, writeOnlyOption.Spec, createOption.Spec, exclusiveOption.Spec,
-			appendOption.Spec, truncateOption.Spec, fileModeOption.Spec}, terminalOptions, serialOptions),
+			appendOption.Spec, truncateOption.Spec, fileModeOption.Spec, removeOption.Spec}, terminalOptions, serialOptions),
 	}
 }
 
@@ -86,7 +90,7 @@ func pipeScheme() *Scheme {
 			flag, _, err := access(ss)
 			return err == nil && flag == os.O_RDWR
 		},
-		Options: []*Spec{readOnlyOption.Spec, writeOnlyOption.Spec, fileModeOption.Spec},
+		Options: []*Spec{readOnlyOption.Spec, writeOnlyOption.Spec, fileModeOption.Spec, removeOption.Spec},
 	}
 }
 
@@ -152,7 +156,29 @@ func openFile(_ context.Context, t Target) (*Socket, error) {
 	if err != nil {
 		return nil, &fs.PathError{Op: "open", Path: t.Endpoint, Err: err}
 	}
-	return Wrap(e, s.kind), nil
+	return removedOnClose(Wrap(e, s.kind), t), nil
+}
+
+// removedOnClose returns s, which was opened by its path. If the settings ask for
+// that, the file is removed when s is closed, unless another has its name by then.
+func removedOnClose(s *Socket, t Target) *Socket {
+	if on, _ := removeOption.In(t.Settings); !on {
+		return s
+	}
+	path, err := filepath.Abs(t.Endpoint) // the program may go elsewhere
+	if err != nil {
+		path = t.Endpoint
+	}
+	opened, err := os.Stat(path)
+	if err != nil {
+		return s // somebody has removed it already
+	}
+	s.OnClose(func() {
+		if now, err := os.Stat(path); err == nil && os.SameFile(opened, now) {
+			os.Remove(path)
+		}
+	})
+	return s
 }
 
 func openError(path string, errno syscall.Errno) error {
@@ -217,7 +243,11 @@ func openPipe(ctx context.Context, t Target) (*Socket, error) {
 		fd, errno := sys.Open(t.Endpoint, flag, 0)
 		switch errno {
 		case 0:
-			return wrapFile(fd, flag == os.O_RDONLY)
+			s, err := wrapFile(fd, flag == os.O_RDONLY)
+			if err != nil {
+				return nil, err
+			}
+			return removedOnClose(s, t), nil
 		case syscall.ENXIO: // nobody reads yet
 		default:
 			return nil, openError(t.Endpoint, errno)

@@ -13,7 +13,7 @@ import (
 // name, an address or "any"; it is "" where none is given.
 func splitHostPort(endpoint string) (host, port string, err error) {
 	bad := func(format string, args ...any) (string, string, error) {
-		return "", "", EndpointErrorf("endpoint %.80q: "+format, append([]any{endpoint}, args...)...)
+		return "", "", EndpointErrorf("endpoint %.40q: "+format, append([]any{endpoint}, args...)...)
 	}
 	const noPort = "no port: write host:port"
 

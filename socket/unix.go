@@ -145,7 +145,7 @@ func unixBind(ctx context.Context, t Target, s *Socket, n Name) error {
 	}
 	err = s.Bind(n)
 	if errors.Is(err, syscall.EADDRINUSE) {
-		err = replaceStale(ctx, s, n, path)
+		err = replaceStale(ctx, s, n, path, err)
 	}
 	if err != nil {
 		return unixInUse(err, path)
@@ -199,9 +199,9 @@ func unixInUse(err error, path string) error {
 // microseconds.
 const newborn = time.Second
 
-// replaceStale binds to the path of a socket file that nobody listens on. A
-// lock on the folder keeps two programs from replacing each other's.
-func replaceStale(ctx context.Context, s *Socket, n Name, path string) error {
+// replaceStale binds to the path of a socket file that nobody listens on, else it
+// returns inUse. A lock on the folder keeps two programs from replacing each other's.
+func replaceStale(ctx context.Context, s *Socket, n Name, path string, inUse error) error {
 	folder, err := os.Open(filepath.Dir(path))
 	if err != nil {
 		return err
@@ -220,7 +220,7 @@ func replaceStale(ctx context.Context, s *Socket, n Name, path string) error {
 		case info.Mode().Type() != fs.ModeSocket:
 			return &Advised{fmt.Errorf("%s is there, and is no socket", path), "choose another path"}
 		case listened(s.Kind(), n):
-			return syscallError("bind", syscall.EADDRINUSE)
+			return inUse
 		}
 		if age := time.Since(info.ModTime()); age < 0 || age >= newborn { // less than none: of another clock
 			if err := os.Remove(path); err != nil {

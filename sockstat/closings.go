@@ -3,6 +3,8 @@ package sockstat
 import (
 	"context"
 	"errors"
+	"fmt"
+	"strings"
 )
 
 // ErrOverrun says that the kernel told of more sockets than there was room for: some are missed.
@@ -16,12 +18,36 @@ type Closings struct{ closings }
 // TCPInfos and Users alone, for what is closed has no process any more. From when it returns no
 // socket is missed, unless Next says so. When ctx ends, so does Next. It takes no rights.
 func WatchClosings(ctx context.Context, q Query) (*Closings, error) {
+	for i := range q.Filter.terms {
+		t := &q.Filter.terms[i]
+		if key := t.key(); !toldOfClosed(key) || t.needs&PeerNames != 0 {
+			return nil, fmt.Errorf("the kernel does not tell %s of a socket that is closed: filter by its names or the figures of TCP", Quote(key))
+		}
+	}
+	for _, k := range q.Kinds {
+		if k != TCP && k != UDP {
+			return nil, fmt.Errorf("the kernel tells of closed TCP and UDP sockets alone, and of no %v: omit it", k)
+		}
+	}
 	q.Details |= q.Filter.Needs()
 	c := &Closings{}
 	if err := c.open(ctx, q); err != nil {
 		return nil, err
 	}
 	return c, nil
+}
+
+// toldOfClosed reports whether the kernel tells what a key of a filter is about of a
+// socket that is closed.
+func toldOfClosed(key string) bool {
+	switch key {
+	case "kind", "type", "port", "addr", "local", "peer", "laddr", "raddr", "lport", "rport", "interface", "cookie", "netns":
+		return true
+	case "congestion":
+		return false
+	}
+	c := findColumn(key)
+	return c != nil && c.Needs == TCPInfos && !strings.HasPrefix(key, "mptcp")
 }
 
 // Next waits for the next socket. It is as it was when it was freed (one that its own program reset has

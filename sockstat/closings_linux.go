@@ -26,9 +26,6 @@ type closings struct {
 }
 
 func (c *closings) open(ctx context.Context, q Query) (err error) {
-	if q.Filter.Needs()&(Processes|Peers|PeerNames|Memories|Cgroups) != 0 {
-		return errors.New("a socket that is closed has no process, no other end and no memory: filter by what else it had")
-	}
 	c.ctx = ctx
 	q.Details &= TCPInfos | Users
 	c.l = &lister{q: &q, users: make(map[uint32]string), netns: q.Netns, states: ^uint32(0), emit: func(s *Socket) bool { c.heard = s; return true }}
@@ -143,5 +140,6 @@ func (c *closings) take(body []byte) error {
 		return err
 	}
 	s.State = Unconnected
+	s.RecvQ, s.SendQ = 0, 0 // what was in them is gone, which the kernel counts below nothing
 	return c.l.finish()
 }

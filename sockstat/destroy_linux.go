@@ -34,6 +34,9 @@ func destroy(ctx context.Context, list []*Socket, each func(*Socket, error) bool
 		if err == nil {
 			err = d.destroy(s)
 		}
+		if errors.Is(err, unix.ENOENT) {
+			err = d.destroyShared(ctx, s)
+		}
 		if !each(s, err) {
 			return
 		}
@@ -74,14 +77,42 @@ func (d *diag) destroy(s *Socket) error {
 		Data:   destroyRequest(s),
 	})
 	switch {
-	case err == nil, errors.Is(err, unix.ENOENT):
-		return nil // it is gone, by this or by itself
+	case err == nil:
+		return nil
 	case errors.Is(err, unix.EPERM):
 		return fmt.Errorf("%w: it takes CAP_NET_ADMIN: run it as root", unix.EPERM)
 	case errors.Is(err, unix.EOPNOTSUPP), errors.Is(err, unix.EINVAL):
 		return fmt.Errorf("%w: this kernel was built without CONFIG_INET_DIAG_DESTROY, or has it for no %s socket", ErrNotDestroyable, s.Kind)
 	}
 	return err
+}
+
+// mostPeers is how many peers are tried to find one of the sockets that share a name.
+const mostPeers = 4096
+
+// destroyShared closes a socket that the kernel did not find. It has gone by itself, or
+// shares its name with others (SO_REUSEPORT): of these the kernel finds the one that
+// would be given a peer's connection, so that made-up peers find them all in turn.
+func (d *diag) destroyShared(ctx context.Context, s *Socket) error {
+	there := false
+	same := func(x *Socket) bool { return x.Cookie == s.Cookie }
+	for _, err := range Sockets(ctx, Query{Kinds: []Kind{s.Kind}, Netns: s.Netns, Want: same}) {
+		if err != nil {
+			return err
+		}
+		there = true
+	}
+	if !there {
+		return nil
+	}
+	asked := *s
+	for port := range uint16(mostPeers) {
+		asked.Peer.Addr = netip.AddrPortFrom(s.Peer.Addr.Addr(), port+1)
+		if err := d.destroy(&asked); !errors.Is(err, unix.ENOENT) {
+			return err
+		}
+	}
+	return fmt.Errorf("%w: it shares its name with others (SO_REUSEPORT), and the kernel found only these", ErrNotDestroyable)
 }
 
 // destroyRequest is a struct inet_diag_req_v2 that names one socket, by its cookie too, so that no

@@ -2,6 +2,7 @@ package sockstat
 
 import (
 	"errors"
+	"slices"
 	"testing"
 
 	"golang.org/x/sys/unix"
@@ -51,6 +52,28 @@ func TestDestroy(t *testing.T) {
 	if s := find(TCP, kept); s.State != Established {
 		t.Errorf("one that was not meant is %v", s.State)
 	}
+	// Of several with one name, the one that is meant, wherever the kernel looks first.
+	var shared []int
+	for range 4 {
+		fd := ns.socket(unix.AF_INET, unix.SOCK_STREAM, 0)
+		must(t, unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_REUSEPORT, 1))
+		must(t, unix.Bind(fd, &unix.SockaddrInet4{Port: 7001, Addr: [4]byte{127, 0, 0, 1}}))
+		must(t, unix.Listen(fd, 1))
+		shared = append(shared, fd)
+	}
+	for i, fd := range shared {
+		for _, err := range Destroy(t.Context(), []*Socket{find(TCP, fd)}) {
+			must(t, err)
+		}
+		for j, fd := range shared {
+			list, _ := collect(t, Query{Netns: ns.path(), Kinds: []Kind{TCP}})
+			listens := slices.ContainsFunc(list, func(s *Socket) bool { return s.Inode == inodeOf(t, fd) && s.State == Listen })
+			if listens != (j > i) {
+				t.Errorf("after %d were closed, %d listens: %v", i+1, j, listens)
+			}
+		}
+	}
+
 	// It is gone, and another that has its name by now is not meant.
 	again := find(TCP, kept).Clone()
 	again.Cookie++

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"zocalo/internal/nearest"
+	"zocalo/internal/users"
 )
 
 // A Filter says which sockets are wanted. It is made by [ParseFilter]; the zero
@@ -46,7 +47,7 @@ func never(match func(*Socket) bool) alternative { return alternative{match: mat
 // agree; a socket that has no such property agrees with every !=.
 //
 // Numbers, sizes and durations may be ranges: queue=1.., rtt=..20ms, port=1024..49151. Both
-// ends belong to the range. A duration has its unit (500us, 20ms, 5s); a size may have one (64KiB, 1MB). Words may
+// ends belong to the range. A duration is in seconds or has its unit (5, 500us, 20ms); a size may have one (64KiB, 1MB). Words may
 // hold * or % for any run of characters: process=nginx%, cgroup=/system.slice/%.
 //
 // The keys are the names of the columns (see [Columns]) and these:
@@ -113,6 +114,11 @@ func (f Filter) Match(s *Socket) bool {
 		}
 	}
 	return true
+}
+
+func (t *term) key() string {
+	key, _, _ := strings.Cut(t.word, "=")
+	return strings.TrimSuffix(key, "!")
 }
 
 func (t *term) match(s *Socket) bool {
@@ -336,6 +342,11 @@ func parseUser(value string) (alternative, error) {
 	}
 	if r, err := parseRange(value, Count); err == nil {
 		return alternative{match: func(s *Socket) bool { return s.HasUID && r.has(uint64(s.UID)) }}, nil
+	}
+	if !strings.ContainsAny(value, "*%") {
+		if _, err := users.UID(value); err != nil {
+			return alternative{}, err
+		}
 	}
 	return alternative{match: func(s *Socket) bool { return s.HasUID && wild(value, s.User) }}, nil
 }

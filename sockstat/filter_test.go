@@ -147,7 +147,7 @@ func TestFilterRefuses(t *testing.T) {
 		{"peer=example.com", "no name of a socket"},
 		{"peer=10.0.0.0/33", "no name of a socket"},
 		{"peer=1.2.3.4,", "empty address"},
-		{"rtt=20", "its unit"},
+		{"rtt=20x", "its unit"},
 		{"rtt=-1s", "its unit"},
 		{"queue=1XB", "not a size"},
 		{"queue=1e400MB", "not a size"},

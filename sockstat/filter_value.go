@@ -7,7 +7,6 @@ import (
 	"net/netip"
 	"strconv"
 	"strings"
-	"time"
 	"unicode"
 
 	"zocalo/socket"
@@ -50,9 +49,9 @@ func parseRange(text string, u Unit) (span, error) {
 func parseNumber(text string, u Unit) (uint64, error) {
 	switch u {
 	case Duration:
-		d, err := time.ParseDuration(text)
-		if err != nil || d < 0 {
-			return 0, fmt.Errorf("%s is no duration: write a number and its unit, as 500us, 20ms, 5s", Quote(text))
+		d, err := socket.ParseDuration(text)
+		if err != nil {
+			return 0, fmt.Errorf("%s is no duration: write seconds, or a number and its unit, such as 500us or 20ms", Quote(text))
 		}
 		return uint64(d.Microseconds()), nil
 	case BytesPerSecond:

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"log/slog"
 	"os"
 	"os/signal"
@@ -81,7 +82,7 @@ func run(args []string, s streams) int {
 	if len(args) > 0 && strings.HasPrefix(args[0], cobra.ShellCompRequestCmd) {
 		completeFlags(root) // which no other run needs
 	}
-	root.SetArgs(withoutDash(args))
+	root.SetArgs(withWatch(withoutDash(args)))
 	root.SetIn(s.in)
 	help := &checkedWriter{w: s.out}
 	root.SetOut(help)
@@ -152,11 +153,12 @@ func (a *app) status(err error) int {
 		return exit.ShellStatus() // the program has said why
 	case isBrokenOutput(err):
 		return statusFailed // quietly: whoever read our output has gone
-	case errors.As(err, &usage):
-		a.sayError(oneLine(err))
+	}
+	nameHolders(err)
+	a.sayError(oneLine(err))
+	if errors.As(err, &usage) {
 		return statusUsage
 	}
-	a.sayError(oneLine(err))
 	return statusFailed
 }
 
@@ -245,6 +247,23 @@ func withoutDash(args []string) []string {
 	for i, arg := range args {
 		if strings.HasPrefix(arg, "-,") {
 			args[i] = "stdio" + arg[1:]
+		}
+	}
+	return args
+}
+
+// withWatch returns the arguments of list with the time after --watch joined to it: pflag
+// takes the value of a flag that may have none only so.
+func withWatch(args []string) []string {
+	if len(args) == 0 || args[0] != "list" && args[0] != "ls" {
+		return args
+	}
+	for i := 1; i+1 < len(args); i++ {
+		if args[i] != "--watch" {
+			continue
+		}
+		if _, err := socket.ParseDuration(args[i+1]); err == nil {
+			return slices.Concat(args[:i], []string{"--watch=" + args[i+1]}, args[i+2:])
 		}
 	}
 	return args
@@ -414,6 +433,10 @@ func (a *app) print(text string) error {
 func outputError(err error) error {
 	if err == nil {
 		return nil
+	}
+	var path *fs.PathError
+	if errors.As(err, &path) {
+		err = path.Err // whose path says the same
 	}
 	return brokenOutput{fmt.Errorf("standard output: %w", err)}
 }

@@ -304,19 +304,27 @@ func (b *benching) checkPlot() error {
 	if ext := filepath.Ext(b.plot); ext != ".svg" {
 		return usagef("--plot %s: it draws SVG: write a name that ends in .svg", b.plot)
 	}
-	f, err := os.OpenFile(b.plot, os.O_WRONLY, 0)
+	return checkOutput("--plot", b.plot)
+}
+
+// checkOutput refuses a flag's file that could not be written later, and changes none.
+func checkOutput(flag, path string) error {
+	if info, err := os.Stat(path); err == nil && !info.IsDir() && !info.Mode().IsRegular() {
+		return nil // the reader of a named pipe would take the look for all there is
+	}
+	f, err := os.OpenFile(path, os.O_WRONLY, 0)
 	if errors.Is(err, fs.ErrNotExist) {
-		f, err = os.CreateTemp(filepath.Dir(b.plot), ".plot") // whether one can be made
+		f, err = os.CreateTemp(filepath.Dir(path), ".zocalo") // whether one can be made
 		if err == nil {
 			defer os.Remove(f.Name())
 		}
 	}
 	if err != nil {
-		var path *fs.PathError
-		if errors.As(err, &path) {
-			err = path.Err
+		var cause *fs.PathError
+		if errors.As(err, &cause) {
+			err = cause.Err
 		}
-		return usagef("--plot %s: %w: give a file in a folder that is there and that you may write to", b.plot, err)
+		return usagef("%s %s: %w: give a file in a folder that is there and that you may write to", flag, path, err)
 	}
 	return f.Close()
 }

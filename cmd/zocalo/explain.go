@@ -9,6 +9,7 @@ import (
 
 	"zocalo"
 	"zocalo/address"
+	"zocalo/internal/users"
 	"zocalo/socket"
 )
 
@@ -27,11 +28,8 @@ options it takes. Without an address it lists the schemes.`,
 			if len(args) == 0 {
 				return a.listSchemes()
 			}
-			parsed, err := parseAddress(args[0])
+			parsed, err := explained(args[0])
 			if err != nil {
-				return err
-			}
-			if err := openable(parsed); err != nil {
 				return err
 			}
 			e := address.Explain(parsed)
@@ -40,17 +38,31 @@ options it takes. Without an address it lists the schemes.`,
 	}
 }
 
-// openable refuses what no verb could open, as far as the address tells by itself.
-func openable(a address.Address) (err error) {
-	if a.Endpoint == "" {
-		return nil // what a scheme takes is asked for
+// explained reads an address, and refuses what no verb could open, as far as the
+// address and the users of this machine tell.
+func explained(text string) (address.Address, error) {
+	a, err := parseAddress(text)
+	if err != nil || a.Endpoint == "" { // what a scheme takes is asked for
+		return a, err
 	}
-	for _, passive := range []bool{false, true} {
-		if err = wrongUsage(zocalo.CheckAddress(a, passive)); err == nil {
-			return nil
+	for _, s := range a.Settings {
+		name, _ := s.Value.(string)
+		switch s.Spec.Value {
+		case "USER":
+			_, err = users.UID(name)
+		case "GROUP":
+			_, err = users.GID(name)
+		}
+		if err != nil {
+			return a, fmt.Errorf("%v: %w", a, err)
 		}
 	}
-	return err
+	passive := a.Passive(false)
+	err = zocalo.CheckAddress(a, passive)
+	if err != nil && a.Passive(true) != passive && zocalo.CheckAddress(a, true) == nil {
+		err = nil // it is for listening, as the verb will say
+	}
+	return a, wrongUsage(err)
 }
 
 // listSchemes prints the schemes, a line each.

@@ -78,6 +78,11 @@ func (h *hubVerb) run(ctx context.Context) error {
 	if h.json && h.record == "-" {
 		return usagef("--json and --record - both write to standard output: record to a file")
 	}
+	if h.record != "" && h.record != "-" {
+		if err := checkOutput("--record", h.record); err != nil {
+			return err
+		}
+	}
 	h.hub.Log = h.log
 	srv := h.server(h.app, h.line)
 	ctx, stop := h.drained(ctx, h.drain, func(stopped) { srv.Abort() })

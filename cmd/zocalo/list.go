@@ -87,7 +87,7 @@ a value, or those named by --columns.`,
   zocalo list peer=10.0.0.0/8 rtt=20ms.. --columns +rtt,cwnd --sort -rtt
   zocalo list --group process
   zocalo list --explain tcp port=443
-  zocalo list --watch=2s tcp process=nginx
+  zocalo list --watch 2s tcp process=nginx
   zocalo list --events --jsonl tcp lport=443
   zocalo list --kill state=close-wait process=myserver
   zocalo list --jsonl --all | jq -r 'select(.recvq > 0).local'`,
@@ -203,19 +203,18 @@ func (l *list) run(ctx context.Context, args []string) error {
 		q.Details = group.needs
 		run = (&groupCounter{list: l, out: out, group: group}).run
 	case l.kill:
-		k := &listKiller{list: l, out: out}
-		if !l.json && !l.jsonl {
+		k := &listKiller{list: l, out: out, order: order}
+		if l.json || l.jsonl {
+			k.columns = l.jsonColumns(columns)
+		} else {
 			k.show = &tableSink{list: l, columns: columns, table: l.newTable(out)}
 		}
-		q.Details = needs(shown(columns))
+		q.Details = needs(shown(columns)) | needs(k.columns)
 		run = k.run
 	case l.explain:
 		run = (&listExplainer{list: l, out: out}).run
 	case l.json || l.jsonl:
-		s := &jsonSink{out: out, lines: l.jsonl, columns: sockstat.JSONColumns(), resolver: names}
-		if l.columns != "" {
-			s.columns = shown(columns)
-		}
+		s := &jsonSink{out: out, lines: l.jsonl, columns: l.jsonColumns(columns), resolver: names}
 		q.Details = needs(s.columns)
 		o.sink, run = s, o.list
 	default:
@@ -240,6 +239,14 @@ func (l *list) run(ctx context.Context, args []string) error {
 	return nil
 }
 
+// jsonColumns are the columns of JSON: all, or those that were chosen.
+func (l *list) jsonColumns(columns []shownColumn) []*sockstat.Column {
+	if l.columns == "" {
+		return sockstat.JSONColumns()
+	}
+	return shown(columns)
+}
+
 // exclude refuses flags that do not go together.
 func (l *list) exclude() error {
 	asJSON := l.json || l.jsonl
@@ -253,7 +260,7 @@ func (l *list) exclude() error {
 		{l.group != "" && l.columns != "", "--columns cannot be used with --group, which only counts"},
 		{l.group != "" && l.sort != "", "--sort cannot be used with --group: the largest group comes first"},
 		{l.events && (l.columns != "" || l.sort != "" || l.group != "" || l.resolve || l.noHeader || l.explain || l.kill), "--events prints a line a socket: no other flags but --netns, --json and --jsonl go with it"},
-		{l.watch < 0 || l.watch > 0 && l.watch < 10*time.Millisecond, "--watch takes a time of 10ms or more, as --watch=2s"},
+		{l.watch < 0 || l.watch > 0 && l.watch < 10*time.Millisecond, "--watch takes a time of 10ms or more, as --watch 2s"},
 		{l.watch != 0 && (l.columns != "" || l.sort != "" || l.group != "" || l.resolve || l.noHeader || l.explain || l.kill || l.events), "--watch goes with a filter, --netns, --json and --jsonl alone: orders and explanations are keys of the live view"},
 		{l.explain && (l.columns != "" || l.sort != "" || l.group != "" || l.resolve || l.noHeader), "--explain prints sentences: --columns, --sort, --group, --resolve and --no-header do not go with it"},
 		{l.group != "" && l.resolve, "--resolve cannot be used with --group"},

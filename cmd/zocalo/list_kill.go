@@ -2,9 +2,11 @@ package main
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"zocalo/sockstat"
@@ -13,8 +15,10 @@ import (
 // listKiller closes what a query finds: it is shown first, and asked about.
 type listKiller struct {
 	*list
-	out  *bufio.Writer
-	show sink // nil for JSON, which tells of each socket what came of it
+	out     *bufio.Writer
+	show    sink // nil for JSON, which tells of each socket what came of it
+	order   []orderKey
+	columns []*sockstat.Column // of JSON
 
 	found []*sockstat.Socket
 }
@@ -43,11 +47,19 @@ func (l *listKiller) run(ctx context.Context, q sockstat.Query) (int, error) {
 	q.Details |= sockstat.Processes
 	q.FoldSubflows = false // what carries an MPTCP socket can be closed
 	var err error
-	if l.found, err = collectSockets(ctx, q); err != nil || len(l.found) == 0 {
+	if l.found, err = collectSockets(ctx, q); err != nil {
 		return 0, err
 	}
+	if l.order != nil {
+		slices.SortFunc(l.found, func(a, b *sockstat.Socket) int {
+			return bytes.Compare(appendOrderKey(nil, l.order, a), appendOrderKey(nil, l.order, b))
+		})
+	}
 	if l.show != nil {
-		o := ordering{sink: l.show}
+		if len(l.found) == 0 {
+			return 0, nil
+		}
+		o := ordering{sink: l.show, order: l.order}
 		for _, s := range l.found {
 			if err := o.take(ctx, s); err != nil {
 				return 0, err
@@ -83,7 +95,7 @@ func (l *listKiller) these() string {
 
 // close closes what was found, and says of each that stays what could be done.
 func (l *listKiller) close(ctx context.Context) error {
-	sink := &jsonSink{out: l.out, lines: l.jsonl, columns: sockstat.JSONColumns()}
+	sink := &jsonSink{out: l.out, lines: l.jsonl, columns: l.columns}
 	left := 0
 	for s, err := range sockstat.Destroy(ctx, l.found) {
 		if err != nil {

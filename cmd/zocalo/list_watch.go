@@ -99,6 +99,14 @@ func (l *list) watchJSON(ctx context.Context, q sockstat.Query) error {
 	ctx, stop := interruptible(ctx)
 	defer stop()
 	out := bufferedOutput(l.app)
+	noted := map[string]bool{} // each look finds the same anew
+	note := q.Note
+	q.Note = func(n sockstat.Note) {
+		if !noted[n.Text] {
+			noted[n.Text] = true
+			note(n)
+		}
+	}
 	var w watcher
 	event := func(name string, s *sockstat.Socket, more func([]byte) []byte) {
 		line := w.at.AppendFormat([]byte(`{"event":"`+name+`","time":"`), time.RFC3339Nano)

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -11,6 +13,7 @@ import (
 	tea "charm.land/bubbletea/v2"
 	"github.com/creack/pty"
 
+	"zocalo/process"
 	"zocalo/socket"
 	"zocalo/sockstat"
 )
@@ -39,6 +42,31 @@ func TestListWatch(t *testing.T) {
 	must(t, pty.Setsize(d.File, &pty.Winsize{Rows: 30, Cols: 60}))
 	d.types(t, "q")
 	sees("\x1b[?1049l") // the screen is as it was
+}
+
+// Nothing of the live view is highlighted where its user refused that.
+func TestListWatchNoColor(t *testing.T) {
+	highlight := regexp.MustCompile("\x1b\\[[1-9;]*m")
+	for setting, want := range map[string]bool{"": true, "1": false} {
+		t.Setenv("NO_COLOR", setting)
+		d := sitsAt(t, "zocalo", "list", "--watch", "50ms", "kind=unix,tcp")
+		eventually(t, "the sockets", func() bool { return strings.Contains(d.String(), "(? for help)") })
+		d.types(t, "q")
+		eventually(t, "the end", func() bool { return strings.Contains(d.String(), "\x1b[?1049l") })
+		if highlight.MatchString(d.String()) != want {
+			t.Errorf("NO_COLOR=%q: %q", setting, d)
+		}
+	}
+}
+
+// The filter line has words with spaces as a shell would.
+func TestQuotedWords(t *testing.T) {
+	for _, words := range [][]string{{"tcp", "port=1"}, {"process=two words", "it's", `a\b`, `"`}, {""}} {
+		line := quotedWords(words)
+		if got, err := process.Words(line); err != nil || !slices.Equal(got, words) {
+			t.Errorf("%q is %s, and that %q, %v", words, line, got, err)
+		}
+	}
 }
 
 // The picture of fixed sockets: orders, the choice, and what a narrow terminal does.
@@ -102,6 +130,14 @@ func TestListLiveView(t *testing.T) {
 		m.Update(tea.KeyPressMsg{Code: tea.KeyBackspace})
 	}
 	types("port=1")
+	types("/ 'process=two words'")
+	if m.filter != "tcp port=1 'process=two words'" || m.query.Filter.String() != "port=1 process=two words" {
+		t.Errorf("the filter is %q, %v", m.filter, m.query.Filter)
+	}
+	for range " 'process=two words'" {
+		m.filter = m.filter[:len(m.filter)-1]
+	}
+	types("/")
 	if m.filter != "tcp port=1" || m.types || m.query.Filter.String() != "port=1" || strings.Contains(screen(), "did you mean") {
 		t.Errorf("the filter is %q: %s", m.filter, screen())
 	}

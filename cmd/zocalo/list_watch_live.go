@@ -11,6 +11,7 @@ import (
 
 	tea "charm.land/bubbletea/v2"
 
+	"zocalo/process"
 	"zocalo/sockstat"
 )
 
@@ -19,7 +20,7 @@ func (l *list) watchLive(ctx context.Context, q sockstat.Query) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	q.Note = nil // would be written into the picture
-	m := &liveView{list: l, ctx: ctx, query: q, filter: strings.Join(l.words, " ")}
+	m := &liveView{list: l, ctx: ctx, query: q, filter: quotedWords(l.words)}
 	_, err := tea.NewProgram(m, tea.WithContext(ctx), tea.WithInput(l.in), tea.WithOutput(l.out)).Run()
 	if errors.Is(err, tea.ErrInterrupted) {
 		return statusError(statusInterrupted)
@@ -162,7 +163,11 @@ func (m *liveView) typeKey(msg tea.KeyPressMsg) {
 	case "ctrl+u":
 		m.typed = ""
 	case "enter":
-		words, err := parseListWords(strings.Fields(m.typed))
+		typed, err := process.Words(m.typed)
+		var words listWords
+		if err == nil {
+			words, err = parseListWords(typed)
+		}
 		if err != nil {
 			m.mistake = oneLine(err)
 			return
@@ -175,6 +180,17 @@ func (m *liveView) typeKey(msg tea.KeyPressMsg) {
 			m.typed += msg.Text
 		}
 	}
+}
+
+// quotedWords is a line of words as process.Words reads it.
+func quotedWords(words []string) string {
+	quoted := make([]string, len(words))
+	for i, w := range words {
+		if quoted[i] = w; strings.ContainsAny(w, " \t\n'\"\\") || w == "" {
+			quoted[i] = "'" + strings.ReplaceAll(w, "'", `'\''`) + "'"
+		}
+	}
+	return strings.Join(quoted, " ")
 }
 
 func (m *liveView) sort() {

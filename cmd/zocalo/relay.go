@@ -134,8 +134,23 @@ func (r *relayRun) run(cmd *cobra.Command, args []string) error {
 		return interruption(ctx) // what was under way was not finished
 	case err == nil || canceled(ctx, err):
 		return r.dumped.result()
+	case r.lostReader(err):
+		return brokenOutput{err}
 	}
 	return relayUsage(sideNamed(err))
+}
+
+// lostReader reports whether the only pair failed because nobody reads our standard
+// output any more, which is an end and nothing to complain of.
+func (r *relayRun) lostReader(err error) bool {
+	var end *pass.EndError
+	if !errors.As(err, &end) || !errors.Is(end, syscall.EPIPE) {
+		return false
+	}
+	if end.Side == pass.A {
+		return takesStandard(r.From, 1)
+	}
+	return slices.ContainsFunc(r.To, func(a address.Address) bool { return takesStandard(a, 1) })
 }
 
 // sideNamed names the end that failed as the command line does.

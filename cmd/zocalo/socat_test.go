@@ -9,14 +9,14 @@ import (
 	"zocalo/address"
 )
 
-// socat's address language, a word a line: most are taken as they are, and each
-// other one is answered by naming our word, or why there is none.
+// socat's address language, a word a line: explain takes most as they are, and
+// answers each other one by naming our word, or why there is none.
 func TestSocatWords(t *testing.T) {
 	text, err := os.ReadFile("testdata/socat-words.txt")
 	must(t, err)
 	words, taken := strings.Fields(string(text)), 0
 	for _, word := range words {
-		_, err := address.Parse(word)
+		_, err := explained(word)
 		var scheme *address.UnknownSchemeError
 		var option *address.UnknownOptionError
 		switch {
