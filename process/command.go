@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"syscall"
 
 	"zocalo/socket"
@@ -94,6 +95,14 @@ func (c *Command) check() error {
 	}
 	return nil
 }
+
+// shimmed reports whether the command needs the shim.
+func (c *Command) shimmed() bool {
+	return c.Umask != nil || len(c.Limits) > 0 || c.FileNames != nil
+}
+
+// shimCalled says that the program called Shim.
+var shimCalled atomic.Bool
 
 // path finds the program.
 func (c *Command) path() (string, error) {

@@ -11,8 +11,6 @@ import (
 	"syscall"
 	"time"
 
-	"golang.org/x/sys/unix"
-
 	"zocalo/internal/nearest"
 	"zocalo/socket"
 )
@@ -25,13 +23,6 @@ type Limit struct {
 
 // Unlimited is no limit: RLIM_INFINITY.
 const Unlimited = math.MaxUint64
-
-// resources are those that every system has; init adds Linux's own.
-var resources = map[string]int{
-	"as": unix.RLIMIT_AS, "core": unix.RLIMIT_CORE, "cpu": unix.RLIMIT_CPU, "data": unix.RLIMIT_DATA,
-	"fsize": unix.RLIMIT_FSIZE, "memlock": unix.RLIMIT_MEMLOCK, "nofile": unix.RLIMIT_NOFILE,
-	"nproc": unix.RLIMIT_NPROC, "rss": unix.RLIMIT_RSS, "stack": unix.RLIMIT_STACK,
-}
 
 // LimitNames returns the resources that this system can limit, sorted.
 func LimitNames() []string { return slices.Sorted(maps.Keys(resources)) }

@@ -103,7 +103,7 @@ func (p *Process) Signal(s syscall.Signal) error {
 	if p.isGone {
 		return os.ErrProcessDone
 	}
-	return syscall.Kill(-p.pid, s)
+	return kill(p.pid, s)
 }
 
 // End waits for the process group to end by itself for the time grace, then
@@ -122,7 +122,7 @@ func (p *Process) Terminate(grace time.Duration) error {
 	p.sent.Store(int32(syscall.SIGTERM))
 	p.Signal(syscall.SIGTERM)
 	// A stopped process takes no notice of SIGTERM before it goes on.
-	p.Signal(syscall.SIGCONT)
+	p.Signal(resume)
 	if !p.goneWithin(grace) {
 		p.sent.Store(int32(syscall.SIGKILL))
 		p.Signal(syscall.SIGKILL)
@@ -141,46 +141,3 @@ func (p *Process) goneWithin(d time.Duration) bool {
 		return false
 	}
 }
-
-// reap waits for the program with the descriptor fd of its process, or -1,
-// and then for its group.
-func (p *Process) reap(fd int) {
-	awaitExit(fd)
-	p.err = os.NewSyscallError("wait4", wait(p.pid, &p.status))
-	p.mu.Lock()
-	p.took = time.Since(p.began)
-	starter.childEnded()
-	close(p.exited)
-	p.isGone = !groupExists(p.pid)
-	p.mu.Unlock()
-
-	for pause := firstLook; !p.isGone; pause = min(2*pause, lastLook) {
-		time.Sleep(pause)
-		p.mu.Lock()
-		// Where this process is the init of a container, orphans are its
-		// children.
-		syscall.Wait4(-p.pid, nil, syscall.WNOHANG, nil)
-		p.isGone = !groupExists(p.pid) || pause == lastLook && !groupRuns(p.pid)
-		p.mu.Unlock()
-	}
-	close(p.gone)
-}
-
-func wait(pid int, status *syscall.WaitStatus) error {
-	for {
-		if _, err := syscall.Wait4(pid, status, 0, nil); err != syscall.EINTR {
-			return err
-		}
-	}
-}
-
-// How often to look whether a group is gone whose leader is.
-const (
-	firstLook = time.Millisecond
-	lastLook  = 500 * time.Millisecond
-)
-
-// groupExists reports whether a process group has a process, or a zombie that
-// nobody reaped yet. The group's number is not given to another meanwhile,
-// see kill(2).
-func groupExists(group int) bool { return syscall.Kill(-group, 0) != syscall.ESRCH }

@@ -2,11 +2,11 @@ package relay
 
 import (
 	"log/slog"
-	"syscall"
 	"time"
 
 	"zocalo/address"
 	"zocalo/internal/pass"
+	"zocalo/internal/sys"
 	"zocalo/relay/datagrams"
 	"zocalo/server"
 )
@@ -186,10 +186,10 @@ func (r *run) descriptorsOfPair() int {
 // at least 1. Pairs that wait for a second descriptor, while all are held by
 // others like them, would wait for nothing.
 func affordable(each int) int {
-	var limit syscall.Rlimit
-	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit); err != nil {
+	limit, errno := sys.MaxFiles()
+	if errno != 0 {
 		return DefaultMaxConns
 	}
-	n := int(min(int64(limit.Cur), 1<<30))
+	n := int(min(limit, 1<<30))
 	return max(1, (n-min(spareDescriptors, n/2))/each)
 }

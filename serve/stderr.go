@@ -9,6 +9,8 @@ import (
 	"sync"
 	"syscall"
 	"time"
+
+	"zocalo/internal/sys"
 )
 
 // stderrLog passes lines from a program's standard error to the log. While the
@@ -79,11 +81,11 @@ var lineBuffers = sync.Pool{New: func() any { return new([maxLine]byte) }}
 // readSome logs what one read of the pipe gives, io.EOF if nothing.
 func (l *stderrLog) readSome(raw syscall.RawConn, wait bool) error {
 	var n int
-	var failed error
+	var failed syscall.Errno
 	var buffer *[maxLine]byte
 	err := raw.Read(func(fd uintptr) bool {
 		buffer = lineBuffers.Get().(*[maxLine]byte)
-		n, failed = syscall.Read(int(fd), buffer[:])
+		n, failed = sys.Read(int(fd), buffer[:])
 		if failed == syscall.EAGAIN && wait {
 			lineBuffers.Put(buffer)
 			buffer = nil
@@ -97,9 +99,7 @@ func (l *stderrLog) readSome(raw syscall.RawConn, wait bool) error {
 	switch {
 	case err != nil:
 		return err
-	case failed == syscall.EINTR:
-		return nil
-	case failed != nil:
+	case failed != 0:
 		return failed
 	case n <= 0:
 		return io.EOF

@@ -167,7 +167,7 @@ var PeerCredentials = NewOption(Spec{
 }, Codec[Credentials]{}, nil, func(e Endpoint) (c Credentials, err error) {
 	err = onFD(e, "SO_PEERCRED", func(fd int) (errno syscall.Errno) {
 		// Of a listener the system tells the listener's own.
-		if listens, _ := sys.GetInt(fd, sys.SOL_SOCKET, syscall.SO_ACCEPTCONN); listens != 0 {
+		if listens, _ := sys.GetInt(fd, sys.SOL_SOCKET, sys.SO_ACCEPTCONN); listens != 0 {
 			c.UID = -1
 			return 0
 		}

@@ -4,9 +4,12 @@ import (
 	"bytes"
 	"io"
 	"os"
+	"runtime"
 	"sync"
 	"syscall"
 	"time"
+
+	"zocalo/internal/sys"
 )
 
 // A journal is a stream of whole lines, as standard error for all that the
@@ -182,7 +185,7 @@ func pieceOf(queue []byte) int {
 // where nobody reads standard error any more.
 func survivingWrite(to io.Writer) func([]byte) error {
 	f, isFile := to.(*os.File)
-	if !isFile {
+	if !isFile || runtime.GOOS == "windows" { // which knows no SIGPIPE
 		return func(b []byte) error {
 			_, err := to.Write(b)
 			return err
@@ -195,15 +198,16 @@ func survivingWrite(to io.Writer) func([]byte) error {
 		}
 		raw.Write(func(fd uintptr) bool {
 			for len(b) > 0 {
-				n, err := syscall.Write(int(fd), b)
-				switch {
-				case err == syscall.EAGAIN:
+				n, errno := sys.Write(int(fd), b)
+				switch errno {
+				case 0:
+				case syscall.EAGAIN:
 					return false
-				case err != nil && err != syscall.EINTR:
-					failed = err
+				default:
+					failed = errno
 					return true
 				}
-				b = b[max(n, 0):]
+				b = b[n:]
 			}
 			return true
 		})

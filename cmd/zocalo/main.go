@@ -8,8 +8,6 @@ package main
 import (
 	"fmt"
 	"os"
-	"syscall"
-	"time"
 
 	_ "zocalo/iso"
 	_ "zocalo/layer/proxy"
@@ -30,18 +28,4 @@ func main() {
 		os.Exit(statusFailed)
 	}
 	os.Exit(run(os.Args[1:], standardStreams()))
-}
-
-// startPoller makes Go's runtime start its poller while there are descriptors
-// for it. Later, for want of them, it would end the program with a dump of all
-// goroutines.
-func startPoller() error {
-	var pair [2]int // as many as the poller takes; os.Pipe would start it
-	if err := syscall.Pipe(pair[:]); err != nil {
-		return fmt.Errorf("out of file descriptors: %w: raise the limit (ulimit -n)", os.NewSyscallError("pipe", err))
-	}
-	syscall.Close(pair[0])
-	syscall.Close(pair[1])
-	time.AfterFunc(time.Hour, func() {}).Stop()
-	return nil
 }

@@ -7,7 +7,6 @@ import (
 	"math"
 	"slices"
 	"strings"
-	"syscall"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -125,7 +124,7 @@ func (r *relayRun) run(cmd *cobra.Command, args []string) error {
 	}
 	ctx, stop := r.drained(cmd.Context(), r.Drain, func(stopped) { r.Abort() })
 	defer stop()
-	defer onSignal(syscall.SIGUSR1, r.sayTotals)()
+	defer onSignal(sigTotals, r.sayTotals)()
 	r.progress = r.newProgress()
 	err := r.Run(ctx)
 	r.progress.end()

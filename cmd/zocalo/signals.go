@@ -38,7 +38,7 @@ func untilSignal(parent context.Context, again func(stopped)) (ctx context.Conte
 	// Left to the system, a background job that reads the terminal would stop
 	// again at once whenever it goes on, before it has seen a signal to end.
 	stops := make(chan os.Signal, 2)
-	signal.Notify(stops, syscall.SIGTTIN, syscall.SIGTTOU)
+	signal.Notify(stops, sigInput, sigOutput)
 	done := make(chan struct{})
 	var over atomic.Bool
 	go func() {
@@ -50,7 +50,7 @@ func untilSignal(parent context.Context, again func(stopped)) (ctx context.Conte
 				if ctx.Err() != nil {
 					again(by)
 				}
-				signal.Ignore(syscall.SIGTTIN, syscall.SIGTTOU) // whoever waits for the terminal fails
+				signal.Ignore(sigInput, sigOutput) // whoever waits for the terminal fails
 				cancel(by)
 			case <-stops: // the system tries the read again, and sends the next, at once
 				if stop == nil {
@@ -59,7 +59,7 @@ func untilSignal(parent context.Context, again func(stopped)) (ctx context.Conte
 			case <-stop:
 				stop = nil
 				if ctx.Err() == nil {
-					syscall.Kill(os.Getpid(), syscall.SIGSTOP) // as the system would
+					stopSelf() // as the system would
 				}
 			case <-done:
 				return

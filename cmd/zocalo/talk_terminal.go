@@ -32,7 +32,7 @@ func (c *conversation) attach(s *socket.Socket) (detach func()) {
 		return func() {}
 	}
 	atExit(restore)
-	follow := onSignal(syscall.SIGWINCH, func() { process.CopySize(s, f) })
+	follow := onSignal(sigResized, func() { process.CopySize(s, f) })
 	return func() {
 		follow()
 		restore()

@@ -3,8 +3,6 @@ package main
 import (
 	"fmt"
 	"os"
-
-	"golang.org/x/sys/unix"
 )
 
 // width returns the columns of the terminal that standard output is, 0 if it
@@ -17,11 +15,8 @@ func columns(stream any) int {
 	if !ok {
 		return 0
 	}
-	size, err := unix.IoctlGetWinsize(int(f.Fd()), unix.TIOCGWINSZ)
-	if err != nil {
-		return 0
-	}
-	return int(size.Col)
+	columns, _ := terminalColumns(f)
+	return columns
 }
 
 // colours reports whether standard output is a terminal whose user did not
@@ -57,6 +52,6 @@ func isTerminal(stream any) bool {
 	if !ok {
 		return false
 	}
-	_, err := unix.IoctlGetWinsize(int(f.Fd()), unix.TIOCGWINSZ)
-	return err == nil
+	_, is := terminalColumns(f)
+	return is
 }

@@ -1,4 +1,4 @@
-//go:build darwin || freebsd
+//go:build darwin || freebsd || netbsd || openbsd
 
 package sys
 
@@ -15,7 +15,10 @@ func prepare(fd int) syscall.Errno {
 	if errno := SetNonblock(fd, true); errno != 0 {
 		return errno
 	}
-	return SetInt(fd, unix.SOL_SOCKET, unix.SO_NOSIGPIPE, 1)
+	if soNoSIGPIPE < 0 {
+		return 0 // Go's runtime makes the signal the error that it stands for
+	}
+	return SetInt(fd, unix.SOL_SOCKET, soNoSIGPIPE, 1)
 }
 
 // Socket is socket(2), nonblocking and close-on-exec.
@@ -121,53 +124,6 @@ func Send(fd int, b []byte, flags int) (n int, errno syscall.Errno) {
 	return max(n, 0), errno
 }
 
-// A Msg is the argument of Sendmsg and Recvmsg.
-type Msg struct {
-	Name    Sockaddr // Len 0 sends to the peer
-	Control []byte   // whole capacity for Recvmsg; what to send for Sendmsg
-	Flags   int      // of the message received
-
-	buffers [][]byte
-}
-
-// MaxBuffers is the most buffers of one call: IOV_MAX.
-const MaxBuffers = 1024
-
-// SetBuffers makes the message gather from, or scatter to, those buffers. The
-// buffers stay referenced until ClearBuffers.
-func (m *Msg) SetBuffers(buffers [][]byte) {
-	m.buffers = m.buffers[:0]
-	for _, b := range buffers {
-		if len(b) > 0 {
-			m.buffers = append(m.buffers, b)
-		}
-	}
-}
-
-// SetBuffer makes b the only buffer.
-func (m *Msg) SetBuffer(b []byte) { m.SetBuffers([][]byte{b}) }
-
-// Advance drops the first n bytes, which were sent.
-func (m *Msg) Advance(n int) {
-	for n > 0 && len(m.buffers) > 0 {
-		if l := len(m.buffers[0]); n >= l {
-			n -= l
-			m.buffers = m.buffers[1:]
-			continue
-		}
-		m.buffers[0] = m.buffers[0][n:]
-		n = 0
-	}
-}
-
-// Empty reports whether nothing is left to send.
-func (m *Msg) Empty() bool { return len(m.buffers) == 0 }
-
-// ClearBuffers lets go of the caller's memory.
-func (m *Msg) ClearBuffers() { m.buffers = nil }
-
-func (m *Msg) first() [][]byte { return m.buffers[:min(len(m.buffers), MaxBuffers)] }
-
 // Recvmsg is recvmsg(2). Name, Control (cut to what arrived) and Flags are
 // filled in.
 func Recvmsg(fd int, m *Msg, flags int) (n int, errno syscall.Errno) {
@@ -211,12 +167,6 @@ func Sendmsg(fd int, m *Msg, flags int) (n int, errno syscall.Errno) {
 	return max(n, 0), errno
 }
 
-// ReadNow is preadv2(2) with RWF_NOWAIT on Linux.
-func ReadNow(int, []byte) (int, syscall.Errno) { return 0, syscall.ENOSYS }
-
-// WriteNow is pwritev2(2) with RWF_NOWAIT on Linux.
-func WriteNow(int, []byte) (int, syscall.Errno) { return 0, syscall.ENOSYS }
-
 // AtMark is the ioctl SIOCATMARK of sockatmark(3).
 func AtMark(fd int) (bool, syscall.Errno) {
 	n, err := unix.IoctlGetInt(fd, siocatmark)
@@ -228,7 +178,3 @@ func AtMark(fd int) (bool, syscall.Errno) {
 
 // siocatmark is _IOR('s', 7, int) of sys/sockio.h.
 const siocatmark = 0x40047307
-
-// WasReset reports whether a TCP connection that reads as ended was reset, of
-// which another call was told. Nothing tells of it here.
-func WasReset(int) bool { return false }

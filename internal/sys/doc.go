@@ -6,5 +6,6 @@
 // It knows neither deadlines nor names: package socket builds those on it.
 // On Linux the calls that move data allocate nothing. On the other systems
 // they go through golang.org/x/sys/unix, and what the system lacks answers
-// ENOSYS or EOPNOTSUPP.
+// ENOSYS or EOPNOTSUPP. On Windows every call answers EWINDOWS. errors.Is takes all
+// three for errors.ErrUnsupported.
 package sys

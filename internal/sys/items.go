@@ -2,6 +2,13 @@ package sys
 
 import "encoding/binary"
 
+// A Cmsg is one item of ancillary data: cmsghdr of cmsg(3), its data still in
+// the buffer that it was parsed from.
+type Cmsg struct {
+	Level, Type int
+	Data        []byte
+}
+
 // An Item is what an item of ancillary data is.
 type Item int
 

@@ -1,4 +1,4 @@
-//go:build darwin || freebsd
+//go:build darwin || freebsd || netbsd || openbsd
 
 package sys
 
@@ -41,6 +41,3 @@ func Nest(fd int, events uint32) (int, syscall.Errno) {
 	}
 	return kq, 0
 }
-
-// Hangup is not told here: POLLHUP may mean one direction or both.
-func Hangup(fd int) (over, ended bool, unread int) { return false, false, 0 }

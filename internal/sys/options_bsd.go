@@ -1,4 +1,4 @@
-//go:build darwin || freebsd
+//go:build darwin || freebsd || netbsd || openbsd
 
 package sys
 
@@ -18,11 +18,13 @@ const More = 0
 // Ended is the poll event of a peer that has ended its side.
 const Ended uint32 = unix.POLLHUP | unix.POLLERR
 
-// Options under the system's numbers; what it lacks is -1, which it refuses.
+// Options under the system's numbers.
 const (
-	TCP_KEEPINTVL    = unix.TCP_KEEPINTVL
-	TCP_KEEPCNT      = unix.TCP_KEEPCNT
-	TCP_USER_TIMEOUT = -1
+	IP_TOS            = unix.IP_TOS
+	IP_TTL            = unix.IP_TTL
+	IPV6_TCLASS       = unix.IPV6_TCLASS
+	IPV6_UNICAST_HOPS = unix.IPV6_UNICAST_HOPS
+	TCP_MAXSEG        = unix.TCP_MAXSEG
 )
 
 func getsockoptLinger(fd int) (l unix.Linger, err error) {
@@ -31,11 +33,6 @@ func getsockoptLinger(fd int) (l unix.Linger, err error) {
 		return l, err
 	}
 	return *p, nil
-}
-
-// PeerCredentials is SO_PEERCRED of Linux.
-func PeerCredentials(int) (pid, uid, gid int, errno syscall.Errno) {
-	return 0, 0, 0, syscall.EOPNOTSUPP
 }
 
 // SetTimestamps asks for SO_TIMESTAMP: each message comes with the time when

@@ -2,5 +2,10 @@ package sys
 
 import "golang.org/x/sys/unix"
 
-// TCP_KEEPIDLE is what others call TCP_KEEPALIVE here.
-const TCP_KEEPIDLE = unix.TCP_KEEPALIVE
+// Options that not every BSD system has.
+const (
+	soNoSIGPIPE   = unix.SO_NOSIGPIPE
+	TCP_KEEPIDLE  = unix.TCP_KEEPALIVE
+	TCP_KEEPINTVL = unix.TCP_KEEPINTVL
+	TCP_KEEPCNT   = unix.TCP_KEEPCNT
+)

@@ -2,5 +2,10 @@ package sys
 
 import "golang.org/x/sys/unix"
 
-// TCP_KEEPIDLE is the idle time before the first probe.
-const TCP_KEEPIDLE = unix.TCP_KEEPIDLE
+// Options that not every BSD system has.
+const (
+	soNoSIGPIPE   = unix.SO_NOSIGPIPE
+	TCP_KEEPIDLE  = unix.TCP_KEEPIDLE
+	TCP_KEEPINTVL = unix.TCP_KEEPINTVL
+	TCP_KEEPCNT   = unix.TCP_KEEPCNT
+)

@@ -1,4 +1,4 @@
-//go:build darwin || freebsd
+//go:build darwin || freebsd || netbsd || openbsd
 
 package sys
 
@@ -20,4 +20,4 @@ func SetTermiosSpeed(fd int, t *Termios, baud int) syscall.Errno {
 	return SetTermios(fd, t)
 }
 
-func setSpeed[T uint32 | uint64](to *T, baud int) { *to = T(baud) }
+func setSpeed[T int32 | uint32 | uint64](to *T, baud int) { *to = T(baud) }

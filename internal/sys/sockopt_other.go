@@ -1,12 +1,8 @@
-//go:build darwin || freebsd
+//go:build !linux
 
 package sys
 
-import (
-	"syscall"
-
-	"golang.org/x/sys/unix"
-)
+import "syscall"
 
 // Options that this package knows on Linux alone: -1 is none.
 const (
@@ -25,8 +21,6 @@ const (
 	SO_ATTACH_REUSEPORT_EBPF = -1
 	SO_ATTACH_REUSEPORT_CBPF = -1
 
-	IP_TOS                  = unix.IP_TOS
-	IP_TTL                  = unix.IP_TTL
 	IP_MULTICAST_TTL        = -1
 	IP_MULTICAST_LOOP       = -1
 	IP_MULTICAST_ALL        = -1
@@ -41,8 +35,6 @@ const (
 	IP_RECVORIGDSTADDR      = -1
 	IP_BIND_ADDRESS_NO_PORT = -1
 
-	IPV6_TCLASS          = unix.IPV6_TCLASS
-	IPV6_UNICAST_HOPS    = unix.IPV6_UNICAST_HOPS
 	IPV6_MULTICAST_HOPS  = -1
 	IPV6_MULTICAST_LOOP  = -1
 	IPV6_MULTICAST_ALL   = -1
@@ -60,8 +52,8 @@ const (
 	TCP_FASTOPEN_CONNECT = -1
 	TCP_DEFER_ACCEPT     = -1
 	TCP_CONGESTION       = -1
-	TCP_MAXSEG           = unix.TCP_MAXSEG
 	TCP_CORK             = -1
+	TCP_USER_TIMEOUT     = -1
 	TCP_NOTSENT_LOWAT    = -1
 	TCP_QUICKACK         = -1
 )

@@ -1,3 +1,5 @@
+//go:build unix
+
 package sys
 
 import "golang.org/x/sys/unix"
@@ -30,6 +32,8 @@ const (
 	SO_SNDBUF    = unix.SO_SNDBUF
 	SO_TYPE      = unix.SO_TYPE
 
+	SO_ACCEPTCONN = unix.SO_ACCEPTCONN
+
 	IPPROTO_IPV6 = unix.IPPROTO_IPV6
 	IPPROTO_TCP  = unix.IPPROTO_TCP
 	IPPROTO_UDP  = unix.IPPROTO_UDP
@@ -39,10 +43,3 @@ const (
 
 // IPPROTO_IP is the level of options of IPv4.
 const IPPROTO_IP = unix.IPPROTO_IP
-
-// BPF is an instruction of classic BPF: struct sock_filter.
-type BPF struct {
-	Op     uint16
-	Jt, Jf uint8
-	K      uint32
-}

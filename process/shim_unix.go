@@ -1,3 +1,5 @@
+//go:build unix
+
 package process
 
 import (
@@ -9,7 +11,6 @@ import (
 	"os"
 	"runtime"
 	"strconv"
-	"sync/atomic"
 	"syscall"
 )
 
@@ -19,8 +20,6 @@ import (
 // it reports through a pipe, which a successful execve(2) closes.
 
 const shimName = "zocalo: about to execute"
-
-var shimCalled atomic.Bool
 
 // Shim must be called first in main (or TestMain) of a program that sets a
 // umask, limits or FileNames for a [Command]: those are set by the executable
@@ -112,11 +111,6 @@ func (f *shimFailure) Unwrap() error {
 		return f.Errno
 	}
 	return nil
-}
-
-// shimmed reports whether the command needs the shim.
-func (c *Command) shimmed() bool {
-	return c.Umask != nil || len(c.Limits) > 0 || c.FileNames != nil
 }
 
 // startShim starts the shim, and returns once the program has taken its place.

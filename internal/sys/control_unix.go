@@ -1,3 +1,5 @@
+//go:build unix
+
 package sys
 
 import (
@@ -6,13 +8,6 @@ import (
 
 	"golang.org/x/sys/unix"
 )
-
-// A Cmsg is one item of ancillary data: cmsghdr of cmsg(3), its data still in
-// the buffer that it was parsed from.
-type Cmsg struct {
-	Level, Type int
-	Data        []byte
-}
 
 // NextCmsg takes the first item from control and returns what follows it. A
 // malformed rest gives ok false.
