@@ -37,7 +37,7 @@ type lister struct {
 	mptcp    map[uint32]struct{} // inodes of the MPTCP sockets that were listed, where subflows are folded
 	unseen   int                 // sockets whose process is not known
 	changed  uint32              // kinds whose table changed while it was read, or of which a part is missing
-	whole    int                 // answers of netlink for a kind that came to their end, each of one file of procFiles
+	whole    int                 // answers of netlink for a kind that came to their end, each of one file of procFiles, that for TCP of both
 	told     int                 // sockets of the answer that came last
 }
 
@@ -175,6 +175,9 @@ func (l *lister) list(ctx context.Context, k Kind) error {
 			l.changed |= 1 << k
 			l.whole++
 		}
+		if k == TCP && l.whole > 0 {
+			l.whole = len(files)
+		}
 		if l.whole > 0 && l.whole >= len(files) {
 			return nil
 		}
@@ -217,7 +220,7 @@ func (l *lister) fromDiag(ctx context.Context, k Kind) error {
 		program = nil
 	}
 	parse = func(body []byte) error { return p.inet(body, k, s) }
-	for _, family := range [...]byte{unix.AF_INET, unix.AF_INET6} {
+	for _, family := range families(k) {
 		request := inetRequest(k, family, l.states, l.q.Details, program)
 		if err := l.dump(ctx, k, request, l.each(parse)); err != nil {
 			return err

@@ -85,8 +85,12 @@ var errStop = errors.New("stop")
 // must not keep it. It reports whether the kernel's table changed meanwhile. After an
 // error the diag cannot be used for another dump, unless it is an errno: then the kernel has ended the answer.
 func (d *diag) dump(ctx context.Context, request []byte, each func(body []byte) error) (interrupted bool, err error) {
+	kind := netlink.HeaderType(unix.SOCK_DIAG_BY_FAMILY)
+	if request[0] == unix.AF_UNSPEC {
+		kind = tcpDiag
+	}
 	sent, err := d.conn.Send(netlink.Message{
-		Header: netlink.Header{Type: unix.SOCK_DIAG_BY_FAMILY, Flags: netlink.Request | netlink.Dump},
+		Header: netlink.Header{Type: kind, Flags: netlink.Request | netlink.Dump},
 		Data:   request,
 	})
 	if err != nil {
@@ -137,7 +141,7 @@ func parseAnswer(b []byte, sequence uint32, each func(body []byte) error) (done,
 			switch kind {
 			case unix.NLMSG_DONE, unix.NLMSG_ERROR:
 				return true, interrupted, parseErrno(kind, body)
-			case unix.SOCK_DIAG_BY_FAMILY:
+			case unix.SOCK_DIAG_BY_FAMILY, tcpDiag:
 				if err := each(body); err != nil {
 					return false, interrupted, err
 				}

@@ -8,8 +8,6 @@ import (
 	"net/netip"
 	"slices"
 	"sort"
-
-	"golang.org/x/sys/unix"
 )
 
 // peers finds the other end of a connection inside this host: the inode of
@@ -79,7 +77,7 @@ func (l *lister) collectPeers(ctx context.Context, kinds uint32) (*peers, error)
 		}
 		filter := toAddresses(local)
 		for _, k := range [...]Kind{TCP, MPTCP} {
-			for _, family := range [...]byte{unix.AF_INET, unix.AF_INET6} {
+			for _, family := range families(k) {
 				if kinds&(1<<k) == 0 {
 					continue
 				}

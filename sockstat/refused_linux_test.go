@@ -49,22 +49,30 @@ func refuseAnswer(t *testing.T, n int, late bool) {
 // listed twice.
 func TestRefusedInTheMiddle(t *testing.T) {
 	for name, c := range map[string]struct {
+		kind    Kind
 		request int
 		late    bool
 		reason  Reason
 	}{
-		"all":             {1, false, FromProc},
-		"IPv6":            {2, false, FromProc},
-		"the end of IPv4": {1, true, Interrupted},
+		"all":             {TCP, 1, false, FromProc},
+		"the end":         {TCP, 1, true, Interrupted},
+		"all of UDP":      {UDP, 1, false, FromProc},
+		"IPv6":            {UDP, 2, false, FromProc},
+		"the end of IPv4": {UDP, 1, true, Interrupted},
 	} {
 		t.Run(name, func(t *testing.T) {
 			ns := newNetns(t)
 			for range 3 {
+				if c.kind == UDP {
+					ns.bound(unix.AF_INET, unix.SOCK_DGRAM, loopback4)
+					ns.bound(unix.AF_INET6, unix.SOCK_DGRAM, loopback6)
+					continue
+				}
 				ns.listener(unix.AF_INET, loopback4, 1)
 				ns.listener(unix.AF_INET6, loopback6, 1)
 			}
 			refuseAnswer(t, c.request, c.late)
-			list, notes := collect(t, Query{Netns: ns.path(), Kinds: []Kind{TCP}})
+			list, notes := collect(t, Query{Netns: ns.path(), Kinds: []Kind{c.kind}})
 			seen := map[uint32]int{}
 			for _, s := range list {
 				if seen[s.Inode]++; seen[s.Inode] > 1 {
