@@ -14,7 +14,7 @@ func TestWeight(t *testing.T) {
 		t.Skipf("no go command: %v", err)
 	}
 	packages := strings.Fields(string(list))
-	for _, heavy := range []string{"crypto/tls", "net/http", "regexp", "encoding/json", "log/slog"} {
+	for _, heavy := range []string{"crypto/tls", "net/http", "regexp", "encoding/json", "log/slog", "github.com/quic-go/quic-go"} {
 		if slices.Contains(packages, heavy) {
 			t.Errorf("whoever imports zocalo links %s", heavy)
 		}

@@ -19,15 +19,16 @@ const maxHandshakes = 1024
 
 // A stack is the layers of an address, the nearest the socket first.
 type stack struct {
+	scheme  *socket.PreparedScheme // beneath them; nil for one that prepares nothing
 	layers  []*socket.LayerScheme
 	ready   []*socket.PreparedLayer
 	timeout time.Duration
 }
 
-// stackOf prepares the layers of an address, once for all that is opened by it.
-// It is nil for an address without layers.
+// stackOf prepares the layers of an address, and its scheme, once for all that is
+// opened by it. It is nil for an address that has nothing to prepare.
 func stackOf(a address.Address, t socket.Target) (*stack, error) {
-	if a.Scheme.Layers == nil {
+	if a.Scheme.Layers == nil && a.Scheme.Prepare == nil {
 		return nil, nil
 	}
 	made, err := a.Once(t.Passive, func() (any, error) { return newStack(a, t) })
@@ -44,6 +45,12 @@ func newStack(a address.Address, t socket.Target) (*stack, error) {
 	}
 	if asks := slices.IndexFunc(a.Scheme.Layers, requests); t.Passive && asks >= 0 && slices.ContainsFunc(a.Scheme.Layers[asks+1:], requests) {
 		return nil, &socket.LayerError{Layer: a.Scheme.Layers[asks].Name, Err: errors.New("a layer beneath asks peers already where they want to go, and can be told once only: listen with one of the two")}
+	}
+	if prepare := a.Scheme.Prepare; prepare != nil {
+		var err error
+		if st.scheme, err = prepare(t); err != nil {
+			return nil, err
+		}
 	}
 	destination := t.Endpoint
 	for i, l := range slices.Backward(a.Scheme.Layers) {
@@ -65,6 +72,9 @@ func newStack(a address.Address, t socket.Target) (*stack, error) {
 func requests(l *socket.LayerScheme) bool { return l.Requests }
 
 func (st *stack) close() {
+	if st.scheme != nil && st.scheme.Close != nil {
+		st.scheme.Close()
+	}
 	for _, p := range st.ready {
 		if p.Close != nil {
 			p.Close()
@@ -72,11 +82,19 @@ func (st *stack) close() {
 	}
 }
 
+// opened hands a new socket to the scheme.
+func (st *stack) opened(s *socket.Socket) error {
+	if st == nil || st.scheme == nil {
+		return nil
+	}
+	return st.scheme.Opened(s)
+}
+
 // overLayers begins the address's layers over a connection that was dialled, which
 // it closes where one fails.
 func (o *opening) overLayers(ctx context.Context, s *socket.Socket) (*socket.Socket, error) {
 	st := o.stack
-	if st == nil {
+	if st == nil || st.layers == nil {
 		return s, nil
 	}
 	ctx, cancel := context.WithTimeoutCause(ctx, st.timeout, os.ErrDeadlineExceeded)
@@ -121,7 +139,7 @@ func (st *stack) late(ctx context.Context, err error) error {
 
 // over puts the layers over a listening socket.
 func (st *stack) over(s *socket.Socket) *socket.Socket {
-	if st == nil {
+	if st == nil || st.layers == nil {
 		return s
 	}
 	k := s.Kind()
@@ -224,10 +242,13 @@ func (l *layeredListener) Close() error {
 // Abort implements [socket.Aborter]. What nobody has accepted is reset in any case.
 func (l *layeredListener) Abort() error { return l.Close() }
 
-// notices are what the layers have to tell of a listener at that address.
+// notices are what the scheme and the layers have to tell of a listener at that address.
 func (st *stack) notices(listening string) (all []string) {
 	if st == nil {
 		return nil
+	}
+	if st.scheme != nil && st.scheme.Notices != nil {
+		all = st.scheme.Notices(listening)
 	}
 	for _, p := range st.ready {
 		if p.Notices != nil {
@@ -235,4 +256,20 @@ func (st *stack) notices(listening string) (all []string) {
 		}
 	}
 	return all
+}
+
+// reach is what the address of a client needs besides, an option each.
+func (st *stack) reach() (options []string) {
+	if st == nil {
+		return nil
+	}
+	if st.scheme != nil && st.scheme.Reach != "" {
+		options = append(options, st.scheme.Reach)
+	}
+	for _, p := range st.ready {
+		if p.Reach != "" {
+			options = append(options, p.Reach)
+		}
+	}
+	return options
 }

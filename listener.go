@@ -3,6 +3,7 @@ package zocalo
 import (
 	"context"
 	"net"
+	"strings"
 	"sync"
 
 	"zocalo/socket"
@@ -212,15 +213,7 @@ func (l *Listener) Notices() []string { return l.stack.notices(l.Reach()) }
 // Reach returns the address to dial to reach the listener by the first of its names,
 // with what its layers made up, as the pin of a certificate.
 func (l *Listener) Reach() string {
-	text := l.word + ":" + l.Name().String()
-	if l.stack != nil {
-		for _, p := range l.stack.ready {
-			if p.Reach != "" {
-				text += "," + p.Reach
-			}
-		}
-	}
-	return text
+	return strings.Join(append([]string{l.word + ":" + l.Name().String()}, l.stack.reach()...), ",")
 }
 
 // OnHandshake has f told of each connection whose layers are ready, or of why it came to
@@ -230,6 +223,9 @@ func (l *Listener) OnHandshake(f func(c *socket.Socket, err error)) {
 	for _, s := range l.sockets {
 		if layered, ok := s.Unwrap().(*layeredListener); ok {
 			layered.shook = f
+		}
+		if t, ok := socket.Beneath[socket.HandshakeTeller](s); ok {
+			t.OnHandshake(f)
 		}
 	}
 }

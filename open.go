@@ -136,8 +136,9 @@ func (o *opening) make(n socket.Name, reuse bool) (*socket.Socket, error) {
 	case err != nil:
 		return nil, err
 	}
+	err = o.stack.opened(s)
 	_, given := socket.ReuseAddress.In(o.target.Settings)
-	if reuse && !given && slices.Contains(o.scheme.Options, socket.ReuseAddress.Spec) {
+	if err == nil && reuse && !given && slices.Contains(o.scheme.Options, socket.ReuseAddress.Spec) {
 		err = socket.ReuseAddress.Set(s, true)
 	}
 	if err == nil {

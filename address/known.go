@@ -20,6 +20,8 @@ var absent = map[string]string{
 	"spp":          "the package zocalo/xns, imported by the program",
 	"spp-stream":   "the package zocalo/xns, imported by the program",
 	"idp":          "the package zocalo/xns, imported by the program",
+	"quic":         "the package zocalo/layer/quic, imported by the program",
+	"quic-dgram":   "the package zocalo/layer/quic, imported by the program",
 	"exec":         process,
 	"shell":        process,
 	"system":       process,

@@ -190,7 +190,7 @@ var general = []struct {
 	{Allow.Spec, listens},
 	{MaxConns.Spec, listens},
 	{AcceptTimeout.Spec, listens},
-	{HandshakeTimeout.Spec, func(s *socket.Scheme) string { return unless(s.Layers != nil, "it has no layers") }},
+	{HandshakeTimeout.Spec, func(s *socket.Scheme) string { return unless(s.Layers != nil || s.Prepare != nil, "it has no layers") }},
 	{Fork.Spec, listens},
 	{Once.Spec, listens},
 	{Frame.Spec, func(*socket.Scheme) string { return "" }},

@@ -127,6 +127,18 @@ type Aborter interface {
 	Abort() error
 }
 
+// A CodeAborter is an [Aborter] whose resets tell the peer a number, as those of QUIC.
+type CodeAborter interface {
+	AbortCode(code uint64) error
+}
+
+// A CodedError is an error of a connection that its peer has reset, with the number that
+// it told, if any.
+type CodedError interface {
+	error
+	ResetCode() (code uint64, ok bool)
+}
+
 // A ReadWaiter can wait for what is to be read before there is memory to read
 // it into, so that who waits for long holds none.
 type ReadWaiter interface {
@@ -227,7 +239,7 @@ func InternetOf(e Endpoint) (own, peer netip.AddrPort) {
 
 // As finds the capability T of an endpoint: its own, or that of what it
 // wraps. A [Socket] is looked through as well. What ends an endpoint ([Aborter],
-// [Detacher]) is the endpoint's own alone.
+// [CodeAborter], [Detacher]) is the endpoint's own alone.
 func As[T any](e Endpoint) (T, bool) {
 	for e != nil {
 		if s, ok := e.(*Socket); ok && !ends[T]() {
@@ -250,7 +262,7 @@ func As[T any](e Endpoint) (T, bool) {
 // ends reports whether a capability ends the endpoint.
 func ends[T any]() bool {
 	switch any((*T)(nil)).(type) {
-	case *Aborter, *Detacher:
+	case *Aborter, *CodeAborter, *Detacher:
 		return true
 	}
 	return false

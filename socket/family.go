@@ -114,10 +114,29 @@ type Scheme struct {
 	// to names.
 	Open func(context.Context, Target) (*Socket, error)
 
+	// Prepare, if not nil, reads the options of an address once, as those that name
+	// files of keys: what it returns serves every socket that the address is opened for.
+	// Connections of such a scheme begin with a handshake.
+	Prepare func(Target) (*PreparedScheme, error)
+
 	// Carrier and Layers are what a stack of the address language is made of, the
 	// outermost layer first; see [Stack]. Both are nil for a scheme by itself.
 	Carrier *Scheme
 	Layers  []*LayerScheme
+}
+
+// A PreparedScheme is what a scheme has made of the options of one address. Its funcs
+// may be called from many goroutines at once.
+type PreparedScheme struct {
+	// Opened is given each new socket, before it has a name.
+	Opened func(*Socket) error
+
+	// Reach and Notices are as those of a [PreparedLayer].
+	Reach   string
+	Notices func(listening string) []string
+
+	// Close gives back what Prepare took; nil for nothing.
+	Close func()
 }
 
 // Kinds returns the kinds of socket that the target can become; none for a

@@ -106,6 +106,15 @@ type Admitter interface {
 	Admit(admit func(*Socket) bool)
 }
 
+// A HandshakeTeller is a listening endpoint whose connections begin with handshakes
+// of its own, beneath any layer.
+type HandshakeTeller interface {
+	// OnHandshake has f told of each that is done, or of why it came to nothing; c has
+	// the names of the connection, and is not to be used otherwise. It must be called
+	// before Accept.
+	OnHandshake(f func(c *Socket, err error))
+}
+
 // Renames reports whether one of the layers of a listening socket of the kind tells
 // the names of its peers.
 func (k Kind) Renames() bool {

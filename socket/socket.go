@@ -505,8 +505,24 @@ func (s *Socket) Abort() error {
 		}
 		return s.Close()
 	}
+	return s.abort(a.Abort)
+}
+
+// AbortLike is Abort for what another connection was reset with: a code that its peer told
+// ([CodedError]) is told to this one's, where the kind has codes.
+func (s *Socket) AbortLike(err error) error {
+	var reset CodedError
+	if a, ok := As[CodeAborter](s.endpoint); ok && errors.As(err, &reset) {
+		if code, told := reset.ResetCode(); told {
+			return s.abort(func() error { return a.AbortCode(code) })
+		}
+	}
+	return s.Abort()
+}
+
+func (s *Socket) abort(by func() error) error {
 	start := s.now()
-	err := a.Abort()
+	err := by()
 	if s.trace != nil {
 		s.tracedFrom(start, "close", "", 0, "by a reset", err)
 	}

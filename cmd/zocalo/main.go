@@ -12,6 +12,7 @@ import (
 	_ "zocalo/iso"
 	_ "zocalo/layer/proxy"
 	_ "zocalo/layer/proxyproto"
+	_ "zocalo/layer/quic"
 	_ "zocalo/layer/sni"
 	_ "zocalo/layer/tls"
 	"zocalo/process"

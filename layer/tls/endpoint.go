@@ -53,7 +53,8 @@ func (p *prepared) newWire(lower *socket.Socket) *wire {
 func (p *prepared) endpoint(conn *tls.Conn, w *wire) *socket.Socket {
 	w.shaking = false
 	e := &endpoint{conn: conn, wire: w, lower: w.lower, passive: p.passive, input: inputOf(conn)}
-	e.proven = len(p.pins) > 0 || len(conn.ConnectionState().VerifiedChains) > 0
+	state := conn.ConnectionState()
+	e.proven = p.proves(&state)
 	if w.waits {
 		return socket.WrapLayer(scheme, waiter{e}, w.lower)
 	}

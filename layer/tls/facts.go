@@ -10,15 +10,25 @@ import (
 	"zocalo/socket"
 )
 
-// Facts implements [socket.Teller]. The variables are those of Apache's mod_ssl.
+// Facts implements [socket.Teller].
 func (e *endpoint) Facts() []socket.Fact {
+	return factsOf(scheme.Name, e.conn.ConnectionState(), e.passive, e.proven)
+}
+
+// proves reports whether the peer's certificate is what was asked for.
+func (p *prepared) proves(state *tls.ConnectionState) bool {
+	return len(p.pins) > 0 || len(state.VerifiedChains) > 0
+}
+
+// factsOf is what there is to tell of a connection; proven says that the peer's
+// certificate is what was asked for. The variables are those of Apache's mod_ssl.
+func factsOf(layer string, state tls.ConnectionState, passive, proven bool) []socket.Fact {
 	var facts []socket.Fact
 	add := func(name, variable, value string) {
 		if value != "" {
-			facts = append(facts, socket.Fact{Layer: scheme.Name, Name: name, Variable: variable, Value: value})
+			facts = append(facts, socket.Fact{Layer: layer, Name: name, Variable: variable, Value: value})
 		}
 	}
-	state := e.conn.ConnectionState()
 	add("version", "SSL_PROTOCOL", strings.Replace(tls.VersionName(state.Version), "TLS ", "TLSv", 1))
 	add("cipher", "SSL_CIPHER", tls.CipherSuiteName(state.CipherSuite))
 	if state.CurveID != 0 {
@@ -37,15 +47,15 @@ func (e *endpoint) Facts() []socket.Fact {
 		return facts
 	}
 	peer := state.PeerCertificates[0]
-	proven, verified := socket.CertificateName, "SUCCESS"
-	if !e.proven {
-		proven, verified = "unverified-cert", "GENEROUS"
+	names, verified := socket.CertificateName, "SUCCESS"
+	if !proven {
+		names, verified = "unverified-cert", "GENEROUS"
 	}
 	for _, name := range namesOf(peer) {
-		add(proven, "", name)
+		add(names, "", name)
 	}
 	add("pin", "", pinOf(peer).String())
-	if !e.passive {
+	if !passive {
 		return facts
 	}
 	add("", "SSL_CLIENT_VERIFY", verified)

@@ -19,6 +19,30 @@ import (
 
 // prepare makes the layer of one address.
 func prepare(t socket.LayerTarget) (*socket.PreparedLayer, error) {
+	p, err := newPrepared(t, nil)
+	if err != nil {
+		return nil, err
+	}
+	l := &socket.PreparedLayer{Reach: p.reach(), Close: p.close}
+	if t.Passive {
+		l.Server, l.Notices = p.accept, p.notices
+	} else {
+		l.Client = p.connect
+	}
+	return l, nil
+}
+
+// reach is what the address of a client must say of a certificate that was made up.
+func (p *prepared) reach() string {
+	if p.ephemeral == nil {
+		return ""
+	}
+	return fmt.Sprint(pinOption.Name, "=", pinOf(p.ephemeral.Leaf))
+}
+
+// newPrepared reads the options of one address. Without alpn= its protocols are those
+// given here.
+func newPrepared(t socket.LayerTarget, protocols []string) (*prepared, error) {
 	p := &prepared{passive: t.Passive, pins: all(pinOption, t.Settings)}
 	p.certs, p.keys = all(certOption, t.Settings), all(keyOption, t.Settings)
 	if len(p.keys) == 0 {
@@ -39,6 +63,9 @@ func prepare(t socket.LayerTarget) (*socket.PreparedLayer, error) {
 	if err := p.baseConfig(t); err != nil {
 		return nil, err
 	}
+	if p.base.NextProtos == nil {
+		p.base.NextProtos = protocols
+	}
 	ca, side := caOption, p.client
 	if t.Passive {
 		ca, side = clientCAOption, p.server
@@ -57,16 +84,7 @@ func prepare(t socket.LayerTarget) (*socket.PreparedLayer, error) {
 		p.close()
 		return nil, err
 	}
-	l := &socket.PreparedLayer{Close: p.close}
-	if t.Passive {
-		l.Server, l.Notices = p.accept, p.notices
-		if p.ephemeral != nil {
-			l.Reach = fmt.Sprint(pinOption.Name, "=", pinOf(p.ephemeral.Leaf))
-		}
-	} else {
-		l.Client = p.connect
-	}
-	return l, nil
+	return p, nil
 }
 
 // A prepared is the layer of one address.

@@ -188,14 +188,14 @@ func (j *join) finishLocked(how pass.EndReason, side pass.Side, err error, abort
 	j.close(abort)
 }
 
-// close resets both ends, or closes them in order. One that was told of an
+// close resets both ends, by the code of what reset one if it has any, or closes them in order. One that was told of an
 // end-of-file is closed: that direction was whole, and its tail may be on its way.
 func (j *join) close(abort bool) {
 	for side, e := range &j.ends {
 		switch {
 		case e.Socket == nil:
 		case abort && !j.told[pass.Side(side).Other()]:
-			e.Socket.Abort()
+			e.Socket.AbortLike(j.err)
 		default:
 			e.Socket.Close()
 		}

@@ -1,0 +1,124 @@
+package quic
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	quicgo "github.com/quic-go/quic-go"
+
+	"zocalo/socket"
+)
+
+// A connection is one of QUIC, which sockets share: each has a stream of it.
+type connection struct {
+	quic      *quicgo.Conn
+	transport *transport
+	prepared  *prepared
+	own, peer socket.Name
+	announced bool // streams begin with a byte of who opens them
+
+	mu    sync.Mutex
+	users int
+	quiet *time.Timer // closes it, since it has no users
+}
+
+// idle are the connections without users, for CloseIdle.
+var idle = struct {
+	mu  sync.Mutex
+	all map[*connection]struct{}
+}{all: map[*connection]struct{}{}}
+
+// newConnection takes over a connection whose handshake is done, and one user's place
+// of its transport. ended is called once it is over. It has one user.
+func newConnection(c *quicgo.Conn, t *transport, p *prepared, own, peer socket.Name, ended func(*connection)) *connection {
+	n := &connection{quic: c, transport: t, prepared: p, own: own, peer: peer, users: 1}
+	n.announced = announces(c.ConnectionState().TLS.NegotiatedProtocol)
+	context.AfterFunc(c.Context(), func() {
+		ended(n)
+		n.mu.Lock()
+		n.stopClock()
+		n.mu.Unlock()
+		t.leave()
+	})
+	return n
+}
+
+// openStream opens a stream, if the peer allows one more. It is one more user then.
+func (c *connection) openStream() (*quicgo.Stream, error) {
+	c.enter()
+	s, err := c.quic.OpenStream()
+	if err != nil {
+		c.leave()
+		return nil, err
+	}
+	return s, c.announce(s)
+}
+
+// announce has the peer hear of a stream.
+func (c *connection) announce(s *quicgo.Stream) error {
+	if !c.announced {
+		return nil
+	}
+	_, err := s.Write([]byte{announcement})
+	return err
+}
+
+func (c *connection) enter() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.users++
+	c.stopClock()
+}
+
+// leave is for a socket that is closed. A connection that nobody uses stays for the
+// streams to come, and so that the peer can read what it has not read: to close it takes
+// that away.
+func (c *connection) leave() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.users--; c.users > 0 || c.quic.Context().Err() != nil {
+		return
+	}
+	c.quiet = time.AfterFunc(c.prepared.idle, c.closeQuiet)
+	idle.mu.Lock()
+	idle.all[c] = struct{}{}
+	idle.mu.Unlock()
+}
+
+// stopClock is for a connection that has users, or is over. The caller holds mu.
+func (c *connection) stopClock() {
+	if c.quiet == nil {
+		return
+	}
+	c.quiet.Stop()
+	c.quiet = nil
+	idle.mu.Lock()
+	delete(idle.all, c)
+	idle.mu.Unlock()
+}
+
+// closeQuiet closes a connection that has no users.
+func (c *connection) closeQuiet() {
+	c.mu.Lock()
+	unused := c.quiet != nil
+	c.mu.Unlock()
+	if unused {
+		c.quic.CloseWithError(codeClosed, "")
+	}
+}
+
+// CloseIdle closes the connections that have no stream any more. By themselves they stay
+// for as long as the option idle-timeout says, for streams to come and for peers that have
+// not read all yet.
+func CloseIdle() {
+	idle.mu.Lock()
+	all := make([]*connection, 0, len(idle.all))
+	for c := range idle.all {
+		all = append(all, c)
+	}
+	idle.mu.Unlock()
+	for _, c := range all {
+		c.closeQuiet()
+	}
+}

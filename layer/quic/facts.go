@@ -1,0 +1,10 @@
+package quic
+
+import "zocalo/socket"
+
+// facts are what there is to tell of a connection: those of the TLS within it, and QUIC's
+// version.
+func (c *connection) facts() []socket.Fact {
+	state := c.quic.ConnectionState()
+	return append(c.prepared.tls.Facts(state.TLS), socket.Fact{Layer: "quic", Name: "quic", Value: state.Version.String()})
+}

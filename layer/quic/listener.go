@@ -1,0 +1,310 @@
+package quic
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"sync"
+	"sync/atomic"
+	"syscall"
+
+	quicgo "github.com/quic-go/quic-go"
+
+	"zocalo/socket"
+	"zocalo/socket/wait"
+)
+
+// The most handshakes of a listener at once, and how many it may be until a client has to
+// show that it is where its packets say: then each costs one round trip more, and packets
+// with forged sources cost nothing but an answer.
+const (
+	maxHandshakes = 1024
+	crowd         = 128
+)
+
+// A listener takes connections of a transport, and the streams that their peers open.
+type listener struct {
+	kind      socket.Kind
+	transport *transport
+	prepared  *prepared
+	quic      *quicgo.EarlyListener
+	backlog   *wait.Backlog[*stream]
+	serving   context.Context // ends with the listener
+	stop      context.CancelFunc
+
+	handshakes wait.Handshakes[*arrival]
+	begun      atomic.Int64 // handshakes, those too that are not among these yet
+
+	mu    sync.Mutex
+	err   error // why nothing comes any more
+	admit func(*socket.Socket) bool
+	shook func(*socket.Socket, error)
+}
+
+// listen begins to take connections of the transport.
+func listen(k socket.Kind, t *transport, p *prepared, backlog int) (*listener, error) {
+	l := &listener{kind: k, transport: t, prepared: p, backlog: wait.NewBacklog[*stream](backlog)}
+	l.serving, l.stop = context.WithCancel(context.Background())
+	l.handshakes = wait.Handshakes[*arrival]{
+		Run: l.shake, Peer: func(a *arrival) any { return socket.Subscriber(a.peer.AddrPort().Addr()) },
+		Max: maxHandshakes, Timeout: p.handshake,
+	}
+	if !t.listener.CompareAndSwap(nil, l) {
+		return nil, os.NewSyscallError("listen", syscall.EADDRINUSE)
+	}
+	var err error
+	if l.quic, err = t.quic.ListenEarly(p.tls.Server(), p.quic); err != nil {
+		t.listener.Store(nil)
+		return nil, p.handshakeError(err)
+	}
+	go l.accept()
+	return l, nil
+}
+
+// An arrival is a connection that is being made.
+type arrival struct {
+	own, peer socket.Name
+	conn      *quicgo.Conn // once the client has said what it wants
+	facts     func() []socket.Fact
+	settled   atomic.Bool // nobody need tell any more how it ended
+	counted   sync.Once
+}
+
+type arrivalKey struct{}
+
+// arrives is called for the first packet of each connection.
+func (l *listener) arrives(ctx context.Context, info *quicgo.ClientInfo) (context.Context, error) {
+	peer, err := socket.NameOf(info.RemoteAddr)
+	if err != nil {
+		return nil, err
+	}
+	a := &arrival{own: l.transport.name, peer: peer}
+	l.mu.Lock()
+	admit := l.admit
+	l.mu.Unlock()
+	if admit != nil && !admit(a.socket(l.kind)) {
+		return nil, errors.New("not admitted")
+	}
+	if l.begun.Add(1) > maxHandshakes {
+		l.begun.Add(-1)
+		return nil, errors.New("too many connections are being made")
+	}
+	context.AfterFunc(ctx, func() {
+		a.done(l)
+		l.failed(a, context.Cause(ctx))
+	})
+	return context.WithValue(ctx, arrivalKey{}, a), nil
+}
+
+// crowded reports whether clients have to show first that they are where they say.
+func (l *listener) crowded() bool { return l.begun.Load() >= crowd }
+
+// done takes an arrival off the number of those that have begun.
+func (a *arrival) done(l *listener) { a.counted.Do(func() { l.begun.Add(-1) }) }
+
+// accept takes connections whose clients have said what they want.
+func (l *listener) accept() {
+	for {
+		c, err := l.quic.Accept(context.Background())
+		if err != nil {
+			l.ends(err)
+			return
+		}
+		a := c.Context().Value(arrivalKey{}).(*arrival)
+		a.conn = c
+		l.handshakes.Begin(a)
+	}
+}
+
+// ends notes that nothing comes any more, as when the socket beneath failed.
+func (l *listener) ends(err error) {
+	l.mu.Lock()
+	l.err = bare(err)
+	l.mu.Unlock()
+	for _, s := range l.backlog.Close() {
+		s.Abort()
+	}
+	l.backlog.Arrived.Ring()
+}
+
+// shake waits until the handshake of a connection is done and its peer has opened a
+// stream: one that asks for nothing has no other bound.
+func (l *listener) shake(ctx context.Context, a *arrival, heard func()) {
+	defer a.done(l)
+	heard() // what the client wants is the first thing it says
+	c := a.conn
+	select {
+	case <-c.HandshakeComplete():
+	case <-c.Context().Done():
+		return
+	case <-ctx.Done():
+		l.refuse(ctx, a)
+		return
+	}
+	if c.Context().Err() != nil {
+		return
+	}
+	own, err := socket.NameOf(c.LocalAddr())
+	if err != nil {
+		own = l.transport.name
+	}
+	l.transport.enter()
+	n := newConnection(c, l.transport, l.prepared, own, a.peer, func(*connection) {})
+	n.enter()
+	a.own, a.facts = own, n.facts
+	l.settle(a, nil)
+	s, err := c.AcceptStream(ctx)
+	if err != nil {
+		n.leave()
+		if c.Context().Err() == nil {
+			l.refuse(ctx, a)
+		}
+		return
+	}
+	go l.serve(n, s)
+}
+
+// refuse ends a connection in the middle of its handshake, or before it has a stream.
+func (l *listener) refuse(ctx context.Context, a *arrival) {
+	cause := context.Cause(ctx)
+	if errors.Is(cause, os.ErrDeadlineExceeded) {
+		cause = fmt.Errorf("the peer did not finish the handshake, and open a stream, within %v: handshake-timeout=TIME gives it longer", l.prepared.handshake)
+	}
+	l.settle(a, cause)
+	a.conn.CloseWithError(codeReset, "")
+}
+
+// serve takes the streams of a connection, of which it has one user's place.
+func (l *listener) serve(c *connection, s *quicgo.Stream) {
+	defer c.leave()
+	for {
+		if !l.put(c, s) {
+			return
+		}
+		var err error
+		if s, err = c.quic.AcceptStream(l.serving); err != nil {
+			return
+		}
+	}
+}
+
+// put puts a stream into the queue, once there is room. Until then the peer has as many
+// as it may have open.
+func (l *listener) put(c *connection, s *quicgo.Stream) bool {
+	c.enter()
+	e := accepted(l.kind, c, s)
+	limits := wait.Limits{Ctx: c.quic.Context(), Closed: l.serving.Done(), Deadline: never}
+	err := limits.Await(l.backlog.Room, "accept", func() (bool, error) { return l.backlog.Put(e) })
+	if err != nil {
+		e.Abort()
+	}
+	return err == nil
+}
+
+var never = func() *wait.Deadline {
+	d := new(wait.Deadline)
+	d.Init()
+	return d
+}()
+
+// settle tells, once, how a handshake ended.
+func (l *listener) settle(a *arrival, err error) {
+	l.mu.Lock()
+	shook := l.shook
+	l.mu.Unlock()
+	if !a.settled.Swap(true) && shook != nil {
+		shook(a.socket(l.kind), err)
+	}
+}
+
+// failed is told that a connection is over.
+func (l *listener) failed(a *arrival, err error) {
+	if l.serving.Err() == nil {
+		l.settle(a, l.prepared.handshakeError(err))
+	}
+}
+
+func (l *listener) close() {
+	l.stop()
+	l.quic.Close()
+	l.handshakes.Close()
+	l.transport.listener.CompareAndSwap(l, nil)
+}
+
+// socket is an arrival for those who are told of it.
+func (a *arrival) socket(k socket.Kind) *socket.Socket { return socket.Wrap(told{a, nil}, k) }
+
+// told has the names of a connection, and nothing else.
+type told struct {
+	*arrival
+	socket.Endpoint // nil
+}
+
+func (t told) Name() socket.Name { return t.own }
+func (t told) Peer() socket.Name { return t.peer }
+func (t told) Close() error      { return nil }
+func (t told) Abort() error      { return nil }
+func (t told) Facts() []socket.Fact {
+	if t.facts == nil {
+		return nil
+	}
+	return t.facts()
+}
+
+// Listen implements [socket.Acceptor].
+func (e *stream) Listen(backlog int) error {
+	if err := e.begin(listening); err != nil {
+		return err
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	var err error
+	e.listener, err = listen(e.kind, e.transport, e.prepared, backlog)
+	return err
+}
+
+// Accept implements [socket.Acceptor].
+func (e *stream) Accept(ctx context.Context) (accepted socket.Endpoint, err error) {
+	e.mu.Lock()
+	l := e.listener
+	e.mu.Unlock()
+	if l == nil {
+		return nil, os.NewSyscallError("accept", syscall.EINVAL)
+	}
+	limits := e.life.ReadLimits(ctx)
+	err = limits.Await(l.backlog.Arrived, "accept", func() (bool, error) {
+		if s, ok := l.backlog.Take(); ok {
+			accepted = s
+			return true, nil
+		}
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		return l.err != nil, l.err
+	})
+	return accepted, err
+}
+
+// Admit implements [socket.Admitter].
+func (e *stream) Admit(admit func(*socket.Socket) bool) {
+	e.tell(func(l *listener) { l.admit = admit })
+}
+
+// OnHandshake implements [socket.HandshakeTeller].
+func (e *stream) OnHandshake(f func(*socket.Socket, error)) {
+	e.tell(func(l *listener) { l.shook = f })
+}
+
+func (e *stream) tell(set func(*listener)) {
+	e.mu.Lock()
+	l := e.listener
+	e.mu.Unlock()
+	if l != nil {
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		set(l)
+	}
+}
+
+var _ net.Error = (*brokenError)(nil)

@@ -1,0 +1,88 @@
+package quic
+
+import (
+	"slices"
+	"sync"
+	"time"
+
+	quicgo "github.com/quic-go/quic-go"
+
+	"zocalo/address"
+	"zocalo/layer/tls"
+	"zocalo/socket"
+)
+
+// A prepared is what the options of one address come to, and the connections that
+// were made by it.
+type prepared struct {
+	tls       *tls.Within
+	quic      *quicgo.Config
+	handshake time.Duration
+	idle      time.Duration
+	keepalive time.Duration
+	buffers   [2]bool // rcvbuf= and sndbuf= are given
+
+	mu    sync.Mutex
+	open  map[route][]*connection
+	dials map[route]*dial
+}
+
+func prepare(s *socket.Scheme, t socket.Target) (*socket.PreparedScheme, error) {
+	within, err := tls.PrepareWithin("quic", Protocol, socket.LayerTarget{
+		Passive: t.Passive, Settings: t.Settings, Carrier: s, Destination: t.Endpoint,
+	})
+	if err != nil {
+		return nil, err
+	}
+	p := &prepared{
+		tls: within, handshake: address.DefaultHandshakeTimeout, idle: DefaultIdle, keepalive: DefaultKeepAlive,
+		open: map[route][]*connection{}, dials: map[route]*dial{},
+	}
+	if given, ok := address.HandshakeTimeout.In(t.Settings); ok && given > 0 {
+		p.handshake = given
+	}
+	if given, ok := idleOption.In(t.Settings); ok {
+		p.idle = given
+	}
+	if given, ok := keepAliveOption.In(t.Settings); ok {
+		p.keepalive = given
+	}
+	_, p.buffers[0] = socket.ReceiveBuffer.In(t.Settings)
+	_, p.buffers[1] = socket.SendBuffer.In(t.Settings)
+	p.quic = &quicgo.Config{
+		HandshakeIdleTimeout: p.handshake, MaxIdleTimeout: p.idle, KeepAlivePeriod: p.keepalive,
+		MaxIncomingStreams: -1, MaxIncomingUniStreams: -1, // quic-go's word for none
+	}
+	ready := &socket.PreparedScheme{
+		Opened: func(s *socket.Socket) error {
+			s.Unwrap().(configured).configure(p)
+			return nil
+		},
+		Reach: within.Reach(), Close: within.Close,
+	}
+	if t.Passive {
+		p.quic.MaxIncomingStreams = DefaultStreams
+		if given, ok := streamsOption.In(t.Settings); ok {
+			p.quic.MaxIncomingStreams = int64(given)
+		}
+		ready.Notices = within.Notices
+	}
+	return ready, nil
+}
+
+// configured is an endpoint of this package.
+type configured interface{ configure(*prepared) }
+
+// announces reports whether streams of the protocol begin with a byte of who opens
+// them.
+func announces(protocol string) bool { return protocol == Protocol }
+
+// forget takes a connection out of those that streams are opened on.
+func (p *prepared) forget(r route, c *connection) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.open[r] = slices.DeleteFunc(p.open[r], func(other *connection) bool { return other == c })
+	if len(p.open[r]) == 0 {
+		delete(p.open, r)
+	}
+}

@@ -1,0 +1,69 @@
+package tls
+
+import (
+	"crypto/tls"
+	"net"
+	"slices"
+
+	"zocalo/socket"
+)
+
+// A Within is TLS for a protocol that has it inside, as QUIC: the options of an address
+// as a configuration of crypto/tls.
+type Within struct {
+	p     *prepared
+	layer string
+}
+
+// WithinOptions are the options that mean something inside another protocol, always of
+// TLS 1.3: without those of the connection beneath, and of ACME, which asks by TCP.
+func WithinOptions() []*socket.Spec {
+	return []*socket.Spec{
+		certOption.Spec, keyOption.Spec, caOption.Spec, clientCAOption.Spec, pinOption.Spec,
+		sniOption.Spec, alpnOption.Spec, verifyOption.Spec, keylogOption.Spec,
+	}
+}
+
+// PrepareWithin reads the options of an address. layer is the word of the protocol,
+// and alpn is what it speaks where the address does not say.
+func PrepareWithin(layer, alpn string, t socket.LayerTarget) (*Within, error) {
+	p, err := newPrepared(t, []string{alpn})
+	if err != nil {
+		return nil, err
+	}
+	return &Within{p, layer}, nil
+}
+
+// Client returns the configuration of who connects, as the files are now.
+func (w *Within) Client() *tls.Config { return w.p.files.current() }
+
+// Server returns the configuration of a listener, which follows the files.
+func (w *Within) Server() *tls.Config {
+	return &tls.Config{
+		NextProtos: w.p.base.NextProtos,
+		GetConfigForClient: func(*tls.ClientHelloInfo) (*tls.Config, error) {
+			return w.p.files.current(), nil
+		},
+	}
+}
+
+// Facts is what there is to tell of a connection.
+func (w *Within) Facts(state tls.ConnectionState) []socket.Fact {
+	return factsOf(w.layer, state, w.p.passive, w.p.proves(&state))
+}
+
+// Error is an error of a handshake for people.
+func (w *Within) Error(err error) error { return handshakeError(err, w.p.base.ServerName) }
+
+// Refusal is the error of a handshake that the peer refused with an alert of TLS.
+func (w *Within) Refusal(alert uint8) error {
+	return w.Error(&net.OpError{Op: "remote error", Err: tls.AlertError(alert)})
+}
+
+// Protocols are those that the address offers or takes.
+func (w *Within) Protocols() []string { return slices.Clone(w.p.base.NextProtos) }
+
+// Reach, Notices and Close are those of a [socket.PreparedLayer].
+func (w *Within) Reach() string                     { return w.p.reach() }
+func (w *Within) Notices(listening string) []string { return w.p.notices(listening) }
+func (w *Within) Close()                            { w.p.close() }
