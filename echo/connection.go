@@ -36,6 +36,10 @@ type Echoer struct {
 	// sent back, with its sender and its size in bytes.
 	OnMessage func(peer socket.Name, size int)
 
+	// Progress, if not nil, is kept up to date with what has been sent back, where the Echoer
+	// serves one connection.
+	Progress *join.Progress
+
 	// Allow, if not nil, makes Datagrams pass over messages of senders that are
 	// not in it, and Deny over those of senders that are. Deny wins. Those of
 	// connections are a [server.Server]'s.
@@ -75,6 +79,7 @@ func (e *Echoer) Connection(ctx context.Context, c *socket.Socket) error {
 	r, err := join.Echo(ctx, join.End{Socket: c, Format: e.Format}, join.Options{
 		MaxMessage: e.MaxMessage,
 		Idle:       e.Idle,
+		Progress:   e.Progress,
 		OnRefused: func(_ pass.Side, err error) {
 			if !errors.Is(err, socket.ErrDescriptorsRefused) { // what they came with is sent back
 				e.refuse(err)

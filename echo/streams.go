@@ -1,5 +1,11 @@
 package echo
 
+import (
+	"time"
+
+	"zocalo/socket"
+)
+
 // StreamOptions are those of [Streams].
 type StreamOptions struct {
 	// Loops is how many event loops there are; 0 or less means one for each
@@ -12,4 +18,16 @@ type StreamOptions struct {
 	// their own, one at a time, and may be late.
 	OnConnect func(peer string)
 	OnEnd     func(peer string, err error)
+
+	// OnServing, if not nil, is told once, when connections are accepted, how to ask
+	// for those that are open.
+	OnServing func(open func() []Connected)
+}
+
+// Connected is a connection of [Streams] that is open.
+type Connected struct {
+	Listener socket.Name
+	Peer     string // the text of [server.PeerText]
+	Began    time.Time
+	Bytes    int64 // that were sent back
 }

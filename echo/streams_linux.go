@@ -7,6 +7,7 @@ import (
 	"os"
 	"sync"
 	"syscall"
+	"time"
 
 	"zocalo/internal/pass"
 	"zocalo/internal/sys"
@@ -43,6 +44,9 @@ func Streams(ctx context.Context, s *server.Server, o StreamOptions, listeners .
 	}
 	e.tell.Start(func(f func()) { f() })
 	defer e.tell.Stop()
+	if o.OnServing != nil {
+		o.OnServing(func() []Connected { return e.open(group) })
+	}
 
 	life, cut := context.WithCancel(context.WithoutCancel(ctx))
 	ctx, stop := context.WithCancel(ctx)
@@ -101,6 +105,24 @@ func (e *echoes) Accepted(c *streams.Conn, listener int, a *sys.Sockaddr) {
 		e.tell.Add(func() { tell(p.text) })
 	}
 	c.Echo()
+}
+
+// open are the connections that are open.
+func (e *echoes) open(group *streams.Group) (open []Connected) {
+	var mu sync.Mutex
+	e.tell.Boundless(func() {
+		group.Each(func(c *streams.Conn) {
+			p, ok := c.Data.(*echoPeer)
+			if !ok {
+				return
+			}
+			r := c.Result()
+			mu.Lock()
+			defer mu.Unlock()
+			open = append(open, Connected{e.listeners[p.listener].Name(), p.text, time.Now().Add(-r.Duration), r.From[pass.A].Bytes})
+		})
+	})
+	return open
 }
 
 // An echoPeer is who is at the other end of an echo.

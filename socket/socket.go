@@ -106,6 +106,7 @@ func Wrap(e Endpoint, k Kind) *Socket {
 	s := &Socket{endpoint: e, kind: k, trace: currentTrace()}
 	s.lastFD.Store(-1)
 	s.messenger, _ = As[Messenger](e)
+	s.track()
 	return s
 }
 

@@ -9,7 +9,7 @@ import (
 )
 
 var socketColumns = []*Column{
-	{Name: "kind", Header: "KIND", Doc: "kind of socket: tcp, mptcp, udp, raw, packet, unix or vsock",
+	{Name: "kind", Header: "KIND", Doc: "kind of socket: tcp, mptcp, udp, raw, packet, unix or vsock; of programs iso, ns, and pair for two ends that zocalo has joined",
 		text: func(dst []byte, s *Socket) []byte { return append(dst, s.Kind.String()...) },
 		key:  func(dst []byte, s *Socket) []byte { return append(dst, byte(s.Kind)) }},
 	{Name: "type", Header: "TYPE", Doc: "type of socket: stream, datagram, seqpacket or raw",
@@ -24,9 +24,9 @@ var socketColumns = []*Column{
 		text: func(dst []byte, s *Socket) []byte { return append(dst, s.State.String()...) },
 		key:  func(dst []byte, s *Socket) []byte { return append(dst, byte(s.State)) }},
 	{Name: "recvq", Header: "RECV-Q", Unit: Bytes, Doc: "bytes the program has not read yet; of udp and raw the memory of what waits, of unix datagrams the first message; of a listener, connections not accepted yet",
-		number: func(s *Socket) (uint64, bool) { return uint64(s.RecvQ), true }},
+		number: func(s *Socket) (uint64, bool) { return uint64(s.RecvQ), s.Kind != Pair }},
 	{Name: "sendq", Header: "SEND-Q", Unit: Bytes, Doc: "bytes not sent or not acknowledged yet; of all but tcp the memory of what is under way; of a listener, the backlog",
-		number: func(s *Socket) (uint64, bool) { return uint64(s.SendQ), true }},
+		number: func(s *Socket) (uint64, bool) { return uint64(s.SendQ), s.Kind != Pair }},
 	{Name: "local", Header: "LOCAL", Doc: "name of this end",
 		text: func(dst []byte, s *Socket) []byte { return appendName(dst, s, &s.Local) },
 		key:  func(dst []byte, s *Socket) []byte { return appendNameKey(dst, &s.Local) }},
@@ -63,6 +63,9 @@ var socketColumns = []*Column{
 	{Name: "fd", Header: "FD", Needs: Processes, Doc: "descriptors through which they hold it", noJSON: true,
 		text: func(dst []byte, s *Socket) []byte {
 			for i, h := range s.Holders {
+				if h.FD < 0 {
+					continue
+				}
 				if i > 0 {
 					dst = append(dst, ',')
 				}
@@ -116,6 +119,13 @@ var socketColumns = []*Column{
 		text: func(dst []byte, s *Socket) []byte { return append(dst, s.ULP...) }},
 	{Name: "v6only", Header: "V6ONLY", Unit: Flag, Doc: "an IPv6 socket that takes no IPv4",
 		flag: func(s *Socket) bool { return s.V6Only }},
+	{Name: "age", Header: "AGE", Unit: Duration, Doc: "of a pair: time since it began",
+		number: func(s *Socket) (uint64, bool) {
+			if s.Program == nil || s.Program.Began.IsZero() {
+				return 0, false
+			}
+			return uint64(max(s.Program.Now.Sub(s.Program.Began), 0).Microseconds()), true
+		}},
 	{Name: "orphan", Header: "ORPHAN", Unit: Flag, Doc: "a TCP socket whose program has closed it",
 		flag: (*Socket).Orphan},
 }
@@ -125,7 +135,7 @@ var shutdownNames = [...]string{"", "receive", "send", "both"}
 // port is the port of an end that has one.
 func (s *Socket) port(n *Name) (uint64, bool) {
 	switch s.Kind {
-	case TCP, MPTCP, UDP:
+	case TCP, MPTCP, UDP, ISO, NS, Pair:
 		return uint64(n.Addr.Port()), n.Addr.Port() != 0
 	case Vsock:
 		return uint64(n.Port), n.Port != AnyCID
@@ -171,7 +181,7 @@ func appendName(dst []byte, s *Socket, n *Name) []byte {
 	case s.Kind == Packet && n == &s.Local:
 		return append(dst, s.Interface...)
 	}
-	return dst
+	return append(dst, n.Text...)
 }
 
 func appendNumberOrAny(dst []byte, v uint32) []byte {
@@ -324,8 +334,10 @@ func appendHoldersJSON(dst []byte, holders []Holder) []byte {
 		dst = AppendJSONString(dst, h.Name)
 		dst = append(dst, `,"pid":`...)
 		dst = strconv.AppendInt(dst, int64(h.PID), 10)
-		dst = append(dst, `,"fd":`...)
-		dst = strconv.AppendInt(dst, int64(h.FD), 10)
+		if h.FD >= 0 {
+			dst = append(dst, `,"fd":`...)
+			dst = strconv.AppendInt(dst, int64(h.FD), 10)
+		}
 		dst = append(dst, "},"...)
 	}
 	return append(bytes.TrimSuffix(dst, []byte(",")), ']')

@@ -35,7 +35,9 @@ func Explain(o Observation) []Sentence {
 	e := &explainer{Observation: o, s: o.Socket}
 	e.state()
 	switch t := e.s.connection(); {
-	case e.s.State == Listen && (e.s.Kind == TCP || e.s.Kind == MPTCP || e.s.Kind == Unix):
+	case e.s.Kind == Pair:
+		e.pair()
+	case e.s.State == Listen && (e.s.Kind == TCP || e.s.Kind == MPTCP || e.s.Kind == Unix || !e.s.Kind.InKernel()):
 		e.listener()
 	case t != nil && e.s.State != TimeWait && e.s.State != SynRecv:
 		e.t = t
@@ -109,6 +111,23 @@ func (e *explainer) state() {
 	if s.Orphan() {
 		e.say("state", "orphan", "No program holds it any more: the kernel finishes it.")
 	}
+}
+
+// pair says what has passed between the two ends that a program has joined.
+func (e *explainer) pair() {
+	p := e.s.Program
+	if e.s.State == SynSent {
+		e.say("state", "state", "What it is to be joined with is not reached yet.")
+	}
+	if p == nil || !p.Counted {
+		return
+	}
+	if e.Before != nil && e.Before.Program != nil && e.Since > 0 {
+		sent, received := p.Sent-e.Before.Program.Sent, p.Received-e.Before.Program.Received
+		e.say("speed", "bytes_sent bytes_received", "In the last %v %s (%s) passed from local to peer, and %s (%s) back.", roundDuration(e.Since),
+			size(sent), e.rate(sent), size(received), e.rate(received))
+	}
+	e.say("speed", "bytes_sent bytes_received age", "In its life of %v %s passed from local to peer, and %s back.", roundDuration(p.Now.Sub(p.Began)), size(p.Sent), size(p.Received))
 }
 
 func (e *explainer) listener() {

@@ -1,6 +1,8 @@
 package sockstat
 
 import (
+	"context"
+	"net/netip"
 	"strings"
 	"testing"
 	"time"
@@ -75,4 +77,73 @@ func sentence(said []Sentence, topic, text string) *Sentence {
 		}
 	}
 	return nil
+}
+
+// A pair is told by what has passed, and a listener in user space as others are.
+func TestExplainPrograms(t *testing.T) {
+	began := time.Now()
+	made := func(after time.Duration, sent, received uint64) *Socket {
+		return &Socket{Kind: Pair, State: Established, Program: &Program{Began: began, Now: began.Add(after), Counted: true, Sent: sent, Received: received}}
+	}
+	said := Explain(Observation{Socket: made(3*time.Second, 5000, 70), Before: made(time.Second, 1000, 70), Since: 2 * time.Second})
+	for _, text := range []string{"In the last 2s 4.00kB (2.00kB/s) passed from local to peer, and 0 bytes (0B/s) back.", "In its life of 3s 5.00kB passed from local to peer, and 70 bytes back."} {
+		if sentence(said, "speed", text) == nil {
+			t.Errorf("nothing says %q: %q", text, said)
+		}
+	}
+	if said := Explain(Observation{Socket: &Socket{Kind: Pair, State: SynSent, Program: &Program{}}}); len(said) != 1 || said[0].Topic != "state" {
+		t.Errorf("one of which nothing is known: %q", said)
+	}
+	if said := Explain(Observation{Socket: &Socket{Kind: ISO, State: Listen, RecvQ: 1, SendQ: 4}}); sentence(said, "listener", "1 connection of at most 4 wait to be accepted") == nil {
+		t.Errorf("a listener: %q", said)
+	}
+}
+
+// What programs tell is filtered as all else is, and asked for only where its kinds are.
+func TestPrograms(t *testing.T) {
+	asked := 0
+	list := func(q Query, words ...string) (locals []string) {
+		t.Helper()
+		f, err := ParseFilter(words)
+		if err != nil {
+			t.Fatal(err)
+		}
+		q.Filter = f
+		q.Programs = func(_ context.Context, each func(*Socket) bool) {
+			asked++
+			for _, s := range []Socket{
+				{Kind: ISO, State: Listen, RecvQ: 2, Local: Name{Text: "127.0.0.1:102", Addr: netip.MustParseAddrPort("127.0.0.1:102")}},
+				{Kind: NS, State: Established, Local: Name{Text: "0#2-1#5"}, Peer: Name{Text: "0#2-2#6"}},
+				{Kind: Pair, State: Established, Local: Name{Text: "tcp:[::1]:80", Addr: netip.MustParseAddrPort("[::1]:80")}, Program: &Program{Counted: true, Sent: 7}},
+			} {
+				if !each(&s) {
+					return
+				}
+			}
+		}
+		for s, err := range Sockets(t.Context(), q) {
+			if err != nil {
+				t.Fatal(err)
+			}
+			locals = append(locals, s.Local.Text)
+		}
+		return locals
+	}
+	ours := Query{Kinds: []Kind{ISO, NS, Pair}}
+	for _, c := range []struct {
+		words string
+		want  string
+	}{
+		{"", "127.0.0.1:102 0#2-1#5 tcp:[::1]:80"}, {"kind=ns", "0#2-1#5"}, {"state=listen", "127.0.0.1:102"}, {"port=102", "127.0.0.1:102"},
+		{"addr=loopback", "127.0.0.1:102 tcp:[::1]:80"}, {"local=127.0.0.1:102", "127.0.0.1:102"}, {"peer=%2-2%", "0#2-1#5"},
+		{"queue=1..", "127.0.0.1:102"}, {"bytes_sent=5..", "tcp:[::1]:80"}, {"bytes_sent=8..", ""}, {"raddr=10.0.0.0/8", ""}, {"inode!=5", "127.0.0.1:102 0#2-1#5 tcp:[::1]:80"},
+	} {
+		if got := strings.Join(list(ours, strings.Fields(c.words)...), " "); got != c.want {
+			t.Errorf("%q finds %q; want %q", c.words, got, c.want)
+		}
+	}
+	asked = 0
+	if got := list(Query{Kinds: []Kind{TCP, Unix}, States: []State{Listen}}); asked > 0 {
+		t.Errorf("kinds of the kernel's: %q, asked %d times", got, asked)
+	}
 }

@@ -181,7 +181,7 @@ func unmapPrefix(p netip.Prefix) netip.Prefix {
 // address counts as IPv4.
 func prefixes(e end, list ...netip.Prefix) alternative {
 	a := never(func(s *Socket) bool {
-		return s.Kind.inet() && e.any(s, func(n *Name) bool {
+		return s.Kind.mayBeInet() && e.any(s, func(n *Name) bool {
 			addr := n.Addr.Addr().Unmap().WithZone("")
 			for _, p := range list {
 				if p.Contains(addr) {
@@ -211,7 +211,7 @@ func kernelAgrees(e end, p netip.Prefix) bool {
 func addrPort(e end, ap netip.AddrPort) alternative {
 	want := ap.Addr().WithZone("").Unmap()
 	a := never(func(s *Socket) bool {
-		return s.Kind.inet() && s.Kind != Raw && e.any(s, func(n *Name) bool {
+		return s.Kind.mayBeInet() && s.Kind != Raw && e.any(s, func(n *Name) bool {
 			return n.Addr.Port() == ap.Port() && n.Addr.Addr().WithZone("").Unmap() == want
 		})
 	})
@@ -222,7 +222,7 @@ func addrPort(e end, ap netip.AddrPort) alternative {
 }
 
 // unixPattern agrees with the names of unix sockets: "@..." with abstract
-// ones, all else with paths.
+// ones, all else with paths; and with the texts of what is in user space.
 func unixPattern(e end, pattern string) alternative {
 	rest, abstract := strings.CutPrefix(pattern, "@")
 	// As it is shown: ./ tells a relative path that begins with @ from an abstract name.
@@ -230,8 +230,10 @@ func unixPattern(e end, pattern string) alternative {
 	isRelative = isRelative && strings.HasPrefix(relative, "@")
 	anything := strings.Trim(pattern[:1], "*%") == ""
 	a := never(func(s *Socket) bool {
-		return s.Kind == Unix && e.any(s, func(n *Name) bool {
+		return (s.Kind == Unix || !s.Kind.InKernel()) && e.any(s, func(n *Name) bool {
 			switch {
+			case s.Kind != Unix:
+				return n.Text != "" && wild(pattern, n.Text)
 			case n.Path == "" && !n.Abstract:
 				return false
 			case abstract:

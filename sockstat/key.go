@@ -64,5 +64,5 @@ func appendNameKey(dst []byte, n *Name) []byte {
 	dst = binary.BigEndian.AppendUint16(dst, n.Addr.Port())
 	dst = binary.BigEndian.AppendUint32(dst, n.CID)
 	dst = binary.BigEndian.AppendUint32(dst, n.Port)
-	return appendTextKey(appendBoolKey(dst, n.Abstract), n.Path)
+	return appendTextKey(appendTextKey(appendBoolKey(dst, n.Abstract), n.Path), n.Text)
 }

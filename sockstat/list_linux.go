@@ -105,7 +105,7 @@ func (l *lister) runOne(ctx context.Context, kinds uint32) (err error) {
 			return err
 		}
 	}
-	order := Kinds()
+	order := Kinds()[:kernelKinds]
 	if l.q.FoldSubflows {
 		order[TCP], order[MPTCP] = MPTCP, TCP
 		l.mptcp = make(map[uint32]struct{})
@@ -139,7 +139,7 @@ func (l *lister) open(ctx context.Context, kinds uint32) (err error) {
 	}
 	l.refused = true
 	var fromProc []Kind
-	for _, k := range Kinds() {
+	for _, k := range Kinds()[:kernelKinds] {
 		if kinds&(1<<k) != 0 && procFiles[k] != nil {
 			fromProc = append(fromProc, k)
 		}

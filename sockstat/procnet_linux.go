@@ -18,7 +18,7 @@ import (
 )
 
 // procFiles are the files of /proc/net that list a kind; MPTCP and vsock have none.
-var procFiles = [kindCount][]string{
+var procFiles = [kernelKinds][]string{
 	TCP:    {"tcp", "tcp6"},
 	UDP:    {"udp", "udp6"},
 	Raw:    {"raw", "raw6"},

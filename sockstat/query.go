@@ -48,6 +48,11 @@ type Query struct {
 	// processes and threads that this pid namespace has and those in /run/netns. It takes root.
 	AllNetns bool
 
+	// Programs, if not nil, hands on what programs have in user space, of the kinds that are not
+	// [Kind.InKernel], until each returns false. It is called where such a kind is asked for, and Netns is not. Of the
+	// processes the numbers are enough. Which sockets are listed is decided as for all others.
+	Programs func(ctx context.Context, each func(*Socket) bool)
+
 	// Note, if not nil, is called for each thing that makes the listing weaker than asked, while it runs.
 	Note func(Note)
 }
@@ -101,8 +106,19 @@ func Sockets(ctx context.Context, q Query) iter.Seq2[*Socket, error] {
 	return func(yield func(*Socket, error) bool) {
 		q.Details |= q.Filter.Needs()
 		q.Note = q.notedOnce()
-		if err := list(ctx, &q, func(s *Socket) bool { return yield(s, nil) }); err != nil {
-			yield(nil, err)
+		more := true
+		emit := func(s *Socket) bool {
+			more = yield(s, nil)
+			return more
+		}
+		if q.kindMask()&(1<<kernelKinds-1) != 0 || q.Programs == nil {
+			if err := list(ctx, &q, emit); err != nil {
+				yield(nil, err)
+				return
+			}
+		}
+		if more {
+			q.listPrograms(ctx, emit)
 		}
 	}
 }

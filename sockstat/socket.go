@@ -14,17 +14,23 @@ type Kind uint8
 
 // The kinds, in the order in which they are listed.
 const (
-	TCP    Kind = iota // a TCP socket, or a subflow of an MPTCP one
-	MPTCP              // an MPTCP socket as its program sees it
-	UDP                // a UDP socket
-	Raw                // a raw IP socket (SOCK_RAW, AF_INET or AF_INET6)
-	Packet             // a link-layer socket (AF_PACKET)
-	Unix               // a unix socket of any type
-	Vsock              // a socket between a virtual machine and its host
+	TCP         Kind = iota // a TCP socket, or a subflow of an MPTCP one
+	MPTCP                   // an MPTCP socket as its program sees it
+	UDP                     // a UDP socket
+	Raw                     // a raw IP socket (SOCK_RAW, AF_INET or AF_INET6)
+	Packet                  // a link-layer socket (AF_PACKET)
+	Unix                    // a unix socket of any type
+	Vsock                   // a socket between a virtual machine and its host
+	kernelKinds             // those that the kernel knows
+
+	// What programs have in user space, and tell of themselves: see Query.Programs.
+	ISO  Kind = iota - 1 // an ISO transport socket
+	NS                   // an XNS socket
+	Pair                 // two ends that a program has joined
 	kindCount
 )
 
-var kindNames = [kindCount]string{"tcp", "mptcp", "udp", "raw", "packet", "unix", "vsock"}
+var kindNames = [kindCount]string{"tcp", "mptcp", "udp", "raw", "packet", "unix", "vsock", "iso", "ns", "pair"}
 
 // String gives the name that filters and JSON use, as "tcp".
 func (k Kind) String() string {
@@ -43,6 +49,9 @@ func Kinds() []Kind {
 	return all
 }
 
+// InKernel reports whether the kernel's tables have the kind.
+func (k Kind) InKernel() bool { return k < kernelKinds }
+
 // ParseKind finds a kind by its name.
 func ParseKind(name string) (Kind, error) {
 	if i := slices.Index(kindNames[:], name); i >= 0 {
@@ -53,6 +62,9 @@ func ParseKind(name string) (Kind, error) {
 
 // inet reports whether sockets of this kind have internet names.
 func (k Kind) inet() bool { return k <= Raw }
+
+// mayBeInet reports whether their names may have an internet address.
+func (k Kind) mayBeInet() bool { return k.inet() || !k.InKernel() }
 
 // A State is a socket's state, with the numbers that Linux uses for all
 // domains (include/net/tcp_states.h).
@@ -160,6 +172,10 @@ type Name struct {
 	// CID and Port name the end of a vsock socket; AnyCID stands for no
 	// particular one.
 	CID, Port uint32
+
+	// Text is the name of what is in user space, as its program writes it: any text.
+	// Where it has an internet address and port, Addr has them too.
+	Text string
 }
 
 // AnyCID is the context identifier, and the port, that stands for all of them
@@ -170,7 +186,7 @@ const AnyCID = 1<<32 - 1
 type Holder struct {
 	PID  int    // the process, as this process's pid namespace numbers it
 	Name string // its command name (/proc/PID/comm), at most 15 bytes, of any value
-	FD   int    // the descriptor's number
+	FD   int    // the descriptor's number; -1 for what has none
 
 	// With Details Commands, as far as this user may see them:
 	Path string   // the program's file (/proc/PID/exe), of any value; " (deleted)" follows where it is gone
@@ -200,6 +216,9 @@ type Socket struct {
 	// Interface is the network interface that the socket is bound to, "" for
 	// any. It is a number where the name could not be found.
 	Interface string
+
+	// Program is what a program tells of what it has in user space, else nil.
+	Program *Program
 
 	// RecvQ is how many bytes the program has not yet read, of TCP and of unix
 	// streams and seqpackets; of UDP and raw sockets the memory that what waits
@@ -291,6 +310,7 @@ func (s *Socket) Clone() *Socket {
 	c.Memory = clonePointer(s.Memory)
 	c.TCPInfo = clonePointer(s.TCPInfo)
 	c.MPTCPInfo = clonePointer(s.MPTCPInfo)
+	c.Program = clonePointer(s.Program)
 	c.Holders = slices.Clone(s.Holders)
 	c.PeerHolders = slices.Clone(s.PeerHolders)
 	return &c

@@ -310,6 +310,7 @@ func (a *app) begin() error {
 	default:
 		return usagef("--log-format %q is neither text nor json", a.logFormat)
 	}
+	trackUserSpace()
 	limited := newRepeated(handler)
 	a.log, a.alike = slog.New(limited), limited.kinds
 	slog.SetDefault(a.log) // of layers, which are told of no other

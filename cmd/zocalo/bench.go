@@ -110,6 +110,7 @@ Exit status 1 means that the measurement failed, or that data arrived corrupted;
 
 // run does what the flags ask for.
 func (b *benching) run(cmd *cobra.Command, args []string) error {
+	defer b.tell("bench", nil)()
 	if b.serve {
 		return b.server(cmd, args)
 	}

@@ -42,6 +42,7 @@ type conversation struct {
 	onlyFirst          bool  // the peer is the first who came, and no other is heard
 	cut                frame.Format
 	standard           *standardStream
+	held               held
 }
 
 // conversationHelp is the part of the help that the two verbs share.
@@ -180,6 +181,8 @@ func (c *conversation) hold(interrupted context.Context, far join.End, a address
 	if see != nil {
 		o.Filter = join.Watch(see)
 	}
+	o.Progress = new(join.Progress)
+	defer c.held.add(far.Socket, passedBy(o.Progress))()
 	counted := c.countMessages(&o, end)
 	local.broken = func(err error) { end(brokenOutput{err}) }
 	local.peerEnded = func() { c.peerEnded(local) }

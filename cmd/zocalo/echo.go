@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"math"
+	"sync"
 
 	"github.com/spf13/cobra"
 
@@ -11,7 +12,9 @@ import (
 	"zocalo/address"
 	"zocalo/echo"
 	"zocalo/frame"
+	"zocalo/internal/control"
 	"zocalo/relay"
+	"zocalo/relay/join"
 	"zocalo/server"
 	"zocalo/socket"
 )
@@ -26,6 +29,12 @@ type echoing struct {
 	once bool
 
 	path relay.Path
+
+	held   held // of the general path
+	serves struct {
+		sync.Mutex
+		rows []func() []control.Row // of each address on the fast one
+	}
 
 	cancel context.CancelFunc
 }
@@ -135,6 +144,7 @@ func (e *echoing) run(ctx context.Context, args []string) error {
 			return err
 		}
 	}
+	defer e.tell("echo", e.rows)()
 	if e.once {
 		for _, srv := range servers {
 			srv.MaxConns, srv.Drain = 1, -1 // one at a time, for as long as it takes
@@ -179,7 +189,8 @@ func (e *echoing) serve(ctx context.Context, c *socket.Socket, format frame.Form
 
 // echoes sends back what c receives until its end.
 func (e *echoing) echoes(ctx context.Context, c *socket.Socket, format frame.Format) error {
-	echoer := echo.Echoer{Format: format, Log: e.log}
+	echoer := echo.Echoer{Format: format, Log: e.log, Progress: new(join.Progress)}
+	defer e.held.add(c, echoedBy(echoer.Progress))()
 	return echoer.Connection(ctx, c)
 }
 

@@ -8,7 +8,10 @@ import (
 	"zocalo/address"
 	"zocalo/echo"
 	"zocalo/frame"
+	"zocalo/internal/control"
+	"zocalo/internal/pass"
 	"zocalo/relay"
+	"zocalo/relay/join"
 	"zocalo/server"
 	"zocalo/socket"
 )
@@ -55,8 +58,40 @@ func (e *echoing) streams(ctx context.Context, srv *server.Server, p *passive) e
 	if !e.quiet {
 		o.OnConnect = func(peer string) { e.sayOften("connected by", peer) }
 	}
+	o.OnServing = func(open func() []echo.Connected) {
+		e.serves.Lock()
+		defer e.serves.Unlock()
+		e.serves.rows = append(e.serves.rows, func() []control.Row { return connectedRows(p.Sockets()[0].Kind(), open()) })
+	}
 	defer p.Close()
 	return echo.Streams(ctx, srv, o, p.Sockets()...)
+}
+
+// rows are the connections that are echoed.
+func (e *echoing) rows() []control.Row {
+	rows := e.held.rows()
+	e.serves.Lock()
+	defer e.serves.Unlock()
+	for _, more := range e.serves.rows {
+		rows = append(rows, more()...)
+	}
+	return rows
+}
+
+func connectedRows(k socket.Kind, open []echo.Connected) (rows []control.Row) {
+	for _, c := range open {
+		rows = append(rows, control.Row{Kind: "pair", Type: k.Type.String(), State: "established", Began: c.Began,
+			Local: addressText(k.String(), c.Listener, k.String()), Peer: cameFrom(k.String(), c.Peer), Sent: c.Bytes, Received: c.Bytes})
+	}
+	return rows
+}
+
+// echoedBy counts what has come and gone back.
+func echoedBy(p *join.Progress) func() (sent, received int64, known bool) {
+	return func() (sent, received int64, known bool) {
+		n, _ := p.From(pass.A)
+		return n, n, true
+	}
 }
 
 // ended says how a connection ended.

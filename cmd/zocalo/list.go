@@ -61,6 +61,10 @@ A filter on the state, the peer or a TCP measurement, and --group, imply --all.
 The kernel lists an MPTCP socket twice, the second time as the TCP socket that
 carries it; if both kinds are asked for, list shows it once.
 
+Running zocalo commands tell list of their ISO and XNS sockets (iso, ns), and of
+their pairs: what relay has joined, and the connections of talk, listen, echo and
+serve.
+
 --explain says in sentences what the kernel's figures mean: how fast a
 connection goes, what limits it and for what share of the time (the receiver's
 window, the sender's buffer, the rest), what it lost, what waits at both ends,
@@ -86,6 +90,7 @@ a value, or those named by --columns.`,
   zocalo list tcp state=established port=443 process=nginx
   zocalo list peer=10.0.0.0/8 rtt=20ms.. --columns +rtt,cwnd --sort -rtt
   zocalo list --group process
+  zocalo list pair --columns +bytes_sent,bytes_received,age
   zocalo list --explain tcp port=443
   zocalo list --watch 2s tcp process=nginx
   zocalo list --events --jsonl tcp lport=443
@@ -168,6 +173,9 @@ func (l *list) run(ctx context.Context, args []string) error {
 		q.Netns = l.netns
 	}
 	q.FoldSubflows = true
+	if !l.kill || words.ofPrograms() { // what the kernel has is meant, unless somebody asks for the others
+		q.Programs = l.programs(q.AllNetns)
+	}
 	q.Note = func(n sockstat.Note) {
 		lacking := n.Reason == sockstat.FromProc || n.Reason == sockstat.NotListed
 		if lacking && len(n.Kinds) == 1 && words.kinds == nil {

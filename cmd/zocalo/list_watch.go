@@ -38,27 +38,41 @@ type watched struct {
 	since  time.Duration
 }
 
-// sent and received are bytes a second since the look before, as TCP counts them.
-func (w *watched) sent() uint64 {
-	return w.rate(func(s *sockstat.Socket) uint64 { return s.TCPInfo.BytesAcknowledged })
-}
-
-func (w *watched) received() uint64 {
-	return w.rate(func(s *sockstat.Socket) uint64 { return s.TCPInfo.BytesReceived })
-}
-
-func (w *watched) rate(bytes func(*sockstat.Socket) uint64) uint64 {
-	if w.before == nil || w.TCPInfo == nil || w.before.TCPInfo == nil || w.since <= 0 || bytes(w.Socket) < bytes(w.before) {
-		return 0
+// moved are the bytes that have gone each way, as TCP counts them or who has joined a pair;
+// known is false where nobody does.
+func moved(s *sockstat.Socket) (sent, received uint64, known bool) {
+	switch {
+	case s == nil:
+	case s.Program != nil:
+		return s.Program.Sent, s.Program.Received, s.Program.Counted
+	case s.TCPInfo != nil:
+		return s.TCPInfo.BytesAcknowledged, s.TCPInfo.BytesReceived, true
 	}
-	return uint64(float64(bytes(w.Socket)-bytes(w.before)) / w.since.Seconds())
+	return 0, 0, false
 }
+
+// rates are bytes a second since the look before.
+func (w *watched) rates() (sent, received uint64, known bool) {
+	sentNow, receivedNow, known := moved(w.Socket)
+	sentBefore, receivedBefore, knew := moved(w.before)
+	if !known || !knew || w.since <= 0 || sentNow < sentBefore || receivedNow < receivedBefore {
+		return 0, 0, known
+	}
+	each := func(n uint64) uint64 { return uint64(float64(n) / w.since.Seconds()) }
+	return each(sentNow - sentBefore), each(receivedNow - receivedBefore), true
+}
+
+func (w *watched) sent() uint64     { sent, _, _ := w.rates(); return sent }
+func (w *watched) received() uint64 { _, received, _ := w.rates(); return received }
 
 // changed reports whether something happened to the socket that is not time alone.
 func (w *watched) changed() bool {
 	a, b := w.before, w.Socket
 	if a.State != b.State || a.RecvQ != b.RecvQ || a.SendQ != b.SendQ || (a.Memory != nil && b.Memory != nil && a.Memory.Drops != b.Memory.Drops) ||
 		!slices.EqualFunc(a.Holders, b.Holders, func(x, y sockstat.Holder) bool { return x.PID == y.PID && x.FD == y.FD }) {
+		return true
+	}
+	if p, q := a.Program, b.Program; p != nil && q != nil && (p.Sent != q.Sent || p.Received != q.Received) {
 		return true
 	}
 	x, y := a.TCPInfo, b.TCPInfo
@@ -130,11 +144,12 @@ func (l *list) watchJSON(ctx context.Context, q sockstat.Query) error {
 				event("opened", s.Socket, nothing)
 			case s.changed():
 				event("changed", s.Socket, func(line []byte) []byte {
-					if s.TCPInfo == nil {
+					sent, received, known := s.rates()
+					if !known {
 						return line
 					}
-					line = strconv.AppendUint(append(line, `,"sent_rate":`...), s.sent(), 10)
-					return strconv.AppendUint(append(line, `,"received_rate":`...), s.received(), 10)
+					line = strconv.AppendUint(append(line, `,"sent_rate":`...), sent, 10)
+					return strconv.AppendUint(append(line, `,"received_rate":`...), received, 10)
 				})
 			}
 		}

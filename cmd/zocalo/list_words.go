@@ -47,7 +47,7 @@ func kindWords() string {
 		names = append(names, k.String())
 	}
 	return strings.Join(names[:len(names)-1], ", ") + " or " + names[len(names)-1] +
-		"; or a part of one:\ntcp4, tcp6, udp4, udp6, raw6, packet-dgram, unix-stream, unix-dgram,\nunix-seqpacket, vsock-seqpacket"
+		";\nor a part of one: tcp4, tcp6, udp4, udp6, raw6, packet-dgram, unix-stream, unix-dgram,\nunix-seqpacket, vsock-seqpacket"
 }
 
 // listWords are the words after list.
@@ -77,9 +77,15 @@ func parseListWords(args []string) (w listWords, err error) {
 			return w, unknownListWord(arg)
 		}
 		w.kinds = append(w.kinds, listKinds[i])
+		w.connections = w.connections || listKinds[i].kind == sockstat.Pair // which is one
 	}
 	w.filter, err = sockstat.ParseFilter(filters)
 	return w, err
+}
+
+// ofPrograms reports whether a kind is asked for that programs have in user space.
+func (w *listWords) ofPrograms() bool {
+	return slices.ContainsFunc(w.kinds, func(k kindWord) bool { return !k.kind.InKernel() })
 }
 
 // unknownListWord says what a word that is no kind may have been meant for.

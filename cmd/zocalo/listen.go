@@ -92,6 +92,7 @@ func (l *listen) run(cmd *cobra.Command, args []string) error {
 		return err
 	}
 	defer p.Close()
+	defer l.tell("listen", l.held.rows)()
 	l.onlyFirst = !l.keep
 	if l.again = l.keep; l.keep {
 		return l.keepTalking(ctx, p)

@@ -126,6 +126,7 @@ func (r *relayRun) run(cmd *cobra.Command, args []string) error {
 	ctx, stop := r.drained(cmd.Context(), r.Drain, func(stopped) { r.Abort() })
 	defer stop()
 	defer onSignal(sigTotals, r.sayTotals)()
+	defer r.tell("relay", r.rows)()
 	r.progress = r.newProgress()
 	err := r.Run(ctx)
 	r.progress.end()

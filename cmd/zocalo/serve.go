@@ -176,7 +176,9 @@ func (s *serveRun) run(ctx context.Context, text string) error {
 	case once:
 		return usagef("%s: serve takes no once: it runs until a signal", text)
 	}
+	var pairs held
 	handler := func(ctx context.Context, c *socket.Socket) {
+		defer pairs.add(c, countedByTCP(c))()
 		if err := s.program.Serve(ctx, c); err != nil && ctx.Err() == nil {
 			s.log.Error("cannot run the program for a connection", "peer", server.PeerText(c), "error", err)
 		}
@@ -206,6 +208,7 @@ func (s *serveRun) run(ctx context.Context, text string) error {
 		return err
 	}
 	defer l.Close()
+	defer s.tell("serve", pairs.rows)()
 	typ := l.Sockets()[0].Type()
 	switch {
 	case typ == socket.Raw:

@@ -106,16 +106,33 @@ func interruptible(parent context.Context) (ctx context.Context, stop func()) {
 
 // end ends the program at once.
 func end(by stopped) {
-	if f := lastDeed.Load(); f != nil {
+	lastDeeds.Lock()
+	for f := range lastDeeds.todo {
 		(*f)()
 	}
 	os.Exit(int(by.status()))
 }
 
-// lastDeed is what is to be done before a second signal ends the program.
-var lastDeed atomic.Pointer[func()]
+// lastDeeds are what is to be done before a second signal ends the program.
+var lastDeeds struct {
+	sync.Mutex
+	todo map[*func()]struct{}
+}
 
-func atExit(f func()) { lastDeed.Store(&f) }
+// atExit adds one, until forget is called.
+func atExit(f func()) (forget func()) {
+	lastDeeds.Lock()
+	defer lastDeeds.Unlock()
+	if lastDeeds.todo == nil {
+		lastDeeds.todo = make(map[*func()]struct{})
+	}
+	lastDeeds.todo[&f] = struct{}{}
+	return func() {
+		lastDeeds.Lock()
+		defer lastDeeds.Unlock()
+		delete(lastDeeds.todo, &f)
+	}
+}
 
 // interruption is how a run ends whose context a signal ended.
 func interruption(ctx context.Context) error {

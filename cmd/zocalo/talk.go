@@ -141,6 +141,7 @@ func (t *talk) run(cmd *cobra.Command, args []string) error {
 		return err
 	}
 	defer t.standard.Close()
+	defer t.tell("talk", t.held.rows)()
 	return t.talkAndRepeat(ctx, a)
 }
 

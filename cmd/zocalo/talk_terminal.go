@@ -31,11 +31,12 @@ func (c *conversation) attach(s *socket.Socket) (detach func()) {
 	if err != nil {
 		return func() {}
 	}
-	atExit(restore)
+	forget := atExit(restore)
 	follow := onSignal(sigResized, func() { process.CopySize(s, f) })
 	return func() {
 		follow()
 		restore()
+		forget()
 	}
 }
 
@@ -46,10 +47,11 @@ func (c *conversation) rawKeys() (restore func(), err error) {
 		return nil, syscall.ENOTTY
 	}
 	restore, err = process.MakeRaw(f)
-	if err == nil {
-		atExit(restore)
+	if err != nil {
+		return nil, err
 	}
-	return restore, err
+	forget := atExit(restore)
+	return func() { restore(); forget() }, nil
 }
 
 // errEscaped is why a conversation ends that --raw's escape ended.

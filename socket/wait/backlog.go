@@ -85,3 +85,10 @@ func (b *Backlog[T]) Close() []T {
 	b.Room.Ring()
 	return queue
 }
+
+// Waiting returns how many connections there are, and how many there may be.
+func (b *Backlog[T]) Waiting() (n, most int) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return len(b.queue), b.most
+}

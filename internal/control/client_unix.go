@@ -1,0 +1,113 @@
+//go:build unix
+
+package control
+
+import (
+	"bufio"
+	"cmp"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"slices"
+	"sync"
+	"syscall"
+	"time"
+)
+
+// Look asks all processes of this user, and for root of all users, what they hold. One
+// that does not answer in time, or not as it should, is left out.
+func Look(ctx context.Context) (answers []Answer) {
+	var mu sync.Mutex
+	var group sync.WaitGroup
+	tokens := make(chan struct{}, 16)
+	for _, p := range places() {
+		for _, path := range p.sockets() {
+			tokens <- struct{}{}
+			group.Go(func() {
+				defer func() { <-tokens }()
+				a, err := ask(ctx, path, p.uid)
+				if isRefused(err) && p.uid == os.Geteuid() {
+					removeStale(p.dir)
+				}
+				if err != nil {
+					return
+				}
+				mu.Lock()
+				defer mu.Unlock()
+				answers = append(answers, *a)
+			})
+		}
+	}
+	group.Wait()
+	slices.SortFunc(answers, func(a, b Answer) int { return cmp.Or(cmp.Compare(a.PID, b.PID), a.Began.Compare(b.Began)) })
+	return answers
+}
+
+func isRefused(err error) bool { return errors.Is(err, syscall.ECONNREFUSED) }
+
+// ask asks the process behind a socket, which is to be run by that user.
+func ask(ctx context.Context, path string, uid int) (*Answer, error) {
+	ctx, cancel := context.WithTimeout(ctx, lookPatience)
+	defer cancel()
+	conn, err := new(net.Dialer).DialContext(ctx, "unix", path)
+	if err != nil {
+		return nil, err
+	}
+	defer conn.Close()
+	stop := context.AfterFunc(ctx, func() { conn.SetDeadline(time.Unix(1, 0)) })
+	defer stop()
+	owner, pid, err := peer(conn.(*net.UnixConn))
+	if err != nil || owner != uid {
+		return nil, fmt.Errorf("%s is not served by its owner", path)
+	}
+	request, err := json.Marshal(Request{Version, "sockets"})
+	if err != nil {
+		return nil, err
+	}
+	if _, err := conn.Write(append(request, '\n')); err != nil {
+		return nil, err
+	}
+	a, err := readAnswer(conn)
+	if err != nil {
+		return nil, err
+	}
+	a.UID, a.PID = uid, cmp.Or(pid, a.PID)
+	return a, nil
+}
+
+// readAnswer reads one answer, which has an end.
+func readAnswer(r io.Reader) (*Answer, error) {
+	in := bufio.NewScanner(r)
+	in.Buffer(nil, mostLine)
+	a := &Answer{}
+	for first := true; in.Scan(); first = false {
+		if first {
+			if err := json.Unmarshal(in.Bytes(), &a.Header); err != nil {
+				return nil, err
+			}
+			if a.Error != "" {
+				return nil, errors.New(a.Error)
+			}
+			continue
+		}
+		var line struct {
+			Row
+			end
+		}
+		if err := json.Unmarshal(in.Bytes(), &line); err != nil {
+			return nil, err
+		}
+		if line.End {
+			a.LeftOut = line.LeftOut
+			return a, nil
+		}
+		if a.Rows = append(a.Rows, line.Row); len(a.Rows) > mostRows {
+			break
+		}
+	}
+	return nil, cmp.Or(in.Err(), errors.New("the answer has no end"))
+}

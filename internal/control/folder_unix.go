@@ -1,0 +1,112 @@
+//go:build unix
+
+package control
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+)
+
+const (
+	suffix = ".sock"
+	// A socket has this name until it listens, so that whoever finds one that nobody
+	// listens on knows that its process is gone.
+	making = ".new"
+)
+
+// folders are where sockets of this user may be: where they are made, and where they are
+// if the run-time directory was not there then, or is not set now.
+func folders() []string {
+	temporary := filepath.Join(os.TempDir(), "zocalo-"+strconv.Itoa(os.Geteuid()))
+	if dir := os.Getenv("XDG_RUNTIME_DIR"); filepath.IsAbs(dir) {
+		return []string{filepath.Join(dir, "zocalo"), temporary}
+	}
+	return []string{temporary}
+}
+
+// ownFolder makes the folder for sockets, if it is not there. It must be this user's and
+// nobody else's.
+func ownFolder() (string, error) {
+	var errs []error
+	for _, dir := range folders() {
+		err := os.Mkdir(dir, 0o700)
+		if err == nil || errors.Is(err, fs.ErrExist) {
+			err = private(dir, os.Geteuid())
+		}
+		if err == nil {
+			return dir, nil
+		}
+		errs = append(errs, err)
+	}
+	return "", errors.Join(errs...)
+}
+
+// private refuses a folder that is another's, or that others may write to.
+func private(dir string, uid int) error {
+	info, err := os.Lstat(dir)
+	if err != nil {
+		return err
+	}
+	s, ok := info.Sys().(*syscall.Stat_t)
+	switch {
+	case !info.IsDir():
+		return fmt.Errorf("%s is no folder", dir)
+	case !ok || int(s.Uid) != uid:
+		return fmt.Errorf("%s is another user's", dir)
+	case info.Mode().Perm()&0o077 != 0:
+		return fmt.Errorf("%s may be used by others (%v): chmod 700 it", dir, info.Mode().Perm())
+	}
+	return nil
+}
+
+// A place is a folder with sockets, and whose they are.
+type place struct {
+	dir string
+	uid int
+}
+
+// places are where to look: this user's folders, and for root those of all users.
+func places() (list []place) {
+	for _, dir := range folders() {
+		list = append(list, place{dir, os.Geteuid()})
+	}
+	if os.Geteuid() != 0 {
+		return list
+	}
+	for _, pattern := range []string{"/run/user/*/zocalo", filepath.Join(os.TempDir(), "zocalo-*")} {
+		found, _ := filepath.Glob(pattern) // the patterns are good
+		for _, dir := range found {
+			number := strings.TrimPrefix(filepath.Base(dir), "zocalo-")
+			if number == "zocalo" {
+				number = filepath.Base(filepath.Dir(dir))
+			}
+			if uid, err := strconv.Atoi(number); err == nil && uid != 0 {
+				list = append(list, place{dir, uid})
+			}
+		}
+	}
+	return list
+}
+
+// sockets are the sockets of a place, none where it is not the user's alone.
+func (p place) sockets() (paths []string) {
+	if private(p.dir, p.uid) != nil {
+		return nil
+	}
+	entries, err := os.ReadDir(p.dir)
+	if err != nil {
+		return nil
+	}
+	for _, e := range entries {
+		if e.Type() == fs.ModeSocket && len(paths) < mostServers {
+			paths = append(paths, filepath.Join(p.dir, e.Name()))
+		}
+	}
+	return paths
+}
