@@ -12,7 +12,7 @@ job() {
 
 try() {
 	dir=$(mktemp -d ./job.XXXXXX)
-	got=$(cd "$dir" && timeout 20 unshare -npf --kill-child --mount-proc sh -c "$within
+	got=$(cd "$dir" && timeout -s KILL 60 unshare -npf --kill-child --mount-proc sh -c "$within
 $3" 2>said)
 	if [ "$got" = "$2" ]; then
 		echo "$1: $4"
@@ -24,10 +24,11 @@ $3" 2>said)
 }
 
 # What each has: up waits until KIND PORT is bound, until_file until a file has
-# what grep finds. What was begun ends with its process namespace.
+# what grep finds, connected until a connection to a port is there. What was begun ends with its process namespace.
 within='
 ip link set lo up
 up() { until [ -n "$(zocalo list -q --all --no-header --columns local "$1" port="$2")" ]; do sleep 0.02; done; }
+connected() { until [ -n "$(zocalo list -q --no-header --columns local tcp state=established lport="$1")" ]; do sleep 0.02; done; }
 until_file() { until grep -q "$2" "$1" 2>/dev/null; do sleep 0.02; done; }
 hola() { echo hola | zocalo talk -q "$@"; }
 echo hola >f
