@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -570,4 +571,36 @@ func TestLikeNetListeners(t *testing.T) {
 		}
 		first.Close()
 	}
+}
+
+// An IPv4 address is one in its 16 bytes too, as net.ParseIP gives it.
+func TestLikeNetMappedIPv4(t *testing.T) {
+	type conn interface {
+		net.PacketConn
+		WriteMsgUDP(b, oob []byte, addr *net.UDPAddr) (n, oobn int, err error)
+		WriteMsgUDPAddrPort(b, oob []byte, addr netip.AddrPort) (n, oobn int, err error)
+		WriteToUDPAddrPort(b []byte, addr netip.AddrPort) (int, error)
+	}
+	eachLibrary(t, []string{"udp4"}, func(t *testing.T, l library, network string) {
+		from, to := l.packet(t, network, "127.0.0.1:0").(conn), l.packet(t, network, "127.0.0.1:0")
+		long := net.UDPAddr{IP: net.ParseIP("127.0.0.1").To16(), Port: to.LocalAddr().(*net.UDPAddr).Port}
+		mapped := netip.AddrPortFrom(netip.MustParseAddr("::ffff:127.0.0.1"), uint16(long.Port))
+		for what, write := range map[string]func() error{
+			"WriteTo":             func() error { _, err := from.WriteTo([]byte("hola"), &long); return err },
+			"WriteMsgUDP":         func() error { _, _, err := from.WriteMsgUDP([]byte("hola"), nil, &long); return err },
+			"WriteToUDPAddrPort":  func() error { _, err := from.WriteToUDPAddrPort([]byte("hola"), mapped); return err },
+			"WriteMsgUDPAddrPort": func() error { _, _, err := from.WriteMsgUDPAddrPort([]byte("hola"), nil, mapped); return err },
+		} {
+			if err := write(); err != nil {
+				t.Errorf("%s: %v", what, err)
+				continue
+			}
+			b := make([]byte, 10)
+			n, _, err := to.ReadFrom(b)
+			check(t, err)
+			if string(b[:n]) != "hola" {
+				t.Errorf("%s: %q arrived", what, b[:n])
+			}
+		}
+	})
 }

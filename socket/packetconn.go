@@ -134,7 +134,7 @@ func (c *udpConn) WriteMsgUDP(b, oob []byte, addr *net.UDPAddr) (n, oobn int, er
 }
 
 func (c *udpConn) WriteMsgUDPAddrPort(b, oob []byte, addr netip.AddrPort) (n, oobn int, err error) {
-	peer := InetName(addr)
+	peer := inetPeer(addr)
 	if n, err = c.k.sendControl(b, oob, peer); err != nil {
 		return 0, 0, c.s.failedTo("write", peer, err)
 	}
@@ -147,7 +147,13 @@ func (c *udpConn) ReadFromUDPAddrPort(b []byte) (int, netip.AddrPort, error) {
 }
 
 func (c *udpConn) WriteToUDPAddrPort(b []byte, addr netip.AddrPort) (int, error) {
-	return c.writeTo(b, InetName(addr))
+	return c.writeTo(b, inetPeer(addr))
+}
+
+// inetPeer is InetName for whom an IPv4 address that is mapped into IPv6, as
+// net.ParseIP gives them, is an IPv4 address.
+func inetPeer(ap netip.AddrPort) Name {
+	return InetName(netip.AddrPortFrom(ap.Addr().Unmap(), ap.Port()))
 }
 
 func (k *kernel) receiveControl(b, control []byte) (n, controlled, flags int, peer Name, err error) {
@@ -223,7 +229,7 @@ func NameOf(a net.Addr) (Name, error) {
 	if !ap.IsValid() {
 		return Name{}, fmt.Errorf("the %T %v has no IP address", a, a)
 	}
-	return InetName(netip.AddrPortFrom(ap.Addr().Unmap(), ap.Port())), nil
+	return inetPeer(ap), nil
 }
 
 // in returns an IPv4 name as a socket of domain d must have it: mapped into

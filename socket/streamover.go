@@ -3,17 +3,22 @@ package socket
 import (
 	"errors"
 	"sync"
+	"syscall"
 )
 
 // maxPart is the most bytes of a stream that go in one message.
 const maxPart = 32 << 10
 
+// leastPart is what every kind takes.
+const leastPart = 256
+
 var streamLayer = &LayerScheme{Name: "stream"}
 
 // StreamOver makes a stream of a socket with message boundaries, as that of
 // unix-seqpacket, for protocols that want bytes, as gRPC and TLS: what is written goes
-// in messages of at most 32 KiB, and a read returns what is left of a message. The
-// kind must be reliable, ordered and connected. The stream owns s; ending it in one
+// in messages of at most 32 KiB, or of what s takes, and a read returns what is left of a
+// message. A longer one, of a peer that is none of this, fails with [ErrTruncated] for good.
+// The kind must be reliable, ordered and connected. The stream owns s; ending it in one
 // direction ends s so. The other way round, messages over a stream, is package frame's.
 func StreamOver(s *Socket) (*Socket, error) {
 	p := s.Properties()
@@ -21,7 +26,7 @@ func StreamOver(s *Socket) (*Socket, error) {
 		return nil, &UnsupportedError{Feature: "a stream over a " + s.kind.String() + " socket",
 			Needs: "a kind with messages that is reliable, ordered and connected, as unix-seqpacket"}
 	}
-	return WrapLayer(streamLayer, &streamOver{Endpoint: s}, s), nil
+	return WrapLayer(streamLayer, &streamOver{Endpoint: s, part: maxPart}, s), nil
 }
 
 type streamOver struct {
@@ -33,6 +38,7 @@ type streamOver struct {
 	failed  error  // of a read: after a message that was cut there is a hole
 
 	writing sync.Mutex
+	part    int // the most bytes of a message that the kind has taken, as far as is known
 }
 
 // Lower implements [Layer].
@@ -77,8 +83,12 @@ func (s *streamOver) Write(b []byte) (sent int, err error) {
 	defer s.writing.Unlock()
 	for sent < len(b) && err == nil {
 		var n int
-		n, err = s.Endpoint.Write(b[sent:min(sent+maxPart, len(b))])
+		n, err = s.Endpoint.Write(b[sent:min(sent+s.part, len(b))])
 		sent += n
+		if n == 0 && s.part > leastPart && errors.Is(err, syscall.EMSGSIZE) {
+			s.part /= 2 // the kind, or its send buffer, has a lesser bound
+			err = nil
+		}
 	}
 	return sent, err
 }

@@ -6,8 +6,10 @@ import (
 	"io"
 	"log/slog"
 	"net"
+	"os"
 	"reflect"
 	"strings"
+	"syscall"
 	"testing"
 
 	"zocalo/socket"
@@ -101,4 +103,24 @@ func TestStreamOver(t *testing.T) {
 	if err == nil {
 		t.Error("UDP became a stream")
 	}
+}
+
+// shortMessages is a socket that takes none of more than 1000 bytes.
+type shortMessages struct{ *socket.Socket }
+
+func (s shortMessages) Write(b []byte) (int, error) {
+	if len(b) > 1000 {
+		return 0, os.NewSyscallError("sendmsg", syscall.EMSGSIZE)
+	}
+	return s.Socket.Write(b)
+}
+
+func TestStreamOverShortMessages(t *testing.T) {
+	data := random(1<<18 + 3)
+	a, b := unixSeqPacket.pair(t)
+	sa, err := socket.StreamOver(socket.Wrap(shortMessages{a}, a.Kind()))
+	check(t, err)
+	sb, err := socket.StreamOver(b)
+	check(t, err)
+	passes(t, data, sa, io.Reader(sb), func() (int64, error) { return int64(len(data)), nil }, sa.CloseWrite, func() error { return nil })
 }
