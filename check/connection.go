@@ -69,7 +69,12 @@ const silence = 100 * time.Millisecond
 // nobody is the experiment on sending where nobody listens. A kind with a
 // connection, or one that is reliable, promises to say so.
 func nobody(t *trial) ([]Finding, error) {
-	if t.New == nil {
+	switch {
+	case t.Nobody != nil:
+		ctx, cancel := t.patient()
+		defer cancel()
+		return t.refusal(t.Nobody(ctx)), nil
+	case t.New == nil:
 		return t.peerGone()
 	}
 	gone, err := t.named()
@@ -80,16 +85,8 @@ func nobody(t *trial) ([]Finding, error) {
 	f := Finding{Property: "nobody"}
 	if t.Promised.Connected {
 		// It has the name, and does not listen.
-		f.Sent = "connect to a name where nobody listens"
 		_, err := t.client(name, 0)
-		f.Verdict = judge("nobody", true, err != nil && !t.missing(err)).Verdict
-		f.Word, f.Seen = "refused", "refused: "+why(err)
-		if err == nil {
-			f.Word, f.Seen = "connected", "it succeeded, though nobody listens"
-		} else if f.Verdict == Broken {
-			f.Word, f.Seen = "no answer", "no answer within "+t.patience.String()
-		}
-		return []Finding{f}, nil
+		return t.refusal(err), nil
 	}
 	f.Sent = "a message to a receiver that has gone"
 	s, err := t.client(name, 0)
@@ -115,6 +112,19 @@ func nobody(t *trial) ([]Finding, error) {
 	}
 	f.Word, f.Seen = "silent", fmt.Sprintf("it was sent, and nothing was heard of it within %v", silence)
 	return []Finding{f}, nil
+}
+
+// refusal is what a connection has found that was to be made where nobody listens.
+func (t *trial) refusal(err error) []Finding {
+	f := judge("nobody", true, err != nil && !t.missing(err))
+	f.Sent = "connect to a name where nobody listens"
+	f.Word, f.Seen = "refused", "refused: "+why(err)
+	if err == nil {
+		f.Word, f.Seen = "connected", "it succeeded, though nobody listens"
+	} else if f.Verdict == Broken {
+		f.Word, f.Seen = "no answer", "no answer within "+t.patience.String()
+	}
+	return []Finding{f}
 }
 
 // peerGone is nobody for kinds that exist only as pairs.

@@ -95,7 +95,7 @@ func openStack(ctx context.Context, s *socket.Scheme) (*Source, error) {
 		return nil, err
 	}
 	kind := s.Kinds(socket.Target{})[0]
-	src, err := openPair(ctx, &Source{Name: s.Name, Kind: kind, Promised: kind.Properties(), Pair: p.pair, Close: p.clean})
+	src, err := openPair(ctx, &Source{Name: s.Name, Kind: kind, Promised: kind.Properties(), Pair: p.pair, Nobody: p.nobody, Close: p.clean})
 	if err != nil {
 		p.clean()
 	}
@@ -113,11 +113,7 @@ func newPlace(s, carrier *socket.Scheme) (p *place, err error) {
 
 // pair connects two sockets through a listener.
 func (p *place) pair(ctx context.Context) (active, passive *socket.Socket, err error) {
-	a, err := p.local.Address(p.scheme, p.dir)
-	if err != nil {
-		return nil, nil, err
-	}
-	l, err := zocalo.ListenAddress(ctx, a)
+	l, to, err := p.listen(ctx)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -130,10 +126,13 @@ func (p *place) pair(ctx context.Context) (active, passive *socket.Socket, err e
 		passive, err = l.Accept(accepting)
 		accepted <- err
 	}()
-	if active, err = zocalo.Dial(ctx, l.Reach()); err != nil {
+	if active, err = zocalo.DialAddress(ctx, to); err != nil {
 		stop()
 	}
-	if err = errors.Join(err, <-accepted); err == nil {
+	if acceptErr := <-accepted; err == nil {
+		err = acceptErr
+	}
+	if err == nil {
 		return active, passive, nil
 	}
 	for _, s := range []*socket.Socket{active, passive} {
@@ -142,6 +141,43 @@ func (p *place) pair(ctx context.Context) (active, passive *socket.Socket, err e
 		}
 	}
 	return nil, nil, err
+}
+
+// listen makes a listener, and tells where its clients connect to. A layer that asks to
+// be taken on asks for anywhere: the listener takes it no further.
+func (p *place) listen(ctx context.Context) (l *zocalo.Listener, to address.Address, err error) {
+	a, err := p.local.Address(p.scheme, p.dir)
+	if err != nil {
+		return nil, a, err
+	}
+	if l, err = zocalo.ListenAddress(ctx, a); err != nil {
+		return nil, a, err
+	}
+	text := l.Reach()
+	for _, layer := range p.scheme.Layers {
+		if slices.ContainsFunc(layer.Options, func(o *socket.Spec) bool { return o.Name == "to" }) {
+			text += "," + layer.Name + ".to=localhost:1"
+		}
+	}
+	if to, err = address.Parse(text); err != nil {
+		l.Close()
+	}
+	to.Settings = append(to.Settings, a.Settings...)
+	return l, to, err
+}
+
+// nobody connects to where nobody listens any more.
+func (p *place) nobody(ctx context.Context) error {
+	l, to, err := p.listen(ctx)
+	if err != nil {
+		return err
+	}
+	l.Close()
+	s, err := zocalo.DialAddress(ctx, to)
+	if err == nil {
+		s.Close()
+	}
+	return err
 }
 
 // A place is where the sockets of a scheme get their names.

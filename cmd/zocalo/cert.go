@@ -50,6 +50,9 @@ this for experiments, on your own machines.`,
 	return cmd
 }
 
+// mostDays bounds the validity of certificates, a hundred years: X.509 knows no year 10000.
+const mostDays = 36500
+
 // certFiles is what --json prints of the files that cert has made.
 type certFiles struct {
 	CA     string `json:"ca"`
@@ -60,6 +63,14 @@ type certFiles struct {
 func (c *certRun) run(dir string, names []string) error {
 	if len(names) == 0 {
 		names = tls.LocalNames()
+	}
+	for _, name := range append([]string{c.client}, names...) {
+		if err := tls.CheckName(name); err != nil {
+			return usagef("%v", err)
+		}
+	}
+	if c.days < -mostDays || c.days > mostDays {
+		return usagef("--days %d: it must be between -%d and %[2]d", c.days, mostDays)
 	}
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return err

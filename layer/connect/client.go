@@ -16,23 +16,26 @@ import (
 	"zocalo/socket"
 )
 
-// longestHead is the most that a request or an answer may have before its body.
+// longestHead bounds the head of a request or an answer.
 const longestHead = 16 << 10
 
-// A client asks a proxy to go on to somewhere.
+// mostInterim bounds the interim answers (1xx) before the final one.
+const mostInterim = 10
+
+// A client asks a proxy to connect to a destination.
 type client struct {
 	proxy.Client
 	headers []string
 }
 
-// connect has the proxy at the other end of a connection go on.
+// connect asks the proxy at the other end of a connection.
 func (c *client) connect(ctx context.Context, lower *socket.Socket) (*socket.Socket, error) {
 	return lower, prefix.Within(ctx, lower, func() error {
 		if _, err := io.WriteString(lower, c.request()); err != nil {
 			return err
 		}
 		r := prefix.NewReader(lower)
-		for {
+		for range mostInterim + 1 {
 			head, err := r.Until(longestHead, "\n\r\n", "\n\n")
 			if err != nil {
 				return notHTTP(head, err)
@@ -43,10 +46,11 @@ func (c *client) connect(ctx context.Context, lower *socket.Socket) (*socket.Soc
 				return err
 			case a.code >= 200 && a.code < 300:
 				return nil
-			case a.code >= 200: // before that it is not the last word
+			case a.code >= 200:
 				return c.refused(a, lower, r)
 			}
 		}
+		return fmt.Errorf("the proxy sent more than %d interim answers", mostInterim)
 	})
 }
 
@@ -62,19 +66,19 @@ func (c *client) request() string {
 	return b.String() + "\r\n"
 }
 
-// notHTTP is the error of an answer without an end.
+// notHTTP explains an answer that did not end.
 func notHTTP(head []byte, err error) error {
 	if len(head) > 0 && !strings.HasPrefix(string(head), "HTTP/"[:min(5, len(head))]) {
-		return fmt.Errorf("what answers begins with %.40q, and is no HTTP proxy", head)
+		return fmt.Errorf("the answer is not HTTP, it begins with %.40q: is that the proxy's port?", head)
 	}
 	return err
 }
 
-// An answer is the head of one.
+// An answer is the head of an HTTP response.
 type answer struct {
 	code   int
 	status string // with the code
-	length int    // of the body; -1 up to the end
+	length int    // of the body; -1 if it ends with the connection
 }
 
 func parseAnswer(head string) (a answer, err error) {
@@ -84,7 +88,7 @@ func parseAnswer(head string) (a answer, err error) {
 	a.status, a.length = status, -1
 	a.code, err = strconv.Atoi(digits)
 	if err != nil || len(digits) != 3 || !strings.HasPrefix(version, "HTTP/1.") {
-		return a, fmt.Errorf("what answers begins with %.40q, and is no HTTP proxy", line)
+		return a, fmt.Errorf("the answer is not HTTP, it begins with %.40q: is that the proxy's port?", line)
 	}
 	if text, ok := find(rest, "Content-Length"); ok {
 		if n, err := strconv.Atoi(text); err == nil && n >= 0 {
@@ -104,14 +108,14 @@ func find(headers, name string) (value string, ok bool) {
 	return "", false
 }
 
-// How long to wait for the text of a refusal, how much of it to read, and to show.
+// How long to wait for the body of a refusal, how much of it to read, and to show.
 const (
 	bodyTime  = time.Second
 	bodyRead  = 4 << 10
 	bodyShown = 200
 )
 
-// errnos are what statuses would be in a connection of one's own.
+// errnos are what a direct connection would have said.
 var errnos = map[int]syscall.Errno{403: syscall.EACCES, 502: syscall.ECONNREFUSED, 503: syscall.EHOSTUNREACH, 504: syscall.ETIMEDOUT}
 
 func (c *client) refused(a answer, s *socket.Socket, r *prefix.Reader) error {
@@ -122,16 +126,16 @@ func (c *client) refused(a answer, s *socket.Socket, r *prefix.Reader) error {
 	}
 	body, _ := io.ReadAll(io.LimitReader(r, int64(most)))
 	said := strconv.Quote(a.status)
-	if text := plain(string(body)); text != "" {
+	if text := plain(string(body)); !strings.Contains(a.status, text) {
 		said += ": " + strconv.Quote(text)
 	}
 	if a.code == 407 && c.User == "" {
-		return errors.New("the proxy wants to know who asks (" + said + "): add user= and password-file=")
+		return errors.New("the proxy requires authentication (" + said + "): add user= and password-file=")
 	}
-	return &proxy.RefusedError{To: c.To, Answer: "it answers " + said, Errno: errnos[a.code]}
+	return &proxy.RefusedError{To: c.To, Answer: "it answered " + said, Errno: errnos[a.code]}
 }
 
-// plain is the beginning of what people would read of a page, in one line.
+// plain returns the beginning of the text of an HTML page, in one line.
 func plain(page string) string {
 	if _, body, ok := strings.Cut(page, "<body"); ok {
 		_, page, _ = strings.Cut(body, ">")

@@ -12,7 +12,7 @@ import (
 	"zocalo/socket"
 )
 
-// Protocol is CONNECT as a proxy hears it.
+// Protocol is CONNECT on the side of the proxy.
 var Protocol = proxy.Protocol{
 	Name: "HTTP", Begins: func(b byte) bool { return b >= 'A' && b <= 'Z' }, Serve: serve,
 }
@@ -28,11 +28,11 @@ func serve(c *proxy.Conn) (*socket.Socket, error) {
 	line, headers, _ := strings.Cut(string(head), "\n")
 	words := strings.Fields(line)
 	if len(words) != 3 || !strings.HasPrefix(words[2], "HTTP/1.") {
-		return nil, refuse(c, "400 Bad Request", "", fmt.Errorf("a request begins with %.40q, and is not HTTP/1.1", line))
+		return nil, refuse(c, "400 Bad Request", "", fmt.Errorf("the peer does not speak HTTP/1.1: its request begins with %.40q", line))
 	}
 	if words[0] != "CONNECT" {
 		return nil, refuse(c, "405 Method Not Allowed", "Allow: CONNECT\r\n",
-			fmt.Errorf("a peer asks for %.20q, and CONNECT is what there is (of curl, --proxytunnel)", words[0]))
+			fmt.Errorf("the peer's method is %.20q, and only CONNECT is supported: with curl, give --proxytunnel", words[0]))
 	}
 	user, err := authenticate(c, headers)
 	if err != nil {
@@ -44,7 +44,7 @@ func serve(c *proxy.Conn) (*socket.Socket, error) {
 	}
 	return c.Ask(to, user, func(_ netip.AddrPort, why error) error {
 		if why != nil {
-			return write(c, statuses[proxy.FailureOf(why)], "", "the proxy did not reach "+to.String())
+			return write(c, statuses[proxy.FailureOf(why)], "", "the proxy did not connect to "+to.String())
 		}
 		_, err := io.WriteString(c, "HTTP/1.1 200 Connection established\r\n\r\n")
 		return err
@@ -61,7 +61,7 @@ var statuses = map[proxy.Failure]string{
 	proxy.Other:              "502 Bad Gateway",
 }
 
-// authenticate finds out who asks, where that matters.
+// authenticate checks who asks, if that matters.
 func authenticate(c *proxy.Conn, headers string) (user string, err error) {
 	if !c.Users.Needed() {
 		return "", nil
@@ -79,14 +79,14 @@ func authenticate(c *proxy.Conn, headers string) (user string, err error) {
 	if known {
 		return user, nil
 	}
-	why := errors.New("a peer does not say who it is, which users= wants")
+	why := errors.New("the peer sent no user and password, and users= requires them")
 	if given {
 		why = fmt.Errorf("user %q gave a wrong password, or is not in users=", user)
 	}
 	return "", refuse(c, "407 Proxy Authentication Required", "Proxy-Authenticate: Basic realm=\"proxy\"\r\n", why)
 }
 
-// refuse tells a peer a status.
+// refuse answers with a status.
 func refuse(c *proxy.Conn, status, headers string, why error) error {
 	write(c, status, headers, status[len("400 "):])
 	return proxy.Told{Err: why}

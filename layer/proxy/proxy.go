@@ -1,6 +1,6 @@
-// Package proxy is the layer proxy of the address language: a proxy that takes SOCKS of
-// every version and HTTP's CONNECT at one port, as in proxy-listen:1080. A program
-// has it by importing the package:
+// Package proxy is the layer proxy of the address language: a proxy for all versions of
+// SOCKS and for HTTP CONNECT at one port, as in proxy-listen:1080. Importing the package
+// adds it to a program:
 //
 //	import _ "zocalo/layer/proxy"
 //
@@ -15,7 +15,7 @@ import (
 )
 
 var scheme = &socket.LayerScheme{
-	Name: "proxy", Doc: "as a proxy for SOCKS and for HTTP's CONNECT",
+	Name: "proxy", Doc: "a proxy for SOCKS and HTTP CONNECT",
 	Short: "tcp", Prefix: true, Requests: true, NoDial: true, Needs: proxy.Needs, Options: proxy.ListenerOptions(),
 }
 

@@ -43,8 +43,8 @@ func TestOnward(t *testing.T) {
 		"socks4a:" + all["socks5"]: "socks4a: ", // which ends it, or resets it
 		"socks5:" + all["connect"]: "socks5: ",
 		"connect:" + all["socks"]:  "connect: ",
-		"socks5:" + db:             `socks5: what answers begins with "22", and is no SOCKS proxy`,
-		"connect:" + db:            `connect: what answers begins with "220 hola, who is there?\r\n`,
+		"socks5:" + db:             `socks5: the answer is not SOCKS, it begins with "22"`,
+		"connect:" + db:            `connect: the answer is not HTTP, it begins with "220 hola, who is there?\r\n`,
 	} {
 		t.Run(text, func(t *testing.T) { fails(t, text+",to=db:1,handshake-timeout=2", strings.TrimSuffix(want, `\r\n`)) })
 	}
@@ -56,7 +56,7 @@ func TestChain(t *testing.T) {
 	local := func(at string) string { return strings.Replace(at, "127.0.0.1", "localhost", 1) }
 	converse(t, dial(t, "socks5+connect+socks4a+tcp:"+one+",socks4a.to="+two+",connect.to="+local(three)+",socks5.to="+local(db)))
 	converse(t, dial(t, "socks5+socks5+tcp:"+one+",to="+local(three)+",to="+db))
-	fails(t, "socks5+socks5+tcp:"+one+",to="+three+",to="+nobody(t), "socks5: the proxy did not reach")
+	fails(t, "socks5+socks5+tcp:"+one+",to="+three+",to="+nobody(t), "socks5: the proxy did not connect to")
 }
 
 // Proxies over layers that stay cannot peek, and take no more either.
@@ -86,16 +86,16 @@ func TestTLSExpectsDestination(t *testing.T) {
 func TestAnswers(t *testing.T) {
 	at := running(t, "proxy-listen:127.0.0.1:0,deny-to=*.forbidden,deny-to=localhost:9")
 	for to, want := range map[string][3]string{
-		nobody(t):            {"the connection was refused", `"502 Bad Gateway"`, "it rejects that"},
-		"localhost:9":        {"its rules forbid it", `"403 Forbidden"`, "it rejects that"},
-		"169.254.169.254:80": {"its rules forbid it", `"403 Forbidden"`, "it rejects that"},
-		"0.0.0.0:80":         {"its rules forbid it", `"403 Forbidden"`, "it rejects that"},
-		"224.0.0.1:80":       {"its rules forbid it", `"403 Forbidden"`, "it rejects that"},
-		at:                   {"its rules forbid it", `"403 Forbidden"`, "it rejects that"},
-		"nobody.invalid:1":   {"the host is unreachable, or unknown", `"502 Bad Gateway"`, "it rejects that"},
+		nobody(t):            {"the connection was refused", `"502 Bad Gateway"`, "it failed without giving a reason"},
+		"localhost:9":        {"its rules do not permit it", `"403 Forbidden"`, "it failed without giving a reason"},
+		"169.254.169.254:80": {"its rules do not permit it", `"403 Forbidden"`, "it failed without giving a reason"},
+		"0.0.0.0:80":         {"its rules do not permit it", `"403 Forbidden"`, "it failed without giving a reason"},
+		"224.0.0.1:80":       {"its rules do not permit it", `"403 Forbidden"`, "it failed without giving a reason"},
+		at:                   {"its rules do not permit it", `"403 Forbidden"`, "it failed without giving a reason"},
+		"nobody.invalid:1":   {"the host is unreachable or unknown", `"502 Bad Gateway"`, "it failed without giving a reason"},
 	} {
 		for i, layer := range []string{"socks5", "connect", "socks4a"} {
-			fails(t, layer+":"+at+",to="+to, layer+": the proxy did not reach "+to+": ")
+			fails(t, layer+":"+at+",to="+to, layer+": the proxy did not connect to "+to+": ")
 			fails(t, layer+":"+at+",to="+to, want[i])
 		}
 	}
@@ -111,11 +111,11 @@ func TestAllowTo(t *testing.T) {
 		",allow-to=127.0.0.1:" + port:   "",
 		",allow-to=*:" + port:           "",
 		",allow-to=*:1-65535":           "",
-		",allow-to=10.0.0.0/8":          "its rules forbid it",
-		",allow-to=0.0.0.0/0:1-1023":    "its rules forbid it",
-		",allow-to=localhost":           "its rules forbid it", // it was asked for by address
-		",deny-to=127.0.0.0/8":          "its rules forbid it",
-		",allow-to=*,deny-to=127.0.0.1": "its rules forbid it",
+		",allow-to=10.0.0.0/8":          "its rules do not permit it",
+		",allow-to=0.0.0.0/0:1-1023":    "its rules do not permit it",
+		",allow-to=localhost":           "its rules do not permit it", // it was asked for by address
+		",deny-to=127.0.0.0/8":          "its rules do not permit it",
+		",allow-to=*,deny-to=127.0.0.1": "its rules do not permit it",
 		",allow-to=localhost,allow-to=127.0.0.1:" + port: "",
 	} {
 		text := "socks5:" + running(t, "socks-listen:127.0.0.1:0"+rules) + ",to=" + db
@@ -125,7 +125,7 @@ func TestAllowTo(t *testing.T) {
 			fails(t, text, want)
 		}
 	}
-	fails(t, "socks5:"+running(t, "socks-listen:127.0.0.1:0,allow-to=0.0.0.0/0,allow-to=*")+",to=169.254.1.1:80", "its rules forbid it")
+	fails(t, "socks5:"+running(t, "socks-listen:127.0.0.1:0,allow-to=0.0.0.0/0,allow-to=*")+",to=169.254.1.1:80", "its rules do not permit it")
 }
 
 func TestUsers(t *testing.T) {
@@ -135,21 +135,21 @@ func TestUsers(t *testing.T) {
 	for _, layer := range []string{"socks5", "connect"} {
 		converse(t, dial(t, layer+":"+at+",user=ana,password-file="+right+",to="+db))
 		converse(t, dial(t, layer+":"+at+",user=bea,password-file="+other+",to="+db))
-		fails(t, layer+":"+at+",to="+db, "the proxy wants to know who asks")
+		fails(t, layer+":"+at+",to="+db, "the proxy requires authentication")
 		for user, password := range map[string]string{"ana": wrong, "bea": right, "eva": other} {
-			want := "the proxy does not take the password of"
+			want := "the proxy did not accept the password of"
 			if layer == "connect" {
 				want = `"407 Proxy Authentication Required"`
 			}
 			fails(t, layer+":"+at+",to="+db+",user="+user+",password-file="+password, want)
 		}
 	}
-	fails(t, "socks4a:"+at+",user=ana,to="+db, "it rejects that")
+	fails(t, "socks4a:"+at+",user=ana,to="+db, "it failed without giving a reason")
 	fails(t, "socks5:"+at+",user=ana,to="+db, "add password-file=")
-	fails(t, "socks5:"+at+",password-file="+right+",to="+db, "which is missing")
-	fails(t, "socks4:"+at+",user=ana,password-file="+right+",to="+db, "SOCKS 4 knows no passwords")
+	fails(t, "socks5:"+at+",password-file="+right+",to="+db, "password-file= without user=")
+	fails(t, "socks4:"+at+",user=ana,password-file="+right+",to="+db, "SOCKS 4 has no passwords")
 	fails(t, "socks5:"+at, "to=HOST:PORT")
-	fails(t, "socks4:"+at+",to=[::1]:80", "SOCKS 4 knows no IPv6")
+	fails(t, "socks4:"+at+",to=[::1]:80", "SOCKS 4 does not support IPv6")
 }
 
 // Where TO is fixed, or the verb is another than relay, who asks is there.
@@ -169,7 +169,7 @@ func TestAskedTwice(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer l.Close()
-	if n := l.Notices(); len(n) != 1 || !strings.Contains(n[0], "whoever reaches it") {
+	if n := l.Notices(); len(n) != 1 || !strings.Contains(n[0], "an open proxy") {
 		t.Errorf("%q", n)
 	}
 }

@@ -183,7 +183,7 @@ func TestUDPEnds(t *testing.T) {
 
 func TestUDPRefused(t *testing.T) {
 	at := running(t, "socks-listen:127.0.0.1:0", "tcp:"+greeter(t))
-	fails(t, "socks5+udp:"+at+",to=127.0.0.1:9", "it does not know the command")
+	fails(t, "socks5+udp:"+at+",to=127.0.0.1:9", "it does not support the command")
 	fails(t, "socks4+udp:127.0.0.1:1,to=127.0.0.1:9", "socks4: it cannot go over udp")
 	fails(t, "connect+udp:127.0.0.1:1,to=127.0.0.1:9", "connect: it cannot go over udp")
 }

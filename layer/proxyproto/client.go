@@ -10,8 +10,8 @@ import (
 // A client sends headers of a version.
 type client string
 
-// begin tells the server for whom the connection is made or, where that is who makes
-// it, its own names.
+// begin sends the names of the peer that the connection is made for or, if there is none,
+// the connection's own.
 func (c client) begin(ctx context.Context, s *socket.Socket) (*socket.Socket, error) {
 	h := header{told: true, peer: s.Name(), local: s.Peer()}
 	if o, ok := socket.OriginOf(ctx); ok {

@@ -1,6 +1,6 @@
-// Package proxyproto is the layer pp of addresses: the PROXY protocol, by which a
-// proxy tells a server who has connected to it, in a header before all else. Once it
-// has passed the connection is the one beneath, with other names.
+// Package proxyproto is the layer pp of the address language: the PROXY protocol, a header
+// at the beginning of a connection by which a proxy tells a server who has connected to
+// it. After the header the connection is the one beneath, with other names.
 //
-// The protocol is HAProxy's: doc/proxy-protocol.txt in its source.
+// HAProxy defines the protocol in doc/proxy-protocol.txt of its source.
 package proxyproto

@@ -8,14 +8,14 @@ import (
 	"zocalo/socket"
 )
 
-// A header is what one says.
+// A header is the content of a PROXY header.
 type header struct {
-	told        bool // the names are; else the connection keeps its own
+	told        bool // it has names; else the connection keeps its own
 	peer, local socket.Name
 	facts       []socket.Fact
 }
 
-// The beginnings of the two versions, and their longest.
+// How the two versions begin, and their greatest lengths.
 const (
 	signature1 = "PROXY "
 	signature2 = "\r\n\r\n\x00\r\nQUIT\n"
@@ -24,11 +24,11 @@ const (
 	longest2 = 4096
 )
 
-// errNone says that a connection does not begin with a header.
+// errNone is a connection that does not begin with a header.
 var errNone = errors.New("the peer sent no PROXY header")
 
-// parse reads the header that data begins with, and returns how long that is; 0
-// while data has only a part of it.
+// parse reads the header at the beginning of data and returns its length, 0 while data
+// has only a part of it.
 func parse(data []byte) (h header, n int, err error) {
 	switch {
 	case begins(data, signature1):
@@ -39,7 +39,7 @@ func parse(data []byte) (h header, n int, err error) {
 	return h, 0, errNone
 }
 
-// begins reports whether data begins with a signature, as far as it goes.
+// begins reports whether data begins with a signature, or with a part of it and ends.
 func begins(data []byte, signature string) bool {
 	n := min(len(data), len(signature))
 	return bytes.Equal(data[:n], []byte(signature[:n]))

@@ -168,12 +168,12 @@ func TestRefused(t *testing.T) {
 		"absent":    {"", "GET / HTTP/1.1\r\n\r\n", "sent no PROXY header"},
 		"malformed": {"", "PROXY TCP4 1 2 3 4\r\n", "malformed"},
 		"oversized": {",pp=accept", "PROXY UNKNOWN " + strings.Repeat("x", 107), "more than 107 bytes"},
-		"huge":      {"", "\r\n\r\n\x00\r\nQUIT\n\x21\x11\xff\xff", "at most 4096"},
+		"huge":      {"", "\r\n\r\n\x00\r\nQUIT\n\x21\x11\xff\xff", "more than the 4096"},
 		"nothing":   {"", "END", "before its PROXY header"},
-		"cut":       {"", "PROXY TCP4 END", "in the middle of its PROXY header"},
+		"cut":       {"", "PROXY TCP4 END", "within its PROXY header"},
 		"late":      {",handshake-timeout=100ms", "PROXY ", "did not finish the handshake within 100ms"},
 		"slow":      {",pp=accept,handshake-timeout=100ms", "PROXY ", "did not finish the handshake within 100ms"},
-		"stranger":  {",pp-from=192.0.2.0/24,pp-from=::1", header1, "headers of 127.0.0.1"},
+		"stranger":  {",pp-from=192.0.2.0/24,pp-from=::1", header1, "headers from 127.0.0.1"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			l, failed := listen(t, "pp+tcp:127.0.0.1:0"+c.options)
@@ -204,7 +204,7 @@ func TestRefused(t *testing.T) {
 }
 
 // With pp=accept a connection without a header is one as it came, and so is one from
-// somebody whose headers are not believed.
+// somebody whose headers are not trusted.
 func TestAccept(t *testing.T) {
 	for options, hello := range map[string]string{
 		",pp=accept":                       "SSH-2.0-test",
@@ -283,8 +283,8 @@ func TestOrigin(t *testing.T) {
 func TestAddresses(t *testing.T) {
 	for text, want := range map[string]string{
 		"pp+udp:127.0.0.1:1":                  "datagrams have no connection",
-		"pp+unix-seqpacket:/run/x":            "the beginning of a stream",
-		"pp+tcp:127.0.0.1:1,pp=require":       "pp=require is for who listens",
+		"pp+unix-seqpacket:/run/x":            "it needs a stream",
+		"pp+tcp:127.0.0.1:1,pp=require":       "pp=require is for a listener",
 		"pp+tcp:127.0.0.1:1,pp=3":             "must be 1 or 2",
 		"pp+tcp:127.0.0.1:1,pp-from=10.0.0.0": "pp-from",
 	} {
@@ -293,9 +293,9 @@ func TestAddresses(t *testing.T) {
 		}
 	}
 	for text, want := range map[string]string{
-		"pp+tcp:127.0.0.1:0,pp=2":               "pp=2 is for who connects",
-		"pp+tcp:127.0.0.1:0,pp-from=10.0.0.1/8": "bits beyond its prefix",
-		"pp+tcp:127.0.0.1:0,pp-from=home":       "neither an address",
+		"pp+tcp:127.0.0.1:0,pp=2":               "pp=2 is for a client",
+		"pp+tcp:127.0.0.1:0,pp-from=10.0.0.1/8": "bits set beyond its prefix",
+		"pp+tcp:127.0.0.1:0,pp-from=home":       "must be an address",
 	} {
 		if l, err := zocalo.Listen(t.Context(), text); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: %v, %v", text, l, err)

@@ -8,22 +8,22 @@ import (
 	"zocalo/socket"
 )
 
-// What the option pp= says.
+// The values of pp=.
 const (
-	version1 = "1" // of who connects: the header of words,
-	version2 = "2" // or that of bytes
+	version1 = "1" // for a client: the text header,
+	version2 = "2" // or the binary one
 	require  = "require"
 	accept   = "accept"
 )
 
 var (
 	ppOption = socket.NewOption(socket.Spec{
-		Name: "pp", Phase: socket.Naming, Default: "2 for who connects, require for a listener",
-		Doc: "which header to send, 1 (text) or 2 (binary); of a listener, whether clients must send one (require) or may (accept)",
+		Name: "pp", Phase: socket.Naming, Default: "2 for a client, require for a listener",
+		Doc: "the header that a client sends, 1 (text) or 2 (binary); for a listener, whether clients must send one (require) or may (accept)",
 	}, socket.Codec[string]{Placeholder: "1|2|require|accept", Parse: parseMode, Format: func(s string) string { return s }}, nil, nil)
 	fromOption = socket.NewOption(socket.Spec{
-		Name: "pp-from", Phase: socket.Naming, Only: socket.PassiveOnly, Repeatable: true, Default: "this machine: loopback, and unix sockets",
-		Doc: "an address or network of proxies whose headers are believed; others are refused, or with pp=accept served as who they are",
+		Name: "pp-from", Phase: socket.Naming, Only: socket.PassiveOnly, Repeatable: true, Default: "this machine: loopback and unix sockets",
+		Doc: "an address or network of proxies whose headers are trusted; others are refused, or served under their own name with pp=accept",
 	}, socket.Codec[netip.Prefix]{Placeholder: "CIDR", Parse: parseFrom, Format: formatFrom}, nil, nil)
 )
 
@@ -32,7 +32,7 @@ func parseMode(text string) (string, error) {
 	case version1, version2, require, accept:
 		return mode, nil
 	}
-	return "", fmt.Errorf("%q must be 1 or 2 to connect, require or accept to listen", text)
+	return "", fmt.Errorf("%q must be 1 or 2 for a client, or require or accept for a listener", text)
 }
 
 func parseFrom(text string) (netip.Prefix, error) {
@@ -40,12 +40,12 @@ func parseFrom(text string) (netip.Prefix, error) {
 	if err != nil {
 		a, errAddr := netip.ParseAddr(text)
 		if errAddr != nil || a.Zone() != "" {
-			return p, fmt.Errorf("%q is neither an address (10.0.0.1, ::1) nor a network (10.0.0.0/8)", text)
+			return p, fmt.Errorf("%q must be an address (10.0.0.1, ::1) or a network (10.0.0.0/8)", text)
 		}
 		p = netip.PrefixFrom(a.Unmap(), a.Unmap().BitLen())
 	}
 	if masked := p.Masked(); masked != p {
-		return p, fmt.Errorf("%q has bits beyond its prefix: write %v for all of the network, or %v for the one address", text, masked, p.Addr())
+		return p, fmt.Errorf("%q has bits set beyond its prefix: write %v for the whole network, or %v for the one address", text, masked, p.Addr())
 	}
 	return p, nil
 }
@@ -60,15 +60,15 @@ func formatFrom(p netip.Prefix) string {
 // scheme is the layer.
 var scheme = &socket.LayerScheme{
 	Name: "pp", Aliases: []string{"proxy-protocol", "send-proxy", "accept-proxy"}, Short: "tcp",
-	Doc:     "the PROXY protocol, which tells who has connected to a proxy",
+	Doc:     "the PROXY protocol, by which a proxy tells who has connected to it",
 	Options: []*socket.Spec{ppOption.Spec, fromOption.Spec},
 	Prefix:  true, Renames: true,
 	Needs: func(p socket.Properties) string {
 		switch {
 		case !p.Connected:
-			return "the header comes once, before a connection's bytes, and datagrams have no connection"
+			return "the header is the beginning of a connection, and datagrams have no connection"
 		case !p.Reliable || p.Bounded:
-			return "the header is the beginning of a stream, as that of tcp or unix"
+			return "it needs a stream, such as tcp or unix"
 		}
 		return ""
 	},
@@ -79,16 +79,16 @@ func init() {
 	socket.RegisterLayer(scheme)
 }
 
-// prepare makes the layer of one address.
+// prepare reads the options of one address.
 func prepare(t socket.LayerTarget) (*socket.PreparedLayer, error) {
 	mode, given := ppOption.In(t.Settings)
 	sends := mode == version1 || mode == version2
 	switch {
 	case given && sends == t.Passive:
 		if t.Passive {
-			return nil, fmt.Errorf("pp=%s is for who connects: a listener takes both headers, and pp=require or pp=accept", mode)
+			return nil, fmt.Errorf("pp=%s is for a client: a listener reads either version, and takes pp=require or pp=accept", mode)
 		}
-		return nil, fmt.Errorf("pp=%s is for who listens: who connects sends a header, by pp=1 or pp=2", mode)
+		return nil, fmt.Errorf("pp=%s is for a listener: a client takes pp=1 or pp=2", mode)
 	case t.Passive:
 		s := &server{optional: mode == accept}
 		for _, setting := range t.Settings {

@@ -17,26 +17,25 @@ import (
 // A server reads headers.
 type server struct {
 	optional bool
-	from     []netip.Prefix // of whom they are believed; none for the peers on this machine
+	from     []netip.Prefix // the trusted proxies; nil for those on this machine
 }
 
-// believes reports whether a peer may say that it is another.
+// believes reports whether the headers of a peer are trusted.
 func (s *server) believes(c *socket.Socket) bool {
 	_, peer := socket.InternetOf(c)
 	if s.from == nil {
-		return !peer.IsValid() || peer.Addr().Unmap().IsLoopback() // unix sockets have files to guard them
+		return !peer.IsValid() || peer.Addr().Unmap().IsLoopback() // file permissions guard unix sockets
 	}
 	return slices.ContainsFunc(s.from, func(p netip.Prefix) bool { return p.Contains(peer.Addr().Unmap().WithZone("")) })
 }
 
-// begin reads the header of an accepted connection, which goes by the names that are
-// told from then on.
+// begin reads the header of an accepted connection, which has the names in it from then on.
 func (s *server) begin(ctx context.Context, lower *socket.Socket, heard func()) (*socket.Socket, error) {
 	switch believed := s.believes(lower); {
 	case !believed && s.optional:
 		return lower, nil
 	case !believed:
-		return nil, fmt.Errorf("headers of %v are not believed: pp-from= says whose are", lower.Peer())
+		return nil, fmt.Errorf("PROXY headers from %v are not trusted: add it to pp-from= if it is a proxy", lower.Peer())
 	}
 	if s.optional {
 		if silent, err := isSilent(ctx, lower); silent || err != nil {
@@ -54,13 +53,13 @@ func (s *server) begin(ctx context.Context, lower *socket.Socket, heard func()) 
 	})
 	switch {
 	case err == io.EOF && s.optional:
-		return lower, nil // nothing at all is what it had to say
+		return lower, nil // it sent nothing at all
 	case err == io.EOF:
-		return nil, errors.New("the peer ended the connection before its PROXY header")
+		return nil, errors.New("the peer closed the connection before its PROXY header")
 	case err == io.ErrUnexpectedEOF:
-		return nil, errors.New("the peer ended the connection in the middle of its PROXY header")
+		return nil, errors.New("the peer closed the connection within its PROXY header")
 	case err == errNone:
-		return nil, fmt.Errorf("%w, which pp=require asks for: pp=accept takes connections without one", err)
+		return nil, fmt.Errorf("%w, and pp=require is set or the default: pp=accept takes connections without one", err)
 	case err != nil || !h.told && h.facts == nil:
 		return next, err
 	}
@@ -71,12 +70,12 @@ func (s *server) begin(ctx context.Context, lower *socket.Socket, heard func()) 
 	return socket.Wrap(t, next.Kind()), nil
 }
 
-// silence is for how long one who may send a header is waited for. Proxies send theirs at
-// once; this is time for a lost segment to be sent twice more.
+// silence is how long to wait for a header that is optional. Proxies send theirs at once;
+// this leaves time for a lost segment to be sent twice more.
 const silence = 3 * time.Second
 
-// isSilent reports whether a peer says nothing for that time, or half of that of its
-// handshake, as clients do that wait for the server to speak.
+// isSilent reports whether a peer sends nothing for that time or half of the handshake's, as
+// clients do that wait for the server to speak first.
 func isSilent(ctx context.Context, c *socket.Socket) (bool, error) {
 	if _, ok := socket.As[socket.ReadWaiter](c); !ok {
 		return false, nil
@@ -88,7 +87,7 @@ func isSilent(ctx context.Context, c *socket.Socket) (bool, error) {
 	err := prefix.Within(ctx, c, func() error {
 		c.SetReadDeadline(end)
 		if ctx.Err() != nil {
-			return ctx.Err() // whose deadline was overwritten, perhaps
+			return ctx.Err() // its deadline may have been overwritten
 		}
 		return c.WaitRead()
 	})
@@ -98,11 +97,11 @@ func isSilent(ctx context.Context, c *socket.Socket) (bool, error) {
 	return false, err
 }
 
-// A told is a connection with the names that its header tells.
+// A told is a connection with the names from its header.
 type told struct {
 	socket.Endpoint
 	header
-	by socket.Name // who told them
+	by socket.Name // the proxy
 }
 
 // Unwrap implements [socket.Wrapper].

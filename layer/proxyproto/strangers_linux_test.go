@@ -29,7 +29,7 @@ func TestStrangers(t *testing.T) {
 		say(t, s, header1)
 		select {
 		case err := <-failed:
-			if err == nil || !strings.Contains(err.Error(), "headers of 10.9.9.1") {
+			if err == nil || !strings.Contains(err.Error(), "headers from 10.9.9.1") {
 				t.Error(err)
 			}
 		case err := <-accepted:

@@ -15,19 +15,19 @@ const (
 	typeNoop      = 0x04
 	typeUniqueID  = 0x05
 	typeSSL       = 0x20
-	typeVersion   = 0x21 // these within SSL
+	typeVersion   = 0x21 // this and the following within SSL
 	typeCN        = 0x22
 	typeCipher    = 0x23
 )
 
-// What the first byte of the TLV SSL says of the client.
+// The bits of the first byte of the TLV SSL.
 const (
 	clientSSL     = 1 << 0
-	clientCert    = 1 << 1 // shown on this connection,
+	clientCert    = 1 << 1 // presented on this connection,
 	clientCertWas = 1 << 2 // or on an earlier one of the session
 )
 
-// A meaning is how a TLV is told: as a fact of the layer tls, which servers know.
+// A meaning is the fact that a TLV becomes, with the variable of the layer tls.
 type meaning struct {
 	typ            byte
 	name, variable string
@@ -43,10 +43,10 @@ const (
 	verified       = "SUCCESS"
 )
 
-// errChecksum says that a header is not what was sent.
+// errChecksum is a header that was damaged.
 var errChecksum = malformed("its checksum (CRC32C) is wrong")
 
-// parseTLVs returns what the TLVs of a header tell.
+// parseTLVs returns the facts in the TLVs of a header.
 func parseTLVs(whole, tlvs []byte) (facts []socket.Fact, err error) {
 	add := func(name, variable, value string) {
 		facts = append(facts, socket.Fact{Layer: scheme.Name, Name: name, Variable: variable, Value: value})
@@ -61,11 +61,11 @@ func parseTLVs(whole, tlvs []byte) (facts []socket.Fact, err error) {
 	err = eachTLV(tlvs, func(typ byte, value, after []byte) error {
 		switch {
 		case typ == typeUniqueID && len(value) > 128:
-			return malformed("its unique ID has %d bytes, and at most 128 are allowed", len(value))
+			return malformed("its unique ID has %d bytes, more than the 128 that are allowed", len(value))
 		case typ == typeCRC32C && (len(value) != 4 || binary.BigEndian.Uint32(value) != checksum(whole, len(whole)-len(after)-len(value))):
 			return errChecksum
 		case typ == typeSSL && len(value) < 5:
-			return malformed("its TLV SSL has %d bytes", len(value))
+			return malformed("its TLV SSL has only %d bytes", len(value))
 		case typ != typeSSL:
 			tell(typ, value)
 			return nil
@@ -88,11 +88,11 @@ func parseTLVs(whole, tlvs []byte) (facts []socket.Fact, err error) {
 	return facts, err
 }
 
-// eachTLV calls f for each, with what comes after it.
+// eachTLV calls f for each TLV, with what follows it.
 func eachTLV(tlvs []byte, f func(typ byte, value, after []byte) error) error {
 	for len(tlvs) > 0 {
 		if len(tlvs) < 3 || len(tlvs)-3 < int(binary.BigEndian.Uint16(tlvs[1:])) {
-			return malformed("a TLV goes beyond its end")
+			return malformed("a TLV extends beyond its end")
 		}
 		end := 3 + int(binary.BigEndian.Uint16(tlvs[1:]))
 		if err := f(tlvs[0], tlvs[3:end], tlvs[end:]); err != nil {
@@ -105,18 +105,18 @@ func eachTLV(tlvs []byte, f func(typ byte, value, after []byte) error) error {
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
-// checksum is that of a whole header, in which the checksum itself, which stands at,
-// counts as zeros.
+// checksum returns that of a whole header, in which the checksum itself, at at, counts as
+// zeros.
 func checksum(whole []byte, at int) uint32 {
 	sum := crc32.Update(0, castagnoli, whole[:at])
 	sum = crc32.Update(sum, castagnoli, make([]byte, 4))
 	return crc32.Update(sum, castagnoli, whole[at+4:])
 }
 
-// longestValue bounds a TLV that is sent, so that all together fit.
+// longestValue bounds a TLV that is sent, so that all of them fit.
 const longestValue = 512
 
-// appendTLVs adds what facts tell of a client's TLS.
+// appendTLVs appends what facts tell about a client's TLS.
 func appendTLVs(b []byte, facts []socket.Fact) []byte {
 	value := map[string]string{}
 	for _, f := range facts {

@@ -10,7 +10,7 @@ import (
 	"zocalo/socket"
 )
 
-// parse1 reads a header of version 1: a line of words.
+// parse1 reads a header of version 1, a line of text.
 func parse1(data []byte) (h header, n int, err error) {
 	end := bytes.IndexByte(data[:min(len(data), longest1)], '\n')
 	switch {
@@ -23,7 +23,7 @@ func parse1(data []byte) (h header, n int, err error) {
 	}
 	words := strings.Split(string(data[:end-1]), " ")
 	n = end + 1
-	if words[1] == "UNKNOWN" { // whatever follows
+	if words[1] == "UNKNOWN" { // the rest has no meaning
 		return h, n, nil
 	}
 	if len(words) != 6 || words[1] != "TCP4" && words[1] != "TCP6" {
@@ -33,7 +33,7 @@ func parse1(data []byte) (h header, n int, err error) {
 	for i := range names {
 		a, err := netip.ParseAddr(words[2+i])
 		if err != nil || a.Zone() != "" || a.Is4() != (words[1] == "TCP4") {
-			return h, 0, malformed("%q is no address of %s", words[2+i], words[1])
+			return h, 0, malformed("%q is not an address of %s", words[2+i], words[1])
 		}
 		port, err := parsePort(words[4+i])
 		if err != nil {
@@ -47,13 +47,12 @@ func parse1(data []byte) (h header, n int, err error) {
 func parsePort(word string) (uint16, error) {
 	p, err := strconv.ParseUint(word, 10, 16)
 	if err != nil || strconv.FormatUint(p, 10) != word {
-		return 0, malformed("%q is no port", word)
+		return 0, malformed("%q is not a port", word)
 	}
 	return uint16(p), nil
 }
 
-// append1 adds a header of version 1, which has words for names of the Internet
-// alone.
+// append1 appends a header of version 1, which knows only IP addresses.
 func (h header) append1(b []byte) []byte {
 	peer, local := h.peer.AddrPort(), h.local.AddrPort()
 	if !h.told || !peer.IsValid() || !local.IsValid() {
@@ -66,7 +65,7 @@ func (h header) append1(b []byte) []byte {
 	return fmt.Appendf(b, "PROXY %s %s %s %d %d\r\n", word, text1(from, word), text1(to, word), peer.Port(), local.Port())
 }
 
-// text1 is an address as a header of that word has it.
+// text1 returns an address in the form of the word.
 func text1(a netip.Addr, word string) string {
 	if a.Is4() && word == "TCP6" {
 		return "::ffff:" + a.String()

@@ -9,8 +9,8 @@ import (
 	"zocalo/socket"
 )
 
-// A header of version 2 is its signature, these two, the length of what follows (2
-// bytes), the addresses of the family, and TLVs.
+// A header of version 2 has a signature, a command, a family, the length of the rest (2
+// bytes), two addresses of the family, and TLVs.
 const (
 	atCommand = len(signature2)
 	atFamily  = atCommand + 1
@@ -18,8 +18,7 @@ const (
 	fixed2    = atLength + 2
 )
 
-// The version with the command, and the families with the transports of which the
-// protocol knows.
+// The commands, with the version, and the families and transports of the protocol.
 const (
 	commandLocal = 0x20
 	commandProxy = 0x21
@@ -42,17 +41,17 @@ func parse2(data []byte) (h header, n int, err error) {
 	n = fixed2 + int(binary.BigEndian.Uint16(data[atLength:]))
 	switch command := data[atCommand]; {
 	case command != commandLocal && command != commandProxy:
-		return h, 0, malformed("version and command are %#02x, and neither LOCAL nor PROXY of version 2", command)
+		return h, 0, malformed("its version and command are %#02x, neither LOCAL nor PROXY of version 2", command)
 	case n > longest2:
-		return h, 0, malformed("it has %d bytes, and at most %d are taken", n, longest2)
+		return h, 0, malformed("it has %d bytes, more than the %d that are accepted", n, longest2)
 	case len(data) < n:
 		return h, 0, nil
-	case command == commandLocal: // of the proxy's own, whatever follows
+	case command == commandLocal: // a connection of the proxy itself; the rest has no meaning
 		return h, n, nil
 	}
 	family, rest := data[atFamily], data[fixed2:n]
 	if family == familyNone {
-		// What follows has no form that all agree on, but for TLVs that some send.
+		// Some proxies send TLVs here and others anything, so only a wrong checksum matters.
 		if h.facts, err = parseTLVs(data[:n], rest); err == errChecksum {
 			return h, 0, err
 		}
@@ -61,7 +60,7 @@ func parse2(data []byte) (h header, n int, err error) {
 	size, name := addressOf(family)
 	switch {
 	case size == 0:
-		return h, 0, malformed("there is no family %#02x", family)
+		return h, 0, malformed("the family %#02x does not exist", family)
 	case len(rest) < 2*size:
 		return h, 0, malformed("%d bytes are too few for the addresses of family %#02x", len(rest), family)
 	}
@@ -71,8 +70,8 @@ func parse2(data []byte) (h header, n int, err error) {
 	return h, n, err
 }
 
-// addressOf returns the size of an address of the family, with its port, and what
-// makes the i-th of two of them a name; 0 for a family that there is not.
+// addressOf returns the size of an address of the family with its port, and a func that
+// returns the i-th of two as a name; 0 for an unknown family.
 func addressOf(family byte) (size int, name func(both []byte, i int) socket.Name) {
 	if transport := family & 0xf; transport != stream && transport != datagram {
 		return 0, nil
@@ -88,15 +87,14 @@ func addressOf(family byte) (size int, name func(both []byte, i int) socket.Name
 	return 0, nil
 }
 
-// inetName is for both addresses, followed by both ports.
+// inetName is for two addresses followed by two ports.
 func inetName(both []byte, i int) socket.Name {
 	size := len(both)/2 - 2
 	a, _ := netip.AddrFromSlice(both[i*size : (i+1)*size])
 	return socket.InetName(netip.AddrPortFrom(a.Unmap(), binary.BigEndian.Uint16(both[2*size+2*i:])))
 }
 
-// unixName is for two paths, each filled up with zeros. One that begins with a zero is
-// abstract.
+// unixName is for two paths padded with zeros. One that begins with a zero is abstract.
 func unixName(both []byte, i int) socket.Name {
 	path := both[i*unixLength : (i+1)*unixLength]
 	if path[0] == 0 {
@@ -108,13 +106,13 @@ func unixName(both []byte, i int) socket.Name {
 		path = path[:end]
 	}
 	n, err := socket.UnixName(string(path))
-	if err != nil { // a path that fills its field
+	if err != nil { // a path that fills the field
 		n, _ = socket.UnixName(string(path[:unixLength-1]))
 	}
 	return n
 }
 
-// append2 adds a header of version 2.
+// append2 appends a header of version 2.
 func (h header) append2(b []byte) []byte {
 	b = append(b, signature2...)
 	if !h.told {
@@ -129,8 +127,8 @@ func (h header) append2(b []byte) []byte {
 	return b
 }
 
-// appendAddresses adds those of the family that both names are of, which it returns:
-// none where they have none in common that the protocol knows.
+// appendAddresses appends both names and returns their family, which is none if they have
+// none in common that the protocol knows.
 func (h header) appendAddresses(b []byte) (with []byte, family byte) {
 	peer, local := h.peer.AddrPort(), h.local.AddrPort()
 	from, to := peer.Addr().Unmap(), local.Addr().Unmap()
@@ -163,8 +161,8 @@ func (h header) appendAddresses(b []byte) (with []byte, family byte) {
 	return b, familyNone
 }
 
-// isUnix reports whether one of the names is a unix socket's and the other is too, or
-// is none, as those of most clients.
+// isUnix reports whether both names are of unix sockets, or one is and the other is empty,
+// as that of most clients is.
 func isUnix(a, b socket.Name) bool {
 	return (a.Domain() == socket.Unix || a.IsZero()) && (b.Domain() == socket.Unix || b.IsZero()) && a.Domain() != b.Domain() ||
 		a.Domain() == socket.Unix && b.Domain() == socket.Unix

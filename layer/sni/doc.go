@@ -1,4 +1,4 @@
-// Package sni is the layer sni of addresses: a listener that hears which name a TLS
-// client asks for, and leaves the TLS to whom the connection is passed on to. The
-// client's first message is looked at, and not taken.
+// Package sni is the layer sni of the address language: a listener that learns which name
+// a TLS client asks for and leaves TLS itself to whoever the connection is passed to. It
+// peeks at the ClientHello and consumes nothing.
 package sni

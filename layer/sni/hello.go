@@ -7,16 +7,16 @@ import (
 	"strings"
 )
 
-// A hello is what a TLS client says first, as far as it matters here.
+// A hello is what matters here of a ClientHello.
 type hello struct {
-	name      string   // the server that it asks for, in lower case; "" where it asks for none
-	protocols []string // that it offers by ALPN, the preferred one first
+	name      string   // the requested server, in lower case; "" for none
+	protocols []string // offered by ALPN, in order of preference
 }
 
-// longest bounds a ClientHello with the records that it comes in.
+// longest bounds a ClientHello together with its record headers.
 const longest = 16 << 10
 
-// The numbers of TLS (RFC 8446 and RFC 6066) that are looked for.
+// The constants of TLS (RFC 8446 and RFC 6066).
 const (
 	handshakeRecord = 22
 	recordHeader    = 1 + 2 + 2
@@ -32,7 +32,7 @@ const (
 
 var errNoTLS = errors.New("the peer does not speak TLS")
 
-// parse reads the hello that data begins with, and reports whether it is all there.
+// parse reads the hello at the beginning of data; done reports whether it is complete.
 func parse(data []byte) (h hello, done bool, err error) {
 	message, err := assemble(data)
 	if err != nil || message == nil {
@@ -42,31 +42,31 @@ func parse(data []byte) (h hello, done bool, err error) {
 	return h, err == nil, err
 }
 
-// assemble returns the body of the ClientHello that records carry, however they are
-// cut; nil while it is not whole.
+// assemble returns the body of the ClientHello, which may be spread over several records;
+// nil while it is incomplete.
 func assemble(data []byte) (body []byte, err error) {
 	var message []byte
 	for {
 		if len(data) > 0 && data[0] != handshakeRecord || len(data) > 1 && data[1] != 3 {
-			return nil, fmt.Errorf("%w: it says %.20q", errNoTLS, data)
+			return nil, fmt.Errorf("%w: it sent %.20q", errNoTLS, data)
 		}
 		if len(data) < recordHeader {
 			return nil, nil
 		}
 		size := int(binary.BigEndian.Uint16(data[3:]))
 		if size == 0 || size > longestRecord {
-			return nil, fmt.Errorf("%w: a record of %d bytes", errNoTLS, size)
+			return nil, fmt.Errorf("%w: it sent a record of %d bytes", errNoTLS, size)
 		}
 		rest := data[recordHeader:]
 		message = append(message, rest[:min(size, len(rest))]...)
 		if len(message) > 0 && message[0] != clientHello {
-			return nil, fmt.Errorf("%w: its first message is of type %d, and not a ClientHello", errNoTLS, message[0])
+			return nil, fmt.Errorf("%w: its first message has type %d instead of being a ClientHello", errNoTLS, message[0])
 		}
 		if len(message) >= handshakeHeader {
 			whole := handshakeHeader + int(message[1])<<16 + int(binary.BigEndian.Uint16(message[2:]))
 			switch {
 			case whole > longest:
-				return nil, fmt.Errorf("the peer's ClientHello has %d bytes, and at most %d are taken", whole, longest)
+				return nil, fmt.Errorf("the peer's ClientHello has %d bytes, more than the %d that are accepted", whole, longest)
 			case len(message) >= whole:
 				return message[handshakeHeader:whole], nil
 			}
@@ -88,7 +88,7 @@ func parseHello(body []byte) (h hello, err error) {
 		return h, errMalformed
 	}
 	if len(r) == 0 {
-		return h, nil // as before there were extensions
+		return h, nil // no extensions
 	}
 	extensions := r.vector(2)
 	if extensions == nil || len(r) > 0 {
@@ -108,7 +108,7 @@ func parseHello(body []byte) (h hello, err error) {
 	return h, err
 }
 
-// parseNames returns the host name of the extension server_name.
+// parseNames returns the host name in the extension server_name.
 func parseNames(content reader) (name string, err error) {
 	list := content.vector(2)
 	if list == nil || len(content) > 0 {
@@ -126,7 +126,7 @@ func parseNames(content reader) (name string, err error) {
 	return name, nil
 }
 
-// parseProtocols returns those of the extension of ALPN.
+// parseProtocols returns the protocols in the ALPN extension.
 func parseProtocols(content reader) (protocols []string, err error) {
 	list := content.vector(2)
 	if list == nil || len(content) > 0 {
@@ -142,10 +142,10 @@ func parseProtocols(content reader) (protocols []string, err error) {
 	return protocols, nil
 }
 
-// A reader is what is still to be read.
+// A reader holds what is still to be read.
 type reader []byte
 
-// take returns the next n bytes, and nil where there are fewer.
+// take returns the next n bytes, or nil if there are fewer.
 func (r *reader) take(n int) []byte {
 	if len(*r) < n {
 		return nil
@@ -155,8 +155,8 @@ func (r *reader) take(n int) []byte {
 	return b
 }
 
-// vector returns the next bytes after their length, which takes so many bytes; nil
-// where they are not whole.
+// vector returns the bytes that follow a length of width bytes, or nil if there are too
+// few.
 func (r *reader) vector(width int) reader {
 	n := 0
 	length := r.take(width)

@@ -14,18 +14,18 @@ import (
 	"zocalo/socket"
 )
 
-// helloTime is how long a client may take to say hello: it does so at once.
+// helloTime bounds how long a client may take for its ClientHello: clients send it at once.
 var helloTime = 5 * time.Second // a variable for tests
 
-// defaultPort is where a server of the name is, where nothing tells.
+// defaultPort is the port of requested: where the listener has none, such as over unix.
 const defaultPort = 443
 
-// A listener is the layer of one address.
+// A listener is the layer as one address configures it.
 type listener struct{ proxy.Listener }
 
-// begin hears which name a client asks for, and takes nothing.
+// begin learns which name a client asks for, and consumes nothing.
 func (l *listener) begin(ctx context.Context, lower *socket.Socket, heard func()) (*socket.Socket, error) {
-	ctx, cancel := context.WithTimeoutCause(ctx, helloTime, fmt.Errorf("the peer did not say hello within %v", helloTime))
+	ctx, cancel := context.WithTimeoutCause(ctx, helloTime, fmt.Errorf("the peer sent no complete ClientHello within %v", helloTime))
 	defer cancel()
 	var h hello
 	next, err := prefix.Peek(ctx, lower, longest, func(said []byte) (take int, done bool, err error) {
@@ -35,7 +35,7 @@ func (l *listener) begin(ctx context.Context, lower *socket.Socket, heard func()
 	})
 	switch {
 	case err == io.EOF, err == io.ErrUnexpectedEOF:
-		return nil, errors.New("the peer ended the connection before its ClientHello was whole")
+		return nil, errors.New("the peer closed the connection before its ClientHello was complete")
 	case err != nil:
 		return nil, err
 	}
@@ -47,13 +47,13 @@ func (l *listener) begin(ctx context.Context, lower *socket.Socket, heard func()
 	return c.Ask(to, "", func(_ netip.AddrPort, why error) error { return alert(next, why) }, h.facts()...), nil
 }
 
-// The alerts of TLS (RFC 8446, section 6) for a client that gets no further.
+// The alerts of TLS (RFC 8446, section 6) for a client that is refused.
 const (
 	internalError    = 80
 	unrecognizedName = 112
 )
 
-// alert tells a client why it gets no further, in words of TLS; nothing if it does.
+// alert sends a refused client the alert for why; if why is nil, it sends nothing.
 func alert(s *socket.Socket, why error) error {
 	if why == nil {
 		return nil

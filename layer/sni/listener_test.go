@@ -153,10 +153,10 @@ func TestRefused(t *testing.T) {
 	l := listen(t, "sni:127.0.0.1:0")
 	for text, want := range map[string]string{
 		"SSH-2.0-x\r\n":                        "does not speak TLS",
-		said[:100] + "END":                     "before its ClientHello was whole",
-		"END":                                  "before its ClientHello was whole",
-		said[:100]:                             "did not say hello within 1s",
-		"\x16\x03\x01\x40\x00\x01\x00\x40\x00": "at most 16384",
+		said[:100] + "END":                     "before its ClientHello was complete",
+		"END":                                  "before its ClientHello was complete",
+		said[:100]:                             "sent no complete ClientHello within 1s",
+		"\x16\x03\x01\x40\x00\x01\x00\x40\x00": "more than the 16384",
 		strings.Repeat("\x16\x03\x01\x00\x01\x01", 3000): "",
 	} {
 		c := l.dial(t, "tcp")

@@ -8,12 +8,12 @@ import (
 // scheme is the layer.
 var scheme = &socket.LayerScheme{
 	Name: "sni", Short: "tcp", NoDial: true,
-	Doc:     "the name that a TLS client asks for, to choose by, and TLS left as it is",
+	Doc:     "TLS routing by the requested name, without ending TLS",
 	Options: proxy.RuleOptions(),
 	Prefix:  true, Requests: true, Names: true,
 	Needs: func(p socket.Properties) string {
 		if !p.Connected || !p.Reliable || p.Bounded {
-			return "TLS begins with a stream's first bytes, as those of tcp or unix"
+			return "it needs a stream, such as tcp or unix"
 		}
 		return ""
 	},
@@ -27,7 +27,7 @@ func init() {
 	socket.RegisterLayer(scheme)
 }
 
-// facts are what a hello tells.
+// facts returns what a hello tells.
 func (h hello) facts() []socket.Fact {
 	var facts []socket.Fact
 	if h.name != "" {

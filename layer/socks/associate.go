@@ -11,8 +11,8 @@ import (
 	"zocalo/socket"
 )
 
-// associate has a proxy pass datagrams on. lower is a UDP socket that is connected
-// to the proxy's own endpoint, whose TCP is asked where to send them.
+// associate has a proxy forward datagrams. lower is a UDP socket that is connected to the
+// proxy's endpoint; the proxy is asked over TCP there where to send them.
 func (c *client) associate(ctx context.Context, lower *socket.Socket) (*socket.Socket, error) {
 	to, err := c.destination(ctx)
 	if err != nil {
@@ -33,10 +33,10 @@ func (c *client) associate(ctx context.Context, lower *socket.Socket) (*socket.S
 	return socket.WrapLayer(c.version.LayerScheme, d, lower), nil
 }
 
-// begin asks over a connection, and connects the UDP socket to where the answer says.
+// begin asks over control, and connects lower to where the answer says.
 func (c *client) begin(ctx context.Context, control, lower *socket.Socket, at socket.Name) error {
 	if err := control.Connect(ctx, at); err != nil {
-		return fmt.Errorf("the proxy is asked over TCP: %w", err)
+		return fmt.Errorf("asking the proxy over TCP: %w", err)
 	}
 	return prefix.Within(ctx, control, func() error {
 		bound, err := c.ask5(control, associateCommand, proxy.Destination{Host: "0.0.0.0"})
@@ -45,9 +45,9 @@ func (c *client) begin(ctx context.Context, control, lower *socket.Socket, at so
 		}
 		a, literal := bound.Addr()
 		if !literal {
-			return fmt.Errorf("the proxy wants datagrams at %q, which is no address", bound.Host)
+			return fmt.Errorf("the proxy wants datagrams sent to %q, which is not an address", bound.Host)
 		}
-		if a.IsUnspecified() { // it means its own
+		if a.IsUnspecified() { // which means the proxy's own
 			a = at.AddrPort().Addr()
 		}
 		if a = a.Unmap(); at.Domain() == socket.Inet6 {
@@ -57,13 +57,13 @@ func (c *client) begin(ctx context.Context, control, lower *socket.Socket, at so
 	})
 }
 
-// datagrams are those of a client whose proxy passes them on to one place.
+// datagrams is the socket of a client whose proxy forwards datagrams to one destination.
 type datagrams struct {
 	controlled
-	header []byte // of each that leaves
+	header []byte // of each datagram sent
 
-	head [header4]byte // of one that came,
-	tail [longest]byte // and what a longer header leaves no room for
+	head [header4]byte // of the datagram received last
+	tail [longest]byte // room for data that a longer header displaces
 	m    socket.Message
 }
 
@@ -74,8 +74,8 @@ func (d *datagrams) Write(b []byte) (int, error) {
 	return max(0, int(n)-len(d.header)), err
 }
 
-// Read takes the next datagram, without its header. One without a good header is
-// nobody's.
+// Read receives the next datagram without its header, and drops those with a malformed
+// one.
 func (d *datagrams) Read(b []byte) (int, error) {
 	for {
 		d.m.Buffers = append(d.m.Buffers[:0], d.head[:], b, d.tail[:])
@@ -96,7 +96,7 @@ func (d *datagrams) Read(b []byte) (int, error) {
 	}
 }
 
-// headerSize is that of the datagram that came last, 0 for one of no type.
+// headerSize is that of the datagram received last, 0 if its address type is unknown.
 func (d *datagrams) headerSize() int {
 	switch d.head[3] {
 	case v4Address:
@@ -109,8 +109,8 @@ func (d *datagrams) headerSize() int {
 	return 0
 }
 
-// shift drops the first by bytes of b, and fills it up from the tail; where that is
-// negative it has what is missing of the head put before it.
+// shift drops the first by bytes of b and fills it up from the tail. If by is negative,
+// it puts that many bytes of the head before b.
 func (d *datagrams) shift(b []byte, by int) {
 	switch {
 	case by == 0:

@@ -11,24 +11,24 @@ import (
 	"zocalo/socket"
 )
 
-// An association is the side of a proxy's UDP on which its client is. What passes are
-// the client's datagrams as they are, with their headers: an [outward] reads these.
+// An association is the side of UDP ASSOCIATE that faces the client. The client's datagrams
+// pass with their headers, which an [outward] reads.
 type association struct {
 	controlled
 	conn   *proxy.Conn
-	client netip.Addr // whose datagrams are taken
-	port   uint16     // 0 until the first came
+	client netip.Addr // the only source of datagrams
+	port   uint16     // 0 until the first datagram
 	peer   atomic.Pointer[socket.Name]
 	reply  func(bound netip.AddrPort, err error) error
 	m      socket.Message
 }
 
-// newAssociation makes the association that a peer asks for. from is what it is to
-// send from, as far as it knows: often nothing.
+// newAssociation makes the association that a peer asks for. from is where the peer says
+// it will send from; often it does not say.
 func newAssociation(c *proxy.Conn, from proxy.Destination, user string, reply func(netip.AddrPort, error) error) (*socket.Socket, error) {
 	own, client := socket.InternetOf(c.Lower)
 	if !own.IsValid() {
-		return nil, deny5(c, 7, errors.New("a peer asks for UDP, and is not on the Internet"))
+		return nil, deny5(c, 7, errors.New("the peer asks for UDP ASSOCIATE over a connection that is not TCP"))
 	}
 	at := own.Addr()
 	udp, err := bound(at)
@@ -52,7 +52,7 @@ func bound(a netip.Addr) (*socket.Socket, error) {
 		return nil, err
 	}
 	if a.Is6() && a.IsUnspecified() {
-		socket.V6Only.Set(s, false) // whatever the system's default
+		socket.V6Only.Set(s, false) // the default depends on the system
 	}
 	if err := s.Bind(n); err != nil {
 		s.Close()
@@ -63,8 +63,8 @@ func bound(a netip.Addr) (*socket.Socket, error) {
 
 func (a *association) Peer() socket.Name { return a.control.Peer() }
 
-// Read takes the next datagram of the client. Until the first one its port may be
-// unknown; after that it is the one.
+// Read receives the next datagram of the client. If its port is unknown, that of the first
+// datagram is its port from then on.
 func (a *association) Read(b []byte) (int, error) {
 	for {
 		a.m.SetData(b)
@@ -84,8 +84,8 @@ func (a *association) Read(b []byte) (int, error) {
 	}
 }
 
-// Write sends the client a datagram; before it has sent one nobody knows where to,
-// and it is dropped.
+// Write sends the client a datagram. Before the client has sent one, its port is unknown,
+// and the datagram is dropped.
 func (a *association) Write(b []byte) (int, error) {
 	to := a.peer.Load()
 	if to == nil {
@@ -103,7 +103,7 @@ func (a *association) Requested() socket.Request {
 	}}
 }
 
-// Answer implements [socket.Requester]: the client is told where to send to.
+// Answer implements [socket.Requester]: it tells the client where to send to.
 func (a *association) Answer(_ socket.Name, why error) error {
 	at := a.udp.Name().AddrPort()
 	if a.conn.Advertise.IsValid() {

@@ -14,29 +14,29 @@ import (
 	"zocalo/socket"
 )
 
-// A client asks a proxy to go on to somewhere.
+// A client asks a proxy to connect to a destination.
 type client struct {
 	proxy.Client
 	version *version
-	local   bool // names are looked up here
+	local   bool // look names up here
 }
 
-// check refuses what the version cannot say.
+// check refuses what the version cannot express.
 func (c *client) check() error {
 	switch {
 	case c.version.number == four && c.Password != "":
-		return errors.New("SOCKS 4 knows no passwords: leave password-file= out, or use socks5")
+		return errors.New("SOCKS 4 has no passwords: omit password-file=, or use socks5")
 	case c.version.number == four && strings.ContainsRune(c.User, 0):
-		return errors.New("user= has a zero byte in it")
+		return errors.New("user= contains a zero byte")
 	case c.version.number == five && c.User != "" && c.Password == "":
-		return errors.New("SOCKS 5 has no user without a password: add password-file=")
+		return errors.New("SOCKS 5 requires a password with user=: add password-file=")
 	case len(c.User) > longest || len(c.Password) > longest:
-		return fmt.Errorf("user= and the password can have %d bytes each", longest)
+		return fmt.Errorf("user= or the password is longer than %d bytes", longest)
 	}
 	return nil
 }
 
-// connect has the proxy at the other end of a connection go on.
+// connect asks the proxy at the other end of a connection.
 func (c *client) connect(ctx context.Context, lower *socket.Socket) (*socket.Socket, error) {
 	to, err := c.destination(ctx)
 	if err != nil {
@@ -51,7 +51,7 @@ func (c *client) connect(ctx context.Context, lower *socket.Socket) (*socket.Soc
 	})
 }
 
-// destination is to=, as an address where the proxy is not to look names up.
+// destination returns to=, as an address if the proxy should not look names up.
 func (c *client) destination(ctx context.Context) (proxy.Destination, error) {
 	if _, literal := c.To.Addr(); literal || !c.local {
 		return c.To, nil
@@ -65,16 +65,16 @@ func (c *client) destination(ctx context.Context) (proxy.Destination, error) {
 			return proxy.Destination{Host: a.WithZone("").String(), Port: c.To.Port}, nil
 		}
 	}
-	return c.To, fmt.Errorf("%s has no IPv4 address, and SOCKS 4 knows no other: use socks5", c.To.Host)
+	return c.To, fmt.Errorf("%s has no IPv4 address, and SOCKS 4 supports no other: use socks5", c.To.Host)
 }
 
-// lookup returns the names that a destination means to this machine.
+// lookup resolves a destination on this machine.
 func lookup(ctx context.Context, d proxy.Destination) ([]socket.Name, error) {
 	tcp, _ := socket.LookupScheme("tcp")
 	return tcp.Resolve(ctx, socket.Target{Endpoint: d.String()})
 }
 
-// ask5 asks a proxy by SOCKS 5, and returns where it is bound.
+// ask5 makes a SOCKS 5 request, and returns the address in the answer.
 func (c *client) ask5(s *socket.Socket, command byte, to proxy.Destination) (bound proxy.Destination, err error) {
 	r := prefix.NewReader(s)
 	greeting := []byte{five, 1, noPassword}
@@ -96,9 +96,11 @@ func (c *client) ask5(s *socket.Socket, command byte, to proxy.Destination) (bou
 			return bound, err
 		}
 	case chosen[1] == passwordAsked, chosen[1] == noMethod && c.User == "":
-		return bound, errors.New("the proxy wants to know who asks: add user= and password-file=")
+		return bound, errors.New("the proxy requires authentication: add user= and password-file=")
+	case chosen[1] == noMethod:
+		return bound, errors.New("the proxy accepts neither a password nor a client without one")
 	case chosen[1] != noPassword:
-		return bound, fmt.Errorf("the proxy takes neither a password nor nobody's (method %d)", chosen[1])
+		return bound, fmt.Errorf("the proxy chose the authentication method %d, which was not offered", chosen[1])
 	}
 	if _, err = s.Write(appendDestination([]byte{five, command, 0}, to)); err != nil {
 		return bound, err
@@ -110,7 +112,7 @@ func (c *client) ask5(s *socket.Socket, command byte, to proxy.Destination) (bou
 	if answer[0] != five {
 		return bound, notSOCKS(answer[:])
 	}
-	if answer[1] != 0 { // some proxies say no more than this
+	if answer[1] != 0 { // some proxies send no address then
 		return bound, refused5(c.To, answer[1])
 	}
 	return readDestination(r)
@@ -128,14 +130,14 @@ func (c *client) authenticate(s *socket.Socket, r *prefix.Reader) error {
 		return err
 	}
 	if answer[1] != 0 {
-		return fmt.Errorf("the proxy does not take the password of %q", c.User)
+		return fmt.Errorf("the proxy did not accept the password of user %q", c.User)
 	}
 	return nil
 }
 
-// notSOCKS is the error of an answer of something else.
+// notSOCKS explains an answer that is not SOCKS.
 func notSOCKS(b []byte) error {
-	return fmt.Errorf("what answers begins with %q, and is no SOCKS proxy", b)
+	return fmt.Errorf("the answer is not SOCKS, it begins with %q: is that the proxy's port, and its version?", b)
 }
 
 // The answers of SOCKS 5, by their codes.
@@ -143,32 +145,32 @@ var answers5 = []struct {
 	text  string
 	errno syscall.Errno
 }{
-	1: {"it failed, and it does not say why", 0},
-	2: {"its rules forbid it", syscall.EACCES},
+	1: {"it failed without giving a reason", 0},
+	2: {"its rules do not permit it", syscall.EACCES},
 	3: {"the network is unreachable", syscall.ENETUNREACH},
-	4: {"the host is unreachable, or unknown", syscall.EHOSTUNREACH},
+	4: {"the host is unreachable or unknown", syscall.EHOSTUNREACH},
 	5: {"the connection was refused", syscall.ECONNREFUSED},
-	6: {"no answer came in time", syscall.ETIMEDOUT},
-	7: {"it does not know the command", syscall.EOPNOTSUPP},
-	8: {"it does not know the type of the address", syscall.EAFNOSUPPORT},
+	6: {"the connection timed out", syscall.ETIMEDOUT},
+	7: {"it does not support the command", syscall.EOPNOTSUPP},
+	8: {"it does not support the address type", syscall.EAFNOSUPPORT},
 }
 
 func refused5(to proxy.Destination, code byte) error {
-	e := &proxy.RefusedError{To: to, Answer: fmt.Sprintf("it answers with the unknown code %d", code)}
+	e := &proxy.RefusedError{To: to, Answer: fmt.Sprintf("it answered with the unknown code %d", code)}
 	if int(code) < len(answers5) {
 		e.Answer, e.Errno = answers5[code].text, answers5[code].errno
 	}
 	return e
 }
 
-// ask4 asks a proxy by SOCKS 4, or 4a where it is to look a name up.
+// ask4 makes a SOCKS 4 request, or a 4a one if the proxy should look the name up.
 func (c *client) ask4(s *socket.Socket, to proxy.Destination) error {
 	a, literal := to.Addr()
 	switch {
 	case !literal:
 		a = netip.AddrFrom4([4]byte{0, 0, 0, 1})
 	case !a.Unmap().Is4():
-		return fmt.Errorf("SOCKS 4 knows no IPv6, as that of %v: use socks5", to)
+		return fmt.Errorf("SOCKS 4 does not support IPv6 addresses such as %v: use socks5", to)
 	}
 	b := binary.BigEndian.AppendUint16([]byte{four, connectCommand}, to.Port)
 	b = append(append(b, a.Unmap().AsSlice()...), c.User...)
@@ -193,13 +195,17 @@ func (c *client) ask4(s *socket.Socket, to proxy.Destination) error {
 	case granted4:
 		return nil
 	case rejected4:
-		return &proxy.RefusedError{To: to, Answer: "it rejects that, and does not say why"}
+		return &proxy.RefusedError{To: to, Answer: "it failed without giving a reason"}
+	case noIdent4, wrongIdent4:
+		return &proxy.RefusedError{To: to, Answer: fmt.Sprintf("it could not verify user=%s by the ident protocol (code %d)", c.User, answer[1])}
 	}
-	return &proxy.RefusedError{To: to, Answer: fmt.Sprintf("it does not know user=%q (code %d)", c.User, answer[1])}
+	return &proxy.RefusedError{To: to, Answer: fmt.Sprintf("it answered with the unknown code %d", answer[1])}
 }
 
 // The answers of SOCKS 4.
 const (
-	granted4  = 90
-	rejected4 = 91
+	granted4    = 90
+	rejected4   = 91
+	noIdent4    = 92
+	wrongIdent4 = 93
 )

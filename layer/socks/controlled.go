@@ -9,21 +9,21 @@ import (
 	"zocalo/socket"
 )
 
-// past is a deadline that ends what waits.
+// past is a deadline that ends any wait.
 var past = time.Unix(1, 0)
 
-// controlled are datagrams that go on for as long as a connection does, which says
-// nothing else: the two ends of an association (RFC 1928, section 7).
+// controlled is a socket for datagrams that lasts as long as a connection on which nothing
+// else is sent: either end of an association (RFC 1928, section 7).
 type controlled struct {
 	udp     *socket.Socket
 	control *socket.Socket
 	watched chan struct{}
 
 	mu    sync.Mutex
-	ended bool // by the connection's end
+	ended bool // because control has ended
 }
 
-// watch begins to watch the connection.
+// watch starts watching control.
 func (c *controlled) watch() {
 	c.watched = make(chan struct{})
 	go func() {
@@ -36,7 +36,7 @@ func (c *controlled) watch() {
 	}()
 }
 
-// over is an error of reading, or the end where that is why.
+// over returns err, or io.EOF if the end of control is why reading failed.
 func (c *controlled) over(err error) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()

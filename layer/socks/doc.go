@@ -1,11 +1,9 @@
-// Package socks is the layers of SOCKS in the address language: on, through a proxy, to
-// somewhere else, as in socks5+tcp:jump:1080,to=db:5432 (for which socks5: is short),
-// and a proxy itself, as in socks-listen:1080. A program has them by importing
-// the package:
+// Package socks is the layers of SOCKS in the address language. They connect through a
+// proxy, as in socks5+tcp:jump:1080,to=db:5432 (socks5: for short), and are a proxy
+// themselves, as in socks-listen:1080. Importing the package adds them to a program:
 //
 //	import _ "zocalo/layer/socks"
 //
-// docs/layers.md lists their options. They step aside once the proxy has answered, and
-// leave the socket beneath as it was; over datagrams, which all have a header in
-// SOCKS 5, socks5 stays.
+// docs/layers.md lists their options. They step aside once the proxy has answered. Only
+// over datagrams does socks5 stay, since each datagram has a header.
 package socks

@@ -11,15 +11,15 @@ import (
 	"zocalo/socket"
 )
 
-// An outward is the other side of an association: it sends what comes to where each
-// header says, and gives each answer a header that says where from.
+// An outward is the side of UDP ASSOCIATE that faces the destinations. It sends each datagram
+// to where its header says, and puts a header with the source before each answer.
 type outward struct {
-	udp    *socket.Socket // of both versions of IP where the system has both
+	udp    *socket.Socket // dual-stack where the system has IPv6
 	permit func(host string, n socket.Name) error
 
-	ctx   context.Context // ends with it
+	ctx   context.Context // of lookups
 	end   context.CancelFunc
-	names map[string]found // of hosts, looked up
+	names map[string]found // by host
 	in    socket.Message
 }
 
@@ -28,7 +28,7 @@ type found struct {
 	until time.Time
 }
 
-// For how long a host's address is kept, and for how many.
+// How long the address of a host is kept, and of how many hosts.
 const (
 	keepNames = 30 * time.Second
 	mostNames = 256
@@ -61,12 +61,12 @@ func (o *outward) Peer() socket.Name                  { return socket.Name{} }
 func (o *outward) SetReadDeadline(t time.Time) error  { return o.udp.SetReadDeadline(t) }
 func (o *outward) SetWriteDeadline(t time.Time) error { return o.udp.SetWriteDeadline(t) }
 
-// Properties implements [socket.Promiser]: nobody but the association ends it.
+// Properties implements [socket.Promiser]: only the association ends it.
 func (o *outward) Properties() socket.Properties {
 	return socket.Properties{Connected: true, Bounded: true}
 }
 
-// Write sends a datagram on. What cannot be sent is dropped, as UDP does.
+// Write sends a datagram. Like UDP, it drops what it cannot send.
 func (o *outward) Write(b []byte) (int, error) {
 	if len(b) < 3 || b[2] != 0 { // a fragment
 		return len(b), nil
@@ -118,15 +118,15 @@ func (o *outward) lookup(to proxy.Destination) (netip.Addr, bool) {
 	return f.addr, f.addr.IsValid()
 }
 
-// The header of a datagram from an IPv4 and from an IPv6 address.
+// The size of the header of a datagram from an IPv4 and from an IPv6 address.
 const (
 	header4 = 10
 	header6 = 22
 
-	leastHeader = 3 + 1 + 1 + 2 // with a name of no bytes
+	leastHeader = 3 + 1 + 1 + 2 // with an empty name
 )
 
-// Read takes the next answer, and puts its header before it.
+// Read receives the next answer, and puts a header before it.
 func (o *outward) Read(b []byte) (int, error) {
 	if len(b) < header6 {
 		return 0, socket.ErrTruncated
@@ -138,7 +138,7 @@ func (o *outward) Read(b []byte) (int, error) {
 	}
 	from, n := o.in.Peer.AddrPort(), header4+o.in.N
 	if !from.Addr().Unmap().Is4() {
-		n = header6 + copy(b[header6:], b[header4:n]) // the longest UDP has a little less room
+		n = header6 + copy(b[header6:], b[header4:n]) // the longest datagrams lose their last bytes
 	}
 	appendBound(append(b[:0], 0, 0, 0), from)
 	return n, err

@@ -7,15 +7,15 @@ import (
 	"zocalo/socket"
 )
 
-// A version is what SOCKS is spoken by one of the layers.
+// A version is what one of the layers speaks.
 type version struct {
 	*socket.LayerScheme
-	v4, v5 bool // taken from peers
-	number byte // asked of proxies
-	names  bool // a proxy looks them up
+	v4, v5 bool // accepted from clients
+	number byte // spoken to proxies
+	names  bool // the proxy can look them up
 
 	options *proxy.ClientOptions
-	local   *socket.Option[bool] // names are looked up here
+	local   *socket.Option[bool] // look names up here
 }
 
 var resolver = socket.Codec[bool]{Placeholder: "proxy|local", Parse: parseResolve, Format: func(local bool) string {
@@ -36,13 +36,13 @@ func parseResolve(text string) (bool, error) {
 func init() {
 	for _, v := range []*version{
 		{number: 5, names: true, v4: true, v5: true, LayerScheme: &socket.LayerScheme{
-			Name: "socks", Doc: "through a SOCKS proxy, by version 5, or as one for all versions"}},
+			Name: "socks", Doc: "SOCKS, through a proxy of version 5 or as one of all versions"}},
 		{number: 5, names: true, v5: true, LayerScheme: &socket.LayerScheme{
-			Name: "socks5", Aliases: []string{"socks5h"}, Doc: "through a SOCKS 5 proxy, or as one"}},
+			Name: "socks5", Aliases: []string{"socks5h"}, Doc: "SOCKS 5, through a proxy or as one"}},
 		{number: 4, v4: true, LayerScheme: &socket.LayerScheme{
-			Name: "socks4", Doc: "through a SOCKS 4 proxy, or as one"}},
+			Name: "socks4", Doc: "SOCKS 4, through a proxy or as one"}},
 		{number: 4, names: true, v4: true, LayerScheme: &socket.LayerScheme{
-			Name: "socks4a", Doc: "through a SOCKS 4a proxy, or as one"}},
+			Name: "socks4a", Doc: "SOCKS 4a, through a proxy or as one"}},
 	} {
 		v.Short, v.Prefix, v.Requests, v.Prepare = "tcp", true, true, v.prepare
 		v.Needs = v.needs
@@ -51,7 +51,7 @@ func init() {
 		if v.names {
 			v.local = socket.NewOption(socket.Spec{
 				Name: "resolve", Phase: socket.Naming, Only: socket.ActiveOnly, Default: "proxy",
-				Doc: "who looks the host of to= up: the proxy, or this machine (local)",
+				Doc: "who looks up the host of to=: the proxy or this machine (local)",
 			}, resolver, nil, nil)
 			v.Options = append(v.Options, v.local.Spec)
 		}
@@ -60,7 +60,7 @@ func init() {
 	}
 }
 
-// needs is a stream or, of version 5, UDP.
+// needs is a stream or, for version 5, UDP.
 func (v *version) needs(p socket.Properties) string {
 	if datagrams := p.Bounded && !p.Connected && !p.Reliable; datagrams && v.number == 5 {
 		return ""
@@ -72,7 +72,7 @@ func (v *version) prepare(t socket.LayerTarget) (*socket.PreparedLayer, error) {
 	datagrams := t.Carrier.Type == socket.Datagram
 	switch {
 	case datagrams && (t.Passive || t.Carrier.Name != "udp"):
-		return nil, fmt.Errorf("over datagrams it only connects, by udp: a proxy itself is socks-listen:PORT, and has UDP besides TCP")
+		return nil, fmt.Errorf("over datagrams it can only connect, as socks5+udp: a proxy, with UDP too, is socks-listen:PORT")
 	case t.Passive:
 		return proxy.Listen(v.LayerScheme, t, v.protocols()...)
 	}

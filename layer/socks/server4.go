@@ -10,7 +10,7 @@ import (
 	"zocalo/socket"
 )
 
-// V4 is SOCKS 4 and 4a as a proxy hears them.
+// V4 is SOCKS 4 and 4a on the side of the proxy.
 var V4 = proxy.Protocol{Name: "SOCKS 4", Begins: func(b byte) bool { return b == four }, Serve: serve4}
 
 func serve4(c *proxy.Conn) (*socket.Socket, error) {
@@ -33,9 +33,9 @@ func serve4(c *proxy.Conn) (*socket.Socket, error) {
 	}
 	switch {
 	case head[1] != connectCommand:
-		err = fmt.Errorf("a peer asks for command %d, and CONNECT (1) is what there is", head[1])
+		err = fmt.Errorf("the peer's command is %d, and only CONNECT (1) is supported", head[1])
 	case c.Users.Needed():
-		err = errors.New("a peer speaks SOCKS 4, which has no passwords, and users= wants one")
+		err = errors.New("the peer speaks SOCKS 4, which has no passwords, and users= requires one")
 	default:
 		err = to.Check()
 	}

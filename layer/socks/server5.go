@@ -10,7 +10,7 @@ import (
 	"zocalo/socket"
 )
 
-// V5 is SOCKS 5 as a proxy hears it.
+// V5 is SOCKS 5 on the side of the proxy.
 var V5 = proxy.Protocol{Name: "SOCKS 5", Begins: func(b byte) bool { return b == five }, Serve: serve5}
 
 func serve5(c *proxy.Conn) (*socket.Socket, error) {
@@ -23,7 +23,7 @@ func serve5(c *proxy.Conn) (*socket.Socket, error) {
 		return nil, err
 	}
 	if head[0] != five {
-		return nil, fmt.Errorf("a request begins with %#x, which is not SOCKS 5", head[0])
+		return nil, fmt.Errorf("the peer's request is not SOCKS 5: it begins with %#x", head[0])
 	}
 	to, err := readDestination(c.Reader)
 	switch {
@@ -45,10 +45,10 @@ func serve5(c *proxy.Conn) (*socket.Socket, error) {
 		}
 		return c.Ask(to, user, reply), nil
 	}
-	return nil, deny5(c, 7, fmt.Errorf("a peer asks for command %d, and CONNECT (1) and UDP ASSOCIATE (3) are what there is", head[1]))
+	return nil, deny5(c, 7, fmt.Errorf("the peer's command is %d, and only CONNECT (1) and UDP ASSOCIATE (3) are supported", head[1]))
 }
 
-// greet agrees on how a peer says who it is, and hears it.
+// greet agrees on an authentication method, and authenticates the peer.
 func greet(c *proxy.Conn) (user string, err error) {
 	var head [2]byte
 	if err := c.Full(head[:]); err != nil {
@@ -65,9 +65,9 @@ func greet(c *proxy.Conn) (user string, err error) {
 	if !bytes.Contains(methods, []byte{method}) {
 		c.Write([]byte{five, noMethod})
 		if method == passwordAsked {
-			return "", proxy.Told{Err: errors.New("a peer does not offer a password, which users= wants")}
+			return "", proxy.Told{Err: errors.New("the peer offers no password, and users= requires one")}
 		}
-		return "", proxy.Told{Err: fmt.Errorf("a peer offers only methods %v", methods)}
+		return "", proxy.Told{Err: fmt.Errorf("the peer offers only the authentication methods %v, and none is required", methods)}
 	}
 	if _, err := c.Write([]byte{five, method}); err != nil || method == noPassword {
 		return "", err
@@ -75,12 +75,12 @@ func greet(c *proxy.Conn) (user string, err error) {
 	return hearPassword(c)
 }
 
-// hearPassword is RFC 1929.
+// hearPassword authenticates a peer by RFC 1929.
 func hearPassword(c *proxy.Conn) (user string, err error) {
 	if version, err := c.Byte(); err != nil {
 		return "", err
 	} else if version != 1 {
-		return "", fmt.Errorf("a peer's password begins with version %d, and not 1", version)
+		return "", fmt.Errorf("the peer's authentication has version %d instead of 1", version)
 	}
 	var said [2]string // user and password
 	for i := range said {
@@ -106,13 +106,13 @@ func hearPassword(c *proxy.Conn) (user string, err error) {
 	return said[0], err
 }
 
-// deny5 tells a peer a code.
+// deny5 answers with a code.
 func deny5(c *proxy.Conn, code byte, err error) error {
 	c.Write(appendBound([]byte{five, code, 0}, netip.AddrPort{}))
 	return proxy.Told{Err: err}
 }
 
-// code5 is the code of an answer.
+// code5 returns the code of an answer.
 func code5(err error) byte {
 	if err == nil {
 		return 0

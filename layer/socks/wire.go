@@ -10,7 +10,7 @@ import (
 	"zocalo/layer/internal/proxy"
 )
 
-// The words of SOCKS 5 (RFC 1928, RFC 1929).
+// The constants of SOCKS (RFC 1928, RFC 1929).
 const (
 	five = 5
 	four = 4
@@ -27,10 +27,10 @@ const (
 	v6Address = 4
 )
 
-// longest is the most bytes of a name, a user and a password.
+// longest is the greatest length of a name, a user and a password.
 const longest = 255
 
-// appendDestination writes an address, of any type, and a port.
+// appendDestination appends an address of any type and a port.
 func appendDestination(b []byte, d proxy.Destination) []byte {
 	if a, ok := d.Addr(); ok {
 		b = appendAddr(b, a.Unmap())
@@ -49,8 +49,8 @@ func appendAddr(b []byte, a netip.Addr) []byte {
 	return append(b, a.AsSlice()...)
 }
 
-// appendBound writes where a proxy is bound; the unspecified address where that is not
-// on the Internet.
+// appendBound appends the bound address of a proxy, or the unspecified address if that is not
+// an IP address.
 func appendBound(b []byte, bound netip.AddrPort) []byte {
 	a := bound.Addr().Unmap().WithZone("")
 	if !a.IsValid() {
@@ -59,10 +59,10 @@ func appendBound(b []byte, bound netip.AddrPort) []byte {
 	return binary.BigEndian.AppendUint16(appendAddr(b, a), bound.Port())
 }
 
-// errAddressType says that the type of an address has no meaning here.
-var errAddressType = errors.New("the type of the address is unknown")
+// errAddressType is an address of a type that SOCKS does not have.
+var errAddressType = errors.New("the message has an unknown address type")
 
-// readDestination reads what appendDestination writes.
+// readDestination reads what appendDestination appends.
 func readDestination(r *prefix.Reader) (d proxy.Destination, err error) {
 	kind, err := r.Byte()
 	if err != nil {
@@ -93,8 +93,7 @@ func readDestination(r *prefix.Reader) (d proxy.Destination, err error) {
 	return d, nil
 }
 
-// parseDestination is readDestination of the head of a datagram, and returns the
-// rest of it.
+// parseDestination is readDestination for the header of a datagram; rest is what follows.
 func parseDestination(b []byte) (d proxy.Destination, rest []byte, ok bool) {
 	if len(b) < 2 {
 		return d, nil, false

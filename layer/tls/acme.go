@@ -18,49 +18,49 @@ import (
 	"zocalo/socket"
 )
 
-// The options of a listener whose certificates an authority signs by ACME (RFC 8555).
+// The options of a listener that gets its certificates by ACME (RFC 8555).
 var (
 	acmeOption = socket.NewOption(socket.Spec{
 		Name: "acme", Phase: socket.Naming, Only: socket.PassiveOnly, Repeatable: true, Default: "none",
-		Doc: "a name to have a certificate signed for by ACME, whose challenge (tls-alpn-01) this listener answers: the authority must reach it at port 443 of that name",
-	}, file.Or("NAME"), nil, nil)
+		Doc: "a name to get a certificate for by ACME (tls-alpn-01): the authority must reach this listener at port 443 of the name",
+	}, text.Or("NAME"), nil, nil)
 	acmeDirectoryOption = socket.NewOption(socket.Spec{
-		Name: "acme-directory", Phase: socket.Naming, Only: socket.PassiveOnly, Default: "that of Let's Encrypt",
-		Doc: "the directory of the authority that acme= asks",
-	}, file.Or("URL"), nil, nil)
+		Name: "acme-directory", Phase: socket.Naming, Only: socket.PassiveOnly, Default: "Let's Encrypt's",
+		Doc: "the directory URL of the ACME authority",
+	}, text.Or("URL"), nil, nil)
 	acmeCAOption = socket.NewOption(socket.Spec{
-		Name: "acme-ca", Phase: socket.Naming, Only: socket.PassiveOnly, Default: "those of the system",
-		Doc: "a file with the authorities that may have signed the directory's own certificate, as PEM",
-	}, file, nil, nil)
+		Name: "acme-ca", Phase: socket.Naming, Only: socket.PassiveOnly, Default: "the system's",
+		Doc: "a PEM file with the certificate authorities to trust for the directory itself",
+	}, text, nil, nil)
 	acmeCacheOption = socket.NewOption(socket.Spec{
-		Name: "acme-cache", Phase: socket.Naming, Only: socket.PassiveOnly, Default: "zocalo/acme in the user's folder for caches",
-		Doc: "a folder that keeps the account's key, certificates and their keys, readable by its owner alone",
-	}, file.Or("FOLDER"), nil, nil)
+		Name: "acme-cache", Phase: socket.Naming, Only: socket.PassiveOnly, Default: "zocalo/acme in the user's cache folder",
+		Doc: "a folder for the account key, the certificates and their keys, readable only by its owner",
+	}, text.Or("FOLDER"), nil, nil)
 	acmeEmailOption = socket.NewOption(socket.Spec{
 		Name: "acme-email", Phase: socket.Naming, Only: socket.PassiveOnly, Default: "none",
-		Doc: "whom the authority may write to about certificates",
-	}, file.Or("ADDRESS"), nil, nil)
+		Doc: "an email address for the authority's messages about certificates",
+	}, text.Or("ADDRESS"), nil, nil)
 )
 
-// errChallenge ends a connection that had no other purpose.
+// errChallenge ends a connection that was only an ACME challenge.
 var errChallenge = errors.New("an ACME challenge was answered")
 
-// acme prepares certificates signed on demand. Naming names is to agree to the
+// acme has certificates issued on demand. Using acme= is agreeing to the
 // authority's terms.
 func (p *prepared) acme(names []string, t socket.LayerTarget) error {
 	if len(p.certs) > 0 {
-		return errors.New("a certificate is a file's or an authority's: give cert= or acme=")
+		return errors.New("cert= and acme= exclude each other: give one of them")
 	}
 	for _, name := range names {
 		if !strings.Contains(strings.Trim(name, "."), ".") {
-			return fmt.Errorf("acme=%s: authorities sign full names, such as www.example.org", name)
+			return fmt.Errorf("acme=%s: authorities only sign full names, such as www.example.org", name)
 		}
 	}
 	folder, given := acmeCacheOption.In(t.Settings)
 	if !given {
 		cache, err := os.UserCacheDir()
 		if err != nil {
-			return fmt.Errorf("there is no folder for certificates (%w): give acme-cache=FOLDER", err)
+			return fmt.Errorf("no folder to keep certificates in (%w): give acme-cache=FOLDER", err)
 		}
 		folder = filepath.Join(cache, "zocalo", "acme")
 	}
@@ -69,7 +69,7 @@ func (p *prepared) acme(names []string, t socket.LayerTarget) error {
 		client.DirectoryURL = url
 	}
 	if path, ok := acmeCAOption.In(t.Settings); ok {
-		pool, err := loadAuthorities(path)
+		pool, err := loadAuthorities(acmeCAOption.Name, path)
 		if err != nil {
 			return err
 		}
@@ -90,8 +90,8 @@ func trusting(pool *x509.CertPool) *http.Client {
 	return &http.Client{Transport: transport}
 }
 
-// within gets a certificate for as long as the handshake may last: what an authority
-// takes longer for is there for the next client.
+// within gets a certificate within the time of the handshake. One that takes the
+// authority longer is there for the next client.
 func within(info *tls.ClientHelloInfo, get func(*tls.ClientHelloInfo) (*tls.Certificate, error)) (*tls.Certificate, error) {
 	type answer struct {
 		c   *tls.Certificate
@@ -110,7 +110,7 @@ func within(info *tls.ClientHelloInfo, get func(*tls.ClientHelloInfo) (*tls.Cert
 	}
 }
 
-// asksChallenge reports whether a client is an authority that tries a name.
+// asksChallenge reports whether a client is an ACME authority that checks a name.
 func asksChallenge(info *tls.ClientHelloInfo) bool {
 	return slices.Contains(info.SupportedProtos, acme.ALPNProto)
 }

@@ -9,28 +9,29 @@ import (
 	"crypto/x509/pkix"
 	"encoding/pem"
 	"errors"
+	"fmt"
 	"math/big"
 	"net"
 	"strings"
 	"time"
 )
 
-// An Authority signs certificates to try TLS with: it takes anybody's word for who
-// they are.
+// An Authority signs certificates for trying out TLS. It checks nobody's identity.
 type Authority struct {
 	pair tls.Certificate
 	key  *ecdsa.PrivateKey
 }
 
-// NewAuthority makes an authority with a key of its own, whose certificate is good
-// until then.
+// NewAuthority makes an authority with a new key and a certificate that is valid until
+// then.
 func NewAuthority(until time.Time) (*Authority, error) {
-	t := template(until, "zocalo's authority")
+	t := template(until, "zocalo test authority")
 	t.IsCA, t.BasicConstraintsValid, t.KeyUsage = true, true, x509.KeyUsageCertSign|x509.KeyUsageCRLSign
 	return sign(t, nil)
 }
 
-// ReadAuthority returns the authority of a certificate and key as PEM.
+// ReadAuthority returns the authority with a certificate and key in PEM form, as PEM
+// returns them.
 func ReadAuthority(text []byte) (*Authority, error) {
 	pair, err := tls.X509KeyPair(text, text)
 	if err != nil {
@@ -38,32 +39,61 @@ func ReadAuthority(text []byte) (*Authority, error) {
 	}
 	key, ok := pair.PrivateKey.(*ecdsa.PrivateKey)
 	if !ok || !pair.Leaf.IsCA {
-		return nil, errors.New("it is no authority that this program has made")
+		return nil, errors.New("it is not an authority made by zocalo cert")
 	}
 	return &Authority{pair, key}, nil
 }
 
-// Certificate returns the authority's certificate as PEM: for ca= and client-ca=.
+// Certificate returns the authority's certificate in PEM form, for ca= and client-ca=.
 func (a *Authority) Certificate() []byte {
 	return pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: a.pair.Certificate[0]})
 }
 
-// PEM returns the certificate and the private key.
+// PEM returns the certificate and the private key in PEM form.
 func (a *Authority) PEM() ([]byte, error) {
 	der, err := x509.MarshalPKCS8PrivateKey(a.key)
 	return append(a.Certificate(), pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der})...), err
 }
 
-// Issue makes a certificate for names, with its private key, as PEM: for cert= of
-// servers and clients alike. Names are of hosts, addresses, or of people, as
-// a@example.org.
+// Issue makes a certificate for names, at least one, and returns it with its private key
+// in PEM form, for cert= of servers and clients alike. [CheckName] says what is a name.
 func (a *Authority) Issue(until time.Time, names ...string) ([]byte, error) {
+	for _, name := range names {
+		if err := CheckName(name); err != nil {
+			return nil, err
+		}
+	}
 	issued, err := sign(template(until, names...), a)
 	if err != nil {
 		return nil, err
 	}
 	return issued.PEM()
 }
+
+// CheckName says why a certificate cannot be issued for a name: it must be that of a
+// host, also as *.example, an address, or a person, as ana@example.org.
+func CheckName(name string) error {
+	host := strings.TrimPrefix(name, "*.")
+	if person, at, is := strings.Cut(name, "@"); is {
+		host = at
+		if person == "" || strings.ContainsFunc(person, func(r rune) bool { return r <= ' ' || r > '~' }) {
+			host = ""
+		}
+	}
+	for label := range strings.SplitSeq(host, ".") {
+		odd := func(r rune) bool {
+			return !(r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || r == '-' || r == '_')
+		}
+		if net.ParseIP(name) == nil && (label == "" || len(label) > 63 || len(name) > 253 || strings.ContainsFunc(label, odd)) {
+			return fmt.Errorf("%q is not a name for a certificate: it must be a host (db.example, *.example), an address (10.0.0.7) or a person (ana@example.org), in ASCII", name)
+		}
+	}
+	return nil
+}
+
+// longestCommonName is that of X.509, in bytes. Longer names are only among the
+// certificate's alternative names, which is where TLS looks.
+const longestCommonName = 64
 
 // template is a certificate for names.
 func template(until time.Time, names ...string) *x509.Certificate {
@@ -76,10 +106,12 @@ func template(until time.Time, names ...string) *x509.Certificate {
 	}
 	t := &x509.Certificate{
 		SerialNumber: new(big.Int).SetBytes(serial),
-		Subject:      pkix.Name{CommonName: names[0]},
 		NotBefore:    from, NotAfter: until,
 		KeyUsage:    x509.KeyUsageDigitalSignature,
 		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth},
+	}
+	if len(names[0]) <= longestCommonName {
+		t.Subject = pkix.Name{CommonName: names[0]}
 	}
 	for _, name := range names {
 		switch ip := net.ParseIP(name); {
@@ -94,7 +126,7 @@ func template(until time.Time, names ...string) *x509.Certificate {
 	return t
 }
 
-// sign makes a key, and a certificate for it that a signs, or the key itself.
+// sign makes a key and a certificate for it, signed by a or, if that is nil, by itself.
 func sign(t *x509.Certificate, a *Authority) (*Authority, error) {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {

@@ -1,6 +1,7 @@
 package tls
 
 import (
+	"bytes"
 	"crypto/sha256"
 	"crypto/tls"
 	"crypto/x509"
@@ -11,10 +12,12 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"zocalo/layer/internal/file"
 )
 
-// A reloading is a configuration that follows the files which it is made of. They
-// are looked at when somebody needs it, at most once in a while.
+// A reloading is a configuration that follows its files. They are checked when the
+// configuration is needed, at most every lookEvery.
 type reloading struct {
 	paths []string
 	load  func() (*tls.Config, error)
@@ -22,10 +25,10 @@ type reloading struct {
 	mu     sync.Mutex
 	config *tls.Config
 	looked time.Time
-	stamp  string // of the files when they were last read, well or not
+	stamp  string // of the files when they were last read, usable or not
 }
 
-// lookEvery is how often files are looked at that may have changed.
+// lookEvery bounds how often the files are checked for changes.
 const lookEvery = time.Second
 
 // first loads the configuration.
@@ -35,8 +38,8 @@ func (r *reloading) first() (err error) {
 	return err
 }
 
-// current returns the configuration as the files are, or as they last made
-// sense.
+// current returns the configuration from the files as they are, or as they last
+// were usable.
 func (r *reloading) current() *tls.Config {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -51,15 +54,15 @@ func (r *reloading) current() *tls.Config {
 	r.stamp = stamp
 	config, err := r.load()
 	if err != nil {
-		slog.Error("tls: what changed is not used, and the old certificates are kept", "error", err)
+		slog.Error("tls: the changed files are not usable: keeping the old certificates", "error", err)
 		return r.config
 	}
-	slog.Info("tls: certificates were read again", "files", strings.Join(r.paths, " "))
+	slog.Info("tls: certificates reloaded", "files", strings.Join(r.paths, " "))
 	r.config = config
 	return config
 }
 
-// stamps are texts that change when a file does, or another takes its place.
+// stamps returns a text that changes whenever a file changes or is replaced.
 func (r *reloading) stamps() string {
 	var b strings.Builder
 	for _, path := range r.paths {
@@ -74,39 +77,71 @@ func (r *reloading) stamps() string {
 }
 
 func loadPair(certFile, keyFile string) (tls.Certificate, error) {
-	cert, err := os.ReadFile(certFile)
+	if certFile == keyFile {
+		both, err := file.Read(certOption.Name, certFile)
+		if err != nil {
+			return tls.Certificate{}, err
+		}
+		return parsePair(both, both, certFile, "")
+	}
+	cert, err := file.Read(certOption.Name, certFile)
 	if err != nil {
-		return tls.Certificate{}, fmt.Errorf("cert=: %w", err)
+		return tls.Certificate{}, err
 	}
-	key, err := os.ReadFile(keyFile)
+	key, err := file.Read(keyOption.Name, keyFile)
 	if err != nil {
-		return tls.Certificate{}, fmt.Errorf("key=: %w", err)
+		return tls.Certificate{}, err
 	}
-	c, err := tls.X509KeyPair(cert, key)
-	switch {
-	case err == nil:
-		return c, nil
-	case strings.Contains(err.Error(), "does not match"):
-		return c, fmt.Errorf("the key of %s is not that of the certificate of %s: each key= goes with the cert= of the same place", keyFile, certFile)
-	case certFile == keyFile:
-		return c, fmt.Errorf("%s does not hold a certificate and its private key in PEM form: give the key's file by key=, or make both with 'zocalo cert'", certFile)
-	}
-	return c, fmt.Errorf("cert=%s and key=%s: %s", certFile, keyFile, withoutPrefix(err))
+	return parsePair(cert, key, certFile, keyFile)
 }
 
-func loadAuthorities(path string) (*x509.CertPool, error) {
-	pem, err := os.ReadFile(path)
+// parsePair returns the certificate and key of two texts; keyFile is "" where both are
+// in one file.
+func parsePair(cert, key []byte, certFile, keyFile string) (tls.Certificate, error) {
+	pair, err := tls.X509KeyPair(cert, key)
+	if err == nil {
+		if keyFile == "" {
+			file.CheckSecret(certOption.Name, certFile)
+		} else {
+			file.CheckSecret(keyOption.Name, keyFile)
+		}
+		return pair, nil
+	}
+	inCert, inKey := "cert="+certFile, "key="+keyFile
+	if keyFile == "" {
+		inKey = inCert
+	}
+	isKey := bytes.Contains(key, []byte("PRIVATE KEY-----"))
+	switch {
+	case !bytes.Contains(cert, []byte("-----BEGIN CERTIFICATE-----")):
+		return pair, fmt.Errorf("%s: it has no certificate in PEM form: 'openssl x509 -inform der' and 'openssl pkcs12' convert others", inCert)
+	case !isKey && keyFile == "":
+		return pair, fmt.Errorf("%s: it has a certificate and no private key: give the key with key=", inCert)
+	case !isKey:
+		return pair, fmt.Errorf("%s: it has no private key in PEM form", inKey)
+	case bytes.Contains(key, []byte("ENCRYPTED")):
+		return pair, fmt.Errorf("%s: the private key is encrypted: 'openssl pkey' removes the passphrase", inKey)
+	case strings.Contains(err.Error(), "does not match") && keyFile == "":
+		return pair, fmt.Errorf("%s: the private key in it does not belong to its first certificate", inCert)
+	case strings.Contains(err.Error(), "does not match"):
+		return pair, fmt.Errorf("%s is not the key of %s: give each cert= and its key= in the same order", inKey, inCert)
+	}
+	return pair, fmt.Errorf("%s, %s: %s", inCert, inKey, withoutPrefix(err))
+}
+
+func loadAuthorities(option, path string) (*x509.CertPool, error) {
+	text, err := file.Read(option, path)
 	if err != nil {
-		return nil, fmt.Errorf("ca=: %w", err)
+		return nil, err
 	}
 	pool := x509.NewCertPool()
-	if !pool.AppendCertsFromPEM(pem) {
-		return nil, fmt.Errorf("%s has no certificate as PEM", path)
+	if !pool.AppendCertsFromPEM(text) {
+		return nil, fmt.Errorf("%s=%s: it has no certificate in PEM form", option, path)
 	}
 	return pool, nil
 }
 
-// selfSigned makes up a certificate for this machine.
+// selfSigned makes a certificate for the names of this machine.
 func selfSigned() (*tls.Certificate, error) {
 	made, err := sign(template(time.Now().AddDate(1, 0, 0), LocalNames()...), nil)
 	if err != nil {
@@ -115,11 +150,11 @@ func selfSigned() (*tls.Certificate, error) {
 	return &made.pair, nil
 }
 
-// LocalNames are the names by which this machine is reached from itself, and the one
-// that it has elsewhere.
+// LocalNames are the names and addresses of this machine as seen from itself, and its
+// host name.
 func LocalNames() []string {
 	names := []string{"localhost", "127.0.0.1", "::1"}
-	if host, err := os.Hostname(); err == nil && host != "localhost" {
+	if host, err := os.Hostname(); err == nil && host != "localhost" && CheckName(host) == nil {
 		names = append(names, host)
 	}
 	return names
@@ -127,10 +162,10 @@ func LocalNames() []string {
 
 func pinOf(c *x509.Certificate) pin { return sha256.Sum256(c.RawSubjectPublicKeyInfo) }
 
-// checkPin refuses a peer with another key than those that are pinned.
+// checkPin refuses a peer whose key is not one of the pinned ones.
 func (p *prepared) checkPin(state tls.ConnectionState) error {
 	if len(state.PeerCertificates) == 0 {
-		return errors.New("the peer has no certificate, of which the public key is pinned")
+		return errors.New("the peer presented no certificate, and pin= asks for one")
 	}
 	is := pinOf(state.PeerCertificates[0])
 	for _, want := range p.pins {

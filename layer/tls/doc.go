@@ -1,13 +1,13 @@
-// Package tls is the layer tls of the address language: TLS 1.2 and 1.3, by
-// crypto/tls, over any reliable connection, as in tls+tcp: (for which tls: is
-// short), tls+unix: or tls+exec:. A program has it by importing the package:
+// Package tls is the layer tls of the address language: TLS 1.2 and 1.3 over any
+// reliable connection, as in tls+tcp: (tls: for short), tls+unix: or tls+exec:.
+// Importing the package adds it to a program:
 //
 //	import _ "zocalo/layer/tls"
 //
-// docs/layers.md lists its options. What package crypto/tls alone does not do,
-// and a [socket.Endpoint] has to, is in two files: wire.go keeps what has
-// been encrypted until the peer takes it, so that a write whose deadline
-// passes harms nothing, and endpoint.go has the ends of a connection, of which
-// each direction has its own. One that does not end by TLS's own close_notify is a
-// reset, for somebody may have cut it.
+// docs/layers.md lists its options. crypto/tls does most of the work; two files
+// add what a [socket.Endpoint] promises and crypto/tls does not. wire.go keeps
+// encrypted records until the peer takes them, so a write whose deadline passes
+// does not corrupt the connection. endpoint.go lets the two directions end
+// independently, and turns an end without close_notify into a reset, since an
+// attacker may have cut the connection.
 package tls

@@ -14,42 +14,42 @@ import (
 	"zocalo/socket"
 )
 
-// closeTime is for how long Close waits for the peer to take close_notify.
+// closeTime bounds how long Close waits to send close_notify.
 const closeTime = 5 * time.Second
 
-// An endpoint is one end of a TLS connection. Deadlines are those of the
-// connection beneath: what ends waiting there ends it here.
+// An endpoint is one end of a TLS connection. Its deadlines are set on the connection
+// beneath, since that is where it waits.
 type endpoint struct {
 	conn    *tls.Conn
 	wire    *wire
 	lower   *socket.Socket
 	passive bool
-	proven  bool // the peer's certificate is what was asked for
+	proven  bool // the peer's certificate was verified
 
 	closed  atomic.Bool
 	readEnd atomic.Bool // shut down for reading
 
-	limits                      sync.Mutex   // so that no deadline outlives the end that Close sets
+	limits                      sync.Mutex   // keeps a late deadline from undoing that of Close
 	readDeadline, writeDeadline atomic.Int64 // since epoch; 0 is none
 
-	writing  sync.Mutex // one writer at a time; what ends one that waits ends all
+	writing  sync.Mutex // held by one writer at a time; a deadline or Close ends its wait
 	writeEnd bool       // close_notify was sent, or never will be
-	pushing  bool       // of push.go; guarded by limits
+	pushing  bool       // see push.go; guarded by limits
 
 	reading sync.Mutex
 	input   input
-	first   [1]byte // read by WaitRead, ahead of Read
-	ahead   bool
-	failure error // that WaitRead met
+	first   [1]byte // read by WaitRead, for Read
+	ahead   bool    // first holds a byte
+	failure error   // returned by every further Read
 }
 
-// newWire returns the wire of a handshake.
+// newWire returns the wire for a handshake.
 func (p *prepared) newWire(lower *socket.Socket) *wire {
 	_, waits := socket.As[socket.ReadWaiter](lower)
 	return &wire{lower: lower, bounded: lower.Properties().Bounded, waits: waits, optional: p.optional, shaking: true}
 }
 
-// endpoint returns the socket of a connection whose handshake is done.
+// endpoint returns the socket of a connection after its handshake.
 func (p *prepared) endpoint(conn *tls.Conn, w *wire) *socket.Socket {
 	w.shaking = false
 	e := &endpoint{conn: conn, wire: w, lower: w.lower, passive: p.passive, input: inputOf(conn)}
@@ -63,7 +63,7 @@ func (p *prepared) endpoint(conn *tls.Conn, w *wire) *socket.Socket {
 
 var epoch = time.Now()
 
-// past is a deadline that ends what waits.
+// past is a deadline that ends any wait.
 var past = time.Unix(1, 0)
 
 // Lower implements [socket.Layer].
@@ -97,7 +97,7 @@ func (e *endpoint) Read(b []byte) (int, error) {
 	return n + 1, nil
 }
 
-// read reads by crypto/tls, which waits. The caller has the turn of reading.
+// read reads through crypto/tls and may wait. The caller holds reading.
 func (e *endpoint) read(b []byte) (int, error) {
 	if e.wire.waits && e.isIdle() {
 		if err := e.lower.WaitRead(); err != nil {
@@ -112,18 +112,17 @@ func (e *endpoint) read(b []byte) (int, error) {
 	return n, err
 }
 
-// isIdle reports whether all that was read from below has been passed on.
+// isIdle reports whether everything read from below has been passed on.
 func (e *endpoint) isIdle() bool { return e.input.isEmpty() && e.wire.from == e.wire.to }
 
-// fails notes an error that every read meets from now on.
+// fails keeps an error for every further read.
 func (e *endpoint) fails(err error) {
 	if !errors.Is(err, os.ErrDeadlineExceeded) {
 		e.failure = err
 	}
 }
 
-// try reads what is there, as far as what lies beneath crypto/tls needs no read that
-// would wait. The caller has the turn of reading.
+// try reads what is there without waiting. The caller holds reading.
 func (e *endpoint) try(b []byte) (n int, err error) {
 	switch {
 	case e.wire.ready:
@@ -147,7 +146,7 @@ func (e *endpoint) try(b []byte) (n int, err error) {
 	return n, err
 }
 
-// A waiter is an endpoint over a connection that can be waited for without memory.
+// A waiter is an endpoint over a connection that can wait without a buffer.
 type waiter struct{ *endpoint }
 
 // WaitRead implements [socket.ReadWaiter].
@@ -166,8 +165,8 @@ func (w waiter) WaitRead() error {
 	}
 }
 
-// lookAhead reports whether Read would not wait. It is kept apart from WaitRead, lest the
-// stack of a waiting goroutine be larger. The caller has the turn of reading.
+// lookAhead reports whether Read would return at once. It is not inlined, since that would
+// enlarge the stack of every goroutine in WaitRead. The caller holds reading.
 //
 //go:noinline
 func (e *endpoint) lookAhead() (ready bool, err error) {
@@ -187,12 +186,12 @@ func (e *endpoint) lookAhead() (ready bool, err error) {
 	}
 	e.fails(err)
 	if e.failure != nil {
-		err = nil // for Read to tell
+		err = nil // Read returns it
 	}
 	return true, err
 }
 
-// over says why a call must not begin.
+// over returns why a call must not begin, or nil.
 func (e *endpoint) over(deadline *atomic.Int64) error {
 	if e.closed.Load() {
 		return net.ErrClosed
@@ -203,7 +202,7 @@ func (e *endpoint) over(deadline *atomic.Int64) error {
 	return nil
 }
 
-// readError is what the endpoint says of an error of reading.
+// readError translates an error of reading.
 func (e *endpoint) readError(err error) error {
 	switch {
 	case err == nil, err == io.EOF:
@@ -218,9 +217,9 @@ func (e *endpoint) readError(err error) error {
 	return connectionError(err)
 }
 
-// Write encrypts as much at a time as the connection beneath is then made to take.
-// What it returns as written is sent: where its deadline passed, the rest of that goes
-// on its way when the peer takes it.
+// Write encrypts a chunk at a time and has the connection beneath take all of it. What
+// it reports as written will be sent: if the deadline passed, push.go sends the rest once
+// the peer takes it.
 func (e *endpoint) Write(b []byte) (n int, err error) {
 	e.takeTurn()
 	defer e.giveTurn()
@@ -254,15 +253,15 @@ func (e *endpoint) writeError(err error) error {
 	return connectionError(err)
 }
 
-// Shutdown implements [socket.Shutdowner]. The end of writing is a close_notify; the
-// connection beneath stays whole.
+// Shutdown implements [socket.Shutdowner]. It ends writing with close_notify and leaves
+// the connection beneath open.
 func (e *endpoint) Shutdown(how socket.How) error {
 	if e.closed.Load() {
 		return net.ErrClosed
 	}
 	if how != socket.Write {
 		e.readEnd.Store(true)
-		e.lower.SetReadDeadline(past) // which has no other use any more
+		e.lower.SetReadDeadline(past) // nobody reads from it any more
 	}
 	if how == socket.Read {
 		return nil
@@ -275,8 +274,7 @@ func (e *endpoint) Shutdown(how socket.How) error {
 	return nil
 }
 
-// finish sends close_notify, after all that was written. The caller has the turn of
-// writing.
+// finish sends close_notify after everything written. The caller holds writing.
 func (e *endpoint) finish() error {
 	if err := e.wire.flush(); err != nil || e.writeEnd {
 		return err
@@ -288,8 +286,8 @@ func (e *endpoint) finish() error {
 	return e.wire.flush()
 }
 
-// Close ends what waits, and sends close_notify unless a write was cut short: what
-// is not whole must not look so.
+// Close ends all waits, and sends close_notify unless a write was cut short: an
+// incomplete stream must not look complete.
 func (e *endpoint) Close() error {
 	if !e.begin() {
 		return net.ErrClosed
@@ -304,7 +302,7 @@ func (e *endpoint) Close() error {
 	return e.lower.Close()
 }
 
-// begin ends the endpoint's calls, once.
+// begin ends all waits, and reports whether it is the first call.
 func (e *endpoint) begin() bool {
 	e.limits.Lock()
 	defer e.limits.Unlock()
@@ -346,7 +344,7 @@ func (e *endpoint) setDeadline(own *atomic.Int64, set func(time.Time) error, t t
 		own.Store(max(int64(t.Sub(epoch)), 1))
 	}
 	if own == &e.readDeadline && e.readEnd.Load() || own == &e.writeDeadline && e.pushing {
-		return nil // another one holds
+		return nil // it applies later, or never
 	}
 	return set(t)
 }

@@ -11,13 +11,15 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"syscall"
 
 	"golang.org/x/crypto/acme"
 
+	"zocalo/layer/internal/file"
 	"zocalo/socket"
 )
 
-// prepare makes the layer of one address.
+// prepare reads the options of one address.
 func prepare(t socket.LayerTarget) (*socket.PreparedLayer, error) {
 	p, err := newPrepared(t, nil)
 	if err != nil {
@@ -50,11 +52,11 @@ func newPrepared(t socket.LayerTarget, protocols []string) (*prepared, error) {
 	}
 	switch {
 	case len(p.certs) == 0 && len(p.keys) > 0:
-		return nil, errors.New("key= is beside no cert=: give the certificate that it belongs to")
+		return nil, errors.New("key= without cert=: give the certificate that the key belongs to")
 	case len(p.certs) != len(p.keys):
-		return nil, fmt.Errorf("there are %d cert= and %d key=: give each cert= its key=, or none where the certificates' files have the keys too", len(p.certs), len(p.keys))
+		return nil, fmt.Errorf("%d cert= and %d key=: give one key= for each cert=, or none if the certificate files contain the keys", len(p.certs), len(p.keys))
 	case len(p.certs) > 1 && !t.Passive:
-		return nil, fmt.Errorf("there are %d cert=: who connects shows one", len(p.certs))
+		return nil, fmt.Errorf("%d cert=: a client presents only one certificate", len(p.certs))
 	}
 	if optional, ok := closeNotifyOption.In(t.Settings); ok {
 		p.optional = optional.value
@@ -87,29 +89,29 @@ func newPrepared(t socket.LayerTarget, protocols []string) (*prepared, error) {
 	return p, nil
 }
 
-// A prepared is the layer of one address.
+// A prepared is the layer as one address configures it.
 type prepared struct {
 	passive   bool
 	certs     []string // files
 	keys      []string
 	ca        string
 	pins      []pin
-	optional  bool // close_notify is
+	optional  bool // close_notify may be missing
 	start     choice[starter]
 	ephemeral *tls.Certificate // of a listener without cert=
 
-	challenged bool        // by authorities, see acme=
-	base       *tls.Config // without what is in files
+	challenged bool        // answers ACME challenges
+	base       *tls.Config // all but what comes from files
 	files      reloading
 	keylog     *os.File
 }
 
-// baseConfig makes of the options what both sides have in common.
+// baseConfig sets what both sides have in common.
 func (p *prepared) baseConfig(t socket.LayerTarget) error {
 	p.base = &tls.Config{
 		MinVersion: tls.VersionTLS12,
 		NextProtos: all(alpnOption, t.Settings),
-		// Records are written together, and small ones would save nobody time.
+		// Records leave in one write, so small ones would arrive no earlier.
 		DynamicRecordSizingDisabled: true,
 	}
 	if least, ok := minOption.In(t.Settings); ok {
@@ -122,12 +124,12 @@ func (p *prepared) baseConfig(t socket.LayerTarget) error {
 	if !ok {
 		return nil
 	}
-	f, err := os.OpenFile(path, os.O_WRONLY|os.O_APPEND|os.O_CREATE, 0o600)
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_APPEND|os.O_CREATE|syscall.O_NONBLOCK, 0o600) // does not wait for a reader of a pipe
 	if err == nil {
-		err = f.Chmod(0o600) // whoever has these secrets reads everything
+		err = f.Chmod(0o600) // these secrets decrypt everything
 	}
 	if err != nil {
-		return fmt.Errorf("keylog=: %w", err)
+		return fmt.Errorf("keylog=%s: %w", path, file.Reason(err))
 	}
 	p.keylog, p.base.KeyLogWriter = f, f
 	return nil
@@ -139,7 +141,7 @@ func (p *prepared) close() {
 	}
 }
 
-// client completes the configuration of who connects.
+// client completes the configuration of a client.
 func (p *prepared) client(t socket.LayerTarget) error {
 	p.base.ServerName, _ = sniOption.In(t.Settings)
 	if p.base.ServerName == "" {
@@ -149,18 +151,18 @@ func (p *prepared) client(t socket.LayerTarget) error {
 	verify, given := verifyOption.In(t.Settings)
 	switch {
 	case given && !verify:
-		slog.Warn("verify=no: whoever answers is taken for the right one, and can read and change all that passes", "address", t.Destination)
+		slog.Warn("verify=no: the server is not authenticated, so anyone in between can read and change everything", "address", t.Destination)
 		p.base.InsecureSkipVerify = true
 	case len(p.pins) > 0 && p.ca == "":
-		p.base.InsecureSkipVerify = true // the pin is what is verified
+		p.base.InsecureSkipVerify = true // checkPin verifies
 	}
 	return nil
 }
 
-// sessions is how many sessions a client remembers, to resume them.
+// sessions is how many sessions a client keeps for resumption.
 const sessions = 8
 
-// connect is TLS's client over a connection.
+// connect is the client side of a handshake.
 func (p *prepared) connect(ctx context.Context, lower *socket.Socket) (*socket.Socket, error) {
 	config := p.files.current()
 	if ask := p.start.value; ask != nil {
@@ -193,11 +195,10 @@ func (p *prepared) server(t socket.LayerTarget) (err error) {
 	return err
 }
 
-// heardKey is that of a context whose value is to be called once a client has said
-// what it wants.
+// heardKey is the context key of the func to call once a ClientHello has come.
 type heardKey struct{}
 
-// accept is TLS's server over a connection.
+// accept is the server side of a handshake.
 func (p *prepared) accept(ctx context.Context, lower *socket.Socket, heard func()) (*socket.Socket, error) {
 	w := p.newWire(lower)
 	config := p.files.current()
@@ -211,7 +212,7 @@ func (p *prepared) accept(ctx context.Context, lower *socket.Socket, heard func(
 	return p.endpoint(conn, w), nil
 }
 
-// hello is called for each client that has said what it wants.
+// hello is called with each ClientHello.
 func (p *prepared) hello(info *tls.ClientHelloInfo) (*tls.Config, error) {
 	info.Context().Value(heardKey{}).(func())()
 	if !p.challenged || !asksChallenge(info) {
@@ -222,19 +223,19 @@ func (p *prepared) hello(info *tls.ClientHelloInfo) (*tls.Config, error) {
 	return config, nil
 }
 
-// notices tells how to reach a listener whose certificate nobody else has signed.
+// notices tells how to connect to a listener with a self-signed certificate.
 func (p *prepared) notices(listening string) []string {
 	if p.ephemeral == nil {
 		return nil
 	}
-	line := fmt.Sprintf("its certificate is made up, for as long as it runs (cert= gives it another): connect by zocalo talk %s", listening)
+	line := fmt.Sprintf("using a self-signed certificate until it ends (cert= sets one): connect with zocalo talk %s", listening)
 	if p.base.ClientAuth != tls.NoClientCert {
 		line += ",cert=FILE,key=FILE"
 	}
 	return []string{line}
 }
 
-// load makes a configuration of the files as they are.
+// load makes the configuration from the files as they are now.
 func (p *prepared) load() (*tls.Config, error) {
 	config := p.base.Clone()
 	for i, path := range p.certs {
@@ -250,7 +251,11 @@ func (p *prepared) load() (*tls.Config, error) {
 	var pool *x509.CertPool
 	if p.ca != "" {
 		var err error
-		if pool, err = loadAuthorities(p.ca); err != nil {
+		option := caOption.Name
+		if p.passive {
+			option = clientCAOption.Name
+		}
+		if pool, err = loadAuthorities(option, p.ca); err != nil {
 			return nil, err
 		}
 	}
@@ -261,16 +266,16 @@ func (p *prepared) load() (*tls.Config, error) {
 	}
 	config.RootCAs = pool
 	if len(config.Certificates) > 0 {
-		// It is shown whatever authorities the server names: if it is the wrong one, the
-		// server says more about that than about none.
+		// Present it whatever authorities the server names: its refusal of a wrong
+		// certificate says more than its refusal of none.
 		only := config.Certificates[0]
 		config.GetClientCertificate = func(*tls.CertificateRequestInfo) (*tls.Certificate, error) { return &only, nil }
 	}
 	return config, nil
 }
 
-// hostOf is the host that a client reaches for; a carrier without hosts, as unix, is
-// on this one.
+// hostOf returns the host that a client connects to: localhost for carriers
+// without hosts, such as unix.
 func hostOf(t socket.LayerTarget) string {
 	if !strings.HasPrefix(t.Carrier.Endpoint, "host") {
 		return "localhost"

@@ -2,12 +2,11 @@ package tls
 
 import "time"
 
-// A write whose deadline has passed leaves behind what was encrypted and not taken. The
-// writer has been told that it is written, so it goes on its way by itself as the peer
-// takes it: a goroutine writes it, without a deadline, until somebody else wants the turn
-// of writing.
+// A write whose deadline passes may leave encrypted records behind that the writer counts as
+// written. A goroutine sends them, without a deadline, until the next call that writes takes
+// over.
 
-// takeTurn takes the turn of writing, from what was left behind as well.
+// takeTurn locks writing, and interrupts push if it holds it.
 func (e *endpoint) takeTurn() {
 	e.limits.Lock()
 	if e.pushing {
@@ -18,7 +17,7 @@ func (e *endpoint) takeTurn() {
 	e.stopPushing()
 }
 
-// giveTurn ends the turn of writing.
+// giveTurn unlocks writing, and starts push if records were left behind.
 func (e *endpoint) giveTurn() {
 	if e.wire.stuck() {
 		e.limits.Lock()
@@ -44,7 +43,7 @@ func (e *endpoint) push() {
 	}
 }
 
-// stopPushing has the deadline of writing hold again. The caller has the turn of writing.
+// stopPushing restores the write deadline. The caller holds writing.
 func (e *endpoint) stopPushing() {
 	e.limits.Lock()
 	defer e.limits.Unlock()

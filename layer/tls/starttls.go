@@ -12,17 +12,20 @@ import (
 	"zocalo/socket"
 )
 
-// A starter asks for TLS in the protocol that a connection begins with. It reads
-// no byte that is not an answer to it.
+// A starter asks a server for TLS in the protocol that the connection begins with. It
+// reads no byte beyond the server's answer.
 type starter func(*lineReader) error
 
 var starters = map[string]starter{"smtp": startSMTP, "imap": startIMAP, "pop3": startPOP3, "postgres": startPostgres}
 
-// A lineReader reads what a server says, byte by byte.
+// A lineReader reads lines byte by byte.
 type lineReader struct{ io.ReadWriter }
 
-// longestLine bounds what a server may say before it comes to the point.
+// longestLine bounds a line of the server.
 const longestLine = 4096
+
+// mostLines bounds an answer of the server.
+const mostLines = 1000
 
 func (r *lineReader) line() (string, error) {
 	var line []byte
@@ -36,30 +39,30 @@ func (r *lineReader) line() (string, error) {
 		}
 		line = append(line, b[0])
 	}
-	return "", fmt.Errorf("the server's line has more than %d bytes", longestLine)
+	return "", fmt.Errorf("the server sent a line of more than %d bytes", longestLine)
 }
 
-// expect says something, unless it is nothing, and reads lines until the last of an
-// answer, which must begin in that way.
+// expect sends a command, unless it is "", and reads an answer of up to mostLines lines,
+// the last of which must begin with want.
 func (r *lineReader) expect(say, want string, isLast func(string) bool) error {
 	if say != "" {
 		if _, err := io.WriteString(r, say+"\r\n"); err != nil {
 			return err
 		}
 	}
-	for range 1000 {
+	for range mostLines {
 		line, err := r.line()
 		switch {
 		case err != nil:
 			return err
 		case !isLast(line):
 		case !strings.HasPrefix(strings.ToUpper(line), want):
-			return fmt.Errorf("the server says %q where %s ought to come", line, want)
+			return fmt.Errorf("the server answered %q instead of %q", line, want)
 		default:
 			return nil
 		}
 	}
-	return errors.New("the server does not come to an end")
+	return fmt.Errorf("the server's answer has more than %d lines", mostLines)
 }
 
 func anyLine(string) bool { return true }
@@ -104,12 +107,12 @@ func startPostgres(r *lineReader) error {
 		return err
 	}
 	if b[0] != 'S' {
-		return fmt.Errorf("the server says %q: it has no TLS", b[0])
+		return fmt.Errorf("the server answered %q: it has no TLS", b[0])
 	}
 	return nil
 }
 
-// askFor asks for TLS until ctx ends.
+// askFor runs ask until ctx ends.
 func askFor(ctx context.Context, lower *socket.Socket, protocol string, ask starter) error {
 	stop := context.AfterFunc(ctx, func() { lower.SetDeadline(past) })
 	err := ask(&lineReader{lower})
@@ -118,7 +121,7 @@ func askFor(ctx context.Context, lower *socket.Socket, protocol string, ask star
 	}
 	lower.SetDeadline(time.Time{})
 	if err == io.EOF || err == io.ErrUnexpectedEOF {
-		err = errors.New("the server ended the connection")
+		err = errors.New("the server closed the connection")
 	}
 	if err != nil {
 		return fmt.Errorf("starttls=%s: %w", protocol, err)

@@ -33,18 +33,18 @@ func TestTrust(t *testing.T) {
 		{"wrong name", "cert=" + db, "ca=" + f.ca(), "tls: certificate is for db.example, not 127.0.0.1: give sni= or ca=", "bad certificate"},
 		{"another name", "cert=" + db, "sni=db.example,ca=" + f.ca(), "", ""},
 		{"by name", "cert=" + good + ",cert=" + db, "sni=db.example,ca=" + f.ca(), "", ""},
-		{"the system's", "cert=" + good, "", "tls: certificate of 127.0.0.1 is signed by no authority that is known here: give ca=FILE, or pin=sha256:", "bad certificate"},
-		{"of others", "cert=" + good, "ca=" + others.ca(), "tls: certificate of 127.0.0.1 is signed by no authority", "bad certificate"},
-		{"nobody's pin", "cert=" + good, "pin=" + nobody, "tls: the peer's public key is not the pinned one: it is sha256:", "bad certificate"},
+		{"the system's", "cert=" + good, "", "tls: certificate of 127.0.0.1 is signed by an unknown authority: give ca=FILE, or pin=sha256:", "bad certificate"},
+		{"of others", "cert=" + good, "ca=" + others.ca(), "tls: certificate of 127.0.0.1 is signed by an unknown authority", "bad certificate"},
+		{"nobody's pin", "cert=" + good, "pin=" + nobody, "tls: the peer's public key is sha256:", "bad certificate"},
 		{"pin and authority", "cert=" + old, "pin=" + nobody + ",ca=" + f.ca(), "tls: certificate of 127.0.0.1 expired on ", "."},
 		{"not verified", "cert=" + old, "verify=no", "", ""},
 		{"mutual", "cert=" + good + ",client-ca=" + f.ca(), "ca=" + f.ca() + ",cert=" + ana, "", ""},
-		{"mutual without", "cert=" + good + ",client-ca=" + f.ca(), "ca=" + f.ca(), "it wants a certificate of us: give cert= and key=", "tls: the client shows no certificate, which client-ca= or pin= asks for"},
-		{"mutual stranger", "cert=" + good + ",client-ca=" + f.ca(), "ca=" + f.ca() + ",cert=" + stranger, "does not know who signed our certificate|does not take the certificate", "of stranger, is signed by no authority"},
-		{"mutual old", "cert=" + good + ",client-ca=" + f.ca(), "ca=" + f.ca() + ",cert=" + old, "too old|does not take the certificate", "expired on"},
-		{"pinned client", "cert=" + good + ",pin=" + nobody, "ca=" + f.ca() + ",cert=" + ana, "does not take the certificate", "not the pinned one"},
+		{"mutual without", "cert=" + good + ",client-ca=" + f.ca(), "ca=" + f.ca(), "it requires a client certificate: give cert= and key=", "tls: the client presented no certificate, and client-ca= or pin= asks for"},
+		{"mutual stranger", "cert=" + good + ",client-ca=" + f.ca(), "ca=" + f.ca() + ",cert=" + stranger, "does not trust the authority that signed our certificate|does not accept our certificate", "of client stranger is signed by an unknown authority"},
+		{"mutual old", "cert=" + good + ",client-ca=" + f.ca(), "ca=" + f.ca() + ",cert=" + old, "has expired|does not accept our certificate", "expired on"},
+		{"pinned client", "cert=" + good + ",pin=" + nobody, "ca=" + f.ca() + ",cert=" + ana, "does not accept our certificate", "not the pinned sha256:"},
 		{"version", "cert=" + good + ",min=1.3", "ca=" + f.ca(), "", ""},
-		{"protocol", "cert=" + good + ",alpn=a", "ca=" + f.ca() + ",alpn=b", "it speaks none of what alpn= offers", "unsupported application protocols"},
+		{"protocol", "cert=" + good + ",alpn=a", "ca=" + f.ca() + ",alpn=b", "it supports none of the protocols in alpn=", "unsupported application protocols"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			l := server(t, "tls:127.0.0.1:0,"+c.listen, echo)
@@ -224,7 +224,7 @@ func TestStartTLS(t *testing.T) {
 				t.Errorf("after STARTTLS came %q", got)
 			}
 			_, err = zocalo.Dial(t.Context(), at)
-			if !says(err, "tls: starttls="+protocol+": the server says") {
+			if !says(err, "tls: starttls="+protocol+": the server answered") {
 				t.Errorf("refused, the client says %v", err)
 			}
 			<-done
@@ -325,7 +325,7 @@ func TestHandshakeEnds(t *testing.T) {
 	}
 	plain := server(t, "tcp:127.0.0.1:0", func(s *socket.Socket) { io.WriteString(s, "220 hello\r\n"); io.Copy(io.Discard, s) })
 	_, err = zocalo.Dial(t.Context(), "tls:"+plain.Addr().String())
-	if !says(err, `tls: the peer does not speak TLS: it began with "220 h"`) {
+	if !says(err, `tls: the peer does not speak TLS: it sent "220 h"`) {
 		t.Errorf("a handshake with a peer without TLS: %v", err)
 	}
 }

@@ -12,50 +12,49 @@ import (
 	"zocalo/socket"
 )
 
-// The most that a wire encrypts ahead of what the connection beneath has taken:
-// four records of TLS at their longest, and as many of the beneath's messages.
+// A wire encrypts at most one chunk ahead of what the connection beneath has taken:
+// four of the longest TLS records.
 const (
 	recordSize = 16 << 10
 	chunkSize  = 4 * recordSize
-	wireSize   = chunkSize + 4*256 // with what TLS adds to each record
-	aheadSize  = 64 << 10          // bytes of a message of the connection beneath
+	wireSize   = chunkSize + 4*256 // with the overhead of each record
+	aheadSize  = 64 << 10          // the longest message of a connection beneath that has messages
 )
 
-// wireMemory and aheadMemory lend the memory that a wire needs while something
-// is under way.
+// wireMemory and aheadMemory pool the buffers that a wire needs while data is under way.
 var (
 	wireMemory  = sync.Pool{New: func() any { return &[wireSize]byte{} }}
 	aheadMemory = sync.Pool{New: func() any { return &[aheadSize]byte{} }}
 )
 
-// A wire is the connection beneath as crypto/tls has it. Once the handshake is
-// done, Write takes each record whole and keeps it until flush has written it: of
-// half a record, a deadline would make nonsense.
+// A wire is the connection beneath as crypto/tls sees it. After the handshake, Write
+// takes each record whole and keeps it until flush has written it, since a deadline in
+// the middle of a record would corrupt the stream.
 type wire struct {
 	lower    *socket.Socket
 	bounded  bool // lower carries messages
-	optional bool // an end without close_notify is one all the same
+	optional bool // an end without close_notify is accepted
 
-	shaking bool // the handshake is not done yet: what is written goes out at once
+	shaking bool // the handshake is not done: Write writes at once
 
-	mu     sync.Mutex // of what follows
+	mu     sync.Mutex // guards what follows
 	out    []byte     // encrypted, in lent
 	sent   int        // bytes of out that lower has taken
 	lent   *[wireSize]byte
-	late   bool // a deadline ended the last flush, and left something in out
-	failed bool // that, or another error
+	late   bool // a deadline ended the last flush early
+	failed bool // any error did
 
-	// Of reading, whose turn the endpoint keeps.
+	// For reading, guarded by the endpoint's reading.
 	trying bool             // Read does not wait
 	ready  bool             // lower has something to read
-	waits  bool             // lower can be waited for
-	ahead  *[aheadSize]byte // lent; what was read and not asked for yet is at from to to
+	waits  bool             // lower is a ReadWaiter
+	ahead  *[aheadSize]byte // pooled; ahead[from:to] was read ahead
 	from   int
 	to     int
 }
 
-// errNothingYet ends a Read that would wait. Its being temporary has crypto/tls
-// go on another time.
+// errNothingYet ends a Read that would wait. It is temporary, so crypto/tls can be
+// called again after it.
 var errNothingYet net.Error = nothingYet{}
 
 type nothingYet struct{}
@@ -64,8 +63,9 @@ func (nothingYet) Error() string   { return "nothing to read yet" }
 func (nothingYet) Timeout() bool   { return true }
 func (nothingYet) Temporary() bool { return true }
 
-// Read implements net.Conn for crypto/tls. In a handshake, when crypto/tls has little
-// memory to read into, and of messages, which are to be read whole, it reads ahead.
+// Read implements net.Conn for crypto/tls. It reads ahead during the handshake, when
+// crypto/tls reads in small pieces, and from connections with messages, which must be read
+// whole.
 func (w *wire) Read(b []byte) (n int, err error) {
 	switch {
 	case w.from < w.to:
@@ -86,8 +86,8 @@ func (w *wire) Read(b []byte) (n int, err error) {
 	return n, nil
 }
 
-// fill reads ahead. It borrows the memory once there is something, where lower can
-// tell.
+// fill reads ahead. If lower can wait without a buffer, it takes one only once there is
+// something to read.
 func (w *wire) fill() error {
 	if !w.ready && w.waits {
 		if err := w.lower.WaitRead(); err != nil {
@@ -109,11 +109,11 @@ func (w *wire) fill() error {
 func (w *wire) read(b []byte) (int, error) {
 	n, err := w.lower.Read(b)
 	if errors.Is(err, syscall.ECONNRESET) && w.lower.Domain() == socket.Unix {
-		// The peer has closed with input unread. What it sent is still there.
+		// The peer closed with unread input; what it sent is still there.
 		n, err = w.lower.Read(b)
 	}
 	switch {
-	case n > 0: // what is left of an error, the next call says
+	case n > 0: // an error comes back with the next call
 		return n, nil
 	case err == nil:
 		return 0, io.ErrNoProgress
@@ -128,8 +128,8 @@ func (w *wire) giveBack() {
 	w.ahead, w.from, w.to = nil, 0, 0
 }
 
-// Write implements net.Conn for crypto/tls, which holds a lock meanwhile that its
-// reader may need: it never waits.
+// Write implements net.Conn for crypto/tls. It never waits after the handshake, since
+// crypto/tls holds a lock meanwhile that its reader may need.
 func (w *wire) Write(b []byte) (int, error) {
 	if w.shaking {
 		return w.lower.Write(b)
@@ -144,7 +144,7 @@ func (w *wire) Write(b []byte) (int, error) {
 	return len(b), nil
 }
 
-// flush has lower take what was encrypted. One goroutine at a time may call it.
+// flush writes the encrypted records to lower. Only one goroutine may call it at a time.
 func (w *wire) flush() error {
 	for {
 		w.mu.Lock()
@@ -158,7 +158,7 @@ func (w *wire) flush() error {
 		if w.bounded {
 			b = b[:min(len(b), recordSize)]
 		}
-		n, err := w.lower.Write(b) // what is appended meanwhile leaves b alone
+		n, err := w.lower.Write(b) // b is not touched by what is appended meanwhile
 		w.mu.Lock()
 		w.sent += n
 		w.late = errors.Is(err, os.ErrDeadlineExceeded)
@@ -170,7 +170,7 @@ func (w *wire) flush() error {
 	}
 }
 
-// empty gives the memory back. The caller holds mu.
+// empty returns the buffer to the pool. The caller holds mu.
 func (w *wire) empty() {
 	w.out, w.sent = nil, 0
 	if w.lent != nil {
@@ -179,35 +179,36 @@ func (w *wire) empty() {
 	}
 }
 
-// drop forgets what was encrypted and not taken.
+// drop forgets the records that were not sent.
 func (w *wire) drop() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.empty()
 }
 
-// stuck reports whether a deadline had the last flush leave something behind.
+// stuck reports whether a deadline ended the last flush early.
 func (w *wire) stuck() bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return w.late
 }
 
-// cut reports whether the last flush left something behind for whatever reason.
+// cut reports whether any error ended the last flush early.
 func (w *wire) cut() bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return w.failed
 }
 
-// Close implements net.Conn for crypto/tls, which calls it to end a handshake whose
-// context is over. The connection itself is the endpoint's.
+// Close implements net.Conn for crypto/tls, which calls it when the context of a handshake
+// ends. The endpoint closes the connection itself.
 func (w *wire) Close() error { return w.lower.SetDeadline(time.Unix(1, 0)) }
 
 func (w *wire) LocalAddr() net.Addr  { return w.lower.LocalAddr() }
 func (w *wire) RemoteAddr() net.Addr { return w.lower.RemoteAddr() }
 
-// Deadlines are the endpoint's too: crypto/tls sets some around its close_notify.
+// The endpoint sets the deadlines; those that crypto/tls sets around close_notify would
+// interfere.
 func (w *wire) SetDeadline(time.Time) error      { return nil }
 func (w *wire) SetReadDeadline(time.Time) error  { return nil }
 func (w *wire) SetWriteDeadline(time.Time) error { return nil }

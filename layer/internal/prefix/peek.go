@@ -12,17 +12,16 @@ import (
 	"zocalo/socket"
 )
 
-// A Judge looks at all that a peer has said so far, at least one byte. done says that
-// this is enough, and take how many of the bytes are the layer's own.
+// A Judge looks at everything a peer has sent so far, at least one byte. done says that
+// this is enough; the layer then consumes the first take bytes.
 type Judge func(said []byte) (take int, done bool, err error)
 
-// firstPeek is how much is looked at first: most of what begins connections fits.
+// firstPeek is the size of the first look, enough for most beginnings.
 const firstPeek = 1024
 
-// Peek shows judge what the peer says, at most so many bytes, until it has enough,
-// and takes its own from the connection. The rest is still to be read from the socket
-// that Peek returns: s itself where the system can be asked without reading. The end
-// of ctx ends it.
+// Peek shows judge what the peer sends, at most most bytes, until it has enough, and
+// consumes what judge takes. The rest is read from the socket that Peek returns, which is
+// s itself if the kernel lets it be peeked at. The end of ctx ends Peek.
 func Peek(ctx context.Context, s *socket.Socket, most int, judge Judge) (next *socket.Socket, err error) {
 	next = s
 	err = Within(ctx, s, func() (err error) {
@@ -36,10 +35,10 @@ func Peek(ctx context.Context, s *socket.Socket, most int, judge Judge) (next *s
 }
 
 func tooLong(most int) error {
-	return fmt.Errorf("the peer says more than %d bytes before it comes to the point", most)
+	return fmt.Errorf("the peer sent more than %d bytes without completing its first message", most)
 }
 
-// peek looks into the queue of a socket of the kernel's, and waits for more there.
+// peek looks into the receive queue of a kernel socket, and waits for more there.
 func peek(s *socket.Socket, most int, judge Judge) error {
 	raw, err := s.SyscallConn()
 	if err != nil {
@@ -51,7 +50,7 @@ func peek(s *socket.Socket, most int, judge Judge) error {
 		var errno syscall.Errno
 		var ended bool
 		err := raw.Read(func(fd uintptr) bool {
-			_, ended, _ = sys.Hangup(int(fd)) // before the look that has to see all
+			_, ended, _ = sys.Hangup(int(fd)) // first, so that recv sees everything that came before the end
 			n, errno = sys.Recv(int(fd), b, sys.Peek|sys.DontWait)
 			return errno != syscall.EAGAIN && (errno != 0 || n > seen || n == 0 || ended)
 		})
@@ -62,7 +61,7 @@ func peek(s *socket.Socket, most int, judge Judge) error {
 			return os.NewSyscallError("recv", errno)
 		case n == 0:
 			return io.EOF
-		case n == seen: // and there will not be more
+		case n == seen: // the end came
 			return io.ErrUnexpectedEOF
 		}
 		seen = n
@@ -81,7 +80,7 @@ func peek(s *socket.Socket, most int, judge Judge) error {
 	}
 }
 
-// readAhead reads from a connection that cannot be looked into.
+// readAhead reads from a connection that cannot be peeked at.
 func readAhead(s *socket.Socket, most int, judge Judge) (*socket.Socket, error) {
 	b := make([]byte, most)
 	for n := 0; ; {
@@ -104,7 +103,7 @@ func readAhead(s *socket.Socket, most int, judge Judge) (*socket.Socket, error) 
 	}
 }
 
-// before returns a socket that reads data before what is still to come from s.
+// before returns a socket that reads data first, and then from s.
 func before(data []byte, s *socket.Socket) *socket.Socket {
 	if len(data) == 0 {
 		return s
@@ -116,7 +115,7 @@ func before(data []byte, s *socket.Socket) *socket.Socket {
 	return socket.Wrap(a, s.Kind())
 }
 
-// An ahead is a connection of which something was read already.
+// An ahead is a connection with data that was read too early.
 type ahead struct {
 	socket.Endpoint
 	mu   sync.Mutex
@@ -147,7 +146,7 @@ func (a *ahead) Close() error { return a.Endpoint.Close() }
 // Abort implements [socket.Aborter].
 func (a *ahead) Abort() error { return a.socket().Abort() }
 
-// A waiter is an ahead over a connection that can be waited for without memory.
+// A waiter is an ahead over a connection that can wait without a buffer.
 type waiter struct {
 	*ahead
 	socket.ReadWaiter

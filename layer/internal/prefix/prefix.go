@@ -1,5 +1,5 @@
-// Package prefix reads and writes what a connection begins with, and leaves the
-// rest to whoever comes after: for layers that step aside.
+// Package prefix reads and writes the beginning of a connection, and leaves every byte
+// after it alone. It is for layers that step aside.
 package prefix
 
 import (
@@ -8,15 +8,16 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"syscall"
 	"time"
 
 	"zocalo/socket"
 )
 
-// past is a deadline that ends what waits.
+// past is a deadline that ends any wait.
 var past = time.Unix(1, 0)
 
-// Within calls f, whose calls on s end when ctx does.
+// Within calls f, and ends its waits on s when ctx ends.
 func Within(ctx context.Context, s *socket.Socket, f func() error) error {
 	stop := context.AfterFunc(ctx, func() { s.SetDeadline(past) })
 	err := f()
@@ -24,13 +25,22 @@ func Within(ctx context.Context, s *socket.Socket, f func() error) error {
 		return context.Cause(ctx)
 	}
 	s.SetDeadline(time.Time{})
+	if errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE) {
+		return &resetError{err}
+	}
 	return err
 }
 
-// ErrEnded says that a peer has ended the connection before it had said all.
-var ErrEnded = errors.New("the peer ended the connection in the middle of the handshake")
+// ErrEnded is a connection that the peer closed during the handshake.
+var ErrEnded = errors.New("the peer closed the connection during the handshake")
 
-// A Reader reads from a connection no byte more than it is asked for.
+// A resetError is a connection that the peer reset during the handshake.
+type resetError struct{ err error }
+
+func (e *resetError) Error() string { return "the peer reset the connection during the handshake" }
+func (e *resetError) Unwrap() error { return e.err }
+
+// A Reader reads exactly what it is asked for from a connection.
 type Reader struct {
 	s      *socket.Socket
 	peeks  bool
@@ -45,7 +55,7 @@ func NewReader(s *socket.Socket) *Reader {
 	return &Reader{s: s, peeks: kernel && receives}
 }
 
-// Unread has the reader begin with b, which was read from it before.
+// Unread puts back b, which was read before.
 func (r *Reader) Unread(b ...byte) { r.unread = append(b, r.unread...) }
 
 // Read reads what is there.
@@ -64,15 +74,14 @@ func (r *Reader) Full(b []byte) error {
 	return ended(err)
 }
 
-// Byte reads one.
+// Byte reads one byte.
 func (r *Reader) Byte() (byte, error) {
 	var b [1]byte
 	err := r.Full(b[:])
 	return b[0], err
 }
 
-// Until reads up to and with the first of some ends, and is an error beyond that many
-// bytes without one.
+// Until reads up to and including the first of ends, which must come within most bytes.
 func (r *Reader) Until(most int, ends ...string) (got []byte, err error) {
 	for len(got) < most {
 		n, err := r.toTake(got, min(512, most-len(got)), ends)
@@ -90,11 +99,10 @@ func (r *Reader) Until(most int, ends ...string) (got []byte, err error) {
 			}
 		}
 	}
-	return got, fmt.Errorf("the peer sent more than %d bytes without an end", most)
+	return got, fmt.Errorf("the peer sent more than %d bytes without ending its message", most)
 }
 
-// toTake is how much of what comes next is sure to
-// be before or in the end.
+// toTake returns how many of the next bytes can be read without going beyond the end.
 func (r *Reader) toTake(got []byte, most int, ends []string) (int, error) {
 	if !r.peeks || len(r.unread) > 0 {
 		return 1, nil
@@ -107,7 +115,7 @@ func (r *Reader) toTake(got []byte, most int, ends []string) (int, error) {
 	case err != nil && r.m.N == 0:
 		return 0, err
 	case r.m.N == 0:
-		return 1, nil // an end that Read is to find
+		return 1, nil // Read finds the end of the connection
 	}
 	all = all[:len(got)+r.m.N]
 	n := len(all)
@@ -127,14 +135,14 @@ func ended(err error) error {
 	return err
 }
 
-// How long, and for how much, a peer that was refused may take to read of it.
+// How long a peer may take to read why it was refused, and how much it may send meanwhile.
 const (
 	finishTime = time.Second
 	finishMost = 64 << 10
 )
 
-// Finish ends a connection of which the last word was written, so that the peer gets
-// that: input that is still unread at Close would reset the connection.
+// Finish ends a connection after its last message, so that the peer receives that:
+// Close with unread input would reset the connection.
 func Finish(s *socket.Socket) {
 	s.SetDeadline(time.Now().Add(finishTime))
 	if s.Shutdown(socket.Write) == nil {

@@ -3,21 +3,21 @@ package proxy
 import (
 	"errors"
 	"fmt"
-	"os"
 	"strings"
 	"syscall"
 
+	"zocalo/layer/internal/file"
 	"zocalo/socket"
 )
 
-// ClientOptions are the options of a layer that goes on through a proxy. Each kind
-// of proxy has its own, since an address may go through several.
+// ClientOptions are the options of a layer that connects through a proxy. Each kind of
+// proxy has its own set, since an address may go through several proxies.
 type ClientOptions struct {
 	To           *socket.Option[Destination]
 	User         *socket.Option[string]
 	PasswordFile *socket.Option[string]
 
-	// Password is given by programs alone, as a default, which nothing prints.
+	// Password can only be set by programs, as a default, which nothing prints.
 	Password *socket.Option[string]
 }
 
@@ -25,21 +25,21 @@ type ClientOptions struct {
 var secret = socket.Codec[string]{
 	Placeholder: "refused",
 	Parse: func(string) (string, error) {
-		return "", errors.New("everybody on this machine would see it: put it into a file, and give password-file=")
+		return "", errors.New("everyone on this machine could see it: write it to a file and give password-file=")
 	},
 	Format: func(string) string { return "..." },
 }
 
-// NewClientOptions defines them.
+// NewClientOptions returns a new set.
 func NewClientOptions() *ClientOptions {
 	return &ClientOptions{
 		To: socket.NewOption(socket.Spec{
-			Name: "to", Phase: socket.Naming, Only: socket.ActiveOnly, Default: "none: it must be given",
-			Doc: "where the proxy is to go on to; of several proxies the first to= is that of the first, which the endpoint names",
+			Name: "to", Phase: socket.Naming, Only: socket.ActiveOnly, Default: "none: it is required",
+			Doc: "where the proxy should connect to; with several proxies, the first to= is for the one at the endpoint",
 		}, destination, nil, nil),
 		User: socket.NewOption(socket.Spec{
 			Name: "user", Phase: socket.Naming, Only: socket.ActiveOnly, Default: "none",
-			Doc: "who to be for the proxy",
+			Doc: "the user name for the proxy",
 		}, socket.Text.Or("NAME"), nil, nil),
 		PasswordFile: socket.NewOption(socket.Spec{
 			Name: "password-file", Phase: socket.Naming, Only: socket.ActiveOnly, Default: "none",
@@ -47,17 +47,17 @@ func NewClientOptions() *ClientOptions {
 		}, socket.Text.Or("FILE"), nil, nil),
 		Password: socket.NewOption(socket.Spec{
 			Name: "password", Phase: socket.Naming, Only: socket.ActiveOnly, Default: "none",
-			Doc: "is refused, since everybody on this machine would see it: password-file= is the way",
+			Doc: "refused, since everyone on this machine could see it: use password-file=",
 		}, secret, nil, nil),
 	}
 }
 
-// Specs are those options.
+// Specs returns them as a list.
 func (o *ClientOptions) Specs() []*socket.Spec {
 	return []*socket.Spec{o.To.Spec, o.User.Spec, o.PasswordFile.Spec, o.Password.Spec}
 }
 
-// A Client is what an address says of a proxy.
+// A Client is what an address says about a proxy.
 type Client struct {
 	To             Destination
 	User, Password string
@@ -67,7 +67,7 @@ type Client struct {
 func (o *ClientOptions) Client(ss socket.Settings) (c Client, err error) {
 	var ok bool
 	if c.To, ok = o.To.In(ss); !ok {
-		return c, errors.New("where is the proxy to go on to? Add to=HOST:PORT")
+		return c, errors.New("to= is missing: add to=HOST:PORT, where the proxy should connect to")
 	}
 	c.User, _ = o.User.In(ss)
 	c.Password, _ = o.Password.In(ss)
@@ -76,12 +76,13 @@ func (o *ClientOptions) Client(ss socket.Settings) (c Client, err error) {
 	case !ok:
 		return c, nil
 	case c.User == "":
-		return c, errors.New("password-file= is that of user=, which is missing")
+		return c, errors.New("password-file= without user=: add the user that the password belongs to")
 	}
-	text, err := os.ReadFile(path)
+	text, err := file.Read(o.PasswordFile.Name, path)
 	if err != nil {
-		return c, fmt.Errorf("password-file=: %w", err)
+		return c, err
 	}
+	file.CheckSecret(o.PasswordFile.Name, path)
 	c.Password, _, _ = strings.Cut(string(text), "\n")
 	if c.Password = strings.TrimSuffix(c.Password, "\r"); c.Password == "" {
 		return c, fmt.Errorf("password-file=%s: its first line is empty", path)
@@ -89,15 +90,15 @@ func (o *ClientOptions) Client(ss socket.Settings) (c Client, err error) {
 	return c, nil
 }
 
-// A RefusedError is a proxy's answer that it does not go on.
+// A RefusedError is a proxy's answer that it cannot or will not connect.
 type RefusedError struct {
 	To     Destination
-	Answer string        // the proxy's, in words
-	Errno  syscall.Errno // the like of it in a connection of one's own; 0 for none
+	Answer string        // of the proxy, in words
+	Errno  syscall.Errno // what a direct connection would have said; 0 if unknown
 }
 
 func (e *RefusedError) Error() string {
-	return fmt.Sprintf("the proxy did not reach %v: %s", e.To, e.Answer)
+	return fmt.Sprintf("the proxy did not connect to %v: %s", e.To, e.Answer)
 }
 
 func (e *RefusedError) Unwrap() error {

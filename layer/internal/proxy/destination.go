@@ -22,21 +22,21 @@ func (d Destination) String() string {
 	return net.JoinHostPort(d.Host, strconv.Itoa(int(d.Port)))
 }
 
-// Addr returns the host where it is an address.
+// Addr returns the host if it is an address.
 func (d Destination) Addr() (a netip.Addr, ok bool) {
 	a, err := netip.ParseAddr(d.Host)
 	return a, err == nil
 }
 
-// The longest name of a host (RFC 1035).
+// The longest host name (RFC 1035).
 const longestHost = 253
 
-// Check says why nothing can be reached there. What a peer asks for is its
-// own text, and goes to look-ups and logs.
+// Check says what is wrong with the host. A peer may ask for any text, and that goes to
+// lookups and logs.
 func (d Destination) Check() error {
 	if a, ok := d.Addr(); ok {
 		if a.Zone() != "" {
-			return fmt.Errorf("%q has a zone, which means something on one machine alone", d.Host)
+			return fmt.Errorf("%q has a zone, which only has a meaning on one machine", d.Host)
 		}
 		return nil
 	}
@@ -45,11 +45,11 @@ func (d Destination) Check() error {
 	}
 	switch {
 	case d.Host == "":
-		return errors.New("there is no host")
+		return errors.New("the host is missing")
 	case len(d.Host) > longestHost:
-		return fmt.Errorf("the host's name has %d bytes, and %d at most have a meaning", len(d.Host), longestHost)
+		return fmt.Errorf("the host name has %d bytes, more than the %d that one may have", len(d.Host), longestHost)
 	case strings.ContainsFunc(d.Host, odd):
-		return fmt.Errorf("%q is no host's name", d.Host)
+		return fmt.Errorf("%q is not a host name", d.Host)
 	}
 	return nil
 }
@@ -58,11 +58,11 @@ func (d Destination) Check() error {
 func ParseDestination(text string) (d Destination, err error) {
 	host, port, err := net.SplitHostPort(text)
 	if err != nil {
-		return d, fmt.Errorf("%q is not HOST:PORT, as db:5432 or [2001:db8::1]:443", text)
+		return d, fmt.Errorf("%q is not HOST:PORT, such as db:5432 or [2001:db8::1]:443", text)
 	}
 	n, err := strconv.ParseUint(port, 10, 16)
 	if err != nil || n == 0 {
-		return d, fmt.Errorf("%q is no port from 1 to 65535", port)
+		return d, fmt.Errorf("%q is not a port from 1 to 65535", port)
 	}
 	d = Destination{host, uint16(n)}
 	return d, d.Check()

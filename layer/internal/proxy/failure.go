@@ -8,7 +8,7 @@ import (
 	"syscall"
 )
 
-// A Failure is why nothing was reached, as far as proxies have words for it.
+// A Failure is why a destination was not reached, as far as the protocols can say.
 type Failure int
 
 // The failures.
@@ -16,13 +16,13 @@ const (
 	Other Failure = iota
 	NotPermitted
 	NetworkUnreachable
-	HostUnreachable // or unknown
+	HostUnreachable // or an unknown name
 	Refused
 	TimedOut
 	NotSupported
 )
 
-// FailureOf returns what an error means.
+// FailureOf classifies an error.
 func FailureOf(err error) Failure {
 	var unknown *net.DNSError
 	is := func(list ...error) bool {

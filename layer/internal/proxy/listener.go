@@ -15,21 +15,21 @@ import (
 // The options of listeners.
 var (
 	usersOption = socket.NewOption(socket.Spec{
-		Name: "users", Phase: socket.Naming, Only: socket.PassiveOnly, Default: "none: everybody",
-		Doc: "a file with who may use the proxy, a USER:PASSWORD in each line; it is read for each peer",
+		Name: "users", Phase: socket.Naming, Only: socket.PassiveOnly, Default: "none: anyone may use the proxy",
+		Doc: "a file of lines USER:PASSWORD, who may use the proxy; it is read again for each connection",
 	}, socket.Text.Or("FILE"), nil, nil)
 	allowTo = socket.NewOption(socket.Spec{
 		Name: "allow-to", Phase: socket.Naming, Only: socket.PassiveOnly, Repeatable: true,
-		Default: "all but link-local, multicast and unspecified addresses, and the relay's own listeners",
-		Doc:     "what peers may have reached: an address, a prefix, or a name or *.DOMAIN as asked for, each with :PORT or :PORT-PORT or without",
+		Default: "all but link-local, multicast, broadcast and unspecified addresses and the relay's own listeners",
+		Doc:     "where peers may connect to: an address, a prefix, or a name or *.DOMAIN as requested, optionally with :PORT or :PORT-PORT",
 	}, ruleCodec, nil, nil)
 	denyTo = socket.NewOption(socket.Spec{
 		Name: "deny-to", Phase: socket.Naming, Only: socket.PassiveOnly, Repeatable: true, Default: "none",
-		Doc: "what peers may not have reached, written as allow-to, which it overrides",
+		Doc: "where peers may not connect to, in the form of allow-to, which it overrides",
 	}, ruleCodec, nil, nil)
 	advertise = socket.NewOption(socket.Spec{
-		Name: "advertise", Phase: socket.Naming, Only: socket.PassiveOnly, Default: "the one that the peer connected to",
-		Doc: "the address of this host as peers see it, to send their datagrams to, behind NAT",
+		Name: "advertise", Phase: socket.Naming, Only: socket.PassiveOnly, Default: "the address that the peer connected to",
+		Doc: "the address that peers should send datagrams to, for a proxy behind NAT",
 	}, socket.Codec[netip.Addr]{Placeholder: "ADDRESS", Parse: netip.ParseAddr, Format: netip.Addr.String}, nil, nil)
 )
 
@@ -37,12 +37,12 @@ var ruleCodec = socket.Codec[Rule]{
 	Placeholder: "DESTINATION", Parse: ParseRule, Format: func(r Rule) string { return r.text },
 }
 
-// ListenerOptions are those of every layer that listens.
+// ListenerOptions are the options of every layer that is a proxy.
 func ListenerOptions() []*socket.Spec {
 	return append(RuleOptions(), usersOption.Spec, advertise.Spec)
 }
 
-// RuleOptions are those that say what peers may have reached.
+// RuleOptions are the options that say where peers may connect to.
 func RuleOptions() []*socket.Spec { return []*socket.Spec{allowTo.Spec, denyTo.Spec} }
 
 // RulesOf reads them.
@@ -58,31 +58,31 @@ func RulesOf(settings socket.Settings) (r Rules) {
 	return r
 }
 
-// Needs is that of every proxy's layer: a stream.
+// Needs is for every proxy layer: a stream.
 func Needs(p socket.Properties) string {
 	if !p.Reliable || !p.Connected || p.Bounded {
-		return "it needs a stream, as that of tcp"
+		return "it needs a stream, such as tcp"
 	}
 	return ""
 }
 
-// A Protocol is how peers ask a proxy.
+// A Protocol is a way for peers to ask a proxy.
 type Protocol struct {
 	Name   string
-	Begins func(first byte) bool // its requests do so
+	Begins func(first byte) bool // reports whether a request may begin so
 
-	// Serve hears a peer out, up to what it asks for, and returns a Requester. An
-	// error that was told to the peer is a Told.
+	// Serve reads a request and returns a Requester. An error that the peer was told
+	// about is a Told.
 	Serve func(*Conn) (*socket.Socket, error)
 }
 
-// A Told is an error of which the peer was told.
+// A Told is an error that the peer was told about.
 type Told struct{ Err error }
 
 func (e Told) Error() string { return e.Err.Error() }
 func (e Told) Unwrap() error { return e.Err }
 
-// A Listener is a proxy's layer of one address that listens.
+// A Listener is a proxy layer as one address configures it.
 type Listener struct {
 	Layer     *socket.LayerScheme
 	Users     Users
@@ -97,24 +97,24 @@ func Listen(layer *socket.LayerScheme, t socket.LayerTarget, protocols ...Protoc
 	l.Users.Path, _ = usersOption.In(t.Settings)
 	l.Advertise, _ = advertise.In(t.Settings)
 	if l.Users.Needed() {
-		if _, err := l.Users.read(); err != nil {
+		if err := l.Users.check(); err != nil {
 			return nil, err
 		}
 	}
 	return &socket.PreparedLayer{Server: l.accept, Notices: l.notices}, nil
 }
 
-// notices warns of a proxy that others than this host's reach, and anybody may use.
+// notices warns about a proxy that other hosts reach and anyone may use.
 func (l *Listener) notices(listening string) []string {
 	_, at, _ := strings.Cut(listening, ":")
 	where, err := netip.ParseAddrPort(at)
 	if err != nil || where.Addr().IsLoopback() || l.Users.Needed() {
 		return nil
 	}
-	return []string{"it is a proxy for whoever reaches it, into this host's networks: users=FILE, --allow and allow-to= bound that"}
+	return []string{"an open proxy: anyone who reaches it can connect to this host's networks: restrict it with users=FILE, --allow or allow-to="}
 }
 
-// A Conn is a connection whose peer is asking.
+// A Conn is a connection whose peer is making a request.
 type Conn struct {
 	*prefix.Reader
 	*Listener
@@ -124,7 +124,7 @@ type Conn struct {
 // Write writes to the peer.
 func (c *Conn) Write(b []byte) (int, error) { return c.Lower.Write(b) }
 
-// accept hears a peer out.
+// accept reads the request of a peer.
 func (l *Listener) accept(ctx context.Context, lower *socket.Socket, heard func()) (s *socket.Socket, err error) {
 	err = prefix.Within(ctx, lower, func() error {
 		c := &Conn{prefix.NewReader(lower), l, lower}
@@ -140,7 +140,7 @@ func (l *Listener) accept(ctx context.Context, lower *socket.Socket, heard func(
 				return err
 			}
 		}
-		return fmt.Errorf("a peer began with %q, which is not %s", first, l.names())
+		return fmt.Errorf("the peer does not speak %s: its first byte is %q", l.names(), first)
 	})
 	if told := (Told{}); err != nil && errors.As(err, &told) && ctx.Err() == nil {
 		prefix.Finish(lower)
@@ -162,14 +162,13 @@ func (l *Listener) names() string {
 // answerTime is how long a peer may take to read an answer.
 const answerTime = 10 * time.Second
 
-// Ask returns the connection of a peer that has asked to be taken to d. reply
-// writes the answer. More facts are those that the layer has besides.
+// Ask returns the connection of a peer that asks for d. reply writes the answer.
 func (c *Conn) Ask(d Destination, user string, reply func(bound netip.AddrPort, err error) error, more ...socket.Fact) *socket.Socket {
 	a := &asked{Endpoint: c.Lower.Unwrap(), lower: c.Lower, layer: c.Layer.Name, user: user, facts: more, reply: reply}
 	a.request = socket.Request{
 		Target: d.String(),
 		Permit: func(n socket.Name) error {
-			if err := d.Check(); err != nil { // a name for which another TO was not given
+			if err := d.Check(); err != nil { // it matters only now that no TO is for that name
 				return err
 			}
 			return c.Rules.Permit(d.Host, n)
@@ -178,7 +177,7 @@ func (c *Conn) Ask(d Destination, user string, reply func(bound netip.AddrPort, 
 	return socket.Wrap(a, c.Lower.Kind())
 }
 
-// asked is a connection whose peer has asked to be taken on.
+// asked is a connection whose peer has made its request.
 type asked struct {
 	socket.Endpoint
 	lower       *socket.Socket

@@ -11,10 +11,10 @@ import (
 	"zocalo/socket"
 )
 
-// A Rule is a set of destinations: addresses, or names, at some ports.
+// A Rule is a set of destinations: addresses or names, at some ports.
 type Rule struct {
 	text        string
-	prefix      netip.Prefix // or else
+	prefix      netip.Prefix // if valid, else name
 	name        string       // in lower case, "*.lab" for all in lab; "" for any
 	first, last uint16       // ports
 }
@@ -22,9 +22,9 @@ type Rule struct {
 // ParseRule reads one of
 //
 //	10.0.0.0/8  [fd00::/8]  192.0.2.1    addresses
-//	db.example  *.example                names as they are asked for; * is any
+//	db.example  *.example                names as requested; * is any
 //
-// alone or with a port or ports, as *.example:443 or 10.0.0.0/8:8000-8999.
+// optionally with a port or ports, as *.example:443 or 10.0.0.0/8:8000-8999.
 func ParseRule(text string) (r Rule, err error) {
 	r = Rule{text: text, last: 1<<16 - 1}
 	host, ports, ported := text, "", false
@@ -41,7 +41,7 @@ func ParseRule(text string) (r Rule, err error) {
 	}
 	if p, err := netip.ParsePrefix(host); err == nil {
 		if r.prefix = p.Masked(); p != r.prefix {
-			return r, fmt.Errorf("%q has bits beyond its prefix: write %v for all of the network", host, r.prefix)
+			return r, fmt.Errorf("%q has bits set beyond its prefix: write %v for the whole network", host, r.prefix)
 		}
 		return r, nil
 	}
@@ -68,12 +68,12 @@ func parsePorts(text string) (first, last uint16, err error) {
 	a, err := strconv.ParseUint(one, 10, 16)
 	b, err2 := strconv.ParseUint(two, 10, 16)
 	if err != nil || err2 != nil || a > b {
-		return 0, 0, fmt.Errorf("%q is neither a port nor ports, as 443 or 8000-8999", text)
+		return 0, 0, fmt.Errorf("%q must be a port or ports, such as 443 or 8000-8999", text)
 	}
 	return uint16(a), uint16(b), nil
 }
 
-// has reports whether a host, of which a has been found, is in the set.
+// has reports whether a host that resolved to a is in the set.
 func (r Rule) has(host string, a netip.AddrPort) bool {
 	if a.Port() < r.first || a.Port() > r.last {
 		return false
@@ -88,35 +88,35 @@ func (r Rule) has(host string, a netip.AddrPort) bool {
 	return r.name == "" || r.name == host
 }
 
-// Rules say what the peers of a proxy may have reached.
+// Rules say where the peers of a proxy may connect to.
 type Rules struct{ Allow, Deny []Rule }
 
-// Permit says why one may not have a name reached that host means.
+// Permit says why a peer may not connect to n, to which the requested host resolved.
 func (rs Rules) Permit(host string, n socket.Name) error {
 	ap := n.AddrPort()
 	a := ap.Addr().Unmap().WithZone("")
 	ap = netip.AddrPortFrom(a, ap.Port())
 	has := func(r Rule) bool { return r.has(host, ap) }
 	if i := slices.IndexFunc(rs.Deny, has); i >= 0 {
-		return &NotPermittedError{host, ap, "deny-to=" + rs.Deny[i].text + " is against it"}
+		return &NotPermittedError{host, ap, "deny-to=" + rs.Deny[i].text + " forbids it"}
 	}
 	if what := special(a); what != "" {
-		// What allows it must mean it, and not all the world.
+		// A rule must mean these addresses, and not include them by being wide.
 		if !slices.ContainsFunc(rs.Allow, func(r Rule) bool {
 			return has(r) && r.prefix.IsValid() && special(r.prefix.Addr()) == what && r.prefix.Bits() >= 4
 		}) {
-			return &NotPermittedError{host, ap, fmt.Sprintf("it is %s, which only allow-to=%v would allow", what, a)}
+			return &NotPermittedError{host, ap, fmt.Sprintf("it is %s, which takes allow-to=%v", what, a)}
 		}
 		return nil
 	}
 	if len(rs.Allow) > 0 && !slices.ContainsFunc(rs.Allow, has) {
-		return &NotPermittedError{host, ap, "no allow-to= has it"}
+		return &NotPermittedError{host, ap, "no allow-to= covers it"}
 	}
 	return nil
 }
 
-// special is what an address is that peers have no business with, for it means
-// something else to each machine.
+// special names what an address is if it means something else on each machine, or is not
+// one host; "" otherwise.
 func special(a netip.Addr) string {
 	switch {
 	case a.IsLinkLocalUnicast():
@@ -143,8 +143,8 @@ func (e *NotPermittedError) Error() string {
 	if host := (Destination{e.Host, e.Addr.Port()}).String(); host != at {
 		at = host + " (" + e.Addr.Addr().String() + ")"
 	}
-	return at + " may not be reached: " + e.Why
+	return at + " is not permitted: " + e.Why
 }
 
-// Unwrap returns what the system says of the like.
+// Unwrap returns EACCES.
 func (e *NotPermittedError) Unwrap() error { return syscall.EACCES }

@@ -6,19 +6,24 @@ import (
 	"crypto/sha256"
 	"crypto/subtle"
 	"fmt"
-	"os"
 	"strings"
+
+	"zocalo/layer/internal/file"
 )
 
-// Users are those of a file, which is read each time: it may change.
+// Users are who may use a proxy, by a file that is read each time since it may change.
 type Users struct{ Path string }
 
-// Needed reports whether peers must say who they are.
+// Needed reports whether peers must authenticate.
 func (u Users) Needed() bool { return u.Path != "" }
 
-// Know reports whether the password is that of the user.
+// Know reports whether the user exists and has that password.
 func (u Users) Know(user, password string) (bool, error) {
-	all, err := u.read()
+	text, err := file.Read(usersOption.Name, u.Path)
+	if err != nil {
+		return false, err
+	}
+	all, err := u.parse(text)
 	if err != nil {
 		return false, err
 	}
@@ -27,12 +32,19 @@ func (u Users) Know(user, password string) (bool, error) {
 	return subtle.ConstantTimeCompare(x[:], y[:]) == 1 && known, nil
 }
 
-// read reads the file, a USER:PASSWORD in each line.
-func (u Users) read() (map[string]string, error) {
-	text, err := os.ReadFile(u.Path)
+// check says what is wrong with the file, and warns if others can read it.
+func (u Users) check() error {
+	text, err := file.Read(usersOption.Name, u.Path)
 	if err != nil {
-		return nil, fmt.Errorf("users=: %w", err)
+		return err
 	}
+	file.CheckSecret(usersOption.Name, u.Path)
+	_, err = u.parse(text)
+	return err
+}
+
+// parse reads the text of the file: lines USER:PASSWORD, and comments.
+func (u Users) parse(text []byte) (map[string]string, error) {
 	all := map[string]string{}
 	lines := bufio.NewScanner(bytes.NewReader(text))
 	for n := 1; lines.Scan(); n++ {
@@ -47,7 +59,7 @@ func (u Users) read() (map[string]string, error) {
 		all[user] = password
 	}
 	if len(all) == 0 {
-		return nil, fmt.Errorf("users=%s: nobody is in it", u.Path)
+		return nil, fmt.Errorf("users=%s: it has no users: add lines USER:PASSWORD", u.Path)
 	}
 	return all, lines.Err()
 }
