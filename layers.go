@@ -253,6 +253,7 @@ func (st *stack) notices(listening string) (all []string) {
 	for _, p := range st.ready {
 		if p.Notices != nil {
 			all = append(all, p.Notices(listening)...)
+			all = slices.Compact(all) // of the same layer twice
 		}
 	}
 	return all

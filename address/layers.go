@@ -20,6 +20,7 @@ var absentLayers = map[string]string{
 	"socks4a": "the package zocalo/layer/socks, imported by the program",
 	"socks5":  "the package zocalo/layer/socks, imported by the program",
 	"connect": "the package zocalo/layer/connect, imported by the program",
+	"proxy":   "the package zocalo/layer/proxy, imported by the program",
 }
 
 // stacks are the schemes with layers that were read, by their words: each is made
@@ -56,7 +57,10 @@ func schemeOf(word string) (*socket.Scheme, error) {
 		return nil, nil
 	}
 	carrier, known := socket.LookupScheme(words[last])
-	if !known {
+	switch {
+	case words[last] == "":
+		return nil, &SyntaxError{word, fmt.Sprintf("what carries the layers is missing: write %stcp:", word)}
+	case !known:
 		return nil, unknownScheme(words[last], words[last])
 	}
 	var layers []*socket.LayerScheme
@@ -83,8 +87,15 @@ func layerOf(word string) (*socket.LayerScheme, error) {
 	if needs, absent := absentLayers[word]; absent {
 		return nil, &socket.UnsupportedError{Feature: "layer " + word, Needs: needs}
 	}
-	if _, scheme := socket.LookupScheme(word); scheme {
+	_, scheme := socket.LookupScheme(word)
+	before, passive := strings.CutSuffix(word, "-listen")
+	switch {
+	case word == "":
+		return nil, &SyntaxError{"+", "a layer is missing before it: write LAYER+tcp:, as tls+tcp:"}
+	case scheme:
 		return nil, &SyntaxError{word, "it is no layer: layers come first, and what carries them last, as in tls+tcp:"}
+	case passive:
+		return nil, &SyntaxError{word, fmt.Sprintf("-listen comes last: write %s+tcp-listen:", before)}
 	}
 	e := &UnknownSchemeError{Word: word, Layer: true}
 	for _, l := range socket.Layers() {

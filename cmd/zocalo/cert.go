@@ -73,7 +73,11 @@ func (c *certRun) run(dir string, names []string) error {
 		return usagef("--days %d: it must be between -%d and %[2]d", c.days, mostDays)
 	}
 	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return err
+		var at *fs.PathError
+		if errors.As(err, &at) {
+			err = at.Err
+		}
+		return fmt.Errorf("make the folder %s: %w: give another one", dir, err)
 	}
 	authority, err := c.authority(dir)
 	if err != nil {
