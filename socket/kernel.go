@@ -275,11 +275,17 @@ func (a *accepting) try(fd int) (errno syscall.Errno) {
 		switch {
 		case errno == syscall.ECONNABORTED: // it was gone before it was accepted
 			continue
-		case errno == syscall.EAGAIN && a.k.receiving.ended.Load():
+		case errno == syscall.EAGAIN && a.over(fd):
 			return syscall.EINVAL // as a call that waits, or TCP, would say
 		}
 		return errno
 	}
+}
+
+// over reports whether nothing will ever come: this process, or another that has the
+// socket, has shut it down.
+func (a *accepting) over(fd int) bool {
+	return a.k.receiving.ended.Load() || a.k.kind.Domain == Unix && sys.Ready(fd, sys.Ended)
 }
 
 // Accept implements Acceptor.

@@ -245,6 +245,24 @@ func TestContextEndsItsOwnAccept(t *testing.T) {
 	})
 }
 
+// Another process that has the listener shuts it down.
+func TestAcceptOnceShutElsewhere(t *testing.T) {
+	each(t, []testKind{tcp, unixStream, unixSeqPacket}, func(t *testing.T, k testKind) {
+		l := k.listener(t)
+		accept := func() error { _, err := l.Accept(t.Context()); return err }
+		waiting := start(t, "Accept", accept)
+		raw, err := l.SyscallConn()
+		check(t, err)
+		check(t, raw.Control(func(fd uintptr) { err = syscall.Shutdown(int(fd), syscall.SHUT_RDWR) }))
+		check(t, err)
+		waiting.end(syscall.EINVAL)
+		wantError(t, "the next Accept", accept(), syscall.EINVAL)
+		check(t, l.WaitAccept(t.Context()))
+		_, _, err = l.AcceptNow()
+		wantError(t, "AcceptNow", err, syscall.EINVAL)
+	})
+}
+
 func TestContextEndsReceiveUrgent(t *testing.T) {
 	each(t, urgentStreams, func(t *testing.T, k testKind) {
 		a, b := k.pair(t)
