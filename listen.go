@@ -57,6 +57,10 @@ func (c *ListenConfig) Listen(ctx context.Context, text string) (*Listener, erro
 // an option reuseaddr it is on for them, unless the address says otherwise.
 // Sockets of other kinds are bound, and can be had from [Listener.Sockets].
 //
+// The file of a unix socket on which nothing listens is replaced, once it is a
+// second old: the program of a younger one may be about to listen, so that
+// ListenAddress waits until then. One that somebody listens on is EADDRINUSE.
+//
 // An address that means no name, as fd:3, is opened by its scheme, and taken
 // as it is: an inherited socket listens already.
 //

@@ -108,7 +108,8 @@ type Limits struct {
 
 	// Rate bounds the bytes a second in each direction of a pair, TotalRate
 	// those of all pairs in both directions together. What is beyond waits,
-	// and so does its sender; none is dropped. 0 or less is no bound.
+	// and so does its sender; none is dropped. What was not used of a rate may be
+	// used at once later, a tenth of a second of it at most. 0 or less is no bound.
 	Rate, TotalRate int64
 
 	// Drain is how long open pairs may go on once Run's context has ended;

@@ -25,7 +25,7 @@ const (
 )
 
 // String returns the family's name, as "unix", or for a family that has several
-// domains the constant's, as "inet6".
+// domains the constant's, as "inet6"; the number of one that is not known.
 func (d Domain) String() string {
 	if f, ok := familyOf(d); ok {
 		if len(f.Domains) > 1 {
@@ -39,7 +39,7 @@ func (d Domain) String() string {
 	case Packet:
 		return "packet"
 	}
-	return fmt.Sprintf("domain %d", uint16(d))
+	return strconv.Itoa(int(d))
 }
 
 // A Type is how a socket carries data, the second argument of socket(2). The

@@ -177,7 +177,7 @@ func TestParseDuration(t *testing.T) {
 func TestDomainNames(t *testing.T) {
 	for d, want := range map[socket.Domain]string{
 		socket.Unix: "unix", socket.Inet: "inet", socket.Inet6: "inet6", socket.VSock: "vsock",
-		socket.Packet: "packet", 999: "domain 999",
+		socket.Packet: "packet", 999: "999",
 	} {
 		if d.String() != want {
 			t.Errorf("%q, want %q", d, want)
