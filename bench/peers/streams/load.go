@@ -61,6 +61,9 @@ func dial(address string) (net.Conn, error) {
 	if isTLS(address) {
 		return dialTLS(endpoint)
 	}
+	if isProxied(address) {
+		return dialProxied(address)
+	}
 	return net.Dial(network, endpoint)
 }
 

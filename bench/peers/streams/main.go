@@ -1,6 +1,7 @@
 // Command streams compares zocalo's relay and echo of streams with haproxy
 // (splicing), nginx, socat, package net, and an epoll loop in C, and its ends of TLS
-// with stunnel4 and hitch besides, in alternating runs:
+// with stunnel4 and hitch besides, and its proxies with dante, microsocks, squid and
+// tinyproxy, in alternating runs:
 //
 //	go run ./streams [-only WORK]
 //
@@ -176,7 +177,7 @@ func run(dir, _ string) error {
 	}
 	defer echo.stop()
 	w.echo = server.from
-	for _, work := range slices.Concat(works, tlsWorks) {
+	for _, work := range slices.Concat(works, tlsWorks, proxyWorks) {
 		if !strings.Contains(work.name, *only) {
 			continue
 		}
@@ -241,6 +242,9 @@ func (k *work) once(w *world, pr *program) ([]float64, error) {
 	}
 	if k.from == "tls" {
 		p.from = "tls:" + endpoint(p.from)
+	}
+	if k.from == "socks5" || k.from == "connect" {
+		p.from = k.from + ":" + endpoint(p.from) + "/" + endpoint(p.to)
 	}
 	if k.from == "unix" {
 		p.from = "unix:" + filepath.Join(w.dir, "socket")

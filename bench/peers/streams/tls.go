@@ -37,6 +37,7 @@ func (p *place) certificate() string {
 
 func endpoint(address string) string {
 	_, text := cut(address)
+	text, _, _ = strings.Cut(text, "/") // where a proxy is to go on to
 	return text
 }
 
