@@ -65,6 +65,14 @@ func TestCurl(t *testing.T) {
 			t.Errorf("%s: a wrong password was taken", scheme)
 		}
 	}
+	ca, certificate := certificates(t)
+	secure := running(t, "connect+tls+tcp-listen:127.0.0.1:0,cert="+certificate)
+	_, port, _ := net.SplitHostPort(secure)
+	out, err := output(t, nil, "curl", "-sS", "-4", "--proxytunnel", "--noproxy", "", "--proxy-cacert", ca,
+		"--resolve", "db.example:"+port+":127.0.0.1", "--proxy", "https://db.example:"+port, url)
+	if out != text || err != nil {
+		t.Errorf("https: %d bytes, %v", len(out), err)
+	}
 }
 
 func TestProxychains(t *testing.T) {

@@ -53,7 +53,7 @@ func parseTLVs(whole, tlvs []byte) (facts []socket.Fact, err error) {
 	}
 	tell := func(typ byte, value []byte) {
 		for _, m := range meanings {
-			if m.typ == typ {
+			if m.typ == typ && len(value) > 0 { // haproxy sends an empty unique ID
 				add(m.name, m.variable, string(value))
 			}
 		}
