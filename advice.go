@@ -52,17 +52,17 @@ var anyAdvice = []advice{
 // advised returns err with what to do about it, as what it was about, the list or
 // anyAdvice tells, unless err says so already or there is nothing to say.
 func advised(err error, list []advice) error {
-	var already *socket.Advised
+	var already *socket.HintError
 	if err == nil || errors.As(err, &already) {
 		return err
 	}
 	if text := particular(err); text != "" {
-		return &socket.Advised{Err: err, Advice: text}
+		return &socket.HintError{Err: err, Hint: text}
 	}
 	for _, l := range [][]advice{list, anyAdvice} {
 		for _, a := range l {
 			if errors.Is(err, a.err) {
-				return &socket.Advised{Err: err, Advice: a.text}
+				return &socket.HintError{Err: err, Hint: a.text}
 			}
 		}
 	}

@@ -7,6 +7,7 @@ import (
 	"zocalo"
 	_ "zocalo/iso"
 	"zocalo/socket"
+	"zocalo/socket/option"
 )
 
 // TestDefaults shows what connections made by address have that nobody asked
@@ -48,10 +49,10 @@ func TestDefaults(t *testing.T) {
 			}
 			defer server.Close()
 			for side, s := range map[string]*socket.Socket{"client": client, "server": server} {
-				wants(t, side, s, socket.NoDelay, c.noDelay)
-				wants(t, side, s, socket.KeepAlive, c.keepAlive)
-				wants(t, side, s, socket.KeepAliveIdle, c.idle)
-				wants(t, side, s, socket.KeepAliveInterval, c.interval)
+				wants(t, side, s, option.NoDelay, c.noDelay)
+				wants(t, side, s, option.KeepAlive, c.keepAlive)
+				wants(t, side, s, option.KeepAliveIdle, c.idle)
+				wants(t, side, s, option.KeepAliveInterval, c.interval)
 			}
 		})
 	}
@@ -60,11 +61,11 @@ func TestDefaults(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer s.Close()
-	wants(t, "socket.New", s, socket.NoDelay, false)
-	wants(t, "socket.New", s, socket.KeepAlive, false)
+	wants(t, "socket.New", s, option.NoDelay, false)
+	wants(t, "socket.New", s, option.KeepAlive, false)
 }
 
-func wants[T comparable](t *testing.T, whose string, s *socket.Socket, o *socket.Option[T], want T) {
+func wants[T comparable](t *testing.T, whose string, s *socket.Socket, o *option.Option[T], want T) {
 	t.Helper()
 	if got, err := o.Get(s); err != nil || got != want {
 		t.Errorf("%s: %s is %v, %v; want %v", whose, o.Name, got, err, want)

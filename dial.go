@@ -11,6 +11,7 @@ import (
 
 	"zocalo/address"
 	"zocalo/socket"
+	"zocalo/socket/option"
 )
 
 // The delay between the attempts of a race, see [Dialer].
@@ -288,7 +289,7 @@ func (r *route) attempt(ctx context.Context, n socket.Name) (*socket.Socket, err
 		err = &net.OpError{Op: "connect", Net: s.Kind().String(), Source: s.LocalAddr(), Addr: s.RemoteAddr(), Err: errItself}
 	}
 	if err == nil {
-		err = r.target.Settings.Apply(socket.Connected, s)
+		err = r.target.Settings.Apply(option.Connected, s)
 	}
 	if err != nil {
 		s.Close()

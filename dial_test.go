@@ -17,6 +17,7 @@ import (
 	"zocalo"
 	"zocalo/address"
 	"zocalo/socket"
+	"zocalo/socket/scheme"
 )
 
 func itoa(n int) string { return strconv.Itoa(n) }
@@ -168,10 +169,10 @@ func TestDialFullQueue(t *testing.T) {
 
 // registerListed adds a scheme like tcp, whose endpoint is names with + between.
 func registerListed() {
-	tcp, _ := socket.LookupScheme("tcp")
+	tcp, _ := scheme.Lookup("tcp")
 	listed := *tcp
 	listed.Name, listed.Aliases = "listed", nil
-	listed.Resolve = func(_ context.Context, t socket.Target) (names []socket.Name, err error) {
+	listed.Resolve = func(_ context.Context, t scheme.Target) (names []socket.Name, err error) {
 		for text := range strings.SplitSeq(t.Endpoint, "+") {
 			ap, err := netip.ParseAddrPort(text)
 			if err != nil {
@@ -181,7 +182,7 @@ func registerListed() {
 		}
 		return names, nil
 	}
-	socket.RegisterScheme(&listed)
+	scheme.Register(&listed)
 }
 
 // A host with an address that swallows what is sent to it is reached by its

@@ -43,8 +43,8 @@ func (e *NamesError) Error() string {
 	names := map[outcome][]string{}
 	for _, err := range e.Errs {
 		o := outcome{cause: socket.ErrorText(err)}
-		if a, ok := err.(*socket.Advised); ok {
-			o = outcome{socket.ErrorText(a.Err), a.Advice}
+		if a, ok := err.(*socket.HintError); ok {
+			o = outcome{socket.ErrorText(a.Err), a.Hint}
 			err = a.Err
 		}
 		name := ""
@@ -98,7 +98,7 @@ func (e *NamesError) Temporary() bool { return e.Timeout() }
 // not that of the caller's context made it.
 func gaveUp(err error, caller, own context.Context, bound string) error {
 	if caller.Err() == nil && own.Err() != nil && isTimeout(err) {
-		return &socket.Advised{Err: err, Advice: "no answer came within " + bound + ": check the address, or allow more time"}
+		return &socket.HintError{Err: err, Hint: "no answer came within " + bound + ": check the address, or allow more time"}
 	}
 	return err
 }

@@ -10,6 +10,7 @@ import (
 
 	"zocalo/address"
 	"zocalo/socket"
+	"zocalo/socket/scheme"
 	"zocalo/socket/wait"
 )
 
@@ -19,15 +20,15 @@ const maxHandshakes = 1024
 
 // A stack is the layers of an address, the nearest the socket first.
 type stack struct {
-	scheme  *socket.PreparedScheme // beneath them; nil for one that prepares nothing
-	layers  []*socket.LayerScheme
-	ready   []*socket.PreparedLayer
+	scheme  *scheme.PreparedScheme // beneath them; nil for one that prepares nothing
+	layers  []*scheme.Layer
+	ready   []*scheme.PreparedLayer
 	timeout time.Duration
 }
 
 // stackOf prepares the layers of an address, and its scheme, once for all that is
 // opened by it. It is nil for an address that has nothing to prepare.
-func stackOf(a address.Address, t socket.Target) (*stack, error) {
+func stackOf(a address.Address, t scheme.Target) (*stack, error) {
 	if a.Scheme.Layers == nil && a.Scheme.Prepare == nil {
 		return nil, nil
 	}
@@ -38,13 +39,13 @@ func stackOf(a address.Address, t socket.Target) (*stack, error) {
 	return made.(*stack), nil
 }
 
-func newStack(a address.Address, t socket.Target) (*stack, error) {
+func newStack(a address.Address, t scheme.Target) (*stack, error) {
 	st := &stack{timeout: address.DefaultHandshakeTimeout}
 	if given, ok := address.HandshakeTimeout.In(a.Settings); ok && given > 0 {
 		st.timeout = given
 	}
 	if asks := slices.IndexFunc(a.Scheme.Layers, requests); t.Passive && asks >= 0 && slices.ContainsFunc(a.Scheme.Layers[asks+1:], requests) {
-		return nil, &socket.LayerError{Layer: a.Scheme.Layers[asks].Name, Err: errors.New("a layer beneath asks peers already where they want to go, and can be told once only: listen with one of the two")}
+		return nil, &scheme.LayerError{Layer: a.Scheme.Layers[asks].Name, Err: errors.New("a layer beneath asks peers already where they want to go, and can be told once only: listen with one of the two")}
 	}
 	if prepare := a.Scheme.Prepare; prepare != nil {
 		var err error
@@ -54,12 +55,12 @@ func newStack(a address.Address, t socket.Target) (*stack, error) {
 	}
 	destination := t.Endpoint
 	for i, l := range slices.Backward(a.Scheme.Layers) {
-		p, err := l.Prepare(socket.LayerTarget{
+		p, err := l.Prepare(scheme.LayerTarget{
 			Passive: t.Passive, Settings: a.LayerSettings(i), Carrier: a.Scheme.Carrier, Destination: destination,
 		})
 		if err != nil {
 			st.close()
-			return nil, &socket.LayerError{Layer: l.Name, Err: err}
+			return nil, &scheme.LayerError{Layer: l.Name, Err: err}
 		}
 		st.layers, st.ready = append(st.layers, l), append(st.ready, p)
 		if p.Destination != "" {
@@ -69,7 +70,7 @@ func newStack(a address.Address, t socket.Target) (*stack, error) {
 	return st, nil
 }
 
-func requests(l *socket.LayerScheme) bool { return l.Requests }
+func requests(l *scheme.Layer) bool { return l.Requests }
 
 func (st *stack) close() {
 	if st.scheme != nil && st.scheme.Close != nil {
@@ -99,7 +100,7 @@ func (o *opening) overLayers(ctx context.Context, s *socket.Socket) (*socket.Soc
 	}
 	ctx, cancel := context.WithTimeoutCause(ctx, st.timeout, os.ErrDeadlineExceeded)
 	defer cancel()
-	over, err := st.begin(ctx, s, func(p *socket.PreparedLayer, s *socket.Socket) (*socket.Socket, error) { return p.Client(ctx, s) })
+	over, err := st.begin(ctx, s, func(p *scheme.PreparedLayer, s *socket.Socket) (*socket.Socket, error) { return p.Client(ctx, s) })
 	if err != nil {
 		return nil, o.failed(err)
 	}
@@ -108,13 +109,13 @@ func (o *opening) overLayers(ctx context.Context, s *socket.Socket) (*socket.Soc
 
 // server begins the layers over a connection that was accepted.
 func (st *stack) server(ctx context.Context, s *socket.Socket, heard func()) (*socket.Socket, error) {
-	return st.begin(ctx, s, func(p *socket.PreparedLayer, s *socket.Socket) (*socket.Socket, error) {
+	return st.begin(ctx, s, func(p *scheme.PreparedLayer, s *socket.Socket) (*socket.Socket, error) {
 		return p.Server(ctx, s, heard)
 	})
 }
 
 // begin begins one layer after the other, from the socket outward.
-func (st *stack) begin(ctx context.Context, s *socket.Socket, one func(*socket.PreparedLayer, *socket.Socket) (*socket.Socket, error)) (*socket.Socket, error) {
+func (st *stack) begin(ctx context.Context, s *socket.Socket, one func(*scheme.PreparedLayer, *socket.Socket) (*socket.Socket, error)) (*socket.Socket, error) {
 	for i, l := range st.layers {
 		over, err := s, l.Fits(s.Properties(), s.Kind())
 		if err == nil {
@@ -122,7 +123,7 @@ func (st *stack) begin(ctx context.Context, s *socket.Socket, one func(*socket.P
 		}
 		if err != nil {
 			s.Close()
-			return nil, &socket.LayerError{Layer: l.Name, Err: st.late(ctx, err)}
+			return nil, &scheme.LayerError{Layer: l.Name, Err: st.late(ctx, err)}
 		}
 		s = over
 	}

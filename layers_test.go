@@ -13,20 +13,23 @@ import (
 
 	"zocalo"
 	"zocalo/address"
+	"zocalo/address/codec"
 	"zocalo/socket"
+	"zocalo/socket/option"
+	"zocalo/socket/scheme"
 )
 
 // Two layers of tests. shift adds a number to every byte of a stream, and
 // says hello as a prefix layer does: HELLO, a word, and a line's end.
 var (
-	shiftBy = socket.NewOption(socket.Spec{Name: "by", Phase: socket.Naming, Doc: "a number to add", Default: "1"}, socket.Integer, nil, nil)
-	shiftTo = socket.NewOption(socket.Spec{Name: "word", Phase: socket.Naming, Doc: "nothing", Default: "none"}, socket.Text.Or("WORD"), nil, nil)
-	helloTo = socket.NewOption(socket.Spec{Name: "to", Phase: socket.Naming, Doc: "where to go on to", Default: "none"}, socket.Text.Or("PLACE"), nil, nil)
-	word    = socket.NewOption(socket.Spec{Name: "word", Phase: socket.Naming, Doc: "what to say", Default: "HELLO"}, socket.Text.Or("WORD"), nil, nil)
+	shiftBy = option.New(option.Spec{Name: "by", Phase: option.Naming, Doc: "a number to add", Default: "1"}, codec.Integer, nil, nil)
+	shiftTo = option.New(option.Spec{Name: "word", Phase: option.Naming, Doc: "nothing", Default: "none"}, codec.Text.Or("WORD"), nil, nil)
+	helloTo = option.New(option.Spec{Name: "to", Phase: option.Naming, Doc: "where to go on to", Default: "none"}, codec.Text.Or("PLACE"), nil, nil)
+	word    = option.New(option.Spec{Name: "word", Phase: option.Naming, Doc: "what to say", Default: "HELLO"}, codec.Text.Or("WORD"), nil, nil)
 
-	shift = &socket.LayerScheme{
-		Name: "shift", Doc: "adds to bytes", Short: "tcp",
-		Options: []*socket.Spec{shiftBy.Spec, shiftTo.Spec},
+	shift = &scheme.Layer{
+		LayerKind: socket.LayerKind{Name: "shift"}, Doc: "adds to bytes", Short: "tcp",
+		Options: []*option.Spec{shiftBy.Spec, shiftTo.Spec},
 		Needs: func(p socket.Properties) string {
 			if !p.Reliable || !p.Connected {
 				return "it needs every byte, in order"
@@ -34,14 +37,14 @@ var (
 			return ""
 		},
 	}
-	hello = &socket.LayerScheme{Name: "hello", Doc: "says hello", Prefix: true, Options: []*socket.Spec{helloTo.Spec, word.Spec}}
+	hello = &scheme.Layer{LayerKind: socket.LayerKind{Name: "hello", Prefix: true}, Doc: "says hello", Options: []*option.Spec{helloTo.Spec, word.Spec}}
 )
 
 func init() {
 	shift.Prepare = prepareShift
 	hello.Prepare = prepareHello
-	socket.RegisterLayer(shift)
-	socket.RegisterLayer(hello)
+	scheme.RegisterLayer(shift)
+	scheme.RegisterLayer(hello)
 }
 
 // prepared counts calls of Prepare.
@@ -51,7 +54,7 @@ var prepared struct {
 	destinations []string
 }
 
-func prepareShift(t socket.LayerTarget) (*socket.PreparedLayer, error) {
+func prepareShift(t scheme.LayerTarget) (*scheme.PreparedLayer, error) {
 	prepared.Lock()
 	prepared.n++
 	prepared.destinations = append(prepared.destinations, t.Destination)
@@ -61,9 +64,9 @@ func prepareShift(t socket.LayerTarget) (*socket.PreparedLayer, error) {
 		return nil, errors.New("13 brings bad luck: take another")
 	}
 	over := func(_ context.Context, lower *socket.Socket) (*socket.Socket, error) {
-		return socket.WrapLayer(shift, &shifted{Endpoint: lower, by: byte(max(by, 1))}, lower), nil
+		return shift.Wrap(&shifted{Endpoint: lower, by: byte(max(by, 1))}, lower), nil
 	}
-	return &socket.PreparedLayer{
+	return &scheme.PreparedLayer{
 		Client: over,
 		Server: func(ctx context.Context, lower *socket.Socket, heard func()) (*socket.Socket, error) {
 			return over(ctx, lower)
@@ -95,10 +98,10 @@ func (s *shifted) Write(b []byte) (int, error) {
 	return s.Endpoint.Write(c)
 }
 
-func prepareHello(t socket.LayerTarget) (*socket.PreparedLayer, error) {
+func prepareHello(t scheme.LayerTarget) (*scheme.PreparedLayer, error) {
 	to, _ := helloTo.In(t.Settings)
 	say := "HELLO " + t.Destination + "\n"
-	return &socket.PreparedLayer{
+	return &scheme.PreparedLayer{
 		Destination: to,
 		Client: func(_ context.Context, lower *socket.Socket) (*socket.Socket, error) {
 			_, err := io.WriteString(lower, say)
@@ -180,7 +183,7 @@ func TestLayers(t *testing.T) {
 			if bare != (c.kind == "tcp") {
 				t.Errorf("found a descriptor: %v", bare)
 			}
-			if err := socket.NoDelay.Set(client, true); err != nil && client.Domain() != socket.Unix {
+			if err := option.NoDelay.Set(client, true); err != nil && client.Domain() != socket.Unix {
 				t.Errorf("an option of the socket beneath: %v", err)
 			}
 			if p := client.Properties(); (p.Urgent == 0) != strings.Contains(c.kind, "shift") || p.Bounded || !p.Reliable {

@@ -12,7 +12,7 @@ import (
 
 	"zocalo"
 	"zocalo/address"
-	"zocalo/socket"
+	"zocalo/socket/option"
 )
 
 // A Dialer's DialContext serves net/http, over a path that has all that an address
@@ -107,7 +107,7 @@ func TestRemoteAddr(t *testing.T) {
 // Of a listener the system tells its own credentials.
 func TestPeerCredentialsOfListener(t *testing.T) {
 	l := listen(t, "unix:"+filepath.Join(t.TempDir(), "s"))
-	if c, err := socket.PeerCredentials.Get(l.Sockets()[0]); !errors.Is(err, errors.ErrUnsupported) {
+	if c, err := option.PeerCredentials.Get(l.Sockets()[0]); !errors.Is(err, errors.ErrUnsupported) {
 		t.Errorf("%v, %v", c, err)
 	}
 }
@@ -117,7 +117,7 @@ func TestOptionWith(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	a.Settings = append(a.Settings, socket.ReceiveBuffer.With(4096), socket.NoDelay.With(false))
+	a.Settings = append(a.Settings, option.ReceiveBuffer.With(4096), option.NoDelay.With(false))
 	if got, want := a.String(), "tcp:127.0.0.1:0,rcvbuf=4096,nodelay=0"; got != want && !strings.HasPrefix(got, "tcp:127.0.0.1:0,rcvbuf=") {
 		t.Errorf("%q, want %q", got, want)
 	}
@@ -126,7 +126,7 @@ func TestOptionWith(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer l.Close()
-	if on, err := socket.NoDelay.Get(l.Sockets()[0]); on || err != nil {
+	if on, err := option.NoDelay.Get(l.Sockets()[0]); on || err != nil {
 		t.Errorf("NoDelay is %v, %v", on, err)
 	}
 }

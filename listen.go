@@ -9,6 +9,7 @@ import (
 
 	"zocalo/address"
 	"zocalo/socket"
+	"zocalo/socket/option"
 )
 
 // mostRounds bounds how often Listen starts over because a number that the
@@ -171,7 +172,7 @@ func (l *listening) bindTo(ctx context.Context, n socket.Name) error {
 	if err != nil {
 		return err
 	}
-	socket.AnswerAsAsked(s, n)
+	option.AnswerAsAsked(s, n)
 	if err := l.bind(ctx, s, n); err != nil {
 		s.Close()
 		return err

@@ -12,6 +12,7 @@ import (
 	"zocalo"
 	"zocalo/address"
 	"zocalo/socket"
+	"zocalo/socket/option"
 )
 
 // listen returns a listener that the test closes.
@@ -168,7 +169,7 @@ func TestReuseAddress(t *testing.T) {
 	} {
 		t.Run(c.address, func(t *testing.T) {
 			s := listen(t, c.address).Sockets()[0]
-			if got, err := socket.ReuseAddress.Get(s); err != nil || got != c.want {
+			if got, err := option.ReuseAddress.Get(s); err != nil || got != c.want {
 				t.Errorf("SO_REUSEADDR is %v, %v; want %v", got, err, c.want)
 			}
 		})

@@ -7,6 +7,7 @@ import (
 	"sync"
 
 	"zocalo/socket"
+	"zocalo/socket/option"
 )
 
 // A Listener is the passive side of an address: one or more sockets, each
@@ -14,7 +15,7 @@ import (
 // once.
 type Listener struct {
 	sockets  []*socket.Socket
-	settings socket.Settings
+	settings option.Settings
 	skipped  []error
 	stack    *stack // nil without layers
 	word     string // of the scheme
@@ -55,7 +56,7 @@ func (l *Listener) Accept(ctx context.Context) (*socket.Socket, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := l.settings.Apply(socket.Connected, s); err != nil {
+	if err := l.settings.Apply(option.Connected, s); err != nil {
 		s.Close()
 		return nil, l.failed(err)
 	}

@@ -10,13 +10,15 @@ import (
 
 	"zocalo/address"
 	"zocalo/socket"
+	"zocalo/socket/option"
+	"zocalo/socket/scheme"
 )
 
 // opening is one address on its way to sockets: what its scheme is asked for.
 type opening struct {
 	text   string // the address, for errors
-	scheme *socket.Scheme
-	target socket.Target
+	scheme *scheme.Scheme
+	target scheme.Target
 	stack  *stack
 	word   string // of the scheme, with its layers
 }
@@ -67,7 +69,7 @@ func CheckAddress(a address.Address, passive bool) error {
 }
 
 // allow refuses a scheme of which a part is not allowed.
-func allow(s *socket.Scheme, allowed []string) error {
+func allow(s *scheme.Scheme, allowed []string) error {
 	if allowed == nil {
 		return nil
 	}
@@ -132,17 +134,17 @@ func (o *opening) make(n socket.Name, reuse bool) (*socket.Socket, error) {
 	s, err := socket.New(k.Domain, k.Type, k.Protocol)
 	switch {
 	case errors.Is(err, syscall.EPERM):
-		return nil, &socket.Advised{Err: err, Advice: "only root, or a program with the capability CAP_NET_RAW, may make such sockets"}
+		return nil, &socket.HintError{Err: err, Hint: "only root, or a program with the capability CAP_NET_RAW, may make such sockets"}
 	case err != nil:
 		return nil, err
 	}
 	err = o.stack.opened(s)
-	_, given := socket.ReuseAddress.In(o.target.Settings)
-	if err == nil && reuse && !given && slices.Contains(o.scheme.Options, socket.ReuseAddress.Spec) {
-		err = socket.ReuseAddress.Set(s, true)
+	_, given := option.ReuseAddress.In(o.target.Settings)
+	if err == nil && reuse && !given && slices.Contains(o.scheme.Options, option.ReuseAddress.Spec) {
+		err = option.ReuseAddress.Set(s, true)
 	}
 	if err == nil {
-		err = o.target.Settings.Apply(socket.Opened, s)
+		err = o.target.Settings.Apply(option.Opened, s)
 	}
 	if err != nil {
 		s.Close()

@@ -13,7 +13,7 @@ import (
 
 	"zocalo"
 	"zocalo/address"
-	"zocalo/socket"
+	"zocalo/socket/scheme"
 )
 
 func lines(text ...string) string { return strings.Join(text, "\n") }
@@ -282,7 +282,7 @@ func TestDialErrors(t *testing.T) {
 		if _, err := zocalo.DialAddress(t.Context(), address.Address{}); err == nil {
 			t.Error("the zero address can be dialled")
 		}
-		if _, err := zocalo.DialAddress(t.Context(), address.Address{Scheme: &socket.Scheme{Name: "empty"}}); !errors.Is(err, errors.ErrUnsupported) {
+		if _, err := zocalo.DialAddress(t.Context(), address.Address{Scheme: &scheme.Scheme{Name: "empty"}}); !errors.Is(err, errors.ErrUnsupported) {
 			t.Errorf("a scheme that opens nothing fails with %v, want ErrUnsupported", err)
 		}
 	})

@@ -11,7 +11,10 @@ import (
 	"testing"
 	"time"
 
+	"zocalo/address/codec"
 	"zocalo/socket"
+	"zocalo/socket/option"
+	"zocalo/socket/scheme"
 )
 
 // A scripted socket does what its name says, in one of two domains that are
@@ -70,11 +73,11 @@ func stillOpen() int {
 	return script.open
 }
 
-var scriptedOptions = func() (specs []*socket.Spec) {
-	for _, p := range []socket.Phase{socket.Opened, socket.Connected} {
-		word := map[socket.Phase]string{socket.Opened: "early", socket.Connected: "late"}[p]
-		specs = append(specs, socket.NewOption(socket.Spec{Name: word, Default: "none", Doc: "a word to note", Phase: p},
-			socket.Text, func(_ socket.Endpoint, v string) error {
+var scriptedOptions = func() (specs []*option.Spec) {
+	for _, p := range []option.Phase{option.Opened, option.Connected} {
+		word := map[option.Phase]string{option.Opened: "early", option.Connected: "late"}[p]
+		specs = append(specs, option.New(option.Spec{Name: word, Default: "none", Doc: "a word to note", Phase: p},
+			codec.Text, func(_ socket.Endpoint, v string) error {
 				note("set %s=%s", word, v)
 				if v == "bad" {
 					return syscall.EINVAL
@@ -82,7 +85,7 @@ var scriptedOptions = func() (specs []*socket.Spec) {
 				return nil
 			}, nil).Spec)
 	}
-	return append(specs, socket.ReuseAddress.Spec)
+	return append(specs, option.ReuseAddress.Spec)
 }()
 
 func registerScripted() {
@@ -100,14 +103,14 @@ func registerScripted() {
 		}
 		return names, nil
 	}
-	scheme := func(name string, t socket.Type) *socket.Scheme {
+	newScheme := func(name string, t socket.Type) *scheme.Scheme {
 		options := scriptedOptions
 		if t == socket.SeqPacket {
 			options = options[:2] // this one knows no ReuseAddress
 		}
-		return &socket.Scheme{
+		return &scheme.Scheme{
 			Name: name, Endpoint: "names", Doc: "for tests", Type: t, Options: options,
-			Resolve: func(ctx context.Context, t socket.Target) ([]socket.Name, error) {
+			Resolve: func(ctx context.Context, t scheme.Target) ([]socket.Name, error) {
 				if t.Endpoint == "slow" {
 					<-ctx.Done()
 					return nil, ctx.Err()
@@ -117,7 +120,7 @@ func registerScripted() {
 				}
 				return resolve(t.Endpoint)
 			},
-			Source: func(_ context.Context, _ socket.Target, text string) ([]socket.Name, error) { return resolve(text) },
+			Source: func(_ context.Context, _ scheme.Target, text string) ([]socket.Name, error) { return resolve(text) },
 			Follow: func(name, first socket.Name) socket.Name {
 				text, port := name.String(), strings.TrimPrefix(first.String()[2:], "port.")
 				if text[1:] != ".port.0" {
@@ -134,12 +137,12 @@ func registerScripted() {
 		New:        newScripted,
 		FormatName: func(n socket.Name) string { return string(n.AppendData(nil)) },
 		KindName:   func(k socket.Kind) string { return "scripted" },
-		Schemes: []*socket.Scheme{
-			scheme("scripted", socket.Stream),
-			scheme("scripted-seqpacket", socket.SeqPacket),
-			scheme("scripted-dgram", socket.Datagram),
-		},
 	})
+	scheme.Register(
+		newScheme("scripted", socket.Stream),
+		newScheme("scripted-seqpacket", socket.SeqPacket),
+		newScheme("scripted-dgram", socket.Datagram),
+	)
 }
 
 type scripted struct {

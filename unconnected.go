@@ -5,6 +5,7 @@ import (
 	"net/netip"
 
 	"zocalo/socket"
+	"zocalo/socket/option"
 )
 
 // answerers says who may answer what is sent to a name, where that are others
@@ -14,8 +15,8 @@ func (o *opening) answerers(n socket.Name) (to socket.Correspondents, several bo
 	if o.kind(n).Type != socket.Datagram || !a.IsValid() {
 		return to, false
 	}
-	broadcast, _ := socket.Broadcast.In(o.target.Settings)
-	anyPort, _ := socket.AnyPort.In(o.target.Settings)
+	broadcast, _ := option.Broadcast.In(o.target.Settings)
+	anyPort, _ := option.AnyPort.In(o.target.Settings)
 	switch {
 	case a.IsMulticast(), broadcast && isBroadcast(a):
 		return socket.Correspondents{Peer: n}, true

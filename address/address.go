@@ -3,13 +3,14 @@ package address
 import (
 	"strings"
 
-	"zocalo/socket"
+	"zocalo/socket/option"
+	"zocalo/socket/scheme"
 )
 
 // An Address is a parsed text of the address language. The zero Address is
 // none, and only prints itself, as "".
 type Address struct {
-	Scheme *socket.Scheme
+	Scheme *scheme.Scheme
 
 	// Listen and Connect say that the address names its side, by -listen or
 	// -connect; at most one of them is set. With neither, the verb decides.
@@ -18,7 +19,7 @@ type Address struct {
 	Endpoint string
 
 	// Settings are the options given, each once, in the order given.
-	Settings socket.Settings
+	Settings option.Settings
 
 	memo *memo // of an address with layers
 }
@@ -78,7 +79,7 @@ func (a Address) word() string {
 
 // assignment writes an option and its value; a flag that is on by its name
 // alone.
-func assignment(scheme *socket.Scheme, s *socket.Spec, value string) string {
+func assignment(scheme *scheme.Scheme, s *option.Spec, value string) string {
 	name := qualified(scheme, s)
 	if s.Value == "" && value == flagOn {
 		return name
@@ -125,8 +126,8 @@ func (a Address) side() (passive, known bool) {
 // passive side's bind= is joined to the endpoint here, so that only whoever
 // connects has to look at [Bind]; and the scheme's defaults are among the
 // settings.
-func (a Address) Target(passive bool) (socket.Target, error) {
-	t := socket.Target{Endpoint: a.Endpoint, Passive: passive, Settings: a.Settings}
+func (a Address) Target(passive bool) (scheme.Target, error) {
+	t := scheme.Target{Endpoint: a.Endpoint, Passive: passive, Settings: a.Settings}
 	if a.Scheme == nil {
 		return t, &SyntaxError{Problem: "it is empty: write SCHEME:ENDPOINT, as tcp:127.0.0.1:5346"}
 	}
@@ -166,11 +167,11 @@ func (a Address) checkSide(passive bool) error {
 }
 
 // isOther reports whether only the other side takes an option.
-func isOther(only socket.Side, passive bool) bool {
-	return passive && only == socket.ActiveOnly || !passive && only == socket.PassiveOnly
+func isOther(only option.Side, passive bool) bool {
+	return passive && only == option.ActiveOnly || !passive && only == option.PassiveOnly
 }
 
-func listenHint(s *socket.Scheme) string {
+func listenHint(s *scheme.Scheme) string {
 	if s.NoListen {
 		return ", which " + s.Name + " does not have"
 	}

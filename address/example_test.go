@@ -5,7 +5,7 @@ import (
 	"os"
 
 	"zocalo/address"
-	"zocalo/socket"
+	"zocalo/socket/scheme"
 )
 
 func ExampleParse() {
@@ -36,7 +36,7 @@ func ExampleParse_mistake() {
 
 // A comma in a path is written twice.
 func ExampleAddress_String() {
-	unix, _ := socket.LookupScheme("unix")
+	unix, _ := scheme.Lookup("unix")
 	a := address.Address{Scheme: unix, Listen: true, Endpoint: "/tmp/a,b"}
 	fmt.Println(a)
 	b, err := address.Parse("unix-listen:/tmp/a,,b")

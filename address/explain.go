@@ -5,6 +5,8 @@ import (
 	"strings"
 
 	"zocalo/socket"
+	"zocalo/socket/option"
+	"zocalo/socket/scheme"
 )
 
 // An Explanation says what an address means, for people by
@@ -79,7 +81,7 @@ func Explain(a Address) Explanation {
 	for _, l := range s.Layers {
 		e.Layers = append(e.Layers, LayerExplanation{l.Name, l.Doc})
 	}
-	for _, k := range s.Kinds(socket.Target{Endpoint: a.Endpoint, Passive: passive, Settings: a.Settings}) {
+	for _, k := range s.Kinds(scheme.Target{Endpoint: a.Endpoint, Passive: passive, Settings: a.Settings}) {
 		e.Kinds = append(e.Kinds, describe(k))
 	}
 	for _, set := range a.Settings {
@@ -88,7 +90,7 @@ func Explain(a Address) Explanation {
 		e.Options = append(e.Options, o)
 	}
 	for _, spec := range Options(s) {
-		given := slices.ContainsFunc(a.Settings, func(set socket.Setting) bool { return set.Spec == spec })
+		given := slices.ContainsFunc(a.Settings, func(set option.Setting) bool { return set.Spec == spec })
 		if !given && !(known && isOther(spec.Only, passive)) {
 			e.Options = append(e.Options, explainOption(s, spec))
 		}
@@ -96,11 +98,11 @@ func Explain(a Address) Explanation {
 	return e
 }
 
-func explainOption(scheme *socket.Scheme, s *socket.Spec) OptionExplanation {
+func explainOption(scheme *scheme.Scheme, s *option.Spec) OptionExplanation {
 	o := OptionExplanation{Name: qualified(scheme, s), Aliases: s.Aliases, Placeholder: s.Value, Default: s.Default, Constant: s.Constant,
 		Since: s.Since, Privilege: s.Privilege, Silently: s.Silently, Doc: s.Doc}
-	if s.Only != socket.EitherSide {
-		o.Side = sideName(s.Only == socket.PassiveOnly)
+	if s.Only != option.EitherSide {
+		o.Side = sideName(s.Only == option.PassiveOnly)
 	}
 	for _, l := range scheme.Layers {
 		if slices.Contains(l.Options, s) {

@@ -9,6 +9,7 @@ import (
 
 	"zocalo/internal/nearest"
 	"zocalo/socket"
+	"zocalo/socket/scheme"
 )
 
 // absent are the schemes of packages that a program imports or not, and what
@@ -47,7 +48,7 @@ func unknownScheme(word, head string) error {
 	}
 	e := &UnknownSchemeError{Word: word}
 	var words []string
-	for _, s := range socket.Schemes() {
+	for _, s := range scheme.All() {
 		e.Known = append(e.Known, s.Name)
 		words = append(append(words, s.Name), s.Aliases...)
 	}
@@ -59,7 +60,7 @@ func unknownScheme(word, head string) error {
 	e.Nearest = nearest.Word(lower, words)
 	if e.Nearest == "" && sided {
 		if near := nearest.Word(base, words); near != "" {
-			a := Address{Scheme: &socket.Scheme{Name: near}, Listen: listen, Connect: !listen}
+			a := Address{Scheme: &scheme.Scheme{Name: near}, Listen: listen, Connect: !listen}
 			e.Nearest = a.word()
 		}
 	}
@@ -159,7 +160,7 @@ func Plain(text, scheme string) string {
 const mostNear = 3
 
 // unknownOption is the error of a word that no option of the scheme has.
-func unknownOption(s *socket.Scheme, word string) error {
+func unknownOption(s *scheme.Scheme, word string) error {
 	name := strings.ToLower(word)
 	if text := noOption[name]; text != "" {
 		return &OptionError{name, s.Name, text}
@@ -172,12 +173,12 @@ func unknownOption(s *socket.Scheme, word string) error {
 	}
 	slices.Sort(e.Known)
 	slices.Sort(words)
-	for _, other := range socket.Schemes() {
+	for _, other := range scheme.All() {
 		if find(other.Options, name) != nil {
 			e.Takers = append(e.Takers, other.Name)
 		}
 	}
-	for _, l := range socket.Layers() {
+	for _, l := range scheme.Layers() {
 		if find(l.Options, name) != nil && !slices.Contains(s.Layers, l) {
 			e.Takers = append(e.Takers, l.Name)
 		}

@@ -8,6 +8,8 @@ import (
 
 	"zocalo/internal/nearest"
 	"zocalo/socket"
+	"zocalo/socket/option"
+	"zocalo/socket/scheme"
 )
 
 // absentLayers are those of packages that a program imports or not.
@@ -29,23 +31,23 @@ var stacks sync.Map
 
 // SchemeOf returns the scheme of a word, which may be a stack of layers, as tls+tcp; nil
 // for a word that is neither.
-func SchemeOf(word string) (*socket.Scheme, error) { return schemeOf(strings.ToLower(word)) }
+func SchemeOf(word string) (*scheme.Scheme, error) { return schemeOf(strings.ToLower(word)) }
 
 // schemeOf returns the scheme of a word without its side: one by itself, a stack
 // of layers over one, as tls+tcp, or the short name of such. It is nil for
 // a word that is none of these.
-func schemeOf(word string) (*socket.Scheme, error) {
-	if s, known := socket.LookupScheme(word); known {
+func schemeOf(word string) (*scheme.Scheme, error) {
+	if s, known := scheme.Lookup(word); known {
 		return s, nil
 	}
 	if s, made := stacks.Load(word); made {
-		return s.(*socket.Scheme), nil
+		return s.(*scheme.Scheme), nil
 	}
 	words := strings.Split(word, "+")
 	last := len(words) - 1
-	if l, known := socket.LookupLayer(words[last]); known {
+	if l, known := scheme.LookupLayer(words[last]); known {
 		if l.Short == "" {
-			return nil, &socket.LayerError{Layer: l.Name, Err: fmt.Errorf("write what it goes over: %s+tcp:ENDPOINT", l.Name)}
+			return nil, &scheme.LayerError{Layer: l.Name, Err: fmt.Errorf("write what it goes over: %s+tcp:ENDPOINT", l.Name)}
 		}
 		words[last] = l.Name
 		words = append(words, strings.Split(l.Short, "+")...)
@@ -56,14 +58,14 @@ func schemeOf(word string) (*socket.Scheme, error) {
 	if last == 0 {
 		return nil, nil
 	}
-	carrier, known := socket.LookupScheme(words[last])
+	carrier, known := scheme.Lookup(words[last])
 	switch {
 	case words[last] == "":
 		return nil, &SyntaxError{word, fmt.Sprintf("what carries the layers is missing: write %stcp:", word)}
 	case !known:
 		return nil, unknownScheme(words[last], words[last])
 	}
-	var layers []*socket.LayerScheme
+	var layers []*scheme.Layer
 	for _, w := range words[:last] {
 		l, err := layerOf(w)
 		if err != nil {
@@ -71,34 +73,34 @@ func schemeOf(word string) (*socket.Scheme, error) {
 		}
 		layers = append(layers, l)
 	}
-	s, err := socket.Stack(layers, carrier)
+	s, err := scheme.Stack(layers, carrier)
 	if err != nil {
 		return nil, err
 	}
 	one, _ := stacks.LoadOrStore(word, s)
-	return one.(*socket.Scheme), nil
+	return one.(*scheme.Scheme), nil
 }
 
 // layerOf returns the layer of a word.
-func layerOf(word string) (*socket.LayerScheme, error) {
-	if l, known := socket.LookupLayer(word); known {
+func layerOf(word string) (*scheme.Layer, error) {
+	if l, known := scheme.LookupLayer(word); known {
 		return l, nil
 	}
 	if needs, absent := absentLayers[word]; absent {
 		return nil, &socket.UnsupportedError{Feature: "layer " + word, Needs: needs}
 	}
-	_, scheme := socket.LookupScheme(word)
+	_, carries := scheme.Lookup(word)
 	before, passive := strings.CutSuffix(word, "-listen")
 	switch {
 	case word == "":
 		return nil, &SyntaxError{"+", "a layer is missing before it: write LAYER+tcp:, as tls+tcp:"}
-	case scheme:
+	case carries:
 		return nil, &SyntaxError{word, "it is no layer: layers come first, and what carries them last, as in tls+tcp:"}
 	case passive:
 		return nil, &SyntaxError{word, fmt.Sprintf("-listen comes last: write %s+tcp-listen:", before)}
 	}
 	e := &UnknownSchemeError{Word: word, Layer: true}
-	for _, l := range socket.Layers() {
+	for _, l := range scheme.Layers() {
 		e.Known = append(e.Known, l.Name)
 	}
 	e.Nearest = nearest.Word(word, e.Known)
@@ -106,7 +108,7 @@ func layerOf(word string) (*socket.LayerScheme, error) {
 }
 
 // optionsOf returns the options of one layer of a stack, or of its carrier.
-func optionsOf(s *socket.Scheme, owner string) []*socket.Spec {
+func optionsOf(s *scheme.Scheme, owner string) []*option.Spec {
 	for _, l := range s.Layers {
 		if l.Name == owner || slices.Contains(l.Aliases, owner) {
 			return l.Options
@@ -119,7 +121,7 @@ func optionsOf(s *socket.Scheme, owner string) []*socket.Spec {
 }
 
 // owners names who has an option of that name in a stack.
-func owners(s *socket.Scheme, name string) (names []string) {
+func owners(s *scheme.Scheme, name string) (names []string) {
 	for i, l := range s.Layers {
 		if !slices.Contains(s.Layers[:i], l) && find(l.Options, name) != nil {
 			names = append(names, l.Name)
@@ -132,7 +134,7 @@ func owners(s *socket.Scheme, name string) (names []string) {
 }
 
 // ambiguous is an error where several have an option of that name.
-func ambiguous(s *socket.Scheme, spec *socket.Spec, name string) error {
+func ambiguous(s *scheme.Scheme, spec *option.Spec, name string) error {
 	names := owners(s, name)
 	if len(names) < 2 {
 		return nil
@@ -144,7 +146,7 @@ func ambiguous(s *socket.Scheme, spec *socket.Spec, name string) error {
 }
 
 // qualified is the name of an option as an address of the scheme must write it.
-func qualified(s *socket.Scheme, spec *socket.Spec) string {
+func qualified(s *scheme.Scheme, spec *option.Spec) string {
 	if len(owners(s, spec.Name)) < 2 {
 		return spec.Name
 	}
@@ -159,7 +161,7 @@ func qualified(s *socket.Scheme, spec *socket.Spec) string {
 // places is how many of the address's layers take an option, at least one: so
 // often it may be given, in the order of the layers, that nearest the socket
 // first.
-func (a *Address) places(spec *socket.Spec) int {
+func (a *Address) places(spec *option.Spec) int {
 	n := 0
 	for _, l := range a.Scheme.Layers {
 		if slices.Contains(l.Options, spec) {
@@ -172,7 +174,7 @@ func (a *Address) places(spec *socket.Spec) int {
 // LayerSettings returns what the address gives to its layer of that index in
 // Scheme.Layers. Of a layer that is there several times, each has the values that
 // stand at its place, counted from the socket outward.
-func (a Address) LayerSettings(index int) socket.Settings {
+func (a Address) LayerSettings(index int) option.Settings {
 	l := a.Scheme.Layers[index]
 	place, times := 0, 0
 	for i, other := range a.Scheme.Layers {
@@ -183,8 +185,8 @@ func (a Address) LayerSettings(index int) socket.Settings {
 			}
 		}
 	}
-	var own socket.Settings
-	seen := map[*socket.Spec]int{}
+	var own option.Settings
+	seen := map[*option.Spec]int{}
 	for _, s := range a.Settings {
 		if !slices.Contains(l.Options, s.Spec) {
 			continue

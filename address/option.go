@@ -7,132 +7,135 @@ import (
 	"strings"
 	"time"
 
+	"zocalo/address/codec"
 	"zocalo/frame"
 	"zocalo/socket"
+	"zocalo/socket/option"
+	"zocalo/socket/scheme"
 )
 
 // The general options, which belong to whoever opens an address. Their phase
-// is [socket.Caller]: each is read there with its In method.
+// is [option.Caller]: each is read there with its In method.
 var (
 	// Bind is the name that a socket has before it connects, written as an
 	// endpoint of the scheme: HOST, HOST:PORT or :PORT; a path for unix. On
 	// the passive side it is the host, where the endpoint is only a port; see
 	// [Address.Target].
-	Bind = socket.NewOption(socket.Spec{
+	Bind = option.New(option.Spec{
 		Name:    "bind",
 		Default: "the system chooses",
 		Doc:     "where to connect from, written as an endpoint; for a listener on a port alone, the host",
-		Phase:   socket.Caller,
+		Phase:   option.Caller,
 	}, nonEmpty("NAME"), nil, nil)
 
 	// Backlog is the second argument of listen(2): how many connections may
 	// wait to be accepted. 0 is the system's maximum.
-	Backlog = socket.NewOption(socket.Spec{
+	Backlog = option.New(option.Spec{
 		Name:    "backlog",
 		Default: "0, the system's maximum",
 		Doc:     "how many connections may wait to be accepted; the system lowers what is beyond its maximum",
-		Phase:   socket.Caller,
-		Only:    socket.PassiveOnly,
-	}, socket.AtLeast(socket.Integer, 0), nil, nil)
+		Phase:   option.Caller,
+		Only:    option.PassiveOnly,
+	}, codec.AtLeast(codec.Integer, 0), nil, nil)
 
 	// ConnectTimeout bounds the whole of connecting: look-up, and all the
 	// names tried. 0 is no bound but the system's.
-	ConnectTimeout = socket.NewOption(socket.Spec{
+	ConnectTimeout = option.New(option.Spec{
 		Name:    "connect-timeout",
 		Default: "0, as long as the system tries",
 		Doc:     "give up if there is no connection by then, look-up included",
-		Phase:   socket.Caller,
-		Only:    socket.ActiveOnly,
-	}, socket.Duration, nil, nil)
+		Phase:   option.Caller,
+		Only:    option.ActiveOnly,
+	}, codec.Duration, nil, nil)
 
 	// HandshakeTimeout bounds the handshakes of all layers of a connection
 	// together. 0 is the default, [DefaultHandshakeTimeout].
-	HandshakeTimeout = socket.NewOption(socket.Spec{
+	HandshakeTimeout = option.New(option.Spec{
 		Name:    "handshake-timeout",
 		Default: "10s",
 		Doc:     "give a connection up whose layers (TLS, a proxy) are not ready by then",
-		Phase:   socket.Caller,
-	}, socket.Duration, nil, nil)
+		Phase:   option.Caller,
+	}, codec.Duration, nil, nil)
 
 	// Frame is the format that makes messages of a stream.
-	Frame = socket.NewOption(socket.Spec{
+	Frame = option.New(option.Spec{
 		Name:    "frame",
 		Default: "none: bytes as they come",
 		Doc:     "how messages are marked on a stream: lines, len16, len32, varint, netstring, fixed:N or chunk:N",
-		Phase:   socket.Caller,
+		Phase:   option.Caller,
 	}, frame.Codec, nil, nil)
 
 	// NoShutdown keeps the sending side of a connection open when what was to be
 	// sent has ended.
-	NoShutdown = socket.NewOption(socket.Spec{
+	NoShutdown = option.New(option.Spec{
 		Name: "no-shutdown", Aliases: []string{"shut-none"},
 		Default: "off: the end of what it is sent is passed on, as a half-close",
 		Doc:     "keep the sending side open once there is nothing more to send, until the peer has finished",
-		Phase:   socket.Caller,
-	}, socket.Flag, nil, nil)
+		Phase:   option.Caller,
+	}, codec.Flag, nil, nil)
 
 	// Retry is how often connecting, or listening, is tried again, RetryInterval apart.
-	Retry = socket.NewOption(socket.Spec{
+	Retry = option.New(option.Spec{
 		Name:    "retry",
 		Default: "0",
 		Doc:     "try to connect, or to listen, so many times more, interval= apart",
-		Phase:   socket.Caller,
-	}, socket.AtLeast(socket.Integer, 0), nil, nil)
+		Phase:   option.Caller,
+	}, codec.AtLeast(codec.Integer, 0), nil, nil)
 
 	// RetryInterval is the pause between two tries of Retry, [DefaultRetryInterval].
-	RetryInterval = socket.NewOption(socket.Spec{
+	RetryInterval = option.New(option.Spec{
 		Name:    "interval",
 		Default: "1s",
 		Doc:     "the pause between two tries of retry=",
-		Phase:   socket.Caller,
-	}, socket.Duration, nil, nil)
+		Phase:   option.Caller,
+	}, codec.Duration, nil, nil)
 
 	// Allow is a peer, or a prefix of peers, whom alone a listener serves; the verb
 	// sees to it, see its flag --allow.
-	Allow = socket.NewOption(socket.Spec{
+	Allow = option.New(option.Spec{
 		Name: "allow", Aliases: []string{"range"},
 		Default: "everybody",
 		Doc:     "serve only peers of this address or prefix, as --allow has it",
-		Phase:   socket.Caller,
-		Only:    socket.PassiveOnly,
+		Phase:   option.Caller,
+		Only:    option.PassiveOnly,
 	}, peers("PEERS"), nil, nil)
 
 	// MaxConns is how many connections of a listener the verb serves at once.
-	MaxConns = socket.NewOption(socket.Spec{
+	MaxConns = option.New(option.Spec{
 		Name: "max-conns", Aliases: []string{"max-children"},
 		Default: "the verb's",
 		Doc:     "connections served at once, as --max-conns has it",
-		Phase:   socket.Caller,
-		Only:    socket.PassiveOnly,
-	}, socket.AtLeast(socket.Integer, 1), nil, nil)
+		Phase:   option.Caller,
+		Only:    option.PassiveOnly,
+	}, codec.AtLeast(codec.Integer, 1), nil, nil)
 
 	// AcceptTimeout is how long a listener for one peer waits for it.
-	AcceptTimeout = socket.NewOption(socket.Spec{
+	AcceptTimeout = option.New(option.Spec{
 		Name:    "accept-timeout",
 		Default: "0, for ever",
 		Doc:     "give up when nobody came by then, as listen's --accept-timeout has it",
-		Phase:   socket.Caller,
-		Only:    socket.PassiveOnly,
-	}, socket.Duration, nil, nil)
+		Phase:   option.Caller,
+		Only:    option.PassiveOnly,
+	}, codec.Duration, nil, nil)
 
 	// Fork says that a listener serves many peers, at once. It is the
 	// opposite of [Once]; where neither is given, the verb decides.
-	Fork = socket.NewOption(socket.Spec{
+	Fork = option.New(option.Spec{
 		Name:    "fork",
 		Default: "the verb's",
 		Doc:     "serve any number of peers at once (in one process); the opposite of once",
-		Phase:   socket.Caller,
-		Only:    socket.PassiveOnly,
-	}, socket.Flag, nil, nil)
+		Phase:   option.Caller,
+		Only:    option.PassiveOnly,
+	}, codec.Flag, nil, nil)
 
 	// Once says that a listener takes one peer and ends.
-	Once = socket.NewOption(socket.Spec{
+	Once = option.New(option.Spec{
 		Name:    "once",
 		Default: "the verb's",
 		Doc:     "take one peer, then end; the opposite of fork",
-		Phase:   socket.Caller,
-		Only:    socket.PassiveOnly,
-	}, socket.Flag, nil, nil)
+		Phase:   option.Caller,
+		Only:    option.PassiveOnly,
+	}, codec.Flag, nil, nil)
 )
 
 // DefaultHandshakeTimeout is how long the layers of a connection may take to be
@@ -144,7 +147,7 @@ const DefaultRetryInterval = time.Second
 
 // peers is the codec of who is served: what is not an address or a prefix is
 // KIND:VALUE, as uid:0, which the verb knows.
-func peers(placeholder string) socket.Codec[string] {
+func peers(placeholder string) codec.Codec[string] {
 	c := nonEmpty(placeholder)
 	parse := c.Parse
 	c.Parse = func(text string) (string, error) {
@@ -160,8 +163,8 @@ func peers(placeholder string) socket.Codec[string] {
 }
 
 // nonEmpty is the codec of text that may not be empty.
-func nonEmpty(placeholder string) socket.Codec[string] {
-	c := socket.Text.Or(placeholder)
+func nonEmpty(placeholder string) codec.Codec[string] {
+	c := codec.Text.Or(placeholder)
 	c.Parse = func(text string) (string, error) {
 		if text == "" {
 			return "", errors.New("it is empty, and must not be")
@@ -174,13 +177,13 @@ func nonEmpty(placeholder string) socket.Codec[string] {
 // general lists the general options, each with the reason for which a scheme
 // does not take it, "" if it does.
 var general = []struct {
-	spec    *socket.Spec
-	refuses func(*socket.Scheme) string
+	spec    *option.Spec
+	refuses func(*scheme.Scheme) string
 }{
-	{Bind.Spec, func(s *socket.Scheme) string {
+	{Bind.Spec, func(s *scheme.Scheme) string {
 		return unless(s.Source != nil, "its sockets come from nowhere in particular")
 	}},
-	{Backlog.Spec, func(s *socket.Scheme) string {
+	{Backlog.Spec, func(s *scheme.Scheme) string {
 		queue := s.Resolve != nil && (s.Type == socket.Stream || s.Type == socket.SeqPacket)
 		return unless(queue && !s.NoListen, "it has no queue of connections")
 	}},
@@ -190,20 +193,20 @@ var general = []struct {
 	{Allow.Spec, listens},
 	{MaxConns.Spec, listens},
 	{AcceptTimeout.Spec, listens},
-	{HandshakeTimeout.Spec, func(s *socket.Scheme) string { return unless(s.Layers != nil || s.Prepare != nil, "it has no layers") }},
+	{HandshakeTimeout.Spec, func(s *scheme.Scheme) string { return unless(s.Layers != nil || s.Prepare != nil, "it has no layers") }},
 	{Fork.Spec, listens},
 	{Once.Spec, listens},
-	{Frame.Spec, func(*socket.Scheme) string { return "" }},
-	{NoShutdown.Spec, func(*socket.Scheme) string { return "" }},
+	{Frame.Spec, func(*scheme.Scheme) string { return "" }},
+	{NoShutdown.Spec, func(*scheme.Scheme) string { return "" }},
 }
 
-func connects(s *socket.Scheme) string {
+func connects(s *scheme.Scheme) string {
 	return unless(s.Resolve != nil && !s.NoDial, "it connects to nothing")
 }
 
-func opens(s *socket.Scheme) string { return unless(s.Resolve != nil, "it connects to nothing") }
+func opens(s *scheme.Scheme) string { return unless(s.Resolve != nil, "it connects to nothing") }
 
-func listens(s *socket.Scheme) string { return unless(!s.NoListen, "it does not listen") }
+func listens(s *scheme.Scheme) string { return unless(!s.NoListen, "it does not listen") }
 
 func unless(holds bool, reason string) string {
 	if holds {
@@ -214,7 +217,7 @@ func unless(holds bool, reason string) string {
 
 // Options returns every option that the scheme takes: its own, in its order,
 // then those of its layers, the outermost first, and the general ones.
-func Options(s *socket.Scheme) []*socket.Spec {
+func Options(s *scheme.Scheme) []*option.Spec {
 	all := slices.Clone(s.Options)
 	for i, l := range s.Layers {
 		if !slices.Contains(s.Layers[:i], l) {
@@ -235,7 +238,7 @@ func Options(s *socket.Scheme) []*socket.Spec {
 //
 // Where a layer and what is beneath it have options of one name, that of the
 // layer goes before it, as in tls.alpn; the bare name is an [*OptionError].
-func Lookup(s *socket.Scheme, word string) (*socket.Spec, error) {
+func Lookup(s *scheme.Scheme, word string) (*option.Spec, error) {
 	name := strings.ToLower(word)
 	if owner, option, ok := strings.Cut(name, "."); ok {
 		if spec := find(optionsOf(s, owner), option); spec != nil {
@@ -253,7 +256,7 @@ func Lookup(s *socket.Scheme, word string) (*socket.Spec, error) {
 	return nil, unknownOption(s, word)
 }
 
-func find(specs []*socket.Spec, name string) *socket.Spec {
+func find(specs []*option.Spec, name string) *option.Spec {
 	for _, spec := range specs {
 		if goesBy(spec, name) {
 			return spec
@@ -262,6 +265,6 @@ func find(specs []*socket.Spec, name string) *socket.Spec {
 	return nil
 }
 
-func goesBy(spec *socket.Spec, name string) bool {
+func goesBy(spec *option.Spec, name string) bool {
 	return spec.Name == name || slices.Contains(spec.Aliases, name)
 }

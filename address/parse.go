@@ -3,7 +3,7 @@ package address
 import (
 	"strings"
 
-	"zocalo/socket"
+	"zocalo/socket/option"
 )
 
 const (
@@ -172,7 +172,7 @@ func (a *Address) add(field string) error {
 		}
 		return nil
 	}
-	a.Settings = append(a.Settings, socket.Setting{Spec: spec, Value: value})
+	a.Settings = append(a.Settings, option.Setting{Spec: spec, Value: value})
 	return nil
 }
 

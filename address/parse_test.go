@@ -11,7 +11,7 @@ import (
 
 	"zocalo/address"
 	"zocalo/frame"
-	"zocalo/socket"
+	"zocalo/socket/scheme"
 )
 
 // side is how a test writes Listen and Connect.
@@ -299,7 +299,7 @@ func TestGeneralOptions(t *testing.T) {
 // shell touches, whatever the scheme; FuzzParse sees to the rest.
 func TestShellSafe(t *testing.T) {
 	word := regexp.MustCompile(`^[a-z][a-z0-9]*(-[a-z0-9]+)*$`)
-	for _, s := range socket.Schemes() {
+	for _, s := range scheme.All() {
 		for _, w := range append([]string{s.Name}, s.Aliases...) {
 			if !word.MatchString(w) && w != "-" {
 				t.Errorf("scheme %q is not a word of lower-case letters, digits and hyphens", w)

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"zocalo/socket"
+	"zocalo/socket/scheme"
 )
 
 // A spelling is how a word of socat's for a scheme is written here.
@@ -135,12 +136,12 @@ const (
 )
 
 // implied are socat's options that say what is so here anyway.
-var implied = map[string]func(s *socket.Scheme, value string) bool{
+var implied = map[string]func(s *scheme.Scheme, value string) bool{
 	"nonblock":      always,
 	"o-nonblock":    always,
 	"end-close":     always,                                                                   // both ends are, when the pair has ended
-	"shut-null":     func(s *socket.Scheme, _ string) bool { return s.Type == socket.Stream }, // nothing on a stream
-	"bind-tempname": func(s *socket.Scheme, _ string) bool { return s.Name == "unix-dgram" },  // the system chooses one
+	"shut-null":     func(s *scheme.Scheme, _ string) bool { return s.Type == socket.Stream }, // nothing on a stream
+	"bind-tempname": func(s *scheme.Scheme, _ string) bool { return s.Name == "unix-dgram" },  // the system chooses one
 	"opost":         cooked,
 	"cool-write":    always, // a peer that has gone is no failure of the other side
 	"ai-addrconfig": always,
@@ -148,26 +149,26 @@ var implied = map[string]func(s *socket.Scheme, value string) bool{
 	"ptmx":          onPty,
 	"ispeed":        onPty, // which has none
 	"ospeed":        onPty,
-	"sane":          func(s *socket.Scheme, _ string) bool { return s.Program },
-	"ctty":          func(s *socket.Scheme, _ string) bool { return s.Program }, // of its terminal it is always
-	"clocal":        func(s *socket.Scheme, _ string) bool { return s.File },
-	"cread":         func(s *socket.Scheme, _ string) bool { return s.File },
-	"echo": func(s *socket.Scheme, value string) bool {
+	"sane":          func(s *scheme.Scheme, _ string) bool { return s.Program },
+	"ctty":          func(s *scheme.Scheme, _ string) bool { return s.Program }, // of its terminal it is always
+	"clocal":        func(s *scheme.Scheme, _ string) bool { return s.File },
+	"cread":         func(s *scheme.Scheme, _ string) bool { return s.File },
+	"echo": func(s *scheme.Scheme, value string) bool {
 		return s.Name == "pty" && value == "0" || s.Name != "pty" && cooked(s, value)
 	},
-	"reuseaddr":       func(s *socket.Scheme, _ string) bool { return isUnix(s) }, // of no effect there
-	"so-reuseaddr":    func(s *socket.Scheme, _ string) bool { return isUnix(s) },
+	"reuseaddr":       func(s *scheme.Scheme, _ string) bool { return isUnix(s) }, // of no effect there
+	"so-reuseaddr":    func(s *scheme.Scheme, _ string) bool { return isUnix(s) },
 	"children-shutup": always,
 }
 
 // cooked reports whether a terminal there does by itself what the option switches on.
-func cooked(s *socket.Scheme, value string) bool {
+func cooked(s *scheme.Scheme, value string) bool {
 	return value != "0" && (s.Program || s.File || s.Name == "stdio")
 }
 
-func always(*socket.Scheme, string) bool    { return true }
-func onPty(s *socket.Scheme, _ string) bool { return s.Name == "pty" }
-func isUnix(s *socket.Scheme) bool          { return slices.Contains(s.Domains, socket.Unix) }
+func always(*scheme.Scheme, string) bool    { return true }
+func onPty(s *scheme.Scheme, _ string) bool { return s.Name == "pty" }
+func isUnix(s *scheme.Scheme) bool          { return slices.Contains(s.Domains, socket.Unix) }
 
 // respell returns the fields of an address as they are written here, where they
 // are written as socat has them.
@@ -255,7 +256,7 @@ func instead(word string) string {
 
 // respelled returns an option of socat's as it is written here; dropped says that
 // it is so anyway.
-func respelled(s *socket.Scheme, name, value string) (ours string, dropped bool) {
+func respelled(s *scheme.Scheme, name, value string) (ours string, dropped bool) {
 	if is := implied[name]; is != nil && is(s, value) {
 		return "", true
 	}

@@ -10,6 +10,7 @@ import (
 
 	"zocalo/internal/sys"
 	"zocalo/socket"
+	"zocalo/socket/option"
 )
 
 // Machine says where a run was made.
@@ -88,13 +89,13 @@ type Conditions struct {
 // buffers and options.
 func (c *Conditions) Look(s *socket.Socket) {
 	c.Kind, c.Near, c.Peer = kindName(s), s.Name().String(), s.Peer().String()
-	c.SendBuffer, _ = socket.SendBuffer.Get(s)
-	c.ReceiveBuffer, _ = socket.ReceiveBuffer.Get(s)
-	if on, err := socket.NoDelay.Get(s); err == nil {
+	c.SendBuffer, _ = option.SendBuffer.Get(s)
+	c.ReceiveBuffer, _ = option.ReceiveBuffer.Get(s)
+	if on, err := option.NoDelay.Get(s); err == nil {
 		c.NoDelay = &on
 	}
-	c.Congestion, _ = socket.Congestion.Get(s)
-	if info, err := socket.ConnectionInfo.Get(s); err == nil {
+	c.Congestion, _ = option.Congestion.Get(s)
+	if info, err := option.ConnectionInfo.Get(s); err == nil {
 		c.Segment = info.SendMSS
 	}
 }

@@ -12,6 +12,7 @@ import (
 
 	"zocalo/server"
 	"zocalo/socket"
+	"zocalo/socket/option"
 )
 
 // Datagrams serves all peers of a socket without connections until ctx ends,
@@ -30,7 +31,7 @@ func (s *Server) Datagrams(ctx context.Context, c *socket.Socket) error {
 	if s.MaxSize > 0 {
 		size = min(size, s.MaxSize)
 	}
-	socket.JoinDatagrams.Set(c, true) // where there is such a thing; it may have been refused
+	option.UDPGRO.Set(c, true) // where there is such a thing; it may have been refused
 	in := newInbox(c, size)
 	reliable := c.Properties().Reliable
 	for {

@@ -36,7 +36,7 @@ func (s *Server) echoWaiting(ctx context.Context, c *socket.Socket) (handled boo
 	shut.Add(1)
 	stop := context.AfterFunc(ctx, func() {
 		defer shut.Done()
-		sys.Shutdown(waiting.fd, int(socket.Both)) // which ends what waits
+		sys.Shutdown(waiting.fd, int(socket.ShutdownBoth)) // which ends what waits
 	})
 	defer func() {
 		if !stop() {

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"zocalo/socket"
+	"zocalo/socket/option"
 )
 
 // A flow is one socket of a run, at the client.
@@ -38,7 +39,7 @@ func open(ctx context.Context, dial Dial, ask greeting, o *Options) (f *flow, er
 	if ask.direction&reverse != 0 {
 		defer func() { // read as one until now, and as trains from now on
 			if err == nil {
-				socket.JoinDatagrams.Set(s, true) // where there is such a thing; it may have been refused
+				option.UDPGRO.Set(s, true) // where there is such a thing; it may have been refused
 			}
 		}()
 	}

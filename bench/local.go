@@ -14,9 +14,11 @@ import (
 
 	"zocalo"
 	"zocalo/address"
+	"zocalo/address/codec"
 	"zocalo/internal/locals"
 	"zocalo/server"
 	"zocalo/socket"
+	"zocalo/socket/scheme"
 )
 
 // A LocalRow is what one kind of socket does on this machine, both its ends
@@ -50,7 +52,7 @@ const (
 // pair, a pipe each way, and a copy in memory as the limit.
 func LocalKinds() (all []string) {
 	for _, k := range localKinds {
-		if _, ok := socket.LookupScheme(k); ok {
+		if _, ok := scheme.Lookup(k); ok {
 			all = append(all, k)
 		}
 	}
@@ -122,7 +124,7 @@ func openLocal(ctx context.Context, kind, dir string) (Dial, func(), error) {
 	case pipeKind:
 		return pairs(duplexPipes)
 	}
-	s, ok := socket.LookupScheme(kind)
+	s, ok := scheme.Lookup(kind)
 	if !ok || !slices.Contains(localKinds, kind) {
 		return nil, nil, refusef("kind %q is none of %s", kind, strings.Join(LocalKinds(), ", "))
 	}
@@ -134,7 +136,7 @@ func openLocal(ctx context.Context, kind, dir string) (Dial, func(), error) {
 }
 
 // localAddress returns an address of this machine's.
-func localAddress(s *socket.Scheme, dir string) (a address.Address, err error) {
+func localAddress(s *scheme.Scheme, dir string) (a address.Address, err error) {
 	l, err := locals.Of(s)
 	if err != nil {
 		return a, err
@@ -297,6 +299,6 @@ func (r *LocalRow) cells() []string {
 	if way.received.Bytes > 0 {
 		throughput = scaled(perSecond(float64(way.received.Bytes), way.received.Elapsed), "B/s")
 	}
-	return []string{r.Kind, throughput, socket.FormatSize(r.Stream.Conditions.Size), lost, perByte,
+	return []string{r.Kind, throughput, codec.FormatSize(r.Stream.Conditions.Size), lost, perByte,
 		p50, p99, digits(r.RoundTrip.Near.Received.MessagesPerSecond())}
 }

@@ -15,6 +15,7 @@ import (
 	"zocalo/address"
 	"zocalo/process"
 	"zocalo/socket"
+	"zocalo/socket/scheme"
 )
 
 // A RelayCost is what a relay in the middle of a path costs.
@@ -137,7 +138,7 @@ func (r *RelayRun) server(ctx context.Context) (a address.Address, dial Dial, st
 
 // freeAddress finds an address of this machine's for the relay to listen on: a
 // port that the system chose just now, or a path.
-func freeAddress(ctx context.Context, s *socket.Scheme, dir string) (a address.Address, n socket.Name, err error) {
+func freeAddress(ctx context.Context, s *scheme.Scheme, dir string) (a address.Address, n socket.Name, err error) {
 	if a, err = localAddress(s, dir); err != nil {
 		return a, n, refusef("a relay of scheme %s: %v", s.Name, err)
 	}

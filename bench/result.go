@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"zocalo/socket"
+	"zocalo/socket/option"
 )
 
 // A Mode is what a run measures.
@@ -154,7 +155,7 @@ type TCP struct {
 // Add adds what the kernel says of one more flow; it does nothing for a
 // socket over which there is no TCP.
 func (t *TCP) Add(s *socket.Socket) (ok bool) {
-	info, err := socket.ConnectionInfo.Get(s)
+	info, err := option.ConnectionInfo.Get(s)
 	if err != nil {
 		return false
 	}

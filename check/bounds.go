@@ -7,6 +7,7 @@ import (
 	"sort"
 	"syscall"
 
+	"zocalo/address/codec"
 	"zocalo/socket"
 )
 
@@ -145,7 +146,7 @@ func largest(t *trial) ([]Finding, error) {
 		f, err := largestMessage(t, a, b)
 		return []Finding{f}, err
 	}
-	f := Finding{Property: "largest", Sent: fmt.Sprintf("one send of %s bytes", socket.FormatSize(largeStream))}
+	f := Finding{Property: "largest", Sent: fmt.Sprintf("one send of %s bytes", codec.FormatSize(largeStream))}
 	data := pattern(make([]byte, largeStream), 0)
 	sent := make(chan error, 1)
 	go func() { sent <- t.write(a, data) }()

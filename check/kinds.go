@@ -13,6 +13,8 @@ import (
 	"zocalo/address"
 	"zocalo/internal/locals"
 	"zocalo/socket"
+	"zocalo/socket/option"
+	"zocalo/socket/scheme"
 	"zocalo/socket/sockettest"
 )
 
@@ -31,7 +33,7 @@ var linkKinds = []string{"packet", "packet-dgram"}
 func Kinds() []string {
 	kinds := slices.Clone(kernelKinds)
 	others := slices.Concat(kernelKinds, askedOnly, linkKinds)
-	for _, s := range socket.Schemes() {
+	for _, s := range scheme.All() {
 		if s.Resolve != nil && !s.NoListen && !s.NoDial && !slices.Contains(others, s.Name) {
 			kinds = append(kinds, s.Name)
 		}
@@ -72,7 +74,7 @@ func lookup(kind string) (string, opener, error) {
 }
 
 // openScheme makes the source of a scheme, and sees whether it works here.
-func openScheme(ctx context.Context, s *socket.Scheme) (*Source, error) {
+func openScheme(ctx context.Context, s *scheme.Scheme) (*Source, error) {
 	p, err := newPlace(s, s)
 	if err != nil {
 		return nil, err
@@ -89,12 +91,12 @@ func openScheme(ctx context.Context, s *socket.Scheme) (*Source, error) {
 }
 
 // openStack makes the source of a stack of layers, which only addresses make.
-func openStack(ctx context.Context, s *socket.Scheme) (*Source, error) {
+func openStack(ctx context.Context, s *scheme.Scheme) (*Source, error) {
 	p, err := newPlace(s, s.Carrier)
 	if err != nil {
 		return nil, err
 	}
-	kind := s.Kinds(socket.Target{})[0]
+	kind := s.Kinds(scheme.Target{})[0]
 	src, err := openPair(ctx, &Source{Name: s.Name, Kind: kind, Promised: kind.Properties(), Pair: p.pair, Nobody: p.nobody, Close: p.clean})
 	if err != nil {
 		p.clean()
@@ -103,7 +105,7 @@ func openStack(ctx context.Context, s *socket.Scheme) (*Source, error) {
 }
 
 // newPlace makes the place of a scheme, at addresses of what carries it.
-func newPlace(s, carrier *socket.Scheme) (p *place, err error) {
+func newPlace(s, carrier *scheme.Scheme) (p *place, err error) {
 	p = &place{scheme: s}
 	if p.local, err = locals.Of(carrier); err == nil && p.local.Files {
 		p.dir, err = os.MkdirTemp("", "zocalo-check-")
@@ -155,7 +157,7 @@ func (p *place) listen(ctx context.Context) (l *zocalo.Listener, to address.Addr
 	}
 	text := l.Reach()
 	for _, layer := range p.scheme.Layers {
-		if slices.ContainsFunc(layer.Options, func(o *socket.Spec) bool { return o.Name == "to" }) {
+		if slices.ContainsFunc(layer.Options, func(o *option.Spec) bool { return o.Name == "to" }) {
 			text += "," + layer.Name + ".to=localhost:1"
 		}
 	}
@@ -182,7 +184,7 @@ func (p *place) nobody(ctx context.Context) error {
 
 // A place is where the sockets of a scheme get their names.
 type place struct {
-	scheme *socket.Scheme
+	scheme *scheme.Scheme
 	local  locals.Local
 	dir    string // for the files of its sockets, "" where they have none
 }
@@ -195,12 +197,12 @@ func (p *place) clean() {
 }
 
 // name resolves an address of this machine to its first name.
-func (p *place) name(ctx context.Context) (t socket.Target, n socket.Name, err error) {
+func (p *place) name(ctx context.Context) (t scheme.Target, n socket.Name, err error) {
 	a, err := p.local.Address(p.scheme, p.dir)
 	if err != nil {
 		return t, n, err
 	}
-	t = socket.Target{Endpoint: a.Endpoint, Passive: true, Settings: a.Settings}
+	t = scheme.Target{Endpoint: a.Endpoint, Passive: true, Settings: a.Settings}
 	names, err := p.scheme.Resolve(ctx, t)
 	if err == nil && len(names) == 0 {
 		err = fmt.Errorf("%v means no name", a)

@@ -6,6 +6,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"zocalo/address/codec"
 	"zocalo/socket"
 )
 
@@ -37,7 +38,7 @@ func speed(t *trial) ([]Finding, error) {
 	return []Finding{{
 		Property: "speed", Verdict: NotPromised,
 		Word: fmt.Sprintf("%.3g Gbit/s", rate*8/1e9),
-		Sent: fmt.Sprintf("sends of %s for %v; then %d bytes there and back, again and again", socket.FormatSize(size), speedTime, pingSize),
+		Sent: fmt.Sprintf("sends of %s for %v; then %d bytes there and back, again and again", codec.FormatSize(size), speedTime, pingSize),
 		Seen: fmt.Sprintf("%.3g Gbit/s arrived; half of %d round trips took at most %.1f µs", rate*8/1e9, trips, float64(round.Nanoseconds())/1e3),
 		Figures: []Figure{
 			{"throughput", rate / 1e6, "MB/s"},

@@ -72,7 +72,7 @@ func (t *trial) cross(from, to *socket.Socket, size int) error {
 
 // halfClose ends one direction and tries the other.
 func (t *trial) halfClose(a, b *socket.Socket) (string, error) {
-	if err := a.Shutdown(socket.Write); errors.Is(err, errors.ErrUnsupported) {
+	if err := a.Shutdown(socket.ShutdownWrite); errors.Is(err, errors.ErrUnsupported) {
 		return "; neither can end without the other", nil
 	} else if err != nil {
 		return "", err

@@ -16,6 +16,7 @@ import (
 
 	"zocalo/echo"
 	"zocalo/socket"
+	"zocalo/socket/option"
 )
 
 // echoing runs e.Echo on the far end of a connection of kind k, and returns
@@ -57,7 +58,7 @@ func TestEchoStream(t *testing.T) {
 			}
 			go func() {
 				near.Write(sent)
-				near.Shutdown(socket.Write)
+				near.Shutdown(socket.ShutdownWrite)
 			}()
 			got, err := io.ReadAll(near) // ends, since Echo ends the other direction
 			if err != nil || !bytes.Equal(got, sent) {
@@ -90,7 +91,7 @@ func TestEchoMessages(t *testing.T) {
 					t.Fatalf("message of %d bytes: %d came back, error %v", size, n, err)
 				}
 			}
-			near.Shutdown(socket.Write)
+			near.Shutdown(socket.ShutdownWrite)
 			if _, err := near.Read(b); err != io.EOF {
 				t.Errorf("after the end: %v; want EOF", err)
 			}
@@ -127,7 +128,7 @@ func TestEchoUrgentAtItsPlace(t *testing.T) {
 			t.Run(fmt.Sprintf("%v %v", k, parts), func(t *testing.T) {
 				for range 50 {
 					near, wait := echoing(t, new(echo.Echoer), k)
-					if err := socket.OOBInline.Set(near, true); err != nil {
+					if err := option.OOBInline.Set(near, true); err != nil {
 						t.Fatal(err)
 					}
 					before, all := "", ""
@@ -141,7 +142,7 @@ func TestEchoUrgentAtItsPlace(t *testing.T) {
 						}
 						all += p.text
 					}
-					near.Shutdown(socket.Write)
+					near.Shutdown(socket.ShutdownWrite)
 					wait() // now all of it is here, in the order of the stream
 					got := ""
 					b := make([]byte, 64)
@@ -192,7 +193,7 @@ func TestEchoUrgentAlone(t *testing.T) {
 				}
 			}
 			exchange(t, near, "ordinary")
-			near.Shutdown(socket.Write)
+			near.Shutdown(socket.ShutdownWrite)
 			wait()
 		})
 	}
@@ -202,7 +203,7 @@ func TestEchoUrgentAlone(t *testing.T) {
 func TestEchoUrgentBeforeEnd(t *testing.T) {
 	near, wait := echoing(t, new(echo.Echoer), memory)
 	near.SendUrgent([]byte("!"))
-	near.Shutdown(socket.Write)
+	near.Shutdown(socket.ShutdownWrite)
 	var b [1]byte
 	if n, err := near.ReceiveUrgent(t.Context(), b[:]); err != nil || string(b[:n]) != "!" {
 		t.Errorf("%q came back urgent, error %v", b[:n], err)
@@ -244,8 +245,8 @@ func TestEchoUrgentBesideMessages(t *testing.T) {
 	if n, err := urgentNear.ReceiveUrgent(t.Context(), b[:]); err != nil || string(b[:n]) != "!" {
 		t.Errorf("%q came back urgent, error %v", b[:n], err)
 	}
-	urgentNear.Shutdown(socket.Write)
-	near.Shutdown(socket.Write)
+	urgentNear.Shutdown(socket.ShutdownWrite)
+	near.Shutdown(socket.ShutdownWrite)
 	if err := <-result; err != nil {
 		t.Errorf("Echo: %v", err)
 	}
@@ -342,7 +343,7 @@ func TestEchoStreamAllocatesNothingPerRead(t *testing.T) {
 		}); n >= 1 && !raceEnabled {
 			t.Errorf("%v: %v allocations an exchange", k, n)
 		}
-		near.Shutdown(socket.Write)
+		near.Shutdown(socket.ShutdownWrite)
 		wait()
 	}
 }

@@ -12,6 +12,7 @@ import (
 	"zocalo/relay/join"
 	"zocalo/server"
 	"zocalo/socket"
+	"zocalo/socket/option"
 )
 
 // Datagrams is [Echoer.Datagrams] of the zero Echoer.
@@ -46,8 +47,8 @@ func (e *Echoer) Datagrams(ctx context.Context, s *socket.Socket) error {
 	}
 	stop := context.AfterFunc(ctx, func() { s.SetDeadline(time.Unix(1, 0)) })
 	defer stop()
-	socket.AnswerAsAsked(s, s.Name())
-	socket.JoinDatagrams.Set(s, true) // where there is such a thing, and nobody has switched it off
+	option.AnswerAsAsked(s, s.Name())
+	option.UDPGRO.Set(s, true) // where there is such a thing, and nobody has switched it off
 	o := join.Options{MaxMessage: e.MaxMessage}
 	d := &datagrams{Echoer: e, socket: s, own: s.Name(), limit: o.Limit(s), waits: s.Properties().Reliable}
 	in := socket.NewInbox(s, d.limit)
@@ -112,10 +113,10 @@ func (d *datagrams) answerable(m *socket.Message) bool {
 	case m.N > d.limit && (m.SegmentSize == 0 || m.SegmentSize > d.limit):
 		d.refuse(syscall.EMSGSIZE)
 		return false
-	case socket.Unnamed(m.Peer):
+	case m.Peer.IsUnnamed():
 		d.leave(m.Peer, errUnnamed)
 		return false
-	case socket.IsOwn(d.own, m.Peer):
+	case d.own.IsSelf(m.Peer):
 		d.leave(m.Peer, server.ErrOwn)
 		return false
 	}

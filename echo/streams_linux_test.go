@@ -77,7 +77,7 @@ func TestEchoStreams(t *testing.T) {
 		c := dial(t, k, names[i])
 		says(t, told, "connected")
 		exchange(t, c, "hola")
-		if err := c.Shutdown(socket.Write); err != nil {
+		if err := c.Shutdown(socket.ShutdownWrite); err != nil {
 			t.Fatal(err)
 		}
 		if n, err := c.Read(make([]byte, 1)); err != io.EOF {

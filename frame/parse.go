@@ -4,13 +4,13 @@ import (
 	"fmt"
 	"strings"
 
+	"zocalo/address/codec"
 	"zocalo/internal/nearest"
-	"zocalo/socket"
 )
 
 // Parse reads the name of a format: lines, len16, len32, varint, netstring,
 // fixed:N or chunk:N, in either case. N is 1 to MaxSize bytes, in decimal, with a
-// unit if wanted, as socket.ParseSize reads it.
+// unit if wanted, as codec.ParseSize reads it.
 // An unknown name is refused with the nearest known one, or the list of all.
 func Parse(text string) (Format, error) {
 	name, size, hasSize := strings.Cut(strings.ToLower(text), ":")
@@ -25,7 +25,7 @@ func Parse(text string) (Format, error) {
 		case !hasSize && info.sized:
 			return Format{}, fmt.Errorf("format %.40q needs a size in bytes: write %s:N, as %[2]s:512", text, name)
 		case hasSize:
-			n, err := socket.ParseSize(size)
+			n, err := codec.ParseSize(size)
 			if err != nil || n < 1 || n > MaxSize {
 				return Format{}, fmt.Errorf("format %.40q: the size must be 1 to %d bytes, as 512 or 64KiB", text, MaxSize)
 			}
@@ -37,7 +37,7 @@ func Parse(text string) (Format, error) {
 }
 
 // Codec reads and writes a Format as the value of an option or a flag.
-var Codec = socket.Codec[Format]{Placeholder: "FORMAT", Parse: Parse, Format: Format.String}
+var Codec = codec.Codec[Format]{Placeholder: "FORMAT", Parse: Parse, Format: Format.String}
 
 // list names every format, with N where a size belongs, for refusals.
 func list() []string {

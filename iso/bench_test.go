@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"zocalo/socket"
+	"zocalo/socket/option"
 )
 
 // benchPair returns both ends of a connection: of TCP through package socket,
@@ -15,9 +16,9 @@ import (
 func benchPair(b *testing.B, typ socket.Type, size int) (client, server *socket.Socket) {
 	b.Helper()
 	if size > 0 {
-		l := listen(b, typ, "bench", option(TPDUSize, size))
+		l := listen(b, typ, "bench", with(TPDUSize, size))
 		client := opened(b, typ)
-		option(TPDUSize, size)(client)
+		with(TPDUSize, size)(client)
 		if err := client.Connect(b.Context(), l.Name()); err != nil {
 			b.Fatal(err)
 		}
@@ -34,7 +35,7 @@ func benchPair(b *testing.B, typ socket.Type, size int) (client, server *socket.
 			b.Fatal(err)
 		}
 		b.Cleanup(func() { s.Close() })
-		socket.NoDelay.Set(s, true)
+		option.NoDelay.Set(s, true)
 		return s
 	}
 	l := tcp()

@@ -190,12 +190,12 @@ func (e *connection) ClosesWhole() {}
 // Shutdown of Read makes every Read io.EOF. Of Both, it ends the connection
 // as far as the peer is concerned. Class 0 cannot end one's own direction
 // alone.
-func (e *connection) Shutdown(how socket.How) error {
+func (e *connection) Shutdown(how socket.ShutdownHow) error {
 	if !e.isConnected() {
 		return os.NewSyscallError("shutdown", syscall.ENOTCONN)
 	}
 	switch how {
-	case socket.Write:
+	case socket.ShutdownWrite:
 		return &socket.UnsupportedError{Feature: "half-close (class 0 of ISO transport ends both directions at once)",
 			Needs: "Close, once all that the peer may still say was read"}
 	}
@@ -203,7 +203,7 @@ func (e *connection) Shutdown(how socket.How) error {
 	e.noRead.Store(true)
 	err := e.lowerError(e.tcp.Shutdown(how))
 	e.finishUrgent(io.EOF)
-	if how == socket.Both {
+	if how == socket.ShutdownBoth {
 		l := e.writeLimits()
 		if turnErr := e.writing.Take(&l); turnErr != nil {
 			return turnErr

@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"zocalo/socket"
+	"zocalo/socket/option"
 )
 
 // wire returns a socket of ours and the TCP connection at its other end, with
@@ -129,7 +130,7 @@ func TestStreamView(t *testing.T) {
 	sender.Wait()
 
 	// What a stream writes are TSDUs of a TPDU each.
-	s, conn = wire(t, socket.Stream, option(TPDUSize, 128))
+	s, conn = wire(t, socket.Stream, with(TPDUSize, 128))
 	if n, err := s.Writev([][]byte{make([]byte, 100), nil, make([]byte, 100)}); n != 200 || err != nil {
 		t.Errorf("Writev = %d, %v", n, err)
 	}
@@ -199,7 +200,7 @@ func TestWire(t *testing.T) {
 		{"more than the bound", strings.Repeat("0300000802f00061", 101), nil, syscall.EMSGSIZE, "option tsdu"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			s, conn := wire(t, socket.SeqPacket, option(LargestTSDU, 100))
+			s, conn := wire(t, socket.SeqPacket, with(LargestTSDU, 100))
 			send(t, conn, c.sent)
 			conn.(*net.TCPConn).CloseWrite()
 			b := make([]byte, 200)
@@ -319,7 +320,7 @@ func TestHalfReadLong(t *testing.T) {
 // narrowPair returns a pair between which little is on its way.
 func narrowPair(t *testing.T, typ socket.Type) (a, b *socket.Socket) {
 	t.Helper()
-	return connectedPair(t, typ, option(socket.SendBuffer, 16<<10), option(socket.ReceiveBuffer, 16<<10))
+	return connectedPair(t, typ, with(option.SendBuffer, 16<<10), with(option.ReceiveBuffer, 16<<10))
 }
 
 // fill sends messages to a peer that does not read, until the deadline says
@@ -429,7 +430,7 @@ func TestCloseUnread(t *testing.T) {
 
 func TestShutdown(t *testing.T) {
 	a, b := connectedPair(t, socket.SeqPacket)
-	err := a.Shutdown(socket.Write)
+	err := a.Shutdown(socket.ShutdownWrite)
 	var u *socket.UnsupportedError
 	if !errors.As(err, &u) || !errors.Is(err, errors.ErrUnsupported) || !strings.Contains(err.Error(), "class 0") {
 		t.Errorf("Shutdown(Write): %v, want an UnsupportedError about class 0", err)
@@ -439,7 +440,7 @@ func TestShutdown(t *testing.T) {
 	if n, err := a.Read(got); err != nil || string(got[:n]) != "answer" {
 		t.Errorf("Read after it: %q, %v", got[:n], err)
 	}
-	if err := b.Shutdown(socket.Both); err != nil {
+	if err := b.Shutdown(socket.ShutdownBoth); err != nil {
 		t.Errorf("Shutdown(Both): %v", err)
 	}
 	if n, err := a.Read(got); n != 0 || err != io.EOF {
@@ -452,7 +453,7 @@ func TestShutdown(t *testing.T) {
 	a, b = connectedPair(t, socket.SeqPacket)
 	waiting := make(chan error, 1)
 	go func() { _, err := a.Read(got); waiting <- err }()
-	if err := a.Shutdown(socket.Read); err != nil {
+	if err := a.Shutdown(socket.ShutdownRead); err != nil {
 		t.Errorf("Shutdown(Read): %v", err)
 	}
 	if err := <-waiting; err != io.EOF {
@@ -464,7 +465,7 @@ func TestShutdown(t *testing.T) {
 	if n, err := b.Read(got); err != nil || string(got[:n]) != "still" {
 		t.Errorf("%q, %v", got[:n], err)
 	}
-	for _, how := range []socket.How{socket.Read, socket.Write, socket.Both} {
+	for _, how := range []socket.ShutdownHow{socket.ShutdownRead, socket.ShutdownWrite, socket.ShutdownBoth} {
 		if err := opened(t, socket.SeqPacket).Shutdown(how); !errors.Is(err, syscall.ENOTCONN) {
 			t.Errorf("%v without a connection: %v", how, err)
 		}
@@ -580,7 +581,7 @@ func TestNoAllocation(t *testing.T) {
 // TestRacyClose has every call race with Close.
 func TestRacyClose(t *testing.T) {
 	for range 20 {
-		a, b := connectedPair(t, socket.SeqPacket, option(Expedited, true))
+		a, b := connectedPair(t, socket.SeqPacket, with(Expedited, true))
 		var all sync.WaitGroup
 		for _, s := range []*socket.Socket{a, b} {
 			for _, call := range []func() error{

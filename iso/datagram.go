@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"zocalo/socket"
+	"zocalo/socket/option"
 )
 
 // largestDatagram is the most bytes of a UDP datagram over IPv4.
@@ -75,7 +76,7 @@ func (d *datagram) Bind(n socket.Name) error {
 	if err != nil {
 		return err
 	}
-	socket.AnswerAsAsked(d.udp, lower)
+	option.AnswerAsAsked(d.udp, lower)
 	if err := d.udp.Bind(lower); err != nil {
 		return bare(err)
 	}
@@ -99,7 +100,7 @@ func (d *datagram) Connect(ctx context.Context, peer socket.Name) error {
 }
 
 // Shutdown is UDP's.
-func (d *datagram) Shutdown(how socket.How) error { return bare(d.udp.Shutdown(how)) }
+func (d *datagram) Shutdown(how socket.ShutdownHow) error { return bare(d.udp.Shutdown(how)) }
 
 // Write sends b to the peer of Connect.
 func (d *datagram) Write(b []byte) (int, error) {

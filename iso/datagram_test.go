@@ -48,7 +48,7 @@ func TestDatagramWire(t *testing.T) {
 		{"without checksum", false, "0740c10161c201626869"},
 		{"with checksum", true, "0b40c10161c20162c3024f836869"},
 	} {
-		d := bound(t, "a", option(Checksum, c.checksum))
+		d := bound(t, "a", with(Checksum, c.checksum))
 		conn := udp(t, d)
 		to := mustName(t, conn.LocalAddr().(*net.UDPAddr).AddrPort(), "b")
 		m := socket.Message{Buffers: [][]byte{[]byte("h"), nil, []byte("i")}, Peer: to}
@@ -139,7 +139,7 @@ func TestDatagramNoAllocation(t *testing.T) {
 	if raceEnabled {
 		t.Skip("the race detector allocates")
 	}
-	a, b := bound(t, "alpha", option(Checksum, true)), bound(t, "beta")
+	a, b := bound(t, "alpha", with(Checksum, true)), bound(t, "beta")
 	out := socket.Message{Buffers: [][]byte{make([]byte, 500)}, Peer: b.Name()}
 	in := socket.Message{Buffers: [][]byte{make([]byte, 1000)}}
 	pass := func() {

@@ -11,16 +11,25 @@ import (
 	"syscall"
 
 	"zocalo/socket"
+	"zocalo/socket/option"
+	"zocalo/socket/scheme"
 )
 
-func init() { socket.Register(family()) }
+func init() {
+	socket.Register(family())
+	scheme.Register(schemes()...)
+}
 
-func family() *socket.Family {
-	seqpacket := scheme("iso", "tcp", socket.SeqPacket, "ISO transport over TCP (RFC 1006), messages: S7, MMS, ICCP")
-	stream := scheme("iso-stream", "tcp", socket.Stream, "ISO transport over TCP (RFC 1006), as a stream of bytes")
-	dgram := scheme("iso-dgram", "udp", socket.Datagram, "connectionless ISO transport over UDP (ISO 8602), datagrams")
+func schemes() []*scheme.Scheme {
+	seqpacket := newScheme("iso", "tcp", socket.SeqPacket, "ISO transport over TCP (RFC 1006), messages: S7, MMS, ICCP")
+	stream := newScheme("iso-stream", "tcp", socket.Stream, "ISO transport over TCP (RFC 1006), as a stream of bytes")
+	dgram := newScheme("iso-dgram", "udp", socket.Datagram, "connectionless ISO transport over UDP (ISO 8602), datagrams")
 	seqpacket.Aliases = []string{"iso-seqpacket", "cotp"}
 	dgram.Aliases = []string{"cltp"}
+	return []*scheme.Scheme{seqpacket, stream, dgram}
+}
+
+func family() *socket.Family {
 	return &socket.Family{
 		Name:       "iso",
 		Domains:    []socket.DomainConstant{{Domain: Domain, Constant: "AF_ISO"}, {Domain: Domain6, Constant: "AF_ISO_IPV6"}},
@@ -28,7 +37,11 @@ func family() *socket.Family {
 		FormatName: formatName,
 		KindName:   kindName,
 		Properties: properties,
-		Schemes:    []*socket.Scheme{seqpacket, stream, dgram},
+		Kinds: map[string]socket.Kind{
+			"iso": {Domain: Domain, Type: socket.SeqPacket}, "iso6": {Domain: Domain6, Type: socket.SeqPacket},
+			"iso-stream": {Domain: Domain, Type: socket.Stream}, "iso-stream6": {Domain: Domain6, Type: socket.Stream},
+			"iso-dgram": {Domain: Domain, Type: socket.Datagram}, "iso-dgram6": {Domain: Domain6, Type: socket.Datagram},
+		},
 	}
 }
 
@@ -76,7 +89,7 @@ func newEndpoint(k socket.Kind) (socket.Endpoint, error) {
 	if k.Type == socket.Datagram {
 		return newDatagram(s), nil
 	}
-	if err := socket.NoDelay.Set(s, true); err != nil { // RFC 2126, section 6.2
+	if err := option.NoDelay.Set(s, true); err != nil { // RFC 2126, section 6.2
 		s.Close()
 		return nil, err
 	}
@@ -87,22 +100,22 @@ func newEndpoint(k socket.Kind) (socket.Endpoint, error) {
 
 // scheme makes a scheme over that of TCP or UDP, whose look-up and options it
 // has.
-func scheme(name, lower string, t socket.Type, doc string) *socket.Scheme {
+func newScheme(name, lower string, t socket.Type, doc string) *scheme.Scheme {
 	own := connectionOptions()
 	if t == socket.Datagram {
 		own = datagramOptions()
 	}
-	under, ok := socket.LookupScheme(lower)
+	under, ok := scheme.Lookup(lower)
 	if !ok {
 		panic("iso: package socket has no scheme " + lower)
 	}
-	return &socket.Scheme{
+	return &scheme.Scheme{
 		Name: name, Endpoint: "host[:102]", Doc: doc,
 		Domains: []socket.Domain{Domain, Domain6}, Type: t,
 		Options:  append(own, lowerOptions(under)...),
 		Defaults: under.Defaults,
-		Resolve:  func(ctx context.Context, t socket.Target) ([]socket.Name, error) { return resolve(ctx, under, t) },
-		Source: func(ctx context.Context, t socket.Target, text string) ([]socket.Name, error) {
+		Resolve:  func(ctx context.Context, t scheme.Target) ([]socket.Name, error) { return resolve(ctx, under, t) },
+		Source: func(ctx context.Context, t scheme.Target, text string) ([]socket.Name, error) {
 			return source(ctx, under, t, text)
 		},
 		Bind: bind, Follow: follow,
@@ -111,13 +124,13 @@ func scheme(name, lower string, t socket.Type, doc string) *socket.Scheme {
 
 // lowerOptions returns the options of the transport beneath, but for that on
 // urgent data, of which this domain has its own.
-func lowerOptions(under *socket.Scheme) []*socket.Spec {
-	return slices.DeleteFunc(slices.Clone(under.Options), func(o *socket.Spec) bool { return o == socket.OOBInline.Spec })
+func lowerOptions(under *scheme.Scheme) []*option.Spec {
+	return slices.DeleteFunc(slices.Clone(under.Options), func(o *option.Spec) bool { return o == option.OOBInline.Spec })
 }
 
 // resolve leaves address and port to the scheme beneath, and adds the
 // selector.
-func resolve(ctx context.Context, under *socket.Scheme, t socket.Target) ([]socket.Name, error) {
+func resolve(ctx context.Context, under *scheme.Scheme, t scheme.Target) ([]socket.Name, error) {
 	s, _ := CalledSelector.In(t.Settings)
 	t.Endpoint = withPort(t.Endpoint)
 	found, err := under.Resolve(ctx, t)
@@ -127,7 +140,7 @@ func resolve(ctx context.Context, under *socket.Scheme, t socket.Target) ([]sock
 	return uppers(found, s), nil
 }
 
-func source(ctx context.Context, under *socket.Scheme, t socket.Target, text string) ([]socket.Name, error) {
+func source(ctx context.Context, under *scheme.Scheme, t scheme.Target, text string) ([]socket.Name, error) {
 	found, err := under.Source(ctx, t, text)
 	if err != nil {
 		return nil, err
@@ -162,25 +175,25 @@ func withPort(endpoint string) string {
 }
 
 // bind gives a listener its name, with advice where that fails.
-func bind(_ context.Context, t socket.Target, s *socket.Socket, n socket.Name) error {
+func bind(_ context.Context, t scheme.Target, s *socket.Socket, n socket.Name) error {
 	at := AddrPort(n)
-	if _, given := socket.V6Only.In(t.Settings); n.Domain() == Domain6 && !given && t.Passive && at.Addr().IsUnspecified() {
-		if err := socket.V6Only.Set(s, true); err != nil {
+	if _, given := option.V6Only.In(t.Settings); n.Domain() == Domain6 && !given && t.Passive && at.Addr().IsUnspecified() {
+		if err := option.V6Only.Set(s, true); err != nil {
 			return err
 		}
 	}
 	err := s.Bind(n)
-	var already *socket.Advised
+	var already *socket.HintError
 	switch {
 	case err == nil || errors.As(err, &already):
 	case errors.Is(err, syscall.EACCES) && at.Port() > 0 && at.Port() < 1024:
-		return &socket.Advised{Err: err, Advice: fmt.Sprintf(
+		return &socket.HintError{Err: err, Hint: fmt.Sprintf(
 			"port %d is reserved: run with the capability CAP_NET_BIND_SERVICE, or listen on a port from 1024 up and redirect port %[1]d to it", at.Port())}
 	case errors.Is(err, syscall.EADDRINUSE):
-		return &socket.Advised{Err: err, Advice: fmt.Sprintf(
+		return &socket.HintError{Err: err, Hint: fmt.Sprintf(
 			"port %d is taken by another program: end it, or choose another port; only listeners of one program share a port by their selectors", at.Port())}
 	case errors.Is(err, syscall.EADDRNOTAVAIL):
-		return &socket.Advised{Err: err, Advice: "no interface of this machine has the address"}
+		return &socket.HintError{Err: err, Hint: "no interface of this machine has the address"}
 	}
 	return err
 }

@@ -89,8 +89,8 @@ func (e *connection) connect(ctx context.Context, lower, peer socket.Name) error
 	}
 	e.clock.change(func() { e.clock.shaking = false })
 	if errors.Is(err, os.ErrDeadlineExceeded) && !time.Now().Before(bound) {
-		err = &socket.Advised{Err: os.NewSyscallError("connect", syscall.ETIMEDOUT),
-			Advice: "the TCP connection stands, and the connection request got no answer within " + answerBound.String() + ": check that ISO transport is what listens there"}
+		err = &socket.HintError{Err: os.NewSyscallError("connect", syscall.ETIMEDOUT),
+			Hint: "the TCP connection stands, and the connection request got no answer within " + answerBound.String() + ": check that ISO transport is what listens there"}
 	}
 	return err
 }
@@ -148,7 +148,7 @@ func (e *connection) request(peer socket.Name) error {
 	case codeDR:
 		return refusal(&t)
 	case codeER:
-		return &socket.Advised{Err: errored(&t, true), Advice: "see what it does not like, and leave out options that not everybody knows, as expedited"}
+		return &socket.HintError{Err: errored(&t, true), Hint: "see what it does not like, and leave out options that not everybody knows, as expedited"}
 	default:
 		return protocolError(causeBadType, "a %s came in answer to a connection request", codeNames[t.code])
 	}

@@ -129,12 +129,12 @@ func TestRequests(t *testing.T) {
 		want   string
 	}{
 		{"a selector", "\x01\x02", nil, "0300001611e00000....00c1020100c2020102c0010d"},
-		{"both", "\x01\x02", option(CallingSelector, Selector("abc")), "0300001712e00000....00c103616263c2020102c0010d"},
+		{"both", "\x01\x02", with(CallingSelector, Selector("abc")), "0300001712e00000....00c103616263c2020102c0010d"},
 		{"none", "", nil, "0300000e09e00000....00c0010d"},
-		{"none of its own", "\x01\x02", option(CallingSelector, Selector("")), "030000120de00000....00c2020102c0010d"},
-		{"tpdu=1024", "\x01\x02", option(TPDUSize, 1024), "0300001611e00000....00c1020100c2020102c0010a"},
-		{"tpdu=65531", "\x01\x02", option(TPDUSize, 65531), "030000130ee00000....00c1020100c2020102"},
-		{"expedited", "\x01\x02", option(Expedited, true), "0300001914e00000....00c1020100c2020102c0010dc60101"},
+		{"none of its own", "\x01\x02", with(CallingSelector, Selector("")), "030000120de00000....00c2020102c0010d"},
+		{"tpdu=1024", "\x01\x02", with(TPDUSize, 1024), "0300001611e00000....00c1020100c2020102c0010a"},
+		{"tpdu=65531", "\x01\x02", with(TPDUSize, 65531), "030000130ee00000....00c1020100c2020102"},
+		{"expedited", "\x01\x02", with(Expedited, true), "0300001914e00000....00c1020100c2020102c0010dc60101"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			l, err := net.Listen("tcp", "127.0.0.1:0")
@@ -301,8 +301,8 @@ func TestNegotiation(t *testing.T) {
 	for _, c := range []struct{ client, server, want int }{
 		{8192, 8192, 8192}, {8192, 65531, 8192}, {65531, 8192, 8192}, {65531, 65531, 65531}, {128, 8192, 128}, {2048, 512, 512},
 	} {
-		l := listen(t, socket.SeqPacket, "n", option(TPDUSize, c.server))
-		a := dial(t, socket.SeqPacket, l.Name(), option(TPDUSize, c.client))
+		l := listen(t, socket.SeqPacket, "n", with(TPDUSize, c.server))
+		a := dial(t, socket.SeqPacket, l.Name(), with(TPDUSize, c.client))
 		b := accept(t, l)
 		for _, s := range []*socket.Socket{a, b} {
 			if got, err := TPDUSize.Get(s); got != c.want || err != nil {

@@ -179,11 +179,11 @@ func TestTshark(t *testing.T) {
 	testenv.Program(t, "tshark")
 	t.Run("COTP", func(t *testing.T) {
 		c := newCapture(t)
-		l := listen(t, socket.SeqPacket, "\x01\x02", option(Expedited, true), option(TPDUSize, 1024))
+		l := listen(t, socket.SeqPacket, "\x01\x02", with(Expedited, true), with(TPDUSize, 1024))
 		through := c.relay(t, AddrPort(l.Name()))
 
 		// Messages of one TPDU and of many.
-		a := dial(t, socket.SeqPacket, mustName(t, through, "\x01\x02"), option(Expedited, true), option(TPDUSize, 65531))
+		a := dial(t, socket.SeqPacket, mustName(t, through, "\x01\x02"), with(Expedited, true), with(TPDUSize, 65531))
 		b := accept(t, l)
 		buffer := make([]byte, 5000)
 		for _, size := range []int{1, 200, 5000} {
@@ -234,7 +234,7 @@ func TestTshark(t *testing.T) {
 	t.Run("CLTP", func(t *testing.T) {
 		c := newCapture(t)
 		for _, checksum := range []bool{false, true} {
-			d := bound(t, "alpha", option(Checksum, checksum))
+			d := bound(t, "alpha", with(Checksum, checksum))
 			conn := udp(t, d)
 			m := socket.Message{Buffers: [][]byte{[]byte("hola")}, Peer: mustName(t, conn.LocalAddr().(*net.UDPAddr).AddrPort(), "beta")}
 			if _, err := d.Send(&m); err != nil {

@@ -196,7 +196,7 @@ func (c *connection) answer(t *tpdu) error {
 // waits a while for the peer to take it and go.
 func (c *connection) refuse(ctx context.Context, t *tpdu) {
 	defer c.Close()
-	if c.answer(t) != nil || c.tcp.Shutdown(socket.Write) != nil {
+	if c.answer(t) != nil || c.tcp.Shutdown(socket.ShutdownWrite) != nil {
 		return
 	}
 	defer context.AfterFunc(ctx, c.clock.kick)()

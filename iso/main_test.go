@@ -11,6 +11,7 @@ import (
 
 	"zocalo/internal/testenv"
 	"zocalo/socket"
+	"zocalo/socket/option"
 	"zocalo/socket/sockettest"
 )
 
@@ -100,7 +101,7 @@ const patience = 20 * time.Second
 
 func patient(s *socket.Socket) { s.SetDeadline(time.Now().Add(patience)) }
 
-func option[T any](o *socket.Option[T], v T) func(*socket.Socket) {
+func with[T any](o *option.Option[T], v T) func(*socket.Socket) {
 	return func(s *socket.Socket) {
 		if err := o.Set(s, v); err != nil {
 			panic(err)

@@ -6,6 +6,8 @@ import (
 	"testing"
 
 	"zocalo/socket"
+	"zocalo/socket/option"
+	"zocalo/socket/scheme"
 )
 
 func TestParseSelector(t *testing.T) {
@@ -111,11 +113,11 @@ func TestNames(t *testing.T) {
 }
 
 func TestResolve(t *testing.T) {
-	s, ok := socket.LookupScheme("iso")
+	s, ok := scheme.Lookup("iso")
 	if !ok {
 		t.Fatal("no scheme iso")
 	}
-	tsap := socket.Setting{Spec: CalledSelector.Spec, Value: Selector("\x01\x02")}
+	tsap := option.Setting{Spec: CalledSelector.Spec, Value: Selector("\x01\x02")}
 	for _, c := range []struct {
 		endpoint string
 		passive  bool
@@ -130,7 +132,7 @@ func TestResolve(t *testing.T) {
 		{"any", true, "0.0.0.0:102,tsap=0x0102 [::]:102,tsap=0x0102"},
 		{"10102", true, "127.0.0.1:10102,tsap=0x0102 [::1]:10102,tsap=0x0102"},
 	} {
-		names, err := s.Resolve(t.Context(), socket.Target{Endpoint: c.endpoint, Passive: c.passive, Settings: socket.Settings{tsap}})
+		names, err := s.Resolve(t.Context(), scheme.Target{Endpoint: c.endpoint, Passive: c.passive, Settings: option.Settings{tsap}})
 		var text []string
 		for _, n := range names {
 			text = append(text, n.String())

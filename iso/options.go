@@ -3,7 +3,9 @@ package iso
 import (
 	"fmt"
 
+	"zocalo/address/codec"
 	"zocalo/socket"
+	"zocalo/socket/option"
 )
 
 // The sizes that a connection uses unless told otherwise, in bytes.
@@ -17,8 +19,8 @@ const (
 var (
 	// CalledSelector is the selector of the listener: the one to call, or the
 	// one to be. It is part of the names that an address resolves to.
-	CalledSelector = socket.NewOption(socket.Spec{
-		Name: "tsap", Aliases: []string{"remote-tsap", "called-tsap"}, Phase: socket.Naming,
+	CalledSelector = option.New(option.Spec{
+		Name: "tsap", Aliases: []string{"remote-tsap", "called-tsap"}, Phase: option.Naming,
 		Default: "none; a listener without one takes what is nobody else's",
 		Doc:     "selector of the listener: 0x0302, rack0slot2, op-rack0slot2, basic-rack0slot2 or text",
 	}, selectorCodec, nil, nil)
@@ -26,8 +28,8 @@ var (
 	// CallingSelector is the selector of the one who calls, or who sends
 	// datagrams. Without it a client that calls a selector says 0x0100, as S7
 	// gear expects of a programming device; one that calls none says none.
-	CallingSelector = socket.NewOption(socket.Spec{
-		Name: "local-tsap", Aliases: []string{"calling-tsap"}, Phase: socket.Opened, Only: socket.ActiveOnly,
+	CallingSelector = option.New(option.Spec{
+		Name: "local-tsap", Aliases: []string{"calling-tsap"}, Phase: option.Opened, Only: option.ActiveOnly,
 		Default: "0x0100 with tsap=, else none",
 		Doc:     "own selector, written as that of tsap=; local-tsap= alone sends none",
 	}, selectorCodec, func(e socket.Endpoint, s Selector) error {
@@ -41,10 +43,10 @@ var (
 	// and so on to 8192, or 65531, which a connection request says by leaving
 	// the parameter out. Both sides settle on the lesser; to read it after
 	// Connect or Accept tells which.
-	TPDUSize = socket.NewOption(socket.Spec{
-		Name: "tpdu", Aliases: []string{"tpdu-size"}, Phase: socket.Opened, Default: "8192, or less if the peer says so",
+	TPDUSize = option.New(option.Spec{
+		Name: "tpdu", Aliases: []string{"tpdu-size"}, Phase: option.Opened, Default: "8192, or less if the peer says so",
 		Doc: "largest TPDU: 128, 256, 512 ... 8192, or 65531",
-	}, socket.Codec[int]{Placeholder: "SIZE", Parse: parseTPDUSize, Format: socket.FormatSize[int]},
+	}, codec.Codec[int]{Placeholder: "SIZE", Parse: parseTPDUSize, Format: codec.FormatSize[int]},
 		func(e socket.Endpoint, n int) error {
 			if err := checkTPDUSize(n); err != nil {
 				return err
@@ -55,10 +57,10 @@ var (
 	// LargestTSDU bounds a message in both directions, in bytes. A longer
 	// one is refused with EMSGSIZE when sent, and ends the connection when it
 	// comes.
-	LargestTSDU = socket.NewOption(socket.Spec{
-		Name: "tsdu", Aliases: []string{"tsdu-size"}, Phase: socket.Opened, Default: "4MiB",
+	LargestTSDU = option.New(option.Spec{
+		Name: "tsdu", Aliases: []string{"tsdu-size"}, Phase: option.Opened, Default: "4MiB",
 		Doc: "longest message, whichever way it goes",
-	}, socket.AtLeast(socket.Size, 1), func(e socket.Endpoint, n int) error {
+	}, codec.AtLeast(codec.Size, 1), func(e socket.Endpoint, n int) error {
 		if n < 1 {
 			return fmt.Errorf("a message of at most %d bytes is none", n)
 		}
@@ -68,10 +70,10 @@ var (
 	// Expedited asks for expedited data, or lets a peer have it that asks: it
 	// is the urgent data of these domains. To read it after Connect or Accept
 	// tells whether both sides agreed.
-	Expedited = socket.NewOption(socket.Spec{
-		Name: "expedited", Aliases: []string{"xpd"}, Phase: socket.Opened, Default: "off",
+	Expedited = option.New(option.Spec{
+		Name: "expedited", Aliases: []string{"xpd"}, Phase: option.Opened, Default: "off",
 		Doc: "have urgent data of 1 to 16 bytes, if the peer wants it too",
-	}, socket.Flag, func(e socket.Endpoint, on bool) error {
+	}, codec.Flag, func(e socket.Endpoint, on bool) error {
 		return configure(e, func(c *config) { c.expedited = on })
 	}, func(e socket.Endpoint) (bool, error) {
 		return configured(e, func(c *config) bool { return c.expedited })
@@ -79,10 +81,10 @@ var (
 
 	// Checksum makes a datagram socket send the checksum of ISO 8602. One
 	// that comes is verified in any case.
-	Checksum = socket.NewOption(socket.Spec{
-		Name: "checksum", Phase: socket.Opened, Default: "off: UDP has one",
+	Checksum = option.New(option.Spec{
+		Name: "checksum", Phase: option.Opened, Default: "off: UDP has one",
 		Doc: "send a checksum with each datagram; one that comes is verified in any case",
-	}, socket.Flag, func(e socket.Endpoint, on bool) error {
+	}, codec.Flag, func(e socket.Endpoint, on bool) error {
 		d, ok := socket.As[*datagram](e)
 		if !ok {
 			return notOurs("checksum")
@@ -98,16 +100,16 @@ var (
 	})
 )
 
-func connectionOptions() []*socket.Spec {
-	return []*socket.Spec{CalledSelector.Spec, CallingSelector.Spec, TPDUSize.Spec, LargestTSDU.Spec, Expedited.Spec}
+func connectionOptions() []*option.Spec {
+	return []*option.Spec{CalledSelector.Spec, CallingSelector.Spec, TPDUSize.Spec, LargestTSDU.Spec, Expedited.Spec}
 }
 
-func datagramOptions() []*socket.Spec {
-	return []*socket.Spec{CalledSelector.Spec, CallingSelector.Spec, Checksum.Spec}
+func datagramOptions() []*option.Spec {
+	return []*option.Spec{CalledSelector.Spec, CallingSelector.Spec, Checksum.Spec}
 }
 
 func parseTPDUSize(text string) (int, error) {
-	n, err := socket.Size.Parse(text)
+	n, err := codec.Size.Parse(text)
 	if err != nil {
 		return 0, err
 	}

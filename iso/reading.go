@@ -413,7 +413,7 @@ func (e *connection) control(b []byte) error {
 func (e *connection) broken(err error) error {
 	e.fail = err
 	e.finishUrgent(err)
-	e.tcp.Shutdown(socket.Both)
+	e.tcp.Shutdown(socket.ShutdownBoth)
 	return err
 }
 

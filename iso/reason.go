@@ -96,14 +96,14 @@ func refusal(t *tpdu) error {
 	if advice == "" {
 		advice = "see the peer's documentation, and check both selectors"
 	}
-	return &socket.Advised{Err: e, Advice: advice}
+	return &socket.HintError{Err: e, Hint: advice}
 }
 
 // unanswered returns the error of a TCP connection that ended instead of an
 // answer.
 func unanswered(err error) error {
-	return &socket.Advised{Err: &RefusedError{Err: err},
-		Advice: "the called selector may be wrong (tsap=), for a PLC its rack and slot, or all its connections may be in use"}
+	return &socket.HintError{Err: &RefusedError{Err: err},
+		Hint: "the called selector may be wrong (tsap=), for a PLC its rack and slot, or all its connections may be in use"}
 }
 
 // A Cause is what a peer did not accept, as an ER carries it: RFC 905, section

@@ -6,7 +6,7 @@ import (
 	"strconv"
 	"strings"
 
-	"zocalo/socket"
+	"zocalo/address/codec"
 )
 
 // MaxSelector is the most bytes of a selector. With two of them and 32
@@ -108,4 +108,4 @@ func (s Selector) String() string {
 func selectorOf(b []byte) Selector { return Selector(b) }
 
 // selectorCodec is for options.
-var selectorCodec = socket.Codec[Selector]{Placeholder: "SELECTOR", Parse: ParseSelector, Format: Selector.String}
+var selectorCodec = codec.Codec[Selector]{Placeholder: "SELECTOR", Parse: ParseSelector, Format: Selector.String}

@@ -49,8 +49,8 @@ func joinStation(e *connection, lower socket.Name, s Selector) (*station, error)
 			return st, nil
 		}
 		if taken {
-			return nil, &socket.Advised{Err: os.NewSyscallError("bind", syscall.EADDRINUSE),
-				Advice: "this program listens there with the same selector: give another by tsap="}
+			return nil, &socket.HintError{Err: os.NewSyscallError("bind", syscall.EADDRINUSE),
+				Hint: "this program listens there with the same selector: give another by tsap="}
 		}
 	}
 	if err := e.tcp.Bind(lower); err != nil {
@@ -206,7 +206,7 @@ func (st *station) tell(err error) {
 }
 
 // subscriber is whose a connection is.
-func subscriber(tcp *socket.Socket) any { return socket.Subscriber(tcp.Peer().AddrPort().Addr()) }
+func subscriber(tcp *socket.Socket) any { return tcp.Peer().Subscriber() }
 
 // called returns the listener that a selector calls, nil where there is none.
 func (st *station) called(s Selector) (*connection, *passive) {

@@ -12,12 +12,14 @@ import (
 	"time"
 
 	"zocalo/socket"
+	"zocalo/socket/option"
+	"zocalo/socket/scheme"
 )
 
 // TestSharedPort has several listeners on one port, told apart by selector,
 // of both types.
 func TestSharedPort(t *testing.T) {
-	wild := listen(t, socket.SeqPacket, "", option(socket.ReuseAddress, true))
+	wild := listen(t, socket.SeqPacket, "", with(option.ReuseAddress, true))
 	at := AddrPort(wild.Name())
 	one := listenOn(t, socket.SeqPacket, mustName(t, at, "one"))
 	two := listenOn(t, socket.Stream, mustName(t, at, "two"))
@@ -52,7 +54,7 @@ func TestSharedPort(t *testing.T) {
 		t.Errorf("Connect to a port that is closed: %v", err)
 	}
 	// And the port is free.
-	listenOn(t, socket.SeqPacket, mustName(t, at, "one"), option(socket.ReuseAddress, true))
+	listenOn(t, socket.SeqPacket, mustName(t, at, "one"), with(option.ReuseAddress, true))
 }
 
 // TestForeignPort binds to a port that another program has: here, a socket that
@@ -63,8 +65,8 @@ func TestForeignPort(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer l.Close()
-	s, _ := socket.LookupScheme("iso")
-	err = s.Bind(t.Context(), socket.Target{Passive: true}, opened(t, socket.SeqPacket), mustName(t, netip.MustParseAddrPort(l.Addr().String()), "x"))
+	s, _ := scheme.Lookup("iso")
+	err = s.Bind(t.Context(), scheme.Target{Passive: true}, opened(t, socket.SeqPacket), mustName(t, netip.MustParseAddrPort(l.Addr().String()), "x"))
 	if !errors.Is(err, syscall.EADDRINUSE) || !strings.Contains(err.Error(), "taken by another program") {
 		t.Errorf("Bind: %v", err)
 	}
@@ -78,8 +80,8 @@ func (denied) Bind(socket.Name) error { return os.NewSyscallError("bind", syscal
 
 func TestReservedPort(t *testing.T) {
 	e := opened(t, socket.SeqPacket).Unwrap().(*connection)
-	s, _ := socket.LookupScheme("iso")
-	err := s.Bind(t.Context(), socket.Target{Passive: true}, socket.Wrap(denied{e}, socket.Kind{Domain: Domain, Type: socket.SeqPacket}),
+	s, _ := scheme.Lookup("iso")
+	err := s.Bind(t.Context(), scheme.Target{Passive: true}, socket.Wrap(denied{e}, socket.Kind{Domain: Domain, Type: socket.SeqPacket}),
 		mustName(t, netip.MustParseAddrPort("127.0.0.1:102"), ""))
 	if !errors.Is(err, syscall.EACCES) || !strings.Contains(err.Error(), "port 102 is reserved") || !strings.Contains(err.Error(), "CAP_NET_BIND_SERVICE") {
 		t.Errorf("Bind: %v", err)
@@ -314,17 +316,17 @@ func TestRacyStation(t *testing.T) {
 // accepted.
 func TestLowerOptions(t *testing.T) {
 	s := opened(t, socket.SeqPacket)
-	if on, err := socket.NoDelay.Get(s); !on || err != nil {
+	if on, err := option.NoDelay.Get(s); !on || err != nil {
 		t.Errorf("nodelay is %t, %v, want on", on, err)
 	}
-	if err := socket.KeepAlive.Set(s, true); err != nil {
+	if err := option.KeepAlive.Set(s, true); err != nil {
 		t.Error(err)
 	}
-	if on, err := socket.KeepAlive.Get(s); !on || err != nil {
+	if on, err := option.KeepAlive.Get(s); !on || err != nil {
 		t.Errorf("keepalive is %t, %v", on, err)
 	}
 	_, server := connectedPair(t, socket.SeqPacket)
-	if on, err := socket.NoDelay.Get(server); !on || err != nil {
+	if on, err := option.NoDelay.Get(server); !on || err != nil {
 		t.Errorf("nodelay of an accepted socket is %t, %v, want on", on, err)
 	}
 	if _, ok := socket.As[socket.Descriptor](s); ok {
@@ -353,7 +355,7 @@ func FuzzListener(f *testing.F) {
 	f.Add(unhex(f, crS7+"0300000802f00061"+"0300000b06800001000080"))
 	f.Add([]byte("GET / HTTP/1.1\r\n\r\n"))
 	f.Fuzz(func(t *testing.T, b []byte) {
-		l := listen(t, socket.SeqPacket, "", option(LargestTSDU, 3000), option(Expedited, true))
+		l := listen(t, socket.SeqPacket, "", with(LargestTSDU, 3000), with(Expedited, true))
 		conn := rawClient(t, l)
 		conn.Write(b)
 		conn.(*net.TCPConn).CloseWrite()

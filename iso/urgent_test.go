@@ -19,8 +19,8 @@ func TestExpeditedAgreed(t *testing.T) {
 	for _, c := range []struct{ client, server, want bool }{
 		{true, true, true}, {true, false, false}, {false, true, false}, {false, false, false},
 	} {
-		l := listen(t, socket.SeqPacket, "x", option(Expedited, c.server))
-		a := dial(t, socket.SeqPacket, l.Name(), option(Expedited, c.client))
+		l := listen(t, socket.SeqPacket, "x", with(Expedited, c.server))
+		a := dial(t, socket.SeqPacket, l.Name(), with(Expedited, c.client))
 		b := accept(t, l)
 		for _, s := range []*socket.Socket{a, b} {
 			got, err := Expedited.Get(s)
@@ -48,7 +48,7 @@ func TestExpeditedAgreed(t *testing.T) {
 func TestExpedited(t *testing.T) {
 	for _, typ := range []socket.Type{socket.SeqPacket, socket.Stream} {
 		t.Run(typ.String(), func(t *testing.T) {
-			a, b := connectedPair(t, typ, option(Expedited, true))
+			a, b := connectedPair(t, typ, with(Expedited, true))
 			before, after := bytes.Repeat([]byte("."), 30000), bytes.Repeat([]byte(","), 500)
 			a.Write(before)
 			for _, d := range []string{"!", "sixteen bytes!!"} {
@@ -113,7 +113,7 @@ func TestExpedited(t *testing.T) {
 
 // TestExpeditedWire tests the bytes.
 func TestExpeditedWire(t *testing.T) {
-	l := listen(t, socket.SeqPacket, "", option(Expedited, true))
+	l := listen(t, socket.SeqPacket, "", with(Expedited, true))
 	conn := rawClient(t, l)
 	send(t, conn, "0300001914e00000000100c1020100c2020101c0010ac60101")
 	if got := readPacket(t, conn); got[len(got)-12:] != "c0010ac60101" {
@@ -137,7 +137,7 @@ func TestExpeditedWire(t *testing.T) {
 // TestExpeditedBound sends more than may wait: reading stops until some is
 // taken, and nothing is lost. Further than the inbox nothing comes ahead.
 func TestExpeditedBound(t *testing.T) {
-	a, b := connectedPair(t, socket.SeqPacket, option(Expedited, true))
+	a, b := connectedPair(t, socket.SeqPacket, with(Expedited, true))
 	for i := range mostUrgent + 10 {
 		if _, err := a.SendUrgent(fmt.Append(nil, i)); err != nil {
 			t.Fatal(err)
@@ -182,7 +182,7 @@ func TestExpeditedBound(t *testing.T) {
 // TestExpeditedWaiting has Read and ReceiveUrgent wait at once, and end by
 // what ends each alone.
 func TestExpeditedWaiting(t *testing.T) {
-	a, b := connectedPair(t, socket.SeqPacket, option(Expedited, true))
+	a, b := connectedPair(t, socket.SeqPacket, with(Expedited, true))
 	for round := range 50 {
 		ctx, cancel := context.WithCancel(t.Context())
 		urgent, ordinary := make(chan error, 1), make(chan error, 1)
@@ -227,7 +227,7 @@ func TestExpeditedWaiting(t *testing.T) {
 	}
 	patient(b)
 	go func() { _, err := b.ReceiveUrgent(t.Context(), make([]byte, 16)); urgent <- err }()
-	b.Shutdown(socket.Read)
+	b.Shutdown(socket.ShutdownRead)
 	if err := <-urgent; err != io.EOF {
 		t.Errorf("ReceiveUrgent after Shutdown(Read): %v", err)
 	}
@@ -236,7 +236,7 @@ func TestExpeditedWaiting(t *testing.T) {
 // What arrived before the end is read, though ReceiveUrgent looked ahead of it
 // to the end.
 func TestExpeditedLooksAheadToTheEnd(t *testing.T) {
-	a, b := connectedPair(t, socket.SeqPacket, option(Expedited, true))
+	a, b := connectedPair(t, socket.SeqPacket, with(Expedited, true))
 	ended := make(chan error, 1)
 	go func() {
 		_, err := b.ReceiveUrgent(t.Context(), make([]byte, 16))
@@ -273,7 +273,7 @@ func TestShutdownEndsWrite(t *testing.T) {
 		}
 	}()
 	time.Sleep(10 * time.Millisecond) // most often it waits by then
-	if err := a.Shutdown(socket.Both); err != nil {
+	if err := a.Shutdown(socket.ShutdownBoth); err != nil {
 		t.Error(err)
 	}
 	if err := <-written; err == nil {

@@ -83,7 +83,7 @@ func (c *Command) check() error {
 		}
 	}
 	if c.User != nil && os.Geteuid() != 0 && (c.User.UID != os.Geteuid() || c.User.GID != os.Getegid()) {
-		return &socket.Advised{Err: fmt.Errorf("become %v: %w", c.User, syscall.EPERM), Advice: "only root may become another user or group"}
+		return &socket.HintError{Err: fmt.Errorf("become %v: %w", c.User, syscall.EPERM), Hint: "only root may become another user or group"}
 	}
 	if c.shimmed() && !shimCalled.Load() {
 		return errors.New("a umask, limits and LISTEN_PID need the program to call process.Shim first in main")
@@ -135,16 +135,16 @@ func (c *Command) startError(err error) error {
 	text := fmt.Errorf("start %q: %w", c.Args[0], cause)
 	switch {
 	case errors.As(err, &missing) && errors.Is(err, exec.ErrNotFound) && !strings.Contains(c.Args[0], "/"):
-		return &socket.Advised{Err: &absent{c.Args[0], err}, Advice: "give its path, or install it"}
+		return &socket.HintError{Err: &absent{c.Args[0], err}, Hint: "give its path, or install it"}
 	case errors.As(err, &missing) && errors.Is(err, exec.ErrNotFound), errors.Is(err, fs.ErrNotExist):
-		return &socket.Advised{Err: text, Advice: "give its path, or put it in PATH"}
+		return &socket.HintError{Err: text, Hint: "give its path, or put it in PATH"}
 	case errors.Is(err, fs.ErrPermission) && c.Dir != "" && c.User != nil:
 		// The system tells no more than that either was refused.
-		return &socket.Advised{Err: text, Advice: fmt.Sprintf("%v must be allowed to enter %s and to execute the program", c.User, c.Dir)}
+		return &socket.HintError{Err: text, Hint: fmt.Sprintf("%v must be allowed to enter %s and to execute the program", c.User, c.Dir)}
 	case errors.Is(err, fs.ErrPermission):
-		return &socket.Advised{Err: text, Advice: "it must be executable"}
+		return &socket.HintError{Err: text, Hint: "it must be executable"}
 	case errors.Is(err, syscall.ENOEXEC):
-		return &socket.Advised{Err: text, Advice: "it must be a program, or begin with #! and the path of one"}
+		return &socket.HintError{Err: text, Hint: "it must be a program, or begin with #! and the path of one"}
 	}
 	return text
 }

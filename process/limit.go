@@ -11,6 +11,7 @@ import (
 	"syscall"
 	"time"
 
+	"zocalo/address/codec"
 	"zocalo/internal/nearest"
 	"zocalo/socket"
 )
@@ -65,10 +66,10 @@ func parseAmount(name, text string) (uint64, error) {
 		return Unlimited, nil
 	}
 	if name == "cpu" {
-		d, err := socket.ParseDuration(text)
+		d, err := codec.ParseDuration(text)
 		return uint64((d + time.Second - 1) / time.Second), err
 	}
-	n, err := socket.ParseSize(text)
+	n, err := codec.ParseSize(text)
 	return uint64(n), err
 }
 
@@ -91,7 +92,7 @@ func (l Limit) check() error {
 		return fmt.Errorf("unknown limit %q", l.Name)
 	}
 	if most, err := hardLimit(resource); err == nil && l.Hard > most && os.Geteuid() != 0 {
-		return &socket.Advised{Err: fmt.Errorf("limit %v: %w", l, syscall.EPERM), Advice: "only root may raise a hard limit, which is " + formatAmount(most)}
+		return &socket.HintError{Err: fmt.Errorf("limit %v: %w", l, syscall.EPERM), Hint: "only root may raise a hard limit, which is " + formatAmount(most)}
 	}
 	return nil
 }

@@ -81,12 +81,12 @@ func (p *pipes) Write(b []byte) (int, error) { return p.out.Unwrap().Write(b) }
 func (p *pipes) WaitRead() error { return p.in.WaitRead() }
 
 // Shutdown closes the pipe of that direction.
-func (p *pipes) Shutdown(how socket.How) error {
+func (p *pipes) Shutdown(how socket.ShutdownHow) error {
 	var err error
-	if how != socket.Read {
+	if how != socket.ShutdownRead {
 		err = p.out.Close()
 	}
-	if how != socket.Write {
+	if how != socket.ShutdownWrite {
 		err = errors.Join(err, p.in.Close())
 	}
 	return err

@@ -19,6 +19,7 @@ import (
 	"zocalo/internal/testenv"
 	"zocalo/process"
 	"zocalo/socket"
+	"zocalo/socket/scheme"
 )
 
 func init() { process.Register() }
@@ -28,13 +29,13 @@ func TestMain(m *testing.M) {
 	testenv.Main(m)
 }
 
-func open(t *testing.T, scheme, command string) (*socket.Socket, error) {
+func open(t *testing.T, word, command string) (*socket.Socket, error) {
 	t.Helper()
-	s, ok := socket.LookupScheme(scheme)
+	s, ok := scheme.Lookup(word)
 	if !ok {
-		t.Fatal("scheme", scheme, "is not registered")
+		t.Fatal("scheme", word, "is not registered")
 	}
-	return s.Open(t.Context(), socket.Target{Endpoint: command})
+	return s.Open(t.Context(), scheme.Target{Endpoint: command})
 }
 
 func TestExec(t *testing.T) {
@@ -451,8 +452,8 @@ func TestDevice(t *testing.T) {
 		t.Errorf("where something is: %v", err)
 	}
 	var told string
-	scheme, _ := socket.LookupScheme("pty")
-	alone, err := scheme.Open(process.OnTerminal(t.Context(), func(device string) { told = device }), socket.Target{})
+	sc, _ := scheme.Lookup("pty")
+	alone, err := sc.Open(process.OnTerminal(t.Context(), func(device string) { told = device }), scheme.Target{})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -12,8 +12,11 @@ import (
 	"syscall"
 	"time"
 
+	"zocalo/address/codec"
 	"zocalo/internal/users"
 	"zocalo/socket"
+	"zocalo/socket/option"
+	"zocalo/socket/scheme"
 )
 
 // Register makes the schemes exec, shell and pty known to package socket: from then on
@@ -23,11 +26,11 @@ import (
 func Register() { register() }
 
 var register = sync.OnceFunc(func() {
-	programOptions := []*socket.Spec{stderrOption.Spec, terminalOption.Spec, rawTerminalOption.Spec, pipesOption.Spec, folderOption.Spec, sessionOption.Spec, userOption.Spec, groupOption.Spec}
-	socket.RegisterScheme(&socket.Scheme{
+	programOptions := []*option.Spec{stderrOption.Spec, terminalOption.Spec, rawTerminalOption.Spec, pipesOption.Spec, folderOption.Spec, sessionOption.Spec, userOption.Spec, groupOption.Spec}
+	scheme.Register(&scheme.Scheme{
 		Name: "exec", Endpoint: "command", Doc: "a program, its standard input and output on a socket",
 		Type: socket.Stream, NoListen: true, Program: true, Options: programOptions,
-		Open: func(ctx context.Context, t socket.Target) (*socket.Socket, error) {
+		Open: func(ctx context.Context, t scheme.Target) (*socket.Socket, error) {
 			words, err := Words(t.Endpoint)
 			switch {
 			case err != nil:
@@ -38,72 +41,72 @@ var register = sync.OnceFunc(func() {
 			return openProgram(ctx, words, t.Settings, false)
 		},
 	})
-	socket.RegisterScheme(&socket.Scheme{
+	scheme.Register(&scheme.Scheme{
 		Name: "shell", Aliases: []string{"system"}, Endpoint: "command", Doc: "a command of the shell, its standard input and output on a socket",
 		Type: socket.Stream, NoListen: true, Program: true, Options: programOptions,
-		Open: func(ctx context.Context, t socket.Target) (*socket.Socket, error) {
+		Open: func(ctx context.Context, t scheme.Target) (*socket.Socket, error) {
 			if t.Endpoint == "" {
 				return nil, socket.EndpointErrorf("no command was given: write shell:command")
 			}
 			return openProgram(ctx, Shell(t.Endpoint), t.Settings, true)
 		},
 	})
-	socket.RegisterScheme(&socket.Scheme{
+	scheme.Register(&scheme.Scheme{
 		Name: "pty", Endpoint: "path, or nothing", Doc: "a new pseudo-terminal, with a symbolic link at the path to the device that other programs open",
-		Type: socket.Stream, NoListen: true, Options: []*socket.Spec{rawOption.Spec, modeOption.Spec, ownerOption.Spec, ownerGroupOption.Spec},
+		Type: socket.Stream, NoListen: true, Options: []*option.Spec{rawOption.Spec, modeOption.Spec, ownerOption.Spec, ownerGroupOption.Spec},
 		Open: openDevice,
 	})
 })
 
 var (
-	stderrOption = socket.NewOption(socket.Spec{
-		Name: "stderr", Phase: socket.Naming, Default: "off: it goes where this program's goes",
+	stderrOption = option.New(option.Spec{
+		Name: "stderr", Phase: option.Naming, Default: "off: it goes where this program's goes",
 		Doc: "put the program's standard error on the socket too",
-	}, socket.Flag, nil, nil)
-	terminalOption = socket.NewOption(socket.Spec{
-		Name: "pty", Phase: socket.Naming, Default: "off",
+	}, codec.Flag, nil, nil)
+	terminalOption = option.New(option.Spec{
+		Name: "pty", Phase: option.Naming, Default: "off",
 		Doc: "give the program a pseudo-terminal, standard error included",
-	}, socket.Flag, nil, nil)
-	rawTerminalOption = socket.NewOption(socket.Spec{
-		Name: "raw", Aliases: []string{"rawer", "cfmakeraw"}, Phase: socket.Naming, Default: "off",
+	}, codec.Flag, nil, nil)
+	rawTerminalOption = option.New(option.Spec{
+		Name: "raw", Aliases: []string{"rawer", "cfmakeraw"}, Phase: option.Naming, Default: "off",
 		Doc: "with pty: the program's terminal neither echoes nor edits lines",
-	}, socket.Flag, nil, nil)
-	folderOption = socket.NewOption(socket.Spec{
-		Name: "chdir", Aliases: []string{"cd"}, Phase: socket.Naming, Default: "where this program runs",
+	}, codec.Flag, nil, nil)
+	folderOption = option.New(option.Spec{
+		Name: "chdir", Aliases: []string{"cd"}, Phase: option.Naming, Default: "where this program runs",
 		Doc: "the folder that the program runs in",
-	}, socket.Text.Or("FOLDER"), nil, nil)
-	sessionOption = socket.NewOption(socket.Spec{
-		Name: "setsid", Phase: socket.Naming, Default: "off: a process group of its own",
+	}, codec.Text.Or("FOLDER"), nil, nil)
+	sessionOption = option.New(option.Spec{
+		Name: "setsid", Phase: option.Naming, Default: "off: a process group of its own",
 		Doc: "make the program the leader of a session of its own",
-	}, socket.Flag, nil, nil)
-	pipesOption = socket.NewOption(socket.Spec{
-		Name: "pipes", Phase: socket.Naming, Default: "on for shell, off for exec: one end of a socket pair",
+	}, codec.Flag, nil, nil)
+	pipesOption = option.New(option.Spec{
+		Name: "pipes", Phase: option.Naming, Default: "on for shell, off for exec: one end of a socket pair",
 		Doc: "give the program a pipe each for its input and its output, which it can also open as /dev/stdin and /dev/stdout; pipes=0 is a socket pair",
-	}, socket.Flag, nil, nil)
-	userOption = socket.NewOption(socket.Spec{
-		Name: "user", Aliases: []string{"su", "uid"}, Phase: socket.Naming, Default: "who runs this one",
+	}, codec.Flag, nil, nil)
+	userOption = option.New(option.Spec{
+		Name: "user", Aliases: []string{"su", "uid"}, Phase: option.Naming, Default: "who runs this one",
 		Doc: "who runs the program, a name or a number", Privilege: "root",
-	}, socket.Text.Or("USER"), nil, nil)
-	groupOption = socket.NewOption(socket.Spec{
-		Name: "group", Aliases: []string{"gid"}, Phase: socket.Naming, Default: "the user's own",
+	}, codec.Text.Or("USER"), nil, nil)
+	groupOption = option.New(option.Spec{
+		Name: "group", Aliases: []string{"gid"}, Phase: option.Naming, Default: "the user's own",
 		Doc: "the group that the program runs in, a name or a number", Privilege: "root",
-	}, socket.Text.Or("GROUP"), nil, nil)
-	ownerOption = socket.NewOption(socket.Spec{
-		Name: "user", Aliases: []string{"uid"}, Phase: socket.Naming, Default: "who runs this program",
+	}, codec.Text.Or("GROUP"), nil, nil)
+	ownerOption = option.New(option.Spec{
+		Name: "user", Aliases: []string{"uid"}, Phase: option.Naming, Default: "who runs this program",
 		Doc: "owner of the device, a name or a number", Privilege: "CAP_CHOWN",
-	}, socket.Text.Or("USER"), nil, nil)
-	ownerGroupOption = socket.NewOption(socket.Spec{
-		Name: "group", Aliases: []string{"gid"}, Phase: socket.Naming, Default: "the system's, usually tty",
+	}, codec.Text.Or("USER"), nil, nil)
+	ownerGroupOption = option.New(option.Spec{
+		Name: "group", Aliases: []string{"gid"}, Phase: option.Naming, Default: "the system's, usually tty",
 		Doc: "group of the device, a name or a number", Privilege: "CAP_CHOWN, unless it is a group of one's own",
-	}, socket.Text.Or("GROUP"), nil, nil)
-	rawOption = socket.NewOption(socket.Spec{
-		Name: "raw", Aliases: []string{"rawer", "cfmakeraw"}, Phase: socket.Naming, Default: "on: every byte passes as it is",
+	}, codec.Text.Or("GROUP"), nil, nil)
+	rawOption = option.New(option.Spec{
+		Name: "raw", Aliases: []string{"rawer", "cfmakeraw"}, Phase: option.Naming, Default: "on: every byte passes as it is",
 		Doc: "switch off what a terminal does with its input and output: echo, lines, signals; raw=0 leaves it on",
-	}, socket.Flag, nil, nil)
-	modeOption = socket.NewOption(socket.Spec{
-		Name: "mode", Aliases: []string{"perm"}, Phase: socket.Naming, Default: "the system's, usually 0620",
+	}, codec.Flag, nil, nil)
+	modeOption = option.New(option.Spec{
+		Name: "mode", Aliases: []string{"perm"}, Phase: option.Naming, Default: "the system's, usually 0620",
 		Doc: "permissions of the device",
-	}, socket.Codec[os.FileMode]{Placeholder: "MODE", Parse: socket.ParseMode, Format: socket.FormatMode}, nil, nil)
+	}, codec.Codec[os.FileMode]{Placeholder: "MODE", Parse: codec.ParseFileMode, Format: codec.FormatFileMode}, nil, nil)
 )
 
 // Grace is how long a program that lost its socket may go on before it gets
@@ -115,7 +118,7 @@ func Shell(line string) []string { return []string{"/bin/sh", "-c", line} }
 
 // openProgram starts a program on one end of two pipes, a socket pair or a
 // terminal, and returns the other.
-func openProgram(ctx context.Context, words []string, ss socket.Settings, pipes bool) (*socket.Socket, error) {
+func openProgram(ctx context.Context, words []string, ss option.Settings, pipes bool) (*socket.Socket, error) {
 	c := Command{Args: words, Stderr: os.Stderr}
 	c.Dir, _ = folderOption.In(ss)
 	c.Session, _ = sessionOption.In(ss)
@@ -268,7 +271,7 @@ func IsProgram(s *socket.Socket) bool {
 
 // openDevice opens pty:PATH, or pty: alone. This process keeps the device open
 // itself, so that programs come and go; the end is when this end closes.
-func openDevice(ctx context.Context, target socket.Target) (*socket.Socket, error) {
+func openDevice(ctx context.Context, target scheme.Target) (*socket.Socket, error) {
 	t, err := OpenTerminal()
 	if err != nil {
 		return nil, err
@@ -292,7 +295,7 @@ func openDevice(ctx context.Context, target socket.Target) (*socket.Socket, erro
 	return t.Socket, nil
 }
 
-func prepareDevice(device *os.File, path string, ss socket.Settings) error {
+func prepareDevice(device *os.File, path string, ss option.Settings) error {
 	if raw, given := rawOption.In(ss); raw || !given {
 		if err := setRaw(device); err != nil {
 			return err
@@ -311,16 +314,16 @@ func prepareDevice(device *os.File, path string, ss socket.Settings) error {
 	}
 	err := os.Symlink(device.Name(), path)
 	if errors.Is(err, fs.ErrExist) {
-		return &socket.Advised{Err: err, Advice: "remove what is there, or choose another path"}
+		return &socket.HintError{Err: err, Hint: "remove what is there, or choose another path"}
 	}
 	if errors.Is(err, fs.ErrNotExist) {
-		return &socket.Advised{Err: &fs.PathError{Op: "link the terminal as", Path: path, Err: syscall.ENOENT}, Advice: "make the folder first: " + filepath.Dir(path)}
+		return &socket.HintError{Err: &fs.PathError{Op: "link the terminal as", Path: path, Err: syscall.ENOENT}, Hint: "make the folder first: " + filepath.Dir(path)}
 	}
 	return err
 }
 
 // giveDevice gives the device its owner.
-func giveDevice(device *os.File, ss socket.Settings) (err error) {
+func giveDevice(device *os.File, ss option.Settings) (err error) {
 	uid, gid := -1, -1
 	if user, given := ownerOption.In(ss); given {
 		if uid, err = users.UID(user); err != nil {
@@ -336,7 +339,7 @@ func giveDevice(device *os.File, ss socket.Settings) (err error) {
 		return nil
 	}
 	if err = device.Chown(uid, gid); errors.Is(err, fs.ErrPermission) {
-		return &socket.Advised{Err: err, Advice: "only root may give a device away; group= may be one of your own groups"}
+		return &socket.HintError{Err: err, Hint: "only root may give a device away; group= may be one of your own groups"}
 	}
 	return err
 }

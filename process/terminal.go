@@ -40,7 +40,7 @@ const (
 func OpenTerminal() (*Terminal, error) {
 	near, device, err := pty.Open()
 	if err != nil {
-		return nil, &socket.Advised{Err: err, Advice: "a pseudo-terminal needs /dev/ptmx and /dev/pts"}
+		return nil, &socket.HintError{Err: err, Hint: "a pseudo-terminal needs /dev/ptmx and /dev/pts"}
 	}
 	defer near.Close()
 	err = pty.Setsize(device, &pty.Winsize{Rows: terminalRows, Cols: terminalColumns})
@@ -115,8 +115,8 @@ func (t *terminal) stop() {
 const retype = 500 * time.Millisecond
 
 // Shutdown types the end-of-file character.
-func (t *terminal) Shutdown(how socket.How) error {
-	if how != socket.Write {
+func (t *terminal) Shutdown(how socket.ShutdownHow) error {
+	if how != socket.ShutdownWrite {
 		return &socket.UnsupportedError{Feature: "shutting a terminal down for reading"}
 	}
 	t.mu.Lock()

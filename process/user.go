@@ -76,7 +76,7 @@ func (u *User) lookup(name string, groups bool) error {
 	case !numeric:
 		return users.NoUser(name)
 	case groups:
-		return &socket.Advised{Err: fmt.Errorf("user %d is not in /etc/passwd, so it has no group", uid), Advice: "say which group too"}
+		return &socket.HintError{Err: fmt.Errorf("user %d is not in /etc/passwd, so it has no group", uid), Hint: "say which group too"}
 	default:
 		u.UID = uid
 		return nil

@@ -12,6 +12,8 @@ import (
 	"zocalo/frame"
 	"zocalo/server"
 	"zocalo/socket"
+	"zocalo/socket/option"
+	"zocalo/socket/scheme"
 )
 
 // An end is an address with what it means for a relay.
@@ -58,7 +60,7 @@ func prepare(c Config) (*settings, error) {
 	case c.Listener != nil && !s.from.passive:
 		return nil, fmt.Errorf("relay: a listener was given, and %v does not listen: give the address without it, or leave it away", from)
 	case c.Reach != nil:
-		s.to = []end{{Address: address.Address{Scheme: &socket.Scheme{Name: "reached"}}}}
+		s.to = []end{{Address: address.Address{Scheme: &scheme.Scheme{Name: "reached"}}}}
 	}
 	for _, a := range c.To {
 		if c.OneWay {
@@ -78,12 +80,12 @@ func prepare(c Config) (*settings, error) {
 
 // directed returns an address with the option of one direction, where it has such
 // options and gives neither.
-func directed(a address.Address, option string) address.Address {
-	if a.Scheme == nil || slices.ContainsFunc(a.Settings, func(s socket.Setting) bool { return s.Spec.Name == "rdonly" || s.Spec.Name == "wronly" }) {
+func directed(a address.Address, name string) address.Address {
+	if a.Scheme == nil || slices.ContainsFunc(a.Settings, func(s option.Setting) bool { return s.Spec.Name == "rdonly" || s.Spec.Name == "wronly" }) {
 		return a
 	}
-	if i := slices.IndexFunc(a.Scheme.Options, func(s *socket.Spec) bool { return s.Name == option }); i >= 0 {
-		a.Settings = append(slices.Clone(a.Settings), socket.Setting{Spec: a.Scheme.Options[i], Value: true})
+	if i := slices.IndexFunc(a.Scheme.Options, func(s *option.Spec) bool { return s.Name == name }); i >= 0 {
+		a.Settings = append(slices.Clone(a.Settings), option.Setting{Spec: a.Scheme.Options[i], Value: true})
 	}
 	return a
 }
@@ -102,23 +104,23 @@ func (c *Config) checkPair(from, to end) error {
 // addressOf is a listener that was given as an address, for messages and as far as its
 // sockets tell what it is.
 func addressOf(l server.Listener) address.Address {
-	scheme := &socket.Scheme{Name: "listener", NoDial: true}
+	own := &scheme.Scheme{Name: "listener", NoDial: true}
 	if sockets := server.SocketsOf(l); len(sockets) > 0 {
 		k := sockets[0].Kind()
-		scheme.Name, scheme.Domains, scheme.Type, scheme.Protocol = k.String(), []socket.Domain{k.Domain}, k.Type, k.Protocol
+		own.Name, own.Domains, own.Type, own.Protocol = k.String(), []socket.Domain{k.Domain}, k.Type, k.Protocol
 		for name := range strings.SplitSeq(k.Layers, "+") {
-			if l, ok := socket.LookupLayer(name); ok {
-				scheme.Layers = append(scheme.Layers, l)
+			if l, ok := scheme.LookupLayer(name); ok {
+				own.Layers = append(own.Layers, l)
 			}
 		}
 	}
-	return address.Address{Scheme: scheme, Endpoint: l.Name().String()}
+	return address.Address{Scheme: own, Endpoint: l.Name().String()}
 }
 
 // kinds returns the kinds of socket that the end can be; none where only
 // opening tells.
 func (e end) kinds() []socket.Kind {
-	return e.Scheme.Kinds(socket.Target{Endpoint: e.Endpoint, Passive: e.passive, Settings: e.Settings})
+	return e.Scheme.Kinds(scheme.Target{Endpoint: e.Endpoint, Passive: e.passive, Settings: e.Settings})
 }
 
 // kind returns the first of kinds, ok false where there is none.

@@ -235,7 +235,7 @@ func TestContractWaitingPeers(t *testing.T) {
 		at := r.address()
 		half := dial(t, at)
 		writes(t, half, "all that I have to say")
-		try(t, half.Shutdown(socket.Write))
+		try(t, half.Shutdown(socket.ShutdownWrite))
 		for range 5 { // more than there are places
 			c := dial(t, at)
 			await(t, "it waits", func() bool { return len(r.Open()) == 2 })
@@ -357,7 +357,7 @@ func TestContractBackPressure(t *testing.T) {
 		}
 		try(e, e.near.SetWriteDeadline(time.Time{}))
 		shut := make(chan error, 1)
-		go func() { shut <- e.near.Shutdown(socket.Write) }() // the end of TLS waits for what is before it
+		go func() { shut <- e.near.Shutdown(socket.ShutdownWrite) }() // the end of TLS waits for what is before it
 		defer func() { try(e, <-shut) }()
 		if n, err := io.Copy(io.Discard, e.far); err != nil || n != int64(sent) {
 			e.Errorf("%d of %d bytes arrived, %v", n, sent, err)

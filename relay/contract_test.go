@@ -254,7 +254,7 @@ func TestContractWhole(t *testing.T) {
 				}
 			}
 			if i == 0 && halfClose(e.nearKind, e.farKind) {
-				errs[i] = s.Shutdown(socket.Write)
+				errs[i] = s.Shutdown(socket.ShutdownWrite)
 			}
 		}
 		both.Go(func() { send(0, e.near, e.nearKind) })
@@ -282,7 +282,7 @@ func TestContractHalfClose(t *testing.T) {
 					return
 				}
 			}
-			sent <- e.near.Shutdown(socket.Write)
+			sent <- e.near.Shutdown(socket.ShutdownWrite)
 		}()
 		e.hears(e.far, e.farKind, texts...)
 		wantsEOF(e, e.far)
@@ -290,7 +290,7 @@ func TestContractHalfClose(t *testing.T) {
 		e.sends(e.far, e.farKind, "late")
 		e.hears(e.near, e.nearKind, "late")
 		e.sends(e.far, e.farKind, "later")
-		try(e, e.far.Shutdown(socket.Write))
+		try(e, e.far.Shutdown(socket.ShutdownWrite))
 		e.hears(e.near, e.nearKind, "later")
 		wantsEOF(e, e.near)
 		if p := e.r.ended(); p.Result.How != pass.Finished || p.Err != nil {
@@ -352,7 +352,7 @@ func TestContractResetInTheMiddle(t *testing.T) {
 func TestContractResetAfterHalfClose(t *testing.T) {
 	holds(t, rule{bears: func(near, far endKind) bool { return near.Reset && halfClose(near, far) }, check: func(e *exchange) {
 		e.sends(e.far, e.farKind, "question")
-		try(e, e.far.Shutdown(socket.Write))
+		try(e, e.far.Shutdown(socket.ShutdownWrite))
 		e.hears(e.near, e.nearKind, "question")
 		wantsEOF(e, e.near)
 		e.sends(e.near, e.nearKind, "half an ans")

@@ -12,6 +12,8 @@ import (
 	"zocalo/frame"
 	"zocalo/server"
 	"zocalo/socket"
+	"zocalo/socket/option"
+	"zocalo/socket/scheme"
 )
 
 // An engine serves the peers of a listener.
@@ -87,20 +89,20 @@ func (s *settings) demands() (all []demand) {
 	demands(oneWay, s.OneWay, "passes both directions, and one was asked for (--one-way)")
 	demands(living, s.Lifetime > 0, "ends sessions of datagrams when they are idle, and not after a time (--lifetime)")
 	for _, e := range append([]end{s.from}, s.to...) {
-		_, lingers := socket.Linger.In(e.Settings)
+		_, lingers := option.Linger.In(e.Settings)
 		demands(layering, e.passive && e.Scheme.Layers != nil, "accepts by itself, and %v has handshakes", e)
 		demands(layering, transforms(e), "moves what kernel sockets carry, and %v has layers over that", e)
 		demands(framing, e.format != frame.Format{}, "passes what comes as it is, and %v cuts it into messages (%s=)", e, address.Frame.Name)
 		demands(anyAnswer, e.hearsOthers(), "hears whom it is connected to, and others may answer for %v", e)
 		demands(keepingOpen, e.keepOpen, "passes each end-of-file on, and %v is not to have it (%s)", e, address.NoShutdown.Name)
-		demands(lingering, lingers, "never waits when closing, and %v asks for it (%s=)", e, socket.Linger.Name)
+		demands(lingering, lingers, "never waits when closing, and %v asks for it (%s=)", e, option.Linger.Name)
 	}
 	return all
 }
 
 // transforms reports whether a layer of an end stays once a connection has begun.
 func transforms(e end) bool {
-	return slices.ContainsFunc(e.Scheme.Layers, func(l *socket.LayerScheme) bool { return !l.Prefix })
+	return slices.ContainsFunc(e.Scheme.Layers, func(l *scheme.Layer) bool { return !l.Prefix })
 }
 
 // lacks says what the engine cannot do of what is asked for, "" for nothing.
@@ -220,8 +222,8 @@ func hasDescriptors(l server.Listener) bool {
 // hearsOthers reports whether others than the end's name may answer what is sent
 // to it, as far as its address tells.
 func (e end) hearsOthers() bool {
-	anyPort, _ := socket.AnyPort.In(e.Settings)
-	broadcast, _ := socket.Broadcast.In(e.Settings)
+	anyPort, _ := option.AnyPort.In(e.Settings)
+	broadcast, _ := option.Broadcast.In(e.Settings)
 	host := strings.Trim(e.Endpoint[:max(0, strings.LastIndexByte(e.Endpoint, ':'))], "[]")
 	a, _ := netip.ParseAddr(host)
 	return !e.passive && (anyPort || broadcast || a.IsMulticast())
@@ -241,7 +243,7 @@ func (r *run) group(ctx context.Context, to []end) string {
 			continue
 		}
 		names, err := e.Scheme.Resolve(ctx, target)
-		if err == nil && slices.ContainsFunc(names, socket.IsGroup) {
+		if err == nil && slices.ContainsFunc(names, socket.Name.IsGroup) {
 			return e.String()
 		}
 	}

@@ -40,7 +40,7 @@ func ExampleRelay() {
 
 	client, _ := zocalo.Dial(context.Background(), <-listening)
 	io.WriteString(client, "hola")
-	client.Shutdown(socket.Write)
+	client.Shutdown(socket.ShutdownWrite)
 	answer, _ := io.ReadAll(client)
 	client.Close()
 	p := <-ended
@@ -73,7 +73,7 @@ func ask(address string) string {
 	}
 	defer c.Close()
 	io.WriteString(c, "hola")
-	c.Shutdown(socket.Write)
+	c.Shutdown(socket.ShutdownWrite)
 	answer, _ := io.ReadAll(c)
 	return string(answer)
 }

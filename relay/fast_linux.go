@@ -19,6 +19,7 @@ import (
 	"zocalo/relay/streams"
 	"zocalo/server"
 	"zocalo/socket"
+	"zocalo/socket/option"
 )
 
 // noFast is empty: this system has the fast path.
@@ -126,7 +127,7 @@ func (f *fast) serve(ctx context.Context, l server.Listener) error {
 func (f *fast) listeners(ctx context.Context) (all [][]streams.Listening, more []*zocalo.Listener, err error) {
 	all = make([][]streams.Listening, streams.Loops(f.Loops))
 	all[0] = streams.Listenings(f.sockets)
-	if shared, _ := socket.ReusePort.In(f.from.Settings); !shared || f.Listener != nil || f.from.Scheme.Domains[0] == socket.Unix {
+	if shared, _ := option.ReusePort.In(f.from.Settings); !shared || f.Listener != nil || f.from.Scheme.Domains[0] == socket.Unix {
 		return all, nil, nil
 	}
 	for i := range all[1:] {

@@ -126,7 +126,7 @@ func TestFilterLater(t *testing.T) {
 				writes(t, a, text)
 				<-seen // so that a stream's next read is another
 			}
-			try(t, a.Shutdown(socket.Write))
+			try(t, a.Shutdown(socket.ShutdownWrite))
 			for _, text := range []string{"one", "two", "three"} {
 				wants(t, b, text)
 			}
@@ -247,7 +247,7 @@ func TestFilterFiles(t *testing.T) {
 		}
 		got.Ancillary.CloseFiles()
 	}
-	try(t, a.Shutdown(socket.Write))
+	try(t, a.Shutdown(socket.ShutdownWrite))
 	if rest, err := io.ReadAll(b); err != nil || len(rest) > 0 {
 		t.Errorf("read %q, %v", rest, err)
 	}

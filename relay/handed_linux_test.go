@@ -57,7 +57,7 @@ func TestLoopsAfterLayers(t *testing.T) {
 				open := r.Open()
 				return len(open) == 1 && open[0].Result.From[relay.A].Bytes == 5 && open[0].Result.From[relay.B].Bytes == 4
 			})
-			try(t, near.Shutdown(socket.Write))
+			try(t, near.Shutdown(socket.ShutdownWrite))
 			if name != "keeps open" {
 				wantsEOF(t, far)
 			}

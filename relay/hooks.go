@@ -9,6 +9,8 @@ import (
 	"zocalo/relay/join"
 	"zocalo/server"
 	"zocalo/socket"
+	"zocalo/socket/option"
+	"zocalo/socket/scheme"
 )
 
 // Hooks are told of what a [Relay] does, and decide some of it. One that is nil
@@ -109,7 +111,7 @@ func (h *Hooks) peerOf(s *socket.Socket) *Peer {
 	}
 	p.Name, p.Local = s.Peer(), s.Name()
 	if s.Domain() == socket.Unix {
-		if who, err := socket.PeerCredentials.Get(s); err == nil {
+		if who, err := option.PeerCredentials.Get(s); err == nil {
 			p.Credentials = &who
 		}
 	}
@@ -138,9 +140,9 @@ func (p *Peer) origin(ctx context.Context, to end) context.Context {
 	if p == nil || !to.hasLayers() {
 		return ctx
 	}
-	o := socket.Origin{Peer: p.Name, Local: p.Local}
+	o := scheme.Origin{Peer: p.Name, Local: p.Local}
 	if s := p.Socket; s != nil {
-		o = socket.Origin{Peer: s.Peer(), Local: s.Name(), Facts: socket.FactsOf(s)}
+		o = scheme.Origin{Peer: s.Peer(), Local: s.Name(), Facts: socket.FactsOf(s)}
 	}
-	return socket.WithOrigin(ctx, o)
+	return scheme.WithOrigin(ctx, o)
 }

@@ -226,7 +226,7 @@ func (r *run) ends(e *entry, from, other *socket.Socket, t *target, result *Resu
 	case errors.Is(err, socket.ErrDescriptorsRefused):
 		err = errFiles
 	case errors.As(err, &failed) && errors.Is(failed.Err, syscall.EBADF):
-		failed.Err = &socket.Advised{Err: failed.Err, Advice: "it is open to be read only, and something came for it"}
+		failed.Err = &socket.HintError{Err: failed.Err, Hint: "it is open to be read only, and something came for it"}
 	case errors.As(err, &needs):
 		bytes, messages := r.from.Address, t.Address
 		if needs.Side == B {

@@ -87,7 +87,7 @@ func (p *player) play() view {
 	case inOrder, stays:
 		<-written
 		if p.role.end == inOrder && p.view.wroteAll {
-			p.s.Shutdown(socket.Write)
+			p.s.Shutdown(socket.ShutdownWrite)
 		}
 		both.Wait()
 		p.s.Close()

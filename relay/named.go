@@ -10,13 +10,14 @@ import (
 
 	"zocalo/address"
 	"zocalo/socket"
+	"zocalo/socket/scheme"
 )
 
 // TakesNames reports whether peers that come to an address say which name they want,
 // so that [ByName] can choose by it: those of a TLS server, or of one that a layer
 // takes a request from, as sni-listen:443 and socks-listen:1080.
 func TakesNames(from address.Address) bool {
-	return from.Passive(false) && slices.ContainsFunc(from.Scheme.Layers, func(l *socket.LayerScheme) bool { return l.Requests || l.Names })
+	return from.Passive(false) && slices.ContainsFunc(from.Scheme.Layers, func(l *scheme.Layer) bool { return l.Requests || l.Names })
 }
 
 // anyName is the name of an address for the peers that no other is for.

@@ -10,6 +10,7 @@ import (
 
 	"zocalo/address"
 	"zocalo/socket"
+	"zocalo/socket/scheme"
 )
 
 // A name is looked up once for all who ask at the time, and again when a moment
@@ -17,9 +18,9 @@ import (
 func TestNamesAreLookedUpAgain(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		lookups, port := 0, uint16(1)
-		scheme := &socket.Scheme{
+		scheme := &scheme.Scheme{
 			Name: "test", Domains: []socket.Domain{socket.Inet}, Type: socket.Stream,
-			Resolve: func(context.Context, socket.Target) ([]socket.Name, error) {
+			Resolve: func(context.Context, scheme.Target) ([]socket.Name, error) {
 				time.Sleep(10 * time.Millisecond)
 				lookups++
 				return []socket.Name{socket.InetName(netip.AddrPortFrom(netip.MustParseAddr("192.0.2.1"), port))}, nil

@@ -14,6 +14,8 @@ import (
 	"zocalo/internal/sys"
 	"zocalo/relay/streams"
 	"zocalo/socket"
+	"zocalo/socket/option"
+	"zocalo/socket/scheme"
 )
 
 // plain is a TO that a loop can connect to by itself: the only one, or the
@@ -21,7 +23,7 @@ import (
 // as setsockopt(2) sets before connecting.
 type plain struct {
 	end
-	target  socket.Target
+	target  scheme.Target
 	options []sockopt
 	timeout time.Duration
 	names   names
@@ -57,7 +59,7 @@ func newPlain(s *settings) *plain {
 	for _, s := range target.Settings {
 		switch {
 		case s.Spec.Apply == nil:
-		case s.Spec.Phase == socket.Opened && s.Spec.Int != nil:
+		case s.Spec.Phase == option.Opened && s.Spec.Int != nil:
 			level, name, value := s.Spec.Int(s.Value)
 			p.options = append(p.options, sockopt{level, name, binary.NativeEndian.AppendUint32(nil, uint32(value)), s.Default})
 		default:
@@ -116,5 +118,5 @@ func (c *candidate) timedOut() error {
 	}
 	err := &net.OpError{Op: "connect", Net: c.kind.String(), Addr: c.name.NetAddr(c.kind), Err: os.NewSyscallError("connect", syscall.ETIMEDOUT)}
 	return &zocalo.NamesError{Address: p.Address.String(), Errs: []error{
-		&socket.Advised{Err: err, Advice: "no answer came within " + within + ": check the address, or allow more time"}}}
+		&socket.HintError{Err: err, Hint: "no answer came within " + within + ": check the address, or allow more time"}}}
 }

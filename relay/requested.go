@@ -10,12 +10,13 @@ import (
 	"zocalo"
 	"zocalo/address"
 	"zocalo/socket"
+	"zocalo/socket/scheme"
 )
 
 // requested is a TO that the peer chooses, by what it asked FROM for: that is a
 // listener with a layer whose peers do ([socket.Requester]). Its options are those of
 // tcp, by which the peer's target is reached.
-var requested = &socket.Scheme{
+var requested = &scheme.Scheme{
 	Name: "requested", Doc: "as TO of relay, what the peer of a proxy's FROM asks for, as socks-listen:1080",
 	Domains: []socket.Domain{socket.Inet, socket.Inet6}, Type: socket.Stream, NoListen: true,
 }
@@ -23,20 +24,20 @@ var requested = &socket.Scheme{
 func init() {
 	tcp := mustScheme("tcp")
 	requested.Options, requested.Source = tcp.Options, tcp.Source
-	requested.Resolve = func(context.Context, socket.Target) ([]socket.Name, error) {
+	requested.Resolve = func(context.Context, scheme.Target) ([]socket.Name, error) {
 		return nil, errors.New("it is what the peer of a relay asks for, and here is none: write zocalo relay socks-listen:1080 requested: for one")
 	}
-	socket.RegisterScheme(requested)
+	scheme.Register(requested)
 }
 
-func mustScheme(word string) *socket.Scheme {
-	s, _ := socket.LookupScheme(word)
+func mustScheme(word string) *scheme.Scheme {
+	s, _ := scheme.Lookup(word)
 	return s
 }
 
 // requests reports whether peers of an address that listens say where they want to go.
 func requests(a address.Address) bool {
-	return slices.ContainsFunc(a.Scheme.Layers, func(l *socket.LayerScheme) bool { return l.Requests })
+	return slices.ContainsFunc(a.Scheme.Layers, func(l *scheme.Layer) bool { return l.Requests })
 }
 
 // errNothingRequested is of a peer that could not ask.

@@ -72,7 +72,7 @@ func (p *stressed) run(s *socket.Socket, r *rand.Rand) {
 	}
 	switch {
 	case p.end == shuts && p.writeErr == nil:
-		s.Shutdown(socket.Write)
+		s.Shutdown(socket.ShutdownWrite)
 	case p.end == aborts:
 		s.Abort()
 	default:

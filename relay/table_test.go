@@ -167,7 +167,7 @@ func (d driven) passes() {
 		wantsEOF(d, y)
 	case d.a.noFinish || x == nil || !x.Properties().Connected:
 		return
-	case errors.Is(x.Shutdown(socket.Write), errors.ErrUnsupported):
+	case errors.Is(x.Shutdown(socket.ShutdownWrite), errors.ErrUnsupported):
 		return
 	}
 	if !twoWay {
@@ -190,7 +190,7 @@ func (d driven) finish(x *socket.Socket) {
 		try(d, x.Close())
 		return
 	}
-	try(d, x.Shutdown(socket.Write))
+	try(d, x.Shutdown(socket.ShutdownWrite))
 }
 
 // resets drives a reset of one that is connected.

@@ -58,7 +58,7 @@ func TestPeerNeverReads(t *testing.T) {
 		t.Errorf("the heap grew by %d bytes", grown)
 	}
 	// All that was taken is there once it is read.
-	try(t, c.Shutdown(socket.Write))
+	try(t, c.Shutdown(socket.ShutdownWrite))
 	if n, err := io.Copy(io.Discard, s); err != nil || n != int64(sent) {
 		t.Errorf("%d of %d bytes arrived, %v", n, sent, err)
 	}

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"zocalo/socket"
+	"zocalo/socket/option"
 )
 
 // Environment returns what a program is told of its connection, as
@@ -58,7 +59,7 @@ func Environment(c *socket.Socket) []string {
 		add("UNIXREMOTEPATH", peer.Path())
 		add("UNIXLOCALUID", strconv.Itoa(os.Geteuid()))
 		add("UNIXLOCALGID", strconv.Itoa(os.Getegid()))
-		if who, err := socket.PeerCredentials.Get(c.Unwrap()); err == nil {
+		if who, err := option.PeerCredentials.Get(c.Unwrap()); err == nil {
 			add("UNIXREMOTEEUID", strconv.Itoa(who.UID))
 			add("UNIXREMOTEEGID", strconv.Itoa(who.GID))
 			add("UNIXREMOTEPID", strconv.Itoa(who.PID))

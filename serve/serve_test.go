@@ -21,6 +21,7 @@ import (
 	"zocalo/serve"
 	"zocalo/server"
 	"zocalo/socket"
+	"zocalo/socket/scheme"
 	"zocalo/socket/sockettest"
 )
 
@@ -666,7 +667,7 @@ func TestNothingLeft(t *testing.T) {
 
 // Who imports this package does not get a program that any address can have run.
 func TestProgramsAreNotDialable(t *testing.T) {
-	if s, ok := socket.LookupScheme("exec"); ok {
+	if s, ok := scheme.Lookup("exec"); ok {
 		t.Errorf("scheme %s is known, though nobody called process.Register", s.Name)
 	}
 }

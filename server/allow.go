@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"zocalo/socket"
+	"zocalo/socket/option"
 )
 
 // A List is a set of peers, to be allowed or denied.
@@ -209,7 +210,7 @@ func (l *List) ContainsPeer(c *socket.Socket) bool {
 	if c.Domain() != socket.Unix || len(l.uids)+len(l.gids) == 0 {
 		return false
 	}
-	who, err := socket.PeerCredentials.Get(c.Unwrap())
+	who, err := option.PeerCredentials.Get(c.Unwrap())
 	return err == nil && l.containsProcess(who)
 }
 

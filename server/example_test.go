@@ -48,7 +48,7 @@ func ExampleServer() {
 		log.Fatal(err)
 	}
 	io.WriteString(client, "¡Hola!")
-	client.Shutdown(socket.Write)
+	client.Shutdown(socket.ShutdownWrite)
 	answer, _ := io.ReadAll(client)
 	client.Close()
 	fmt.Printf("received: %s\n", answer)

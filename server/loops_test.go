@@ -12,7 +12,7 @@ import (
 
 func TestIsOwn(t *testing.T) {
 	s := bound(t, udp)
-	if !socket.IsOwn(s.Name(), s.Name()) || socket.IsOwn(s.Name(), bound(t, udp).Name()) {
+	if !s.Name().IsSelf(s.Name()) || s.Name().IsSelf(bound(t, udp).Name()) {
 		t.Error("a socket does not know itself from another")
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"zocalo/socket"
+	"zocalo/socket/option"
 )
 
 // PeerText names the peer of a connected socket for people: by its name, and
@@ -11,7 +12,7 @@ import (
 func PeerText(s *socket.Socket) string {
 	var who *socket.Credentials
 	if n := s.Peer(); n.IsZero() && s.Domain() == socket.Unix {
-		if c, err := socket.PeerCredentials.Get(s); err == nil {
+		if c, err := option.PeerCredentials.Get(s); err == nil {
 			who = &c
 		}
 	}

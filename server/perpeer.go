@@ -5,6 +5,7 @@ import (
 	"sync"
 
 	"zocalo/socket"
+	"zocalo/socket/option"
 )
 
 // PerPeer bounds what a single peer has open at once: an IPv4 address, the /64 of
@@ -74,7 +75,7 @@ func (b *PerPeer) Enter(c *socket.Socket) (p *Peer, ok bool) {
 		return b.EnterName(peer.Addr(), nil)
 	}
 	if c.Domain() == socket.Unix {
-		if who, err := socket.PeerCredentials.Get(c.Unwrap()); err == nil {
+		if who, err := option.PeerCredentials.Get(c.Unwrap()); err == nil {
 			return b.EnterName(netip.Addr{}, &who)
 		}
 	}

@@ -204,7 +204,7 @@ func TestDrainLetsConnectionsFinish(t *testing.T) {
 		}
 		time.Sleep(59 * time.Second)
 		exchange(t, c, "still here")
-		c.Shutdown(socket.Write)
+		c.Shutdown(socket.ShutdownWrite)
 		if _, err := c.Read(make([]byte, 1)); err != io.EOF {
 			t.Errorf("read after the end: %v; want EOF", err)
 		}

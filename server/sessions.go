@@ -12,6 +12,7 @@ import (
 
 	"zocalo/internal/pass"
 	"zocalo/socket"
+	"zocalo/socket/option"
 )
 
 // The bounds of [Sessions] where its fields do not say.
@@ -134,8 +135,8 @@ func (s *Sessions) Serve(ctx context.Context, sockets ...*socket.Socket) error {
 	failed := make(chan error, len(sockets))
 	var loops sync.WaitGroup
 	for _, c := range sockets {
-		socket.AnswerAsAsked(c, c.Name())
-		socket.ReceiveDropped.Set(c, true) // or what the system drops is not known
+		option.AnswerAsAsked(c, c.Name())
+		option.ReceiveDropped.Set(c, true) // or what the system drops is not known
 		loops.Go(func() {
 			waits := c.Properties().Reliable
 			if err := t.receive(&sessionSocket{Socket: c, waits: waits, answers: AnswerTime{Again: waits}}); err != nil {
@@ -255,7 +256,7 @@ func (t *sessionTable) receive(from *sessionSocket) error {
 		if m.Ancillary.Present&socket.HasPacketInfo != 0 {
 			at = m.Ancillary.PacketInfo.Answer()
 		}
-		if socket.IsOwn(own, m.Peer) {
+		if own.IsSelf(m.Peer) {
 			t.drop(ErrOwn.Error(), m.Peer)
 			continue
 		}

@@ -9,6 +9,7 @@ import (
 
 	"zocalo/server"
 	"zocalo/socket"
+	"zocalo/socket/option"
 )
 
 // What the system drops while the receive buffer is full is counted, once a
@@ -16,7 +17,7 @@ import (
 func TestSessionsCountWhatTheSystemDrops(t *testing.T) {
 	const n = 2000
 	s := bound(t, udp)
-	if err := socket.ReceiveBuffer.Set(s, 4096); err != nil {
+	if err := option.ReceiveBuffer.Set(s, 4096); err != nil {
 		t.Fatal(err)
 	}
 	c := client(t, udp, s.Name())

@@ -242,7 +242,7 @@ func (s *session) write(buffers [][]byte, size int) (int, error) {
 	if err := l.Over(); err != nil {
 		return 0, err
 	}
-	if socket.Unnamed(to.peer) {
+	if to.peer.IsUnnamed() {
 		s.table.drop("its receiver has no name to be sent to", to.peer)
 		return size, nil
 	}

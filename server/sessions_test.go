@@ -18,6 +18,7 @@ import (
 	"zocalo/internal/pass"
 	"zocalo/server"
 	"zocalo/socket"
+	"zocalo/socket/option"
 	"zocalo/socket/sockettest"
 )
 
@@ -142,7 +143,7 @@ func TestAnswersFromWhereItWasAsked(t *testing.T) {
 		} {
 			at := socket.InetName(netip.MustParseAddrPort(any))
 			s := open(t, socket.Kind{Domain: at.Domain(), Type: socket.Datagram})
-			socket.AnswerAsAsked(s, at)
+			option.AnswerAsAsked(s, at)
 			if err := s.Bind(at); err != nil {
 				t.Skip(err)
 			}

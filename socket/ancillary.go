@@ -1,6 +1,7 @@
 package socket
 
 import (
+	"fmt"
 	"net/netip"
 	"slices"
 	"time"
@@ -24,49 +25,49 @@ type Ancillary struct {
 	WantFiles int
 
 	// Credentials are the sender's process, user and group
-	// (SCM_CREDENTIALS), received with the option [PassCredentials]. To send
+	// (SCM_CREDENTIALS), received with the option [option.PassCredentials]. To send
 	// other than one's own needs CAP_SYS_ADMIN, CAP_SETUID and CAP_SETGID.
 	Credentials Credentials
 
 	// PIDFD is a descriptor of the sender's process (SCM_PIDFD, Linux 6.5),
-	// received with the option [PassPIDFD]: close-on-exec, and closed as
+	// received with the option [option.PassPIDFD]: close-on-exec, and closed as
 	// Files are unless TakePIDFD takes it. It is negative where the process
 	// is gone.
 	PIDFD int
 
 	// Time is when the message arrived (or, in the error queue, left), by the
-	// system's clock: received with the options [Timestamps] and
-	// [Timestamping].
+	// system's clock: received with the options [option.Timestamps] and
+	// [option.Timestamping].
 	Time time.Time
 
 	// HardwareTime is the same by the clock of the network card, which need
-	// not be set to the time of day; with [Timestamping].
+	// not be set to the time of day; with [option.Timestamping].
 	HardwareTime time.Time
 
 	// PacketInfo is by which interface and for which address the message
-	// came, received with the option [ReceivePacketInfo] (IP_PKTINFO,
+	// came, received with the option [option.ReceivePacketInfo] (IP_PKTINFO,
 	// IPV6_PKTINFO). On Send its Interface and Local say where it leaves.
 	PacketInfo PacketInfo
 
 	// HopLimit is the packet's time to live, 1 to 255, received with the
-	// option [ReceiveHopLimit] (IP_RECVTTL, IPV6_RECVHOPLIMIT). On Send -1
+	// option [option.ReceiveHopLimit] (IP_RECVTTL, IPV6_RECVHOPLIMIT). On Send -1
 	// is the socket's own.
 	HopLimit int
 
 	// TrafficClass is the packet's byte of DSCP and ECN (RFC 2474, RFC
-	// 3168), received with the option [ReceiveTrafficClass] (IP_RECVTOS,
+	// 3168), received with the option [option.ReceiveTrafficClass] (IP_RECVTOS,
 	// IPV6_RECVTCLASS).
 	TrafficClass int
 
 	// Dropped is how many messages this socket's full receive queue has
 	// dropped since it was made, up to when this one arrived, received with
-	// the option [ReceiveDropped] (SO_RXQ_OVFL). Linux leaves it out while it
+	// the option [option.ReceiveDropped] (SO_RXQ_OVFL). Linux leaves it out while it
 	// is 0.
 	Dropped uint32
 
 	// OriginalDestination is the name to which a packet was addressed that a
 	// transparent proxy was given, received with the option
-	// [ReceiveOriginalDestination] (IP_RECVORIGDSTADDR).
+	// [option.ReceiveOriginalDestination] (IP_RECVORIGDSTADDR).
 	OriginalDestination Name
 
 	// Error is what [Socket.ReceiveError] took from the error queue.
@@ -153,3 +154,6 @@ type Control struct {
 	Level, Type int
 	Data        []byte
 }
+
+// String returns the three, as "pid=1 uid=0 gid=0".
+func (c Credentials) String() string { return fmt.Sprintf("pid=%d uid=%d gid=%d", c.PID, c.UID, c.GID) }

@@ -12,21 +12,22 @@ import (
 
 	"zocalo/internal/testenv"
 	"zocalo/socket"
+	"zocalo/socket/option"
 )
 
 // Everything that can come with a datagram comes, when its option is set.
 func TestAncillaryReceived(t *testing.T) {
 	each(t, []testKind{udp, udp6}, func(t *testing.T, k testKind) {
 		a, b := k.bound(t), k.bound(t)
-		for _, o := range []*socket.Option[bool]{socket.ReceivePacketInfo, socket.ReceiveHopLimit, socket.ReceiveTrafficClass,
-			socket.Timestamps, socket.ReceiveDropped, socket.ReceiveOriginalDestination} {
+		for _, o := range []*option.Option[bool]{option.ReceivePacketInfo, option.ReceiveHopLimit, option.ReceiveTrafficClass,
+			option.Timestamps, option.ReceiveDropped, option.ReceiveOriginalDestination} {
 			check(t, o.Set(b, true))
 			if on, err := o.Get(b); !on || err != nil {
 				t.Errorf("%s is %v, %v", o.Name, on, err)
 			}
 		}
-		check(t, socket.TTL.Set(a, 33))
-		check(t, socket.TypeOfService.Set(a, 0x2b))
+		check(t, option.TTL.Set(a, 33))
+		check(t, option.TypeOfService.Set(a, 0x2b))
 		before := time.Now().Add(-time.Second)
 		m := message(5)
 		m.Peer = b.Name()
@@ -106,8 +107,8 @@ func TestAncillarySource(t *testing.T) {
 // What a full queue drops is counted.
 func TestDropped(t *testing.T) {
 	a, b := udp.pair(t)
-	check(t, socket.ReceiveBuffer.Set(b, 4096))
-	check(t, socket.ReceiveDropped.Set(b, true))
+	check(t, option.ReceiveBuffer.Set(b, 4096))
+	check(t, option.ReceiveDropped.Set(b, true))
 	for range 50 {
 		_, err := a.Write(make([]byte, 1000))
 		check(t, err)
@@ -129,8 +130,8 @@ func TestDropped(t *testing.T) {
 func TestCredentialsReceived(t *testing.T) {
 	each(t, []testKind{unixStream, unixSeqPacket, unixDatagram}, func(t *testing.T, k testKind) {
 		a, b := k.pair(t)
-		check(t, socket.PassCredentials.Set(b, true))
-		check(t, socket.PassPIDFD.Set(b, true))
+		check(t, option.PassCredentials.Set(b, true))
+		check(t, option.PassPIDFD.Set(b, true))
 		before := len(testenv.Descriptors())
 		send := func(with socket.AncillarySet) {
 			m := message(1)
@@ -254,7 +255,7 @@ func TestErrorQueueICMP(t *testing.T) {
 		s, closed := k.bound(t), k.bound(t)
 		gone := closed.Name()
 		check(t, closed.Close())
-		check(t, socket.ReceiveErrors.Set(s, true))
+		check(t, option.ReceiveErrors.Set(s, true))
 		m := message(1000)
 		c := start(t, "ReceiveError", func() error { return s.ReceiveError(m) })
 		out := &socket.Message{Buffers: [][]byte{[]byte("to nobody")}, Peer: gone}
@@ -294,9 +295,9 @@ func TestErrorQueueMTU(t *testing.T) {
 		s, err := socket.New(socket.Inet, socket.Datagram, 0)
 		check(t, err)
 		defer s.Close()
-		check(t, socket.ReceiveErrors.Set(s, true))
-		check(t, socket.MTUDiscovery.Set(s, socket.MTUDo))
-		if mode, err := socket.MTUDiscovery.Get(s); mode != socket.MTUDo || err != nil {
+		check(t, option.ReceiveErrors.Set(s, true))
+		check(t, option.MTUDiscovery.Set(s, option.MTUDo))
+		if mode, err := option.MTUDiscovery.Get(s); mode != option.MTUDo || err != nil {
 			t.Error(mode, err)
 		}
 		m := message(2000)
@@ -339,7 +340,7 @@ func TestTrainToShortPath(t *testing.T) {
 		from := bindTo(t, socket.Inet, "0.0.0.0:0")
 		short, other := bindTo(t, socket.Inet, "127.7.0.1:0"), udp.bound(t)
 		for _, s := range []*socket.Socket{short, other} {
-			check(t, socket.JoinDatagrams.Set(s, true))
+			check(t, option.UDPGRO.Set(s, true))
 		}
 		for range 3 {
 			ms := batch(1000, 1000, 1000, 1000, 1000, 1000, 1000, 1000)
@@ -381,10 +382,10 @@ func TestTrainToShortPath(t *testing.T) {
 // through the error queue.
 func TestSendTimes(t *testing.T) {
 	a, b := udp.pair(t)
-	check(t, socket.Timestamping.Set(a, socket.SentTime|socket.ScheduledTime))
+	check(t, option.Timestamping.Set(a, option.SentTime|option.ScheduledTime))
 	d := udp.bound(t)
-	check(t, socket.Timestamping.Set(d, socket.ReceivedTime))
-	if set, err := socket.Timestamping.Get(a); set.String() != "sent+scheduled" || err != nil {
+	check(t, option.Timestamping.Set(d, option.ReceivedTime))
+	if set, err := option.Timestamping.Get(a); set.String() != "sent+scheduled" || err != nil {
 		t.Errorf("%v, %v", set, err)
 	}
 	m := message(10)
@@ -413,7 +414,7 @@ func TestSendTimes(t *testing.T) {
 		check(t, d.Receive(m))
 	}
 	a, _ = tcp.pair(t)
-	check(t, socket.Timestamping.Set(a, socket.AcknowledgedTime))
+	check(t, option.Timestamping.Set(a, option.AcknowledgedTime))
 	_, err := a.Write([]byte("twelve bytes"))
 	check(t, err)
 	check(t, a.ReceiveError(m))

@@ -1,20 +1,8 @@
 package socket
 
-import "net/netip"
-
-// AnswerAsAsked makes messages to s, a datagram socket that has the name or is
-// about to be given it, come with their [PacketInfo] where that is no single
-// address for answers to come from: where it stands for all addresses of the
-// machine, or for a group. An answer that is sent with what [Ancillary.Answer]
-// keeps leaves by the address that was asked. It reports whether it did: not
-// where the name has one address, and not where the system cannot (only Linux
-// can). Messages that came before may lack the address: call it before Bind.
-func AnswerAsAsked(s *Socket, name Name) bool {
-	if k := s.Kind(); k.Type != Datagram || k.Domain != Inet && k.Domain != Inet6 {
-		return false
-	}
-	return (name.AddrPort().Addr().Unmap().IsUnspecified() || IsGroup(name)) && ReceivePacketInfo.Set(s, true) == nil
-}
+import (
+	"net/netip"
+)
 
 // Answer keeps, of what came with a question, what goes with the answer: where
 // it is to leave, see [PacketInfo.Answer].
@@ -50,7 +38,7 @@ func (p PacketInfo) At(s Name) Name {
 
 // IsGroup reports whether n is the name of many: a multicast group, or the
 // broadcast address of all networks.
-func IsGroup(n Name) bool {
+func (n Name) IsGroup() bool {
 	a := n.AddrPort().Addr().Unmap()
 	return a.IsMulticast() || a == netip.AddrFrom4([4]byte{255, 255, 255, 255})
 }

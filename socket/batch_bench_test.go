@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"zocalo/socket"
+	"zocalo/socket/option"
 )
 
 // BenchmarkDatagrams moves datagrams of 1200 bytes from one socket to
@@ -85,8 +86,8 @@ func BenchmarkDatagrams(b *testing.B) {
 // batchEnds sends and receives turn datagrams a call.
 func batchEnds(t testing.TB, size, turn int, trains bool) (send, receive func() error) {
 	in, out := udp.bound(t), udp.bound(t)
-	check(t, socket.ReceiveBuffer.Set(in, 1<<20))
-	check(t, socket.JoinDatagrams.Set(in, trains))
+	check(t, option.ReceiveBuffer.Set(in, 1<<20))
+	check(t, option.UDPGRO.Set(in, trains))
 	ms, got := make([]socket.Message, turn), make([]socket.Message, turn)
 	for i := range ms {
 		ms[i].SetData(make([]byte, size))
@@ -145,7 +146,7 @@ func TestBatchAllocations(t *testing.T) {
 	s := udp.bound(t)
 	in := udp.bound(t)
 	m.Peer = in.Name()
-	check(t, socket.ReceiveBuffer.Set(in, 4096))
+	check(t, option.ReceiveBuffer.Set(in, 4096))
 	if n := testing.AllocsPerRun(100, func() { _, err := s.Send(&m); check(t, err) }); n != 0 {
 		t.Errorf("Send of a train: %v allocations", n)
 	}

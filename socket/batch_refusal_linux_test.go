@@ -113,10 +113,11 @@ func TestOffloadSwitches(t *testing.T) {
 	sendRefusal, receiveRefusal = refuseSend, refuseReceive
 	t.Cleanup(func() { sendRefusal, receiveRefusal = sendOld, receiveOld })
 	a, b := udpPair(t)
-	if err := JoinDatagrams.Set(b, true); err != nil {
+	j := b.endpoint.(joiner)
+	if err := j.SetGRO(true); err != nil {
 		t.Fatal(err)
 	}
-	if on, err := JoinDatagrams.Get(b); on || err != nil {
+	if on, err := j.GRO(); on || err != nil {
 		t.Errorf("UDP_GRO is %v, %v", on, err)
 	}
 	if o := a.Offloads(); o.Send.On || o.Send.Reason != "ZOCALO_NO_GSO=1" || o.Receive.On || o.Receive.Reason != "ZOCALO_NO_GRO=1" {

@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"zocalo/socket"
+	"zocalo/socket/option"
 )
 
 // batch makes messages that can be told apart, each with its text.
@@ -70,9 +71,9 @@ func TestBatches(t *testing.T) {
 					}
 					a, b := k.pair(t)
 					if joined {
-						check(t, socket.JoinDatagrams.Set(b, true))
+						check(t, option.UDPGRO.Set(b, true))
 					}
-					check(t, socket.ReceiveBuffer.Set(b, 1<<20))
+					check(t, option.ReceiveBuffer.Set(b, 1<<20))
 					c := start2(func() error {
 						n, err := a.SendBatch(batch(sizes...))
 						if err == nil && n != len(sizes) {
@@ -107,8 +108,8 @@ func TestTrains(t *testing.T) {
 	each(t, []testKind{udp, udp6}, func(t *testing.T, k testKind) {
 		a, b := k.pair(t)
 		c := k.bound(t)
-		check(t, socket.JoinDatagrams.Set(b, true))
-		if on, err := socket.JoinDatagrams.Get(b); !on || err != nil {
+		check(t, option.UDPGRO.Set(b, true))
+		if on, err := option.UDPGRO.Get(b); !on || err != nil {
 			t.Fatal(on, err)
 		}
 		if o := b.Offloads(); !o.Send.On || !o.Receive.On || o.Send.Reason+o.Receive.Reason != "" {
@@ -145,7 +146,7 @@ func TestTrains(t *testing.T) {
 		// More segments than one train may have.
 		m.SetData(make([]byte, 60000))
 		m.SegmentSize = 100
-		check(t, socket.ReceiveBuffer.Set(c, 4<<20))
+		check(t, option.ReceiveBuffer.Set(c, 4<<20))
 		n, err = b.Send(m)
 		if n != 60000 || err != nil {
 			t.Fatalf("%d bytes left, %v", n, err)
@@ -161,7 +162,7 @@ func TestReadOfJoinedRefused(t *testing.T) {
 		t.Skip("trains are Linux's")
 	}
 	a, b := udp.pair(t)
-	check(t, socket.JoinDatagrams.Set(b, true))
+	check(t, option.UDPGRO.Set(b, true))
 	_, err := a.SendBatch(batch(100, 100, 50))
 	check(t, err)
 	buf := make([]byte, 1<<16)
@@ -183,7 +184,7 @@ func TestReadOfJoinedRefused(t *testing.T) {
 	if trains != 1 || len(got[2]) != 50 {
 		t.Errorf("%d trains, the last of %d bytes", trains, len(got[2]))
 	}
-	check(t, socket.JoinDatagrams.Set(b, false))
+	check(t, option.UDPGRO.Set(b, false))
 	_, err = a.Write([]byte("alone"))
 	check(t, err)
 	if n, err := b.Read(buf); string(buf[:n]) != "alone" || err != nil {

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"zocalo/socket"
+	"zocalo/socket/option"
 )
 
 // The same work over this package and over package net, in one run. Package
@@ -23,13 +24,13 @@ var rivals = []rival{
 	{"zocalo", func(t testing.TB, k testKind) (func() (net.Conn, error), func() (net.Conn, error), func() error) {
 		l := k.listener(t)
 		if k.Domain == socket.Inet {
-			check(t, socket.NoDelay.Set(l, true)) // which what it accepts takes over
+			check(t, option.NoDelay.Set(l, true)) // which what it accepts takes over
 		}
 		name := l.Name()
 		return l.Listener().Accept, func() (net.Conn, error) {
 			s, err := socket.New(k.Domain, k.Type, k.Protocol)
 			if err == nil && k.Domain == socket.Inet {
-				err = socket.NoDelay.Set(s, true)
+				err = option.NoDelay.Set(s, true)
 			}
 			if err == nil {
 				err = s.Connect(t.Context(), name)

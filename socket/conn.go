@@ -26,14 +26,15 @@ func (s *Socket) RemoteAddr() net.Addr {
 }
 
 // CloseRead is Shutdown(Read).
-func (s *Socket) CloseRead() error { return s.Shutdown(Read) }
+func (s *Socket) CloseRead() error { return s.Shutdown(ShutdownRead) }
 
 // CloseWrite is Shutdown(Write).
-func (s *Socket) CloseWrite() error { return s.Shutdown(Write) }
+func (s *Socket) CloseWrite() error { return s.Shutdown(ShutdownWrite) }
 
 // onlyWriter and onlyReader hide ReadFrom and WriteTo from io.Copy, which
 // would call them again.
 type onlyWriter struct{ io.Writer }
+
 type onlyReader struct{ io.Reader }
 
 // ReadFrom writes to the socket what it reads from r until its end, without
@@ -79,7 +80,10 @@ func (l *listener) Accept() (net.Conn, error) {
 	return c, nil
 }
 
-func (l *listener) Close() error                          { return l.s.Close() }
-func (l *listener) Addr() net.Addr                        { return l.s.LocalAddr() }
-func (l *listener) SetDeadline(t time.Time) error         { return l.s.SetReadDeadline(t) }
+func (l *listener) Close() error { return l.s.Close() }
+
+func (l *listener) Addr() net.Addr { return l.s.LocalAddr() }
+
+func (l *listener) SetDeadline(t time.Time) error { return l.s.SetReadDeadline(t) }
+
 func (l *listener) SyscallConn() (syscall.RawConn, error) { return l.s.SyscallConn() }

@@ -302,7 +302,7 @@ func spliceAll(to, from *mover, limit int64) (moved int64, err error) {
 		case err != nil:
 			return moved, err
 		case errno != 0:
-			return moved, syscallError("splice", errno)
+			return moved, sys.Error("splice", errno)
 		case s.in.stopped:
 			return moved, errByHand
 		case s.in.n == 0:
@@ -320,7 +320,7 @@ func spliceAll(to, from *mover, limit int64) (moved int64, err error) {
 		for s.out.left > 0 {
 			errno, err := to.move(&s.out)
 			if err == nil && errno != 0 {
-				err = syscallError("splice", errno)
+				err = sys.Error("splice", errno)
 			}
 			if err == nil && s.out.stopped {
 				var n int
@@ -346,7 +346,7 @@ func (m *mover) drain(pipe poll.Pipe, left int) (sent int, err error) {
 	for sent < left {
 		n, errno := sys.Read(pipe.R, b)
 		if errno != 0 {
-			return sent, syscallError("read", errno)
+			return sent, sys.Error("read", errno)
 		}
 		n, err := m.write(b[:n])
 		sent += n
@@ -372,7 +372,7 @@ func (m *mover) write(b []byte) (sent int, err error) {
 			n = s.n
 		}
 		if err == nil && errno != 0 {
-			err = syscallError("write", errno)
+			err = sys.Error("write", errno)
 		}
 		if err != nil {
 			return sent, err

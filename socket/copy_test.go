@@ -62,7 +62,7 @@ func TestSplice(t *testing.T) {
 					if method == "WriteTo" {
 						copy = func() (int64, error) { return in.WriteTo(out) }
 					}
-					passes(t, data, a, b, copy, func() error { return a.Shutdown(socket.Write) }, func() error { return out.Shutdown(socket.Write) })
+					passes(t, data, a, b, copy, func() error { return a.Shutdown(socket.ShutdownWrite) }, func() error { return out.Shutdown(socket.ShutdownWrite) })
 				}
 			})
 		})
@@ -92,7 +92,7 @@ func TestSpliceWithPackageNet(t *testing.T) {
 		t.Run(network, func(t *testing.T) {
 			a, in := netPair(t, network)
 			out, b := tcp.pair(t)
-			passes(t, data, a, b, func() (int64, error) { return out.ReadFrom(in) }, a.Close, func() error { return out.Shutdown(socket.Write) })
+			passes(t, data, a, b, func() (int64, error) { return out.ReadFrom(in) }, a.Close, func() error { return out.Shutdown(socket.ShutdownWrite) })
 			c, in2 := tcp.pair(t)
 			out2, d := netPair(t, network)
 			passes(t, data, c, d, func() (int64, error) { return in2.WriteTo(out2) }, c.Close, out2.Close)

@@ -289,7 +289,7 @@ func (d *descriptor) nest(dir *direction) (*os.File, error) {
 	}
 	ep, errno := sys.Nest(d.fd, events)
 	if errno != 0 {
-		return nil, syscallError("epoll_ctl", errno)
+		return nil, sys.Error("epoll_ctl", errno)
 	}
 	return os.NewFile(uintptr(ep), "epoll"), nil
 }
@@ -481,7 +481,7 @@ func (d *descriptor) detach() (int, error) {
 	d.mu.Unlock()
 	d.leave()
 	if errno != 0 {
-		return -1, syscallError("dup", errno)
+		return -1, sys.Error("dup", errno)
 	}
 	if err := d.closeKeeping(!joined); err != nil {
 		if joined {

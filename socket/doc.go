@@ -23,16 +23,28 @@
 //     to use as a map's key. [InetName], [UnixName] and [VSockName] make those
 //     of the kernel's domains, and [NameOf] takes package net's.
 //   - A [Message] is data with its peer, flags and [Ancillary] data.
-//   - An [Option] is set or read by its own methods, as NoDelay.Set(s, true).
-//   - An [Endpoint] is what stands beneath a Socket. What more it can do than
-//     read, write and close are interfaces of its own, which [As] finds through
-//     all that wraps it. What it cannot do answers [UnsupportedError].
-//   - A [Family] makes the endpoints of one domain. This package registers the
-//     kernel's; others [Register] theirs when they are imported, and need no
-//     change here. Its [Scheme]s are its words in the address language.
-//   - [FromFD] and [FromFile] make a Socket of a descriptor that is there
-//     already, a pipe or a terminal too.
+//   - Options are a package of their own, zocalo/socket/option, each with its type:
+//     option.NoDelay.Set(s, true).
+//   - [FromFD], [FromFile] and [FromConn] make a Socket of what is open already: a
+//     descriptor, a pipe or a terminal too, or a connection of package net.
 //   - [SetTrace] shows each call as it completes.
+//
+// # For authors of families and layers
+//
+// Programs that use sockets need nothing of this.
+//
+//   - An [Endpoint] is what stands beneath a Socket. What more it can do than read, write and
+//     close are capabilities, interfaces of their own: [Binder], [Connector], [Acceptor],
+//     [Messenger], [Batcher], [UrgentMessenger], [Shutdowner], [Aborter], [Descriptor] ...
+//     [As] finds one through all that wraps an endpoint, [Beneath] through layers too; where
+//     it is absent, the Socket's method answers [UnsupportedError].
+//   - A [Family] makes the endpoints of one domain. This package registers the kernel's; others
+//     [Register] theirs when they are imported, and need no change here. [MakeName] makes its
+//     names, and package zocalo/socket/wait has what blocks as endpoints must.
+//   - A [Wrapper] changes nothing of what passes, a [Layer] does. [LayerKind] says what the
+//     kind of socket beneath becomes; [Wrap] and [LayerKind.Wrap] make the Socket.
+//   - What the address language knows of a family or a layer is package zocalo/socket/scheme's.
+//   - [Trace] shows what passes beneath calls, such as packets.
 //
 // # What waits
 //

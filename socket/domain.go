@@ -92,38 +92,43 @@ func (p Protocol) String() string {
 	return fmt.Sprint(int(p))
 }
 
-// ParseProtocol returns the protocol of that number or name.
-func ParseProtocol(text string) (Protocol, error) {
-	for p, name := range protocolNames {
-		if name == text {
-			return p, nil
+// MarshalText returns String.
+func (p Protocol) MarshalText() ([]byte, error) { return []byte(p.String()), nil }
+
+// UnmarshalText reads a protocol's name or number.
+func (p *Protocol) UnmarshalText(text []byte) error {
+	for known, name := range protocolNames {
+		if name == string(text) {
+			*p = known
+			return nil
 		}
 	}
-	n, err := strconv.ParseUint(text, 10, 16)
+	n, err := strconv.ParseUint(string(text), 10, 16)
 	if err != nil {
-		return 0, fmt.Errorf("protocol %q is neither a number up to 65535 nor one of default, icmp, icmpv6, mptcp, tcp, udp", text)
+		return fmt.Errorf("protocol %q is neither a number up to 65535 nor one of default, icmp, icmpv6, mptcp, tcp, udp", text)
 	}
-	return Protocol(n), nil
+	*p = Protocol(n)
+	return nil
 }
 
-// How says which direction [Socket.Shutdown] ends.
-type How int
+// ShutdownHow says which direction [Socket.Shutdown] ends.
+type ShutdownHow int
 
 // The directions, under the numbers of shutdown(2).
 const (
-	Read  How = 0 // SHUT_RD: no more will be read
-	Write How = 1 // SHUT_WR: no more will be written; the peer reads end-of-file
-	Both  How = 2 // SHUT_RDWR
+	ShutdownRead  ShutdownHow = 0 // SHUT_RD: no more will be read
+	ShutdownWrite ShutdownHow = 1 // SHUT_WR: no more will be written; the peer reads end-of-file
+	ShutdownBoth  ShutdownHow = 2 // SHUT_RDWR
 )
 
 // String returns the constant's name, as "SHUT_WR".
-func (h How) String() string {
+func (h ShutdownHow) String() string {
 	switch h {
-	case Read:
+	case ShutdownRead:
 		return "SHUT_RD"
-	case Write:
+	case ShutdownWrite:
 		return "SHUT_WR"
-	case Both:
+	case ShutdownBoth:
 		return "SHUT_RDWR"
 	}
 	return fmt.Sprintf("how %d", int(h))

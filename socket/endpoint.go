@@ -105,7 +105,7 @@ type UrgentMessenger interface {
 
 // A Shutdowner can end one direction and keep the other: shutdown(2).
 type Shutdowner interface {
-	Shutdown(How) error
+	Shutdown(ShutdownHow) error
 }
 
 // A WholeCloser is an endpoint of a kind that cannot end one direction alone:

@@ -103,7 +103,7 @@ func (e *QueuedError) Transmission() (stage Stage, id uint32, ok bool) {
 
 // ReceiveError waits for an entry of the error queue and fills m with it:
 // recvmsg(2) with MSG_ERRQUEUE. Entries come with the options
-// [ReceiveErrors], [Timestamping] and [AllowZeroCopy], on Linux. The
+// [option.ReceiveErrors], [option.Timestamping] and [option.AllowZeroCopy], on Linux. The
 // entry is m.Ancillary.Error; Peer is the name to which the message was sent
 // that it is about, and the data what came back of it. The read deadline
 // counts. It does not wait for, nor disturb, those who Receive.
@@ -141,7 +141,7 @@ func (k *kernel) ReceiveError(m *Message) error {
 	m.N, m.Size, m.Peer, m.SegmentSize = 0, 0, Name{}, 0
 	m.Ancillary.empty()
 	if len(m.Buffers) > sys.MaxBuffers {
-		return syscallError("recvmsg", syscall.EMSGSIZE)
+		return sys.Error("recvmsg", syscall.EMSGSIZE)
 	}
 	if err := k.begin(context.Background(), &k.faults); err != nil {
 		return err

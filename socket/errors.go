@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io"
 	"net"
-	"os"
 	"syscall"
 )
 
@@ -71,14 +70,6 @@ func (s *Socket) failedTo(op string, peer Name, err error) error {
 // unsupported is the error of a method that the endpoint lacks.
 func (s *Socket) unsupported(op, feature, needs string) error {
 	return s.failed(op, &UnsupportedError{Feature: feature + " on a " + s.kind.String() + " socket", Needs: needs})
-}
-
-// syscallError wraps an errno as package net does; 0 gives nil.
-func syscallError(call string, errno syscall.Errno) error {
-	if errno == 0 {
-		return nil
-	}
-	return os.NewSyscallError(call, errno)
 }
 
 // IsUnreachable reports whether err is what the network says of a message that

@@ -6,6 +6,7 @@ import (
 	"net"
 
 	"zocalo/socket"
+	"zocalo/socket/option"
 )
 
 // A connection that another library has made gets what package net does not have.
@@ -27,7 +28,7 @@ func ExampleFromConn() {
 		return
 	}
 	defer s.Close()
-	info, err := socket.ConnectionInfo.Get(s)
+	info, err := option.ConnectionInfo.Get(s)
 	fmt.Println(s.Kind(), info.State, err)
 	// Output: tcp ESTABLISHED <nil>
 }

@@ -1,6 +1,8 @@
 package socket
 
-import "strings"
+import (
+	"strings"
+)
 
 // A Fact is one thing that a layer knows of its connection once it stands, as the
 // version of TLS that both ends agreed on.

@@ -8,6 +8,7 @@ import (
 
 	"zocalo/internal/testenv"
 	"zocalo/socket"
+	"zocalo/socket/option"
 )
 
 // inFanout gives f two packet sockets of one group on ve1, for the packets of
@@ -22,12 +23,12 @@ func inFanout(t *testing.T, group string, f func(pair [2]*socket.Socket, send fu
 
 func fanoutPair(t *testing.T, group string) (pair [2]*socket.Socket, send func(from, n int)) {
 	t.Helper()
-	g, err := socket.ParseFanoutGroup(group)
+	g, err := option.ParseFanoutGroup(group)
 	check(t, err)
 	const ipv4 = 0x0800
 	for i := range pair {
 		pair[i] = packetSocket(t, socket.Datagram, socket.PacketName(device(t, "ve1").Index, ipv4, nil))
-		check(t, socket.Fanout.Set(pair[i], g))
+		check(t, option.Fanout.Set(pair[i], g))
 	}
 	senders := map[int]*socket.Socket{}
 	return pair, func(from, n int) {
@@ -110,7 +111,7 @@ func TestFanoutByChance(t *testing.T) {
 // The first socket has everything until it is full.
 func TestFanoutByRollover(t *testing.T) {
 	inFanout(t, "3:rollover", func(pair [2]*socket.Socket, send func(from, n int)) {
-		check(t, socket.ReceiveBuffer.Set(pair[0], 8<<10))
+		check(t, option.ReceiveBuffer.Set(pair[0], 8<<10))
 		for n := range 60 {
 			send(n%3, n)
 		}

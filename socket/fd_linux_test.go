@@ -15,6 +15,8 @@ import (
 	"golang.org/x/sys/unix"
 
 	"zocalo/socket"
+	"zocalo/socket/option"
+	"zocalo/socket/scheme"
 )
 
 // flagsOf returns a descriptor's status flags.
@@ -240,7 +242,7 @@ func TestInheritedSockets(t *testing.T) {
 		out, b := tcp.pair(t)
 		in, out = inherited(t, blockingCopy(t, in)), inherited(t, blockingCopy(t, out))
 		data := random(3 << 20)
-		passes(t, data, a, b, func() (int64, error) { return out.ReadFrom(in) }, a.Close, func() error { return out.Shutdown(socket.Write) })
+		passes(t, data, a, b, func() (int64, error) { return out.ReadFrom(in) }, a.Close, func() error { return out.Shutdown(socket.ShutdownWrite) })
 	})
 }
 
@@ -354,9 +356,9 @@ func TestFromFDRefuses(t *testing.T) {
 		_, err := socket.FromFD(fd)
 		wantError(t, "FromFD", err, syscall.EBADF)
 	}
-	open := func(scheme, endpoint string) (*socket.Socket, error) {
-		s, _ := socket.LookupScheme(scheme)
-		return s.Open(t.Context(), socket.Target{Endpoint: endpoint})
+	open := func(word, endpoint string) (*socket.Socket, error) {
+		s, _ := scheme.Lookup(word)
+		return s.Open(t.Context(), scheme.Target{Endpoint: endpoint})
 	}
 	for _, e := range []string{"-1", "1048576", "nobody", ""} {
 		if _, err := open("fd", e); err == nil {
@@ -371,26 +373,26 @@ func TestFromFDRefuses(t *testing.T) {
 // A FIFO's reader waits for its first writer, its writer for a reader.
 func TestNamedPipe(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "fifo")
-	scheme, _ := socket.LookupScheme("pipe")
-	one := func(name string) socket.Setting {
-		for _, o := range scheme.Options {
+	sc, _ := scheme.Lookup("pipe")
+	one := func(name string) option.Setting {
+		for _, o := range sc.Options {
 			if o.Name == name {
-				return socket.Setting{Spec: o, Value: true}
+				return option.Setting{Spec: o, Value: true}
 			}
 		}
 		t.Fatal("no option " + name)
 		panic("unreachable")
 	}
-	reads := socket.Target{Endpoint: path, Settings: socket.Settings{one("rdonly")}}
-	writes := socket.Target{Endpoint: path, Settings: socket.Settings{one("wronly")}}
+	reads := scheme.Target{Endpoint: path, Settings: option.Settings{one("rdonly")}}
+	writes := scheme.Target{Endpoint: path, Settings: option.Settings{one("wronly")}}
 	ctx, cancel := context.WithCancel(t.Context())
-	c := start(t, "open to write", func() error { _, err := scheme.Open(ctx, writes); return err })
+	c := start(t, "open to write", func() error { _, err := sc.Open(ctx, writes); return err })
 	cancel()
 	c.end(context.Canceled)
-	r, err := scheme.Open(t.Context(), reads)
+	r, err := sc.Open(t.Context(), reads)
 	check(t, err)
 	c = start(t, "Read", func() error { _, err := r.Read(make([]byte, 1)); return err })
-	w, err := scheme.Open(t.Context(), writes)
+	w, err := sc.Open(t.Context(), writes)
 	check(t, err)
 	write(t, w, "x")
 	c.end(nil)

@@ -11,6 +11,19 @@ import (
 	"zocalo/internal/sys"
 )
 
+func init() {
+	Register(&Family{
+		Name:       "file",
+		Domains:    []DomainConstant{{Unspecified, "AF_UNSPEC"}},
+		FormatName: func(Name) string { return "" },
+		KindName:   func(Kind) string { return "file" },
+		Kinds:      map[string]Kind{"file": {Type: Stream}},
+		Properties: func(Kind) Properties {
+			return Properties{Reliable: true, Ordered: true, Unduplicated: true, Connected: true}
+		},
+	})
+}
+
 // file is the endpoint of a descriptor that is no socket: a pipe, a terminal,
 // a device, a regular file. It reads and writes, and that is all.
 //
@@ -27,11 +40,11 @@ type file struct {
 func newFile(fd int) (*file, error) {
 	regular, errno := sys.Regular(fd)
 	if errno != 0 {
-		return nil, syscallError("fstat", errno)
+		return nil, sys.Error("fstat", errno)
 	}
 	nonblock, errno := sys.Nonblock(fd)
 	if errno != 0 {
-		return nil, syscallError("fcntl", errno)
+		return nil, sys.Error("fcntl", errno)
 	}
 	f := &file{}
 	f.init(fd, !nonblock)
@@ -56,6 +69,10 @@ type fileReading struct {
 	b []byte
 	n int
 }
+
+// AwaitWriter makes reads of a FIFO wait for its first writer, before whom it has not
+// ended. It must be called before the first read.
+func (f *file) AwaitWriter() { f.reading.firstWriter = true }
 
 func (r *fileReading) try(fd int) (errno syscall.Errno) {
 	if r.firstWriter {
@@ -174,10 +191,13 @@ func (f *file) Write(b []byte) (int, error) {
 	return sent, err
 }
 
-func (f *file) SetReadDeadline(t time.Time) error  { return f.setDeadline(&f.read, t) }
+func (f *file) SetReadDeadline(t time.Time) error { return f.setDeadline(&f.read, t) }
+
 func (f *file) SetWriteDeadline(t time.Time) error { return f.setDeadline(&f.write, t) }
-func (f *file) Name() Name                         { return Name{} }
-func (f *file) Peer() Name                         { return Name{} }
+
+func (f *file) Name() Name { return Name{} }
+
+func (f *file) Peer() Name { return Name{} }
 
 func (f *file) Close() error {
 	err := f.close()
@@ -202,7 +222,8 @@ func (f *file) FD() int {
 }
 
 func (f *file) SyscallConn() (syscall.RawConn, error) { return rawConn{&f.descriptor}, nil }
-func (f *file) File() (*os.File, error)               { return f.duplicate("file") }
+
+func (f *file) File() (*os.File, error) { return f.duplicate("file") }
 
 func (f *file) Detach() (int, error) {
 	fd, err := f.detach()
@@ -229,7 +250,7 @@ func FromFD(fd int) (*Socket, error) {
 		return nil, err
 	}
 	if errno := sys.CloseOnExec(fd); errno != 0 {
-		return nil, syscallError("fcntl", errno)
+		return nil, sys.Error("fcntl", errno)
 	}
 	if !isSocket {
 		f, err := newFile(fd)
@@ -240,14 +261,14 @@ func FromFD(fd int) (*Socket, error) {
 	}
 	nonblock, errno := sys.Nonblock(fd)
 	if errno != 0 {
-		return nil, syscallError("fcntl", errno)
+		return nil, sys.Error("fcntl", errno)
 	}
 	e, base := newKernel(fd, k, !nonblock)
 	if err := base.prepareFD(); err != nil {
 		return nil, err
 	}
 	if j, ok := e.(joiner); ok {
-		_, _ = j.joins() // so that it knows what was set before
+		_, _ = j.GRO() // so that it knows what was set before
 	}
 	return Wrap(e, k), nil
 }
@@ -264,7 +285,7 @@ func FromFile(f *os.File) (*Socket, error) {
 		return nil, err
 	}
 	if errno != 0 {
-		return nil, syscallError("dup", errno)
+		return nil, sys.Error("dup", errno)
 	}
 	s, err := FromFD(fd)
 	if err != nil {

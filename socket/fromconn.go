@@ -37,7 +37,7 @@ func fromNet(c net.Conn, k syscall.Conn) (*Socket, error) {
 		return nil, err
 	}
 	if errno != 0 {
-		return nil, syscallError("dup", errno)
+		return nil, sys.Error("dup", errno)
 	}
 	s, err := FromFD(fd)
 	if err != nil {
@@ -55,6 +55,7 @@ type conn struct {
 }
 
 func (c *conn) Name() Name { return c.name }
+
 func (c *conn) Peer() Name { return c.peer }
 
 // Properties implements [Promiser].
@@ -63,8 +64,8 @@ func (c *conn) Properties() Properties {
 }
 
 // Shutdown implements [Shutdowner].
-func (c *conn) Shutdown(how How) error {
-	if how == Write {
+func (c *conn) Shutdown(how ShutdownHow) error {
+	if how == ShutdownWrite {
 		if w, ok := c.Conn.(interface{ CloseWrite() error }); ok {
 			return w.CloseWrite()
 		}

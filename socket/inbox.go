@@ -1,6 +1,8 @@
 package socket
 
-import "errors"
+import (
+	"errors"
+)
 
 // An Inbox receives the messages of one socket without connections, as many at a
 // time as come. Its memory grows with them.
@@ -22,9 +24,9 @@ const (
 const trainBytes = 64 << 10
 
 // NewInbox makes an inbox for messages of up to size bytes, and one more, so that
-// longer ones show. Where [JoinDatagrams] is on, trains find room.
+// longer ones show. Where [option.UDPGRO] is on, trains find room.
 func NewInbox(s *Socket, size int) *Inbox {
-	if on, err := JoinDatagrams.Get(s); err == nil && on {
+	if s.Offloads().Receive.On {
 		size = max(size, trainBytes)
 	}
 	return &Inbox{socket: s, size: size + 1, want: 1}

@@ -75,16 +75,19 @@ func (k *kernel) prepareFD() error {
 	if k.kind.Domain == Unix && k.kind.Type == SeqPacket {
 		// An empty message looks like the end of the connection, but for the
 		// ancillary data that only messages have.
-		return syscallError("setsockopt", sys.SetTimestamps(k.fd))
+		return sys.Error("setsockopt", sys.SetTimestamps(k.fd))
 	}
 	return nil
 }
+
+// Domain is for options, which depend on the kernel's socket beneath all layers.
+func (k *kernel) Domain() Domain { return k.kind.Domain }
 
 // openKernel is socket(2).
 func openKernel(k Kind) (Endpoint, error) {
 	fd, errno := sys.Socket(int(k.Domain), int(k.Type), int(k.Protocol))
 	if errno != 0 {
-		return nil, syscallError("socket", errno)
+		return nil, sys.Error("socket", errno)
 	}
 	e, base := newKernel(fd, k, false)
 	if err := base.prepareFD(); err != nil {
@@ -98,7 +101,7 @@ func openKernel(k Kind) (Endpoint, error) {
 func pairKernel(k Kind) (a, b Endpoint, err error) {
 	x, y, errno := sys.Socketpair(int(k.Domain), int(k.Type), int(k.Protocol))
 	if errno != 0 {
-		return nil, nil, syscallError("socketpair", errno)
+		return nil, nil, sys.Error("socketpair", errno)
 	}
 	a, ka := newKernel(x, k, false)
 	b, kb := newKernel(y, k, false)
@@ -124,7 +127,7 @@ func (k *kernel) Bind(n Name) error {
 	defer k.leave()
 	errno := sys.Bind(k.fd, &a)
 	k.name.Store(nil) // a unix socket may get one after its connection
-	return syscallError("bind", errno)
+	return sys.Error("bind", errno)
 }
 
 func (k *kernel) SetReadDeadline(t time.Time) error {
@@ -194,20 +197,20 @@ func (k *kernel) Close() error {
 	return k.close()
 }
 
-func (k *kernel) Shutdown(how How) error {
+func (k *kernel) Shutdown(how ShutdownHow) error {
 	if err := k.enter(); err != nil {
 		return err
 	}
 	defer k.leave()
 	before := k.receiving.ended.Load()
-	if how != Write {
+	if how != ShutdownWrite {
 		k.receiving.ended.Store(true) // first, for the reader that shutdown wakes
 	}
 	errno := sys.Shutdown(k.fd, int(how))
 	if errno != 0 {
 		k.receiving.ended.Store(before)
 	}
-	return syscallError("shutdown", errno)
+	return sys.Error("shutdown", errno)
 }
 
 // FD implements Descriptor.
@@ -219,8 +222,10 @@ func (k *kernel) FD() int {
 }
 
 func (k *kernel) SyscallConn() (syscall.RawConn, error) { return rawConn{&k.descriptor}, nil }
-func (k *kernel) Detach() (int, error)                  { return k.detach() }
-func (k *kernel) File() (*os.File, error)               { return k.duplicate(k.kind.String()) }
+
+func (k *kernel) Detach() (int, error) { return k.detach() }
+
+func (k *kernel) File() (*os.File, error) { return k.duplicate(k.kind.String()) }
 
 // duplicate returns a duplicate of the descriptor as a file. Both become
 // blocking.
@@ -231,12 +236,12 @@ func (d *descriptor) duplicate(name string) (*os.File, error) {
 	defer d.leave()
 	fd, errno := sys.Dup(d.fd)
 	if errno != 0 {
-		return nil, syscallError("dup", errno)
+		return nil, sys.Error("dup", errno)
 	}
 	d.blocking.Store(true) // before it is
 	if errno := sys.SetNonblock(fd, false); errno != 0 {
 		sys.Close(fd)
-		return nil, syscallError("fcntl", errno)
+		return nil, sys.Error("fcntl", errno)
 	}
 	return os.NewFile(uintptr(fd), name), nil
 }
@@ -250,7 +255,7 @@ func (k *connKernel) Listen(backlog int) error {
 	if backlog <= 0 {
 		backlog = maxBacklog
 	}
-	return syscallError("listen", sys.Listen(k.fd, backlog))
+	return sys.Error("listen", sys.Listen(k.fd, backlog))
 }
 
 // maxBacklog is a backlog that the system lowers to the most it allows.
@@ -330,7 +335,7 @@ func (k *connKernel) accept(ctx context.Context, do func(*accepting) (syscall.Er
 		return nil, err
 	}
 	if errno != 0 {
-		return nil, syscallError("accept", errno)
+		return nil, sys.Error("accept", errno)
 	}
 	e, base := newKernel(fd, k.kind, false)
 	base.peer.Store(&peer)
@@ -359,7 +364,7 @@ func (k *connKernel) resetAtClose() error {
 	}
 	defer k.leave()
 	if errno := sys.SetLinger(k.fd, 0); k.kind.Domain != Unix { // which knows neither linger nor reset
-		return syscallError("setsockopt", errno)
+		return sys.Error("setsockopt", errno)
 	}
 	return nil
 }
@@ -394,7 +399,7 @@ func (k *kernel) readBytes(b []byte) (int, error) {
 	case err != nil:
 		return 0, err
 	case errno != 0:
-		return 0, syscallError("read", errno)
+		return 0, sys.Error("read", errno)
 	case n > len(b):
 		return len(b), ErrTruncated
 	case n == 0 && (!r.bounded || r.atEnd):
@@ -407,7 +412,7 @@ func (k *kernel) readBytes(b []byte) (int, error) {
 // connection of which the system has told another call, as who was writing.
 func (k *kernel) endOf(call string) error {
 	if k.kind.Type == Stream && k.kind.Domain != Unix && sys.WasReset(k.fd) {
-		return syscallError(call, syscall.ECONNRESET)
+		return sys.Error(call, syscall.ECONNRESET)
 	}
 	return io.EOF
 }
@@ -506,7 +511,7 @@ func (k *kernel) write1(b []byte, flags int) (int, error) {
 		}
 		errno, err = k.do(&k.write, s)
 		if err == nil && errno != 0 {
-			err = syscallError("write", errno)
+			err = sys.Error("write", errno)
 		}
 		if err != nil {
 			break

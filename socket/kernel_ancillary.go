@@ -161,10 +161,10 @@ func (k *kernel) refuseAncillary(m *Message) error {
 	case k.kind.Domain != Unix:
 		return &UnsupportedError{Feature: "passing descriptors or credentials", Needs: "a unix socket"}
 	case a.Present&HasFiles != 0 && len(a.Files) > maxFiles:
-		return &Advised{fmt.Errorf("%d descriptors with one message: %w", len(a.Files), syscall.EMSGSIZE),
+		return &HintError{fmt.Errorf("%d descriptors with one message: %w", len(a.Files), syscall.EMSGSIZE),
 			fmt.Sprintf("at most %d go with one", maxFiles)}
 	case !k.kind.Type.Bounded() && m.length() == 0:
-		return &Advised{fmt.Errorf("descriptors or credentials without data on a stream: %w", syscall.EINVAL),
+		return &HintError{fmt.Errorf("descriptors or credentials without data on a stream: %w", syscall.EINVAL),
 			"send them with at least one byte"}
 	}
 	return nil

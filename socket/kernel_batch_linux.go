@@ -54,7 +54,7 @@ func isUDP(k Kind) bool {
 func (k *datagramKernel) Offloads() Offloads {
 	o := Offloads{k.gso.state(), k.gro.state()}
 	if o.Receive.On {
-		joins, err := k.joins()
+		joins, err := k.GRO()
 		switch {
 		case err != nil:
 			o.Receive = Offload{Reason: err.Error()}
@@ -65,8 +65,8 @@ func (k *datagramKernel) Offloads() Offloads {
 	return o
 }
 
-// setTrains turns the sending of trains off for good, or sees that it is on.
-func (k *datagramKernel) setTrains(on bool) error {
+// SetGSO turns the sending of trains off for good, or sees that it is on.
+func (k *datagramKernel) SetGSO(on bool) error {
 	if !on {
 		k.gso.turnOff("the option gso is off")
 		return nil
@@ -77,10 +77,10 @@ func (k *datagramKernel) setTrains(on bool) error {
 	return nil
 }
 
-func (k *datagramKernel) trains() bool { return k.gso.state().On }
+func (k *datagramKernel) GSO() bool { return k.gso.state().On }
 
-// setJoins sets UDP_GRO, except where it was switched off.
-func (k *datagramKernel) setJoins(on bool) error {
+// SetGRO sets UDP_GRO, except where it was switched off.
+func (k *datagramKernel) SetGRO(on bool) error {
 	if on && !k.gro.state().On && isUDP(k.kind) {
 		return nil
 	}
@@ -88,11 +88,15 @@ func (k *datagramKernel) setJoins(on bool) error {
 		return err
 	}
 	defer k.leave()
-	errno := sys.SetInt(k.fd, sys.IPPROTO_UDP, sys.UDP_GRO, boolToInt(on))
+	v := 0
+	if on {
+		v = 1
+	}
+	errno := sys.SetInt(k.fd, sys.IPPROTO_UDP, sys.UDP_GRO, v)
 	if errno == 0 {
 		k.joining.Store(on)
 	}
-	return optionError("UDP_GRO", errno)
+	return sys.Error("sockopt UDP_GRO", errno)
 }
 
 // refuseJoined implements joiner.
@@ -111,14 +115,14 @@ func (k *datagramKernel) Read(b []byte) (int, error) {
 	return k.kernel.Read(b)
 }
 
-func (k *datagramKernel) joins() (bool, error) {
+func (k *datagramKernel) GRO() (bool, error) {
 	if err := k.enter(); err != nil {
 		return false, err
 	}
 	defer k.leave()
 	n, errno := sys.GetInt(k.fd, sys.IPPROTO_UDP, sys.UDP_GRO)
 	k.joining.Store(errno == 0 && n != 0)
-	return n != 0, optionError("UDP_GRO", errno)
+	return n != 0, sys.Error("sockopt UDP_GRO", errno)
 }
 
 // batchIn is the attempt of recvmmsg(2).
@@ -187,7 +191,7 @@ func (b *batchIn) prepare(ms []Message) error {
 	b.n, b.got, b.space = len(ms), 0, controlSpace
 	for i := range ms {
 		if len(ms[i].Buffers) > sys.MaxBuffers {
-			return syscallError("recvmmsg", syscall.EMSGSIZE)
+			return sys.Error("recvmmsg", syscall.EMSGSIZE)
 		}
 		b.space = max(b.space, ms[i].Ancillary.space())
 	}
@@ -314,7 +318,7 @@ func (k *datagramKernel) sendTrains(ms []Message) (int, error) {
 			if doubted > 0 {
 				b.paths.set(&ms[at.message].Peer, doubted, time.Now()) // it was not the train's length
 			}
-			return at.message, syscallError("sendmmsg", errno)
+			return at.message, sys.Error("sendmmsg", errno)
 		}
 	}
 	return len(ms), nil
@@ -386,7 +390,7 @@ func (k *datagramKernel) addHeader(ms []Message, at place, trains bool) (place, 
 	}
 	m, msg := &ms[at.message], &b.batch.Msgs[b.n]
 	if len(m.Buffers) > sys.MaxBuffers {
-		return at, syscallError("sendmmsg", syscall.EMSGSIZE)
+		return at, sys.Error("sendmmsg", syscall.EMSGSIZE)
 	}
 	if err := k.refuseAncillary(m); err != nil {
 		return at, err

@@ -64,7 +64,7 @@ func (k *kernel) Connect(ctx context.Context, peer Name) error {
 	k.name.Store(nil)
 	k.peer.Store(nil)
 	if peer.IsZero() && k.kind.Type == Datagram {
-		return syscallError("connect", sys.Disconnect(k.fd))
+		return sys.Error("connect", sys.Disconnect(k.fd))
 	}
 	var a sys.Sockaddr
 	if err := k.sockaddr(&peer, &a); err != nil {
@@ -82,7 +82,7 @@ func (k *kernel) Connect(ctx context.Context, peer Name) error {
 		case syscall.EAGAIN:
 			if k.kind.Domain != Unix {
 				// No port is free for the source.
-				return syscallError("connect", errno)
+				return sys.Error("connect", errno)
 			}
 			// The server's queue is full, and no event will say when it is not.
 			if err := k.pause(ctx, &k.write, wait); err != nil {
@@ -92,7 +92,7 @@ func (k *kernel) Connect(ctx context.Context, peer Name) error {
 			if errno == 0 {
 				k.rememberPeer(&a)
 			}
-			return syscallError("connect", errno)
+			return sys.Error("connect", errno)
 		}
 	}
 }

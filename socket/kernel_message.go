@@ -77,7 +77,7 @@ func firstError(err error, call string, errno syscall.Errno) error {
 	if err != nil {
 		return err
 	}
-	return syscallError(call, errno)
+	return sys.Error(call, errno)
 }
 
 // recvmsg waits for a message, with room for its ancillary data.
@@ -209,7 +209,7 @@ func (k *kernel) Send(m *Message) (int, error) {
 		return 0, &UnsupportedError{Feature: "cutting a message into datagrams on a " + k.kind.String() + " socket", Needs: "udp, on Linux"}
 	}
 	if k.tooMany(m.Buffers) {
-		return 0, syscallError("sendmsg", syscall.EMSGSIZE)
+		return 0, sys.Error("sendmsg", syscall.EMSGSIZE)
 	}
 	if err := k.refuseAncillary(m); err != nil {
 		return 0, err
@@ -340,7 +340,7 @@ func (k *kernel) sendsToAnyone() bool { return k.kind.Domain == Unix && k.kind.T
 // Writev implements VectorWriter.
 func (k *kernel) Writev(buffers [][]byte) (int64, error) {
 	if k.tooMany(buffers) {
-		return 0, syscallError("writev", syscall.EMSGSIZE)
+		return 0, sys.Error("writev", syscall.EMSGSIZE)
 	}
 	if err := k.begin(context.Background(), &k.write); err != nil {
 		return 0, err

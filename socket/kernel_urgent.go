@@ -49,7 +49,7 @@ func (k *urgentKernel) ReceiveUrgent(ctx context.Context, b []byte) (int, error)
 	}
 	defer k.end(&k.urgent)
 	if inline, errno := sys.GetInt(k.fd, sys.SOL_SOCKET, sys.SO_OOBINLINE); errno == 0 && inline != 0 {
-		return 0, syscallError("recv", syscall.EINVAL)
+		return 0, sys.Error("recv", syscall.EINVAL)
 	}
 	u := &k.urging
 	u.b, u.ended = b, false
@@ -79,5 +79,5 @@ func (k *urgentKernel) AtMark() (bool, error) {
 	}
 	defer k.leave()
 	at, errno := sys.AtMark(k.fd)
-	return at, syscallError("ioctl", errno)
+	return at, sys.Error("ioctl", errno)
 }

@@ -1,6 +1,8 @@
 package socket
 
-import "fmt"
+import (
+	"fmt"
+)
 
 // A Kind is what a socket is: the three arguments of socket(2), and the layers over
 // what those make.

@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"zocalo/socket"
+	"zocalo/socket/option"
 )
 
 // What package net's own tests promise of the parts that both packages have,
@@ -68,7 +69,7 @@ var libraries = []library{
 			t.Helper()
 			s := networks[network].open(t)
 			if network != "unix" {
-				check(t, socket.ReuseAddress.Set(s, true)) // which package net sets by itself
+				check(t, option.ReuseAddress.Set(s, true)) // which package net sets by itself
 			}
 			check(t, s.Bind(nameOfText(t, network, address)))
 			check(t, s.Listen(0))
@@ -528,7 +529,7 @@ func TestLikeNetListeners(t *testing.T) {
 		check(t, err)
 		t.Cleanup(func() { s.Close() })
 		if d == socket.Inet6 {
-			check(t, socket.V6Only.Set(s, version == six))
+			check(t, option.V6Only.Set(s, version == six))
 		}
 		if err := s.Bind(named(fmt.Sprint(host, port))); err != nil {
 			return nil, err

@@ -16,7 +16,7 @@ import (
 //
 // Close and Abort end it at once. Kinds that cannot half-close are simply closed.
 func (s *Socket) CloseLingering() error {
-	if s.Properties().Connected && s.Shutdown(Write) == nil {
+	if s.Properties().Connected && s.Shutdown(ShutdownWrite) == nil {
 		s.drop()
 	}
 	return s.Close()

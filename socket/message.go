@@ -100,10 +100,13 @@ type sentinel struct {
 	is   error
 }
 
-func (e *sentinel) Error() string        { return e.text }
+func (e *sentinel) Error() string { return e.text }
+
 func (e *sentinel) Is(target error) bool { return target == e.is }
-func (e *sentinel) Temporary() bool      { return true }
-func (e *sentinel) Timeout() bool        { return false }
+
+func (e *sentinel) Temporary() bool { return true }
+
+func (e *sentinel) Timeout() bool { return false }
 
 var (
 	// ErrTruncated says that a message did not fit the buffer: its first part

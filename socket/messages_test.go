@@ -14,6 +14,7 @@ import (
 
 	"zocalo/internal/testenv"
 	"zocalo/socket"
+	"zocalo/socket/option"
 )
 
 // An empty message is a message, before and after Shutdown(Read), and the end
@@ -40,8 +41,8 @@ func TestEmptyMessageAndEnd(t *testing.T) {
 		},
 	}
 	ends := map[string]func(a, b *socket.Socket) error{
-		"Shutdown(Read)":  func(_, b *socket.Socket) error { return b.Shutdown(socket.Read) },
-		"Shutdown(Write)": func(a, _ *socket.Socket) error { return a.Shutdown(socket.Write) },
+		"Shutdown(Read)":  func(_, b *socket.Socket) error { return b.Shutdown(socket.ShutdownRead) },
+		"Shutdown(Write)": func(a, _ *socket.Socket) error { return a.Shutdown(socket.ShutdownWrite) },
 		"Close":           func(a, _ *socket.Socket) error { return a.Close() },
 	}
 	each(t, kinds, func(t *testing.T, k testKind) {
@@ -72,7 +73,7 @@ func TestEmptyMessageAndEnd(t *testing.T) {
 			t.Run(takeName+" woken by Shutdown(Read)", func(t *testing.T) {
 				_, b := k.pair(t)
 				c := start(t, takeName, func() error { _, err := take(b); return err })
-				check(t, b.Shutdown(socket.Read))
+				check(t, b.Shutdown(socket.ShutdownRead))
 				c.end(io.EOF)
 			})
 		}
@@ -257,7 +258,7 @@ func TestNamesOfOtherDomains(t *testing.T) {
 func TestIPv4OnInet6(t *testing.T) {
 	b := udp.bound(t)
 	a := udp6.open(t)
-	check(t, socket.V6Only.Set(a, false))
+	check(t, option.V6Only.Set(a, false))
 	check(t, a.Bind(socket.InetName(netip.AddrPortFrom(netip.IPv6Unspecified(), 0))))
 	_, err := a.Send(&socket.Message{Buffers: [][]byte{[]byte("x")}, Peer: b.Name()})
 	check(t, err)
@@ -409,7 +410,7 @@ func TestReceiveForgets(t *testing.T) {
 		write(t, a, "too long")
 		m := message(1)
 		wantError(t, "Receive", b.Receive(m), socket.ErrTruncated)
-		check(t, b.Shutdown(socket.Read))
+		check(t, b.Shutdown(socket.ShutdownRead))
 		wantError(t, "Receive", b.Receive(m), io.EOF)
 		if m.Flags != 0 || !m.Peer.IsZero() || m.Size != 0 {
 			t.Errorf("at the end the flags are %b, and the peer %v", m.Flags, m.Peer)

@@ -163,10 +163,10 @@ func (n Name) AddrPort() netip.AddrPort {
 	return netip.AddrPort{}
 }
 
-// Subscriber returns what one subscriber of a network has, and cannot have more
-// of at will: an IPv4 address, or the /64 that an IPv6 address is in.
-func Subscriber(a netip.Addr) netip.Addr {
-	a = a.Unmap().WithZone("")
+// Subscriber returns what one subscriber of a network has, and cannot have more of at
+// will, of an internet name: the IPv4 address, or the /64 that the IPv6 address is in.
+func (n Name) Subscriber() netip.Addr {
+	a := n.AddrPort().Addr().Unmap().WithZone("")
 	if a.Is6() {
 		p, _ := a.Prefix(64)
 		return p.Addr()
@@ -177,12 +177,6 @@ func Subscriber(a netip.Addr) netip.Addr {
 func (n *Name) port() uint16 { return binary.BigEndian.Uint16(n.data[inetPort:]) }
 
 func (n *Name) scope() uint32 { return binary.BigEndian.Uint32(n.data[inetScope:]) }
-
-// withPort returns an internet name with another port.
-func (n Name) withPort(port uint16) Name {
-	binary.BigEndian.PutUint16(n.data[inetPort:], port)
-	return n
-}
 
 // maxUnixPath is the size of sun_path on Linux (unix(7)). The systems with
 // 104 refuse a longer path themselves.

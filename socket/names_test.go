@@ -8,16 +8,18 @@ import (
 	"testing"
 	"time"
 
+	"zocalo/address/codec"
 	"zocalo/socket"
+	"zocalo/socket/scheme"
 )
 
 // resolved reads a name's text as an address does.
-func resolved(t testing.TB, scheme, text string) (socket.Name, error) {
-	s, ok := socket.LookupScheme(scheme)
+func resolved(t testing.TB, word, text string) (socket.Name, error) {
+	s, ok := scheme.Lookup(word)
 	if !ok {
-		t.Fatal("no scheme " + scheme)
+		t.Fatal("no scheme " + word)
 	}
-	names, err := s.Resolve(t.Context(), socket.Target{Endpoint: text, Passive: true})
+	names, err := s.Resolve(t.Context(), scheme.Target{Endpoint: text, Passive: true})
 	if err != nil {
 		return socket.Name{}, err
 	}
@@ -31,14 +33,14 @@ func FuzzNames(f *testing.F) {
 	f.Add([]byte("\xfe\x80\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x01"), uint16(65535), uint32(2), "")
 	f.Add([]byte("\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\xff\xff\x01\x02\x03\x04"), uint16(1), uint32(0), "@")
 	f.Fuzz(func(t *testing.T, ip []byte, port uint16, cid uint32, path string) {
-		again := func(scheme string, n socket.Name) {
+		again := func(word string, n socket.Name) {
 			// An address writes a comma twice.
-			got, err := resolved(t, scheme, strings.ReplaceAll(n.String(), ",,", ","))
+			got, err := resolved(t, word, strings.ReplaceAll(n.String(), ",,", ","))
 			if err != nil || got != n {
-				t.Errorf("%s:%v became %v, %v", scheme, n, got, err)
+				t.Errorf("%s:%v became %v, %v", word, n, got, err)
 			}
 			if raw, err := n.AppendSockaddr(nil); err != nil || socket.SockaddrName(raw) != n {
-				t.Errorf("%s:%v as the system has it is % x, %v", scheme, n, raw, err)
+				t.Errorf("%s:%v as the system has it is % x, %v", word, n, raw, err)
 			}
 		}
 		if a, ok := netip.AddrFromSlice(ip); ok {
@@ -78,9 +80,9 @@ func FuzzResolve(f *testing.F) {
 		ctx, cancel := context.WithCancel(t.Context())
 		cancel() // so that no host's name is looked up
 		for _, word := range []string{"tcp", "udp4", "tcp6", "vsock", "unix"} {
-			scheme, _ := socket.LookupScheme(word)
+			sc, _ := scheme.Lookup(word)
 			for _, passive := range []bool{false, true} {
-				names, err := scheme.Resolve(ctx, socket.Target{Endpoint: text, Passive: passive})
+				names, err := sc.Resolve(ctx, scheme.Target{Endpoint: text, Passive: passive})
 				for _, n := range names {
 					if err == nil && n.String() == "" {
 						t.Errorf("%s:%s became a name without text", word, text)
@@ -96,27 +98,28 @@ func FuzzCodecs(f *testing.F) {
 		f.Add(text)
 	}
 	f.Fuzz(func(t *testing.T, text string) {
-		if n, err := socket.ParseSize(text); err == nil {
-			if again, err := socket.ParseSize(socket.FormatSize(n)); err != nil || again != n || n < 0 {
+		if n, err := codec.ParseSize(text); err == nil {
+			if again, err := codec.ParseSize(codec.FormatSize(n)); err != nil || again != n || n < 0 {
 				t.Errorf("size %q is %d, then %d, %v", text, n, again, err)
 			}
 		}
-		if d, err := socket.ParseDuration(text); err == nil {
-			if again, err := socket.ParseDuration(d.String()); err != nil || again != d || d < 0 {
+		if d, err := codec.ParseDuration(text); err == nil {
+			if again, err := codec.ParseDuration(d.String()); err != nil || again != d || d < 0 {
 				t.Errorf("duration %q is %v, then %v, %v", text, d, again, err)
 			}
 		}
-		if p, err := socket.ParseProtocol(text); err == nil {
-			if again, err := socket.ParseProtocol(p.String()); err != nil || again != p {
+		var p, again socket.Protocol
+		if p.UnmarshalText([]byte(text)) == nil {
+			if err := again.UnmarshalText([]byte(p.String())); err != nil || again != p {
 				t.Errorf("protocol %q is %v, then %v, %v", text, p, again, err)
 			}
 		}
-		if m, err := socket.ParseMode(text); err == nil {
-			if again, err := socket.ParseMode(socket.FormatMode(m)); err != nil || again != m {
+		if m, err := codec.ParseFileMode(text); err == nil {
+			if again, err := codec.ParseFileMode(codec.FormatFileMode(m)); err != nil || again != m {
 				t.Errorf("mode %q is %v, then %v, %v", text, m, again, err)
 			}
 		}
-		for _, s := range socket.Schemes() {
+		for _, s := range scheme.All() {
 			for _, o := range s.Options {
 				if v, err := o.Parse(text); err == nil {
 					if _, err := o.Parse(o.Format(v)); err != nil {
@@ -130,12 +133,12 @@ func FuzzCodecs(f *testing.F) {
 
 func TestInteger(t *testing.T) {
 	for text, want := range map[string]int{"10": 10, "010": 10, "-3": -3, "0x1F": 31, "0Xff": 255} {
-		if n, err := socket.Integer.Parse(text); n != want || err != nil {
+		if n, err := codec.Integer.Parse(text); n != want || err != nil {
 			t.Errorf("%q is %d, %v, want %d", text, n, err, want)
 		}
 	}
 	for _, text := range []string{"", "0x", "0x-1", "1_000", "0b1", "2147483648", "ten"} {
-		if n, err := socket.Integer.Parse(text); err == nil {
+		if n, err := codec.Integer.Parse(text); err == nil {
 			t.Errorf("%q is %d", text, n)
 		}
 	}
@@ -162,12 +165,12 @@ func TestNameOf(t *testing.T) {
 
 func TestParseDuration(t *testing.T) {
 	for text, want := range map[string]time.Duration{"5": 5 * time.Second, "0.5": 500 * time.Millisecond, "5s": 5 * time.Second, "0": 0} {
-		if d, err := socket.ParseDuration(text); err != nil || d != want {
+		if d, err := codec.ParseDuration(text); err != nil || d != want {
 			t.Errorf("%q is %v, %v; want %v", text, d, err, want)
 		}
 	}
 	for _, text := range []string{"", "-1", "-5s", "5x", "NaN", "Inf", "1e300", "9999999999999999"} {
-		if d, err := socket.ParseDuration(text); err == nil {
+		if d, err := codec.ParseDuration(text); err == nil {
 			t.Errorf("%q is %v", text, d)
 		}
 	}

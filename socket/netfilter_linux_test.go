@@ -12,6 +12,7 @@ import (
 
 	"zocalo/internal/testenv"
 	"zocalo/socket"
+	"zocalo/socket/option"
 )
 
 // nft gives the namespace's netfilter these rules.
@@ -71,7 +72,7 @@ func TestOriginalDestination(t *testing.T) {
 				c.family, c.by, l.Name().AddrPort().Port()))
 			connected(t, c.kind, named(c.to))
 			s := accepted(t, l)
-			if n, err := socket.OriginalDestination.Get(s); n != named(c.to) || err != nil {
+			if n, err := option.OriginalDestination.Get(s); n != named(c.to) || err != nil {
 				t.Errorf("%v: original destination %v, %v; want %v", c.kind, n, err, c.to)
 			}
 			if s.Name() == named(c.to) {
@@ -84,16 +85,16 @@ func TestOriginalDestination(t *testing.T) {
 // A transparent proxy is given what is sent to others: its datagrams say to
 // whom, its connections are named so, and it answers in their name.
 func TestTransparentProxy(t *testing.T) {
-	transparent := func(s *socket.Socket) error { return socket.Transparent.Set(s, true) }
+	transparent := func(s *socket.Socket) error { return option.Transparent.Set(s, true) }
 	marked := func(s *socket.Socket) error {
-		if err := socket.Mark.Set(s, 7); err != nil {
+		if err := option.Mark.Set(s, 7); err != nil {
 			return err
 		}
 		return s.Bind(loopback(0))
 	}
 	routes := []string{"rule add fwmark 7 lookup 100", "route add local 192.0.2.0/24 dev lo table 100"}
 	testenv.InNamespace(t, routes, func() {
-		proxy := bindTo(t, socket.Inet, "127.0.0.1:0", transparent, func(s *socket.Socket) error { return socket.ReceiveOriginalDestination.Set(s, true) })
+		proxy := bindTo(t, socket.Inet, "127.0.0.1:0", transparent, func(s *socket.Socket) error { return option.ReceiveOriginalDestination.Set(s, true) })
 		l := tcp.bound(t)
 		check(t, transparent(l))
 		check(t, l.Listen(0))
@@ -146,9 +147,9 @@ func TestPacketFields(t *testing.T) {
 			counter string
 			set     func(*socket.Socket) error
 		}{
-			{"queueing", func(s *socket.Socket) error { return socket.Priority.Set(s, 5) }},
-			{"marked", func(s *socket.Socket) error { return socket.Mark.Set(s, 9) }},
-			{"classed", func(s *socket.Socket) error { return socket.TypeOfService.Set(s, 46<<2|1) }},
+			{"queueing", func(s *socket.Socket) error { return option.Priority.Set(s, 5) }},
+			{"marked", func(s *socket.Socket) error { return option.Mark.Set(s, 9) }},
+			{"classed", func(s *socket.Socket) error { return option.TypeOfService.Set(s, 46<<2|1) }},
 		} {
 			for _, with := range []int{0, 1} {
 				s := udp.open(t)
@@ -171,11 +172,11 @@ func TestPacketFields(t *testing.T) {
 func TestConnectionTimeouts(t *testing.T) {
 	testenv.InNamespace(t, nil, func() {
 		l := tcp.listener(t)
-		writer := connected(t, tcp, l.Name(), func(s *socket.Socket) error { return socket.UserTimeout.Set(s, 300*time.Millisecond) })
-		idle := connected(t, tcp, l.Name(), func(s *socket.Socket) error { return socket.KeepAlive.Set(s, true) },
-			func(s *socket.Socket) error { return socket.KeepAliveIdle.Set(s, time.Second) },
-			func(s *socket.Socket) error { return socket.KeepAliveInterval.Set(s, time.Second) },
-			func(s *socket.Socket) error { return socket.KeepAliveCount.Set(s, 1) })
+		writer := connected(t, tcp, l.Name(), func(s *socket.Socket) error { return option.UserTimeout.Set(s, 300*time.Millisecond) })
+		idle := connected(t, tcp, l.Name(), func(s *socket.Socket) error { return option.KeepAlive.Set(s, true) },
+			func(s *socket.Socket) error { return option.KeepAliveIdle.Set(s, time.Second) },
+			func(s *socket.Socket) error { return option.KeepAliveInterval.Set(s, time.Second) },
+			func(s *socket.Socket) error { return option.KeepAliveCount.Set(s, 1) })
 		accepted(t, l)
 		accepted(t, l)
 		nft(t, `table ip t { chain c { type filter hook input priority 0; meta l4proto tcp drop; }; }`)

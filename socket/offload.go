@@ -34,7 +34,7 @@ type Offloader interface {
 // packets of a path are too short for the segments of a train concerns its
 // destination alone: for ten minutes, segments of that size go there one by one.
 // Receiving is on where the
-// option [JoinDatagrams] was set. ZOCALO_NO_GSO=1 and ZOCALO_NO_GRO=1 in the
+// option [option.UDPGRO] was set. ZOCALO_NO_GSO=1 and ZOCALO_NO_GRO=1 in the
 // environment switch them off, and so does a kernel that is known to corrupt
 // what it sends.
 func (s *Socket) Offloads() Offloads {
@@ -112,63 +112,9 @@ func parseRelease(release string) (v [3]int, ok bool) {
 
 // A joiner can be made to receive trains.
 type joiner interface {
-	setJoins(bool) error
-	joins() (bool, error)
+	SetGRO(bool) error
+	GRO() (bool, error)
 	// refuseJoined is the error of a read that could not tell the datagrams
 	// of a train apart, nil while none are joined.
 	refuseJoined() error
 }
-
-// JoinDatagrams lets the system join datagrams of one size from one peer to a
-// train, which Receive then returns as one message with its SegmentSize
-// (UDP_GRO; Linux 5.0). It needs buffers of 64 KiB: a train is cut short as any
-// message is. Read and ReadFrom, which have no place for the SegmentSize, are
-// refused while it is set; ReadMsgUDP of [Socket.PacketConn] tells it in the
-// control message, as package net's does. With ZOCALO_NO_GRO=1 in the environment setting it has no effect, see
-// [Socket.Offloads].
-var JoinDatagrams = NewOption(Spec{
-	Name: "gro", Aliases: []string{"udp-gro"}, Constant: "UDP_GRO", Phase: Opened, Default: "off",
-	Doc:      "receive datagrams of one size joined to trains, in buffers of 64 KiB",
-	Since:    "Linux 5.0",
-	Silently: "makes the socket's messages up to 64 KiB long",
-}, Flag, func(e Endpoint, on bool) error {
-	j, ok := Beneath[joiner](e)
-	if !ok {
-		return &UnsupportedError{Feature: "UDP_GRO", Needs: "a udp socket on Linux"}
-	}
-	return j.setJoins(on)
-}, func(e Endpoint) (bool, error) {
-	j, ok := Beneath[joiner](e)
-	if !ok {
-		return false, &UnsupportedError{Feature: "UDP_GRO", Needs: "a udp socket on Linux"}
-	}
-	return j.joins()
-})
-
-// A trainSender can be kept from sending trains.
-type trainSender interface {
-	setTrains(bool) error
-	trains() bool
-}
-
-// SegmentDatagrams lets [Socket.SendBatch] send datagrams of one size to one
-// peer as one train, which the system cuts (UDP_SEGMENT, Linux 4.18). It is
-// on wherever [Socket.Offloads] does not say why not; set off, it stays off
-// for the socket, which then sends each datagram by itself.
-var SegmentDatagrams = NewOption(Spec{
-	Name: "gso", Aliases: []string{"udp-gso"}, Constant: "UDP_SEGMENT", Phase: Opened, Default: "on",
-	Doc:   "send datagrams of one size as one train, which the system cuts; 0 sends each by itself",
-	Since: "Linux 4.18",
-}, Flag, func(e Endpoint, on bool) error {
-	t, ok := Beneath[trainSender](e)
-	if !ok {
-		return &UnsupportedError{Feature: "UDP_SEGMENT", Needs: "a udp socket on Linux"}
-	}
-	return t.setTrains(on)
-}, func(e Endpoint) (bool, error) {
-	t, ok := Beneath[trainSender](e)
-	if !ok {
-		return false, &UnsupportedError{Feature: "UDP_SEGMENT", Needs: "a udp socket on Linux"}
-	}
-	return t.trains(), nil
-})

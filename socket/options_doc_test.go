@@ -9,7 +9,8 @@ import (
 	"strings"
 	"testing"
 
-	"zocalo/socket"
+	"zocalo/socket/option"
+	"zocalo/socket/scheme"
 )
 
 var update = flag.Bool("update", false, "write docs/options.md anew")
@@ -24,23 +25,23 @@ func TestOptionsDocumented(t *testing.T) {
 	var b strings.Builder
 	b.WriteString(`# Options of the system's sockets
 
-Every option of package socket that is one of the system's: its word in an address, its constant, the first kernel that has it, what
-it needs, and what the system does about it in silence. Those marked * are for programs alone, as ` + "`socket.ReceivePacketInfo.Set(s, true)`" + `.
+Every option of package socket/option that is one of the system's: its word in an address, its constant, the first kernel that has it, what
+it needs, and what the system does about it in silence. Those marked * are for programs alone, as ` + "`option.ReceivePacketInfo.Set(s, true)`" + `.
 ` + "`zocalo explain ADDRESS`" + ` shows those that an address takes, with their defaults. This page is made from the options themselves, by
 ` + "`go test ./socket -run TestOptionsDocumented -update`" + `.
 
 | option | constant | since | what it does | needs | in silence it |
 |---|---|---|---|---|---|
 `)
-	inAddress := map[*socket.Spec]bool{}
-	for _, s := range socket.Schemes() {
+	inAddress := map[*option.Spec]bool{}
+	for _, s := range scheme.All() {
 		for _, o := range s.Options {
 			inAddress[o] = true
 		}
 	}
 	names := map[string]string{}
 	of := 0
-	for _, o := range socket.Specs() {
+	for _, o := range option.Specs() {
 		if o.Doc == "" || strings.ContainsAny(o.Doc, "\n|") || strings.HasSuffix(o.Doc, ".") {
 			t.Errorf("%s: the documentation %q is not one line without a full stop", o.Name, o.Doc)
 		}

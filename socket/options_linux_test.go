@@ -15,57 +15,58 @@ import (
 
 	"zocalo/internal/testenv"
 	"zocalo/socket"
+	"zocalo/socket/option"
 )
 
 // setting sets an option by its text and reads it back, as text.
 type setting struct {
-	spec      *socket.Spec
+	spec      *option.Spec
 	set, want string
 }
 
 // Each option can be set and read back; the kernel's answer, not ours.
 func TestOptionsSetAndRead(t *testing.T) {
 	inet := []setting{
-		{socket.Mark.Spec, "7", "7"},
-		{socket.Device.Spec, "lo", "lo"},
-		{socket.Priority.Spec, "5", "5"},
-		{socket.MaxPacingRate.Spec, "1GiB", "1GiB"},
-		{socket.IncomingCPU.Spec, "0", "0"},
-		{socket.BusyPoll.Spec, "50us", "50µs"},
-		{socket.TTL.Spec, "9", "9"},
-		{socket.TypeOfService.Spec, "0x28", "40"},
-		{socket.FreeBind.Spec, "1", "1"},
-		{socket.Transparent.Spec, "1", "1"},
-		{socket.BindAddressNoPort.Spec, "1", "1"},
-		{socket.MTUDiscovery.Spec, "probe", "probe"},
-		{socket.ReceiveErrors.Spec, "1", "1"},
-		{socket.ReceiveOriginalDestination.Spec, "1", "1"},
-		{socket.Timestamping.Spec, "received", "received"},
+		{option.Mark.Spec, "7", "7"},
+		{option.Device.Spec, "lo", "lo"},
+		{option.Priority.Spec, "5", "5"},
+		{option.MaxPacingRate.Spec, "1GiB", "1GiB"},
+		{option.IncomingCPU.Spec, "0", "0"},
+		{option.BusyPoll.Spec, "50us", "50µs"},
+		{option.TTL.Spec, "9", "9"},
+		{option.TypeOfService.Spec, "0x28", "40"},
+		{option.FreeBind.Spec, "1", "1"},
+		{option.Transparent.Spec, "1", "1"},
+		{option.BindAddressNoPort.Spec, "1", "1"},
+		{option.MTUDiscovery.Spec, "probe", "probe"},
+		{option.ReceiveErrors.Spec, "1", "1"},
+		{option.ReceiveOriginalDestination.Spec, "1", "1"},
+		{option.Timestamping.Spec, "received", "received"},
 	}
 	datagram := append([]setting{
-		{socket.MulticastTTL.Spec, "4", "4"},
-		{socket.MulticastLoop.Spec, "0", "0"},
-		{socket.MulticastAll.Spec, "0", "0"},
-		{socket.JoinDatagrams.Spec, "1", "1"},
-		{socket.SegmentDatagrams.Spec, "0", "0"},
+		{option.MulticastTTL.Spec, "4", "4"},
+		{option.MulticastLoop.Spec, "0", "0"},
+		{option.MulticastAll.Spec, "0", "0"},
+		{option.UDPGRO.Spec, "1", "1"},
+		{option.UDPGSO.Spec, "0", "0"},
 	}, inet...)
 	stream := append([]setting{
-		{socket.FastOpen.Spec, "16", "16"},
-		{socket.FastOpenConnect.Spec, "1", "1"},
-		{socket.DeferAccept.Spec, "1s", "1s"},
-		{socket.Congestion.Spec, "reno", "reno"},
-		{socket.MaxSegment.Spec, "1000", "1000"},
-		{socket.Cork.Spec, "1", "1"},
-		{socket.NotSentLowWater.Spec, "16KiB", "16KiB"},
-		{socket.QuickAck.Spec, "0", "0"},
+		{option.FastOpen.Spec, "16", "16"},
+		{option.FastOpenConnect.Spec, "1", "1"},
+		{option.DeferAccept.Spec, "1s", "1s"},
+		{option.Congestion.Spec, "reno", "reno"},
+		{option.MaxSegment.Spec, "1000", "1000"},
+		{option.Cork.Spec, "1", "1"},
+		{option.NotSentLowWater.Spec, "16KiB", "16KiB"},
+		{option.QuickAck.Spec, "0", "0"},
 	}, inet...)
 	for _, c := range []struct {
 		kind testKind
 		list []setting
 	}{
 		{udp, datagram}, {tcp, stream},
-		{udp6, append([]setting{{socket.MulticastInterface.Spec, "lo", "lo"}}, datagram...)}, {tcp6, stream},
-		{unixDatagram, []setting{{socket.PassCredentials.Spec, "1", "1"}, {socket.PassPIDFD.Spec, "1", "1"}}},
+		{udp6, append([]setting{{option.MulticastInterface.Spec, "lo", "lo"}}, datagram...)}, {tcp6, stream},
+		{unixDatagram, []setting{{option.PassCredentials.Spec, "1", "1"}, {option.PassPIDFD.Spec, "1", "1"}}},
 	} {
 		t.Run(c.kind.String(), func(t *testing.T) {
 			for _, o := range c.list {
@@ -96,14 +97,14 @@ func TestOptionsSetAndRead(t *testing.T) {
 
 // What options refuse, they refuse by name.
 func TestOptionsRefused(t *testing.T) {
-	for spec, texts := range map[*socket.Spec][]string{
-		socket.TTL.Spec:             {"0", "256", "-1", "many"},
-		socket.TypeOfService.Spec:   {"256", "-1"},
-		socket.MTUDiscovery.Spec:    {"", "never"},
-		socket.Timestamping.Spec:    {"", "soon", "sent+"},
-		socket.MaxSegment.Spec:      {"87", "32768"},
-		socket.NotSentLowWater.Spec: {"0"},
-		socket.JoinGroup.Spec:       {"", "10.0.0.1", "239.1.1.1%", "x@239.1.1.1", "::1@239.1.1.1", "@239.1.1.1", "ff02::1%eth0%x@", "224.0.0.1@239.1.1.1"},
+	for spec, texts := range map[*option.Spec][]string{
+		option.TTL.Spec:             {"0", "256", "-1", "many"},
+		option.TypeOfService.Spec:   {"256", "-1"},
+		option.MTUDiscovery.Spec:    {"", "never"},
+		option.Timestamping.Spec:    {"", "soon", "sent+"},
+		option.MaxSegment.Spec:      {"87", "32768"},
+		option.NotSentLowWater.Spec: {"0"},
+		option.JoinGroup.Spec:       {"", "10.0.0.1", "239.1.1.1%", "x@239.1.1.1", "::1@239.1.1.1", "@239.1.1.1", "ff02::1%eth0%x@", "224.0.0.1@239.1.1.1"},
 	} {
 		for _, text := range texts {
 			if v, err := spec.Parse(text); err == nil {
@@ -113,24 +114,24 @@ func TestOptionsRefused(t *testing.T) {
 	}
 	s := udp.open(t)
 	for _, err := range []error{
-		socket.Device.Set(s, "nosuchdevice"), socket.MulticastInterface.Set(s, "nosuchdevice"),
-		socket.JoinGroup.Set(s, socket.Group{Group: netip.MustParseAddr("239.1.1.1"), Interface: "nosuchdevice"}),
+		option.Device.Set(s, "nosuchdevice"), option.MulticastInterface.Set(s, "nosuchdevice"),
+		option.JoinGroup.Set(s, option.Group{Group: netip.MustParseAddr("239.1.1.1"), Interface: "nosuchdevice"}),
 	} {
 		wantError(t, "an interface that is not there", err, syscall.ENODEV)
 	}
-	wantError(t, "a group of the other version", socket.JoinGroup.Set(s, socket.Group{Group: netip.MustParseAddr("ff02::1"), Interface: "lo"}), syscall.EAFNOSUPPORT)
-	err := socket.Congestion.Set(tcp.open(t), "nosuch")
+	wantError(t, "a group of the other version", option.JoinGroup.Set(s, option.Group{Group: netip.MustParseAddr("ff02::1"), Interface: "lo"}), syscall.EAFNOSUPPORT)
+	err := option.Congestion.Set(tcp.open(t), "nosuch")
 	wantError(t, "an unknown algorithm", err, syscall.ENOENT)
 	if !strings.Contains(err.Error(), "no such algorithm") {
 		t.Error(err)
 	}
-	_, err = socket.OriginalDestination.Get(tcp.open(t))
+	_, err = option.OriginalDestination.Get(tcp.open(t))
 	if err == nil {
 		t.Error("an unconnected socket has an original destination")
 	}
-	_, err = socket.MulticastInterface.Get(s)
+	_, err = option.MulticastInterface.Get(s)
 	wantError(t, "the interface of IPv4", err, errors.ErrUnsupported)
-	if err := socket.ReusePortProgram.Set(s, nil); err == nil {
+	if err := option.ReusePortProgram.Set(s, nil); err == nil {
 		t.Error("an empty program was taken")
 	}
 }
@@ -159,7 +160,7 @@ func bindTo(t *testing.T, d socket.Domain, name string, options ...func(*socket.
 	s, err := socket.New(d, socket.Datagram, 0)
 	check(t, err)
 	t.Cleanup(func() { s.Close() })
-	check(t, socket.ReuseAddress.Set(s, true))
+	check(t, option.ReuseAddress.Set(s, true))
 	for _, o := range options {
 		check(t, o(s))
 	}
@@ -169,11 +170,11 @@ func bindTo(t *testing.T, d socket.Domain, name string, options ...func(*socket.
 
 func join(text string) func(*socket.Socket) error {
 	return func(s *socket.Socket) error {
-		g, err := socket.ParseGroup(text)
+		g, err := option.ParseGroup(text)
 		if err != nil {
 			return err
 		}
-		return socket.JoinGroup.Set(s, g)
+		return option.JoinGroup.Set(s, g)
 	}
 }
 
@@ -181,13 +182,13 @@ func join(text string) func(*socket.Socket) error {
 // those who left do not.
 func TestMulticast(t *testing.T) {
 	testenv.InNamespace(t, veth, func() {
-		only := func(s *socket.Socket) error { return socket.MulticastAll.Set(s, false) }
+		only := func(s *socket.Socket) error { return option.MulticastAll.Set(s, false) }
 		member := bindTo(t, socket.Inet, "0.0.0.0:7000", only, join("239.1.1.1"))
 		twin := bindTo(t, socket.Inet, "239.1.1.1:7000", only, join("239.1.1.1%ve0")) // of the same group, each gets a copy
 		other := bindTo(t, socket.Inet, "0.0.0.0:7000", only, join("239.1.1.2%ve0"))
 		sourced := bindTo(t, socket.Inet, "0.0.0.0:7000", only, join("10.9.0.1@232.1.1.1%ve0"))
 		wrong := bindTo(t, socket.Inet, "0.0.0.0:7000", only, join("10.9.0.7@232.1.1.1%ve0"))
-		from := bindTo(t, socket.Inet, "10.9.0.1:0", func(s *socket.Socket) error { return socket.MulticastInterface.Set(s, "ve0") })
+		from := bindTo(t, socket.Inet, "10.9.0.1:0", func(s *socket.Socket) error { return option.MulticastInterface.Set(s, "ve0") })
 		send := func(to, text string) {
 			m := &socket.Message{Buffers: [][]byte{[]byte(text)}, Peer: socket.InetName(netip.MustParseAddrPort(to))}
 			_, err := from.Send(m)
@@ -200,14 +201,14 @@ func TestMulticast(t *testing.T) {
 		receives(t, twin, "group 1")
 		receives(t, other, "group 2")
 		receives(t, sourced, "of a source")
-		g, err := socket.ParseGroup("239.1.1.1")
+		g, err := option.ParseGroup("239.1.1.1")
 		check(t, err)
-		check(t, socket.LeaveGroup.Set(member, g))
+		check(t, option.LeaveGroup.Set(member, g))
 		check(t, join("239.1.1.3")(member))
 		send("239.1.1.1:7000", "after it left")
-		check(t, socket.MulticastLoop.Set(from, false))
+		check(t, option.MulticastLoop.Set(from, false))
 		send("239.1.1.3:7000", "without a loop")
-		check(t, socket.MulticastLoop.Set(from, true))
+		check(t, option.MulticastLoop.Set(from, true))
 		check(t, join("10.9.0.1@232.1.1.2%ve0")(wrong))
 		send("232.1.1.2:7000", "of the right source")
 		send("239.1.1.3:7000", "group 3")
@@ -215,7 +216,7 @@ func TestMulticast(t *testing.T) {
 		receives(t, wrong, "of the right source")
 
 		six := bindTo(t, socket.Inet6, "[::]:7001", join("ff02::1234%ve0"))
-		from6 := bindTo(t, socket.Inet6, "[fd00::1]:0", func(s *socket.Socket) error { return socket.MulticastInterface.Set(s, "ve0") })
+		from6 := bindTo(t, socket.Inet6, "[fd00::1]:0", func(s *socket.Socket) error { return option.MulticastInterface.Set(s, "ve0") })
 		m := &socket.Message{Buffers: [][]byte{[]byte("six")}, Peer: socket.InetName(netip.MustParseAddrPort("[ff02::1234]:7001"))}
 		_, err = from6.Send(m)
 		check(t, err)
@@ -228,7 +229,7 @@ func TestMulticast(t *testing.T) {
 func TestDeviceAndBroadcast(t *testing.T) {
 	testenv.InNamespace(t, veth, func() {
 		device := func(name string) func(*socket.Socket) error {
-			return func(s *socket.Socket) error { return socket.Device.Set(s, name) }
+			return func(s *socket.Socket) error { return option.Device.Set(s, name) }
 		}
 		all, onLo := bindTo(t, socket.Inet, "0.0.0.0:7000", device("ve0")), bindTo(t, socket.Inet, "0.0.0.0:7000", device("lo"))
 		from := bindTo(t, socket.Inet, "0.0.0.0:0")
@@ -240,9 +241,9 @@ func TestDeviceAndBroadcast(t *testing.T) {
 		m.Peer = socket.InetName(netip.MustParseAddrPort("10.9.0.255:7000"))
 		_, err = from.Send(m)
 		wantError(t, "a broadcast without the option", err, syscall.EACCES)
-		check(t, socket.Broadcast.Set(from, true))
-		check(t, socket.Device.Set(all, ""))
-		check(t, socket.Device.Set(onLo, ""))
+		check(t, option.Broadcast.Set(from, true))
+		check(t, option.Device.Set(all, ""))
+		check(t, option.Device.Set(onLo, ""))
 		_, err = from.Send(m)
 		check(t, err)
 		receives(t, all, "to all")
@@ -254,7 +255,7 @@ func TestDeviceAndBroadcast(t *testing.T) {
 // program counts them.
 func reusePortPair(t *testing.T, options ...func(*socket.Socket) error) (pair [2]*socket.Socket) {
 	t.Helper()
-	reuse := func(s *socket.Socket) error { return socket.ReusePort.Set(s, true) }
+	reuse := func(s *socket.Socket) error { return option.ReusePort.Set(s, true) }
 	name := "127.0.0.1:0"
 	for i := range pair {
 		pair[i] = bindTo(t, socket.Inet, name, append(options, reuse)...)
@@ -269,10 +270,10 @@ func TestReusePortProgram(t *testing.T) {
 	pair := reusePortPair(t)
 	from := udp.open(t)
 	check(t, from.Connect(t.Context(), pair[0].Name()))
-	first := []socket.BPF{{Op: syscall.BPF_LD | syscall.BPF_B | syscall.BPF_ABS}, {Op: syscall.BPF_RET | syscall.BPF_A}}
-	opposite := []socket.BPF{first[0], {Op: syscall.BPF_ALU | unix.BPF_XOR | syscall.BPF_K, K: 1}, first[1]}
-	for i, program := range [][]socket.BPF{first, opposite} {
-		check(t, socket.ReusePortProgram.Set(pair[0], program))
+	first := []option.BPF{{Op: syscall.BPF_LD | syscall.BPF_B | syscall.BPF_ABS}, {Op: syscall.BPF_RET | syscall.BPF_A}}
+	opposite := []option.BPF{first[0], {Op: syscall.BPF_ALU | unix.BPF_XOR | syscall.BPF_K, K: 1}, first[1]}
+	for i, program := range [][]option.BPF{first, opposite} {
+		check(t, option.ReusePortProgram.Set(pair[0], program))
 		for n := range 20 {
 			text := []byte{byte(n / 3 % 2), byte(n)}
 			_, err := from.Write(text)
@@ -280,7 +281,7 @@ func TestReusePortProgram(t *testing.T) {
 			receives(t, pair[int(text[0])^i], string(text))
 		}
 	}
-	wantError(t, "a descriptor that is no program", socket.ReusePortProgramFD.Set(pair[0], pair[0].Unwrap().(socket.Descriptor).FD()), syscall.EINVAL)
+	wantError(t, "a descriptor that is no program", option.ReusePortProgramFD.Set(pair[0], pair[0].Unwrap().(socket.Descriptor).FD()), syscall.EINVAL)
 }
 
 // onCPU makes the thread, which stays the goroutine's, run on one processor.
@@ -306,7 +307,7 @@ func TestIncomingCPU(t *testing.T) {
 	haveTwoCPUs(t)
 	pair := reusePortPair(t)
 	for cpu, s := range pair {
-		check(t, socket.IncomingCPU.Set(s, cpu))
+		check(t, option.IncomingCPU.Set(s, cpu))
 	}
 	done := make(chan struct{})
 	go func() {
@@ -332,12 +333,12 @@ func TestFastOpen(t *testing.T) {
 	testenv.InNamespace(t, nil, func() {
 		check(t, os.WriteFile("/proc/sys/net/ipv4/tcp_fastopen", []byte("519"), 0)) // both sides, and without cookies
 		l := tcp.bound(t)
-		check(t, socket.FastOpen.Set(l, 10))
+		check(t, option.FastOpen.Set(l, 10))
 		check(t, l.Listen(0))
 		c := tcp.open(t)
-		check(t, socket.FastOpenConnect.Set(c, true))
+		check(t, option.FastOpenConnect.Set(c, true))
 		check(t, c.Connect(t.Context(), l.Name()))
-		if info, err := socket.ConnectionInfo.Get(c); err != nil || info.State.String() == "ESTABLISHED" {
+		if info, err := option.ConnectionInfo.Get(c); err != nil || info.State.String() == "ESTABLISHED" {
 			t.Errorf("before a write: %v, %v", info.State, err)
 		}
 		_, err := c.Write([]byte("with the SYN"))
@@ -346,7 +347,7 @@ func TestFastOpen(t *testing.T) {
 		check(t, err)
 		defer s.Close()
 		receives(t, s, "with the SYN")
-		if info, err := socket.ConnectionInfo.Get(s); err != nil || info.State.String() != "ESTABLISHED" {
+		if info, err := option.ConnectionInfo.Get(s); err != nil || info.State.String() != "ESTABLISHED" {
 			t.Errorf("after: %v, %v", info.State, err)
 		}
 	})
@@ -356,12 +357,12 @@ func TestFastOpen(t *testing.T) {
 // with it, by a rule that routes the marked packets here.
 func TestMarkAndTransparent(t *testing.T) {
 	testenv.InNamespace(t, []string{"rule add fwmark 7 lookup 100", "route add local 192.0.2.0/24 dev lo table 100"}, func() {
-		l := bindTo(t, socket.Inet, "0.0.0.0:7000", func(s *socket.Socket) error { return socket.ReceivePacketInfo.Set(s, true) })
+		l := bindTo(t, socket.Inet, "0.0.0.0:7000", func(s *socket.Socket) error { return option.ReceivePacketInfo.Set(s, true) })
 		c := bindTo(t, socket.Inet, "0.0.0.0:0")
 		m := &socket.Message{Buffers: [][]byte{[]byte("x")}, Peer: socket.InetName(netip.MustParseAddrPort("192.0.2.5:7000"))}
 		_, err := c.Send(m)
 		wantError(t, "without the mark", err, syscall.ENETUNREACH)
-		check(t, socket.Mark.Set(c, 7))
+		check(t, option.Mark.Set(c, 7))
 		_, err = c.Send(m)
 		check(t, err)
 		got := message(10)
@@ -374,7 +375,7 @@ func TestMarkAndTransparent(t *testing.T) {
 		defer s.Close()
 		foreign := socket.InetName(netip.MustParseAddrPort("198.51.100.9:0"))
 		wantError(t, "bind to an address of others", s.Bind(foreign), syscall.EADDRNOTAVAIL)
-		check(t, socket.Transparent.Set(s, true))
+		check(t, option.Transparent.Set(s, true))
 		check(t, s.Bind(foreign))
 	})
 }
@@ -386,14 +387,14 @@ func TestMultipathInfo(t *testing.T) {
 	check(t, err)
 	_, err = io.ReadFull(b, make([]byte, 1000))
 	check(t, err)
-	x, err := socket.MultipathInfo.Get(a)
+	x, err := option.MultipathInfo.Get(a)
 	check(t, err)
-	y, err := socket.MultipathInfo.Get(b)
+	y, err := option.MultipathInfo.Get(b)
 	check(t, err)
 	if x.Fallback || !x.RemoteKey || x.Token == 0 || x.Token == y.Token || x.Sent != 1000 || y.Received != 1000 || x.TotalSubflows != 1 {
 		t.Errorf("%+v\n%+v", x, y)
 	}
-	_, err = socket.MultipathInfo.Get(tcp.open(t))
+	_, err = option.MultipathInfo.Get(tcp.open(t))
 	if err == nil {
 		t.Error("a TCP socket has MPTCP_INFO")
 	}
@@ -401,7 +402,7 @@ func TestMultipathInfo(t *testing.T) {
 
 func TestGroupText(t *testing.T) {
 	for _, text := range []string{"239.1.1.1", "ff02::1%eth0", "10.0.0.1@232.1.1.1%eth0", "2001:db8::1@ff3e::1"} {
-		g, err := socket.ParseGroup(text)
+		g, err := option.ParseGroup(text)
 		if err != nil || g.String() != text {
 			t.Errorf("%q gives %q, %v", text, g, err)
 		}
@@ -411,7 +412,7 @@ func TestGroupText(t *testing.T) {
 // What TCP_INFO says of a connection agrees with what passed over it.
 func TestConnectionInfoComplete(t *testing.T) {
 	a, b := tcp.pair(t)
-	check(t, socket.MaxSegment.Set(a, 1000))
+	check(t, option.MaxSegment.Set(a, 1000))
 	data := make([]byte, 5000)
 	_, err := a.Write(data)
 	check(t, err)
@@ -421,9 +422,9 @@ func TestConnectionInfoComplete(t *testing.T) {
 	check(t, err)
 	_, err = io.ReadFull(a, data[:1])
 	check(t, err)
-	x, err := socket.ConnectionInfo.Get(a)
+	x, err := option.ConnectionInfo.Get(a)
 	check(t, err)
-	y, err := socket.ConnectionInfo.Get(b)
+	y, err := option.ConnectionInfo.Get(b)
 	check(t, err)
 	if x.BytesSent != 5000 || x.BytesReceived != 1 || y.BytesReceived != 5000 || y.BytesSent != 1 || x.BytesAcknowledged < 5000 {
 		t.Errorf("bytes\n%+v\n%+v", x, y)
@@ -450,9 +451,9 @@ func TestOptionPrivilege(t *testing.T) {
 			return
 		}
 		for err, want := range map[error]string{
-			socket.Mark.Set(s, 7):           "it needs CAP_NET_ADMIN, or CAP_NET_RAW since 5.17",
-			socket.Priority.Set(s, 7):       "it needs CAP_NET_ADMIN or CAP_NET_RAW for more than 6",
-			socket.Transparent.Set(s, true): "it needs CAP_NET_ADMIN or CAP_NET_RAW",
+			option.Mark.Set(s, 7):           "it needs CAP_NET_ADMIN, or CAP_NET_RAW since 5.17",
+			option.Priority.Set(s, 7):       "it needs CAP_NET_ADMIN or CAP_NET_RAW for more than 6",
+			option.Transparent.Set(s, true): "it needs CAP_NET_ADMIN or CAP_NET_RAW",
 		} {
 			if !errors.Is(err, syscall.EPERM) || !strings.HasSuffix(err.Error(), want) {
 				t.Errorf("%v, want %q", err, want)

@@ -7,14 +7,14 @@ import (
 	"time"
 )
 
-// IsOwn reports whether peer is a name of the very socket that has the name own:
+// IsSelf reports whether peer is a name of the very socket that has the name n:
 // nobody else sends from there, so a message that says so was forged, to have it
 // answer itself.
-func IsOwn(own, peer Name) bool {
-	if peer == own {
-		return !own.IsZero()
+func (n Name) IsSelf(peer Name) bool {
+	if peer == n {
+		return !n.IsZero()
 	}
-	to, from := own.AddrPort(), peer.AddrPort()
+	to, from := n.AddrPort(), peer.AddrPort()
 	if !from.IsValid() || from.Port() != to.Port() {
 		return false
 	}

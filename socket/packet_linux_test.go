@@ -10,6 +10,8 @@ import (
 
 	"zocalo/internal/testenv"
 	"zocalo/socket"
+	"zocalo/socket/option"
+	"zocalo/socket/scheme"
 )
 
 // experimental is a protocol of Ethernet for experiments (IEEE 802, 0x88b5).
@@ -39,7 +41,7 @@ func device(t *testing.T, name string) *net.Interface {
 func TestPackets(t *testing.T) {
 	testenv.InNamespace(t, veth, func() {
 		ve0, ve1 := device(t, "ve0"), device(t, "ve1")
-		quiet := func(s *socket.Socket) error { return socket.IgnoreOutgoing.Set(s, true) }
+		quiet := func(s *socket.Socket) error { return option.IgnoreOutgoing.Set(s, true) }
 		a := packetSocket(t, socket.Datagram, socket.PacketName(ve0.Index, experimental, nil), quiet)
 		b := packetSocket(t, socket.Datagram, socket.PacketName(ve1.Index, experimental, nil), quiet)
 		raw := packetSocket(t, socket.Raw, socket.PacketName(ve1.Index, experimental, nil), quiet)
@@ -85,7 +87,7 @@ func TestPackets(t *testing.T) {
 		if promiscuous() {
 			t.Error("the interface is promiscuous from the beginning")
 		}
-		check(t, socket.Promiscuous.Set(b, "ve1"))
+		check(t, option.Promiscuous.Set(b, "ve1"))
 		if !promiscuous() {
 			t.Error("the interface is not promiscuous")
 		}
@@ -96,11 +98,11 @@ func TestPackets(t *testing.T) {
 		if _, _, kind, _ := m.Peer.Link(); kind != socket.ForOtherHost {
 			t.Errorf("for %d", kind)
 		}
-		check(t, socket.NotPromiscuous.Set(b, "ve1"))
+		check(t, option.NotPromiscuous.Set(b, "ve1"))
 		if promiscuous() {
 			t.Error("the interface stays promiscuous")
 		}
-		wantError(t, "an interface that is not there", socket.Promiscuous.Set(b, "nosuchdevice"), syscall.ENODEV)
+		wantError(t, "an interface that is not there", option.Promiscuous.Set(b, "nosuchdevice"), syscall.ENODEV)
 	})
 }
 
@@ -109,21 +111,21 @@ func TestFanout(t *testing.T) {
 	testenv.InNamespace(t, veth, func() {
 		ve0, ve1 := device(t, "ve0"), device(t, "ve1")
 		name := socket.PacketName(ve1.Index, experimental, nil)
-		group, err := socket.ParseFanoutGroup("7:lb")
+		group, err := option.ParseFanoutGroup("7:lb")
 		check(t, err)
 		x, y := packetSocket(t, socket.Datagram, name), packetSocket(t, socket.Datagram, name)
 		for _, s := range []*socket.Socket{x, y} {
-			check(t, socket.Fanout.Set(s, group))
-			if g, err := socket.Fanout.Get(s); g != group || err != nil {
+			check(t, option.Fanout.Set(s, group))
+			if g, err := option.Fanout.Get(s); g != group || err != nil {
 				t.Errorf("%v, %v", g, err)
 			}
 		}
-		scheme, _ := socket.LookupScheme("packet-dgram")
+		sc, _ := scheme.Lookup("packet-dgram")
 		z, err := socket.New(socket.Packet, socket.Datagram, 0)
 		check(t, err)
-		settings := socket.Settings{{Spec: socket.Fanout.Spec, Value: socket.FanoutGroup{ID: 9, Mode: socket.ByCPU}}}
-		check(t, scheme.Bind(t.Context(), socket.Target{Passive: true, Settings: settings}, z, name))
-		if g, err := socket.Fanout.Get(z); g.String() != "9:cpu" || err != nil {
+		settings := option.Settings{{Spec: option.Fanout.Spec, Value: option.FanoutGroup{ID: 9, Mode: option.ByCPU}}}
+		check(t, sc.Bind(t.Context(), scheme.Target{Passive: true, Settings: settings}, z, name))
+		if g, err := option.Fanout.Get(z); g.String() != "9:cpu" || err != nil {
 			t.Errorf("by address: %v, %v", g, err)
 		}
 		check(t, z.Close())
@@ -136,7 +138,7 @@ func TestFanout(t *testing.T) {
 		receiveAll(t, x, 5)
 		receiveAll(t, y, 5)
 		for _, text := range []string{"", "65536", "1:", "1:all"} {
-			if g, err := socket.ParseFanoutGroup(text); err == nil {
+			if g, err := option.ParseFanoutGroup(text); err == nil {
 				t.Errorf("%q gives %v", text, g)
 			}
 		}
@@ -145,7 +147,7 @@ func TestFanout(t *testing.T) {
 
 // By address: the interface is named, and the protocol is an option.
 func TestPacketAddresses(t *testing.T) {
-	scheme, ok := socket.LookupScheme("packet-dgram")
+	sc, ok := scheme.Lookup("packet-dgram")
 	if !ok {
 		t.Fatal("no such scheme")
 	}
@@ -157,7 +159,7 @@ func TestPacketAddresses(t *testing.T) {
 		{"lo", true, true}, {"any", true, true}, {"lo/02:00:00:00:00:01", false, true},
 		{"any", false, false}, {"", true, false}, {"nosuchdevice", true, false}, {"lo/xx", false, false}, {"lo/02:00:00:00:00:01", true, false},
 	} {
-		names, err := scheme.Resolve(t.Context(), socket.Target{Endpoint: c.endpoint, Passive: c.passive})
+		names, err := sc.Resolve(t.Context(), scheme.Target{Endpoint: c.endpoint, Passive: c.passive})
 		if (err == nil) != c.ok || c.ok && len(names) != 1 {
 			t.Errorf("%q passive %v: %v, %v", c.endpoint, c.passive, names, err)
 		}

@@ -6,9 +6,12 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"strconv"
 	"sync"
 	"syscall"
 	"time"
+
+	"zocalo/internal/sys"
 )
 
 // PacketConn returns a message socket as a net.PacketConn: what it sends goes
@@ -83,17 +86,43 @@ func (c *packetConn) writeTo(b []byte, peer Name) (int, error) {
 	return n, err
 }
 
-func (c *packetConn) Read(b []byte) (int, error)            { return c.s.Read(b) }
-func (c *packetConn) Write(b []byte) (int, error)           { return c.s.Write(b) }
-func (c *packetConn) Close() error                          { return c.s.Close() }
-func (c *packetConn) LocalAddr() net.Addr                   { return c.s.LocalAddr() }
-func (c *packetConn) RemoteAddr() net.Addr                  { return c.s.RemoteAddr() }
-func (c *packetConn) SetDeadline(t time.Time) error         { return c.s.SetDeadline(t) }
-func (c *packetConn) SetReadDeadline(t time.Time) error     { return c.s.SetReadDeadline(t) }
-func (c *packetConn) SetWriteDeadline(t time.Time) error    { return c.s.SetWriteDeadline(t) }
+func (c *packetConn) Read(b []byte) (int, error) { return c.s.Read(b) }
+
+func (c *packetConn) Write(b []byte) (int, error) { return c.s.Write(b) }
+
+func (c *packetConn) Close() error { return c.s.Close() }
+
+func (c *packetConn) LocalAddr() net.Addr { return c.s.LocalAddr() }
+
+func (c *packetConn) RemoteAddr() net.Addr { return c.s.RemoteAddr() }
+
+func (c *packetConn) SetDeadline(t time.Time) error { return c.s.SetDeadline(t) }
+
+func (c *packetConn) SetReadDeadline(t time.Time) error { return c.s.SetReadDeadline(t) }
+
+func (c *packetConn) SetWriteDeadline(t time.Time) error { return c.s.SetWriteDeadline(t) }
+
 func (c *packetConn) SyscallConn() (syscall.RawConn, error) { return c.s.SyscallConn() }
-func (c *packetConn) SetReadBuffer(n int) error             { return ReceiveBuffer.Set(c.s, n) }
-func (c *packetConn) SetWriteBuffer(n int) error            { return SendBuffer.Set(c.s, n) }
+
+func (c *packetConn) SetReadBuffer(n int) error { return c.setBuffer("SO_RCVBUF", sys.SO_RCVBUF, n) }
+
+func (c *packetConn) SetWriteBuffer(n int) error { return c.setBuffer("SO_SNDBUF", sys.SO_SNDBUF, n) }
+
+func (c *packetConn) setBuffer(constant string, name, n int) error {
+	start := c.s.now()
+	raw, err := c.s.SyscallConn()
+	if err != nil {
+		return err
+	}
+	var errno syscall.Errno
+	if err = raw.Control(func(fd uintptr) { errno = sys.SetInt(int(fd), sys.SOL_SOCKET, name, n) }); err == nil {
+		err = sys.Error("setsockopt", errno)
+	}
+	if c.s.trace != nil {
+		c.s.tracedFrom(start, "setsockopt", constant+", "+strconv.Itoa(n), 0, "", err)
+	}
+	return err
+}
 
 // A controlMessenger passes ancillary data as the bytes of cmsg(3), as the
 // methods of package net do.

@@ -32,7 +32,7 @@ func kindOfFD(fd int) (k Kind, ok bool, err error) {
 		case syscall.ENOTSOCK:
 			return Kind{}, false, nil
 		default:
-			return Kind{}, true, syscallError("getsockopt", errno)
+			return Kind{}, true, sys.Error("getsockopt", errno)
 		}
 	}
 	k = Kind{Domain: Domain(values[0]), Type: Type(values[1]), Protocol: Protocol(values[2])}

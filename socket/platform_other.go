@@ -19,11 +19,11 @@ func kindOfFD(fd int) (k Kind, ok bool, err error) {
 		return Kind{}, false, nil
 	}
 	if errno != 0 {
-		return Kind{}, true, syscallError("getsockopt", errno)
+		return Kind{}, true, sys.Error("getsockopt", errno)
 	}
 	var a sys.Sockaddr
 	if errno := sys.Getsockname(fd, &a); errno != 0 {
-		return Kind{}, true, syscallError("getsockname", errno)
+		return Kind{}, true, sys.Error("getsockname", errno)
 	}
 	return Kind{Domain: Domain(a.Family()), Type: Type(typ)}, true, nil
 }

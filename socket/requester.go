@@ -1,6 +1,8 @@
 package socket
 
-import "context"
+import (
+	"context"
+)
 
 // A Requester is an accepted connection whose peer has said where it wants to go
 // on to, as that of a proxy's listener, and waits for an answer. It is found by

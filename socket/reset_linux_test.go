@@ -39,7 +39,7 @@ func TestResetThatOthersWereTold(t *testing.T) {
 					_, err := b.Write([]byte("hello"))
 					check(t, err)
 					if fin {
-						check(t, b.Shutdown(socket.Write))
+						check(t, b.Shutdown(socket.ShutdownWrite))
 						eventually(t, "the FIN has come", func() bool { return info(t, a).State == 8 }) // CLOSE_WAIT
 					}
 					check(t, b.Abort())

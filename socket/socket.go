@@ -437,7 +437,7 @@ func (s *Socket) SendUrgent(b []byte) (int, error) {
 
 // ReceiveUrgent waits for urgent data and takes it, ahead of what comes before
 // it in the stream: recv(2) with MSG_OOB. The end of ctx ends this call, with
-// ctx's error, and no other. With the option [OOBInline] set there is nothing
+// ctx's error, and no other. With the option [option.OOBInline] set there is nothing
 // to take, and it fails with EINVAL. At the end of the stream it returns
 // io.EOF.
 func (s *Socket) ReceiveUrgent(ctx context.Context, b []byte) (int, error) {
@@ -467,7 +467,7 @@ func (s *Socket) AtMark() (bool, error) {
 // Shutdown ends one direction of a connection and keeps the other, or ends
 // both: shutdown(2). After Shutdown(Write) the peer reads end-of-file once it
 // has read what was sent.
-func (s *Socket) Shutdown(how How) error {
+func (s *Socket) Shutdown(how ShutdownHow) error {
 	d, ok := As[Shutdowner](s.endpoint)
 	if !ok {
 		return s.unsupported("shutdown", "ending one direction", "a kind that can half-close, such as tcp")

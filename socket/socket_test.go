@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"zocalo/socket"
+	"zocalo/socket/option"
 )
 
 func TestTrace(t *testing.T) {
@@ -37,7 +38,7 @@ func TestTrace(t *testing.T) {
 	wantRead(t, b, "hola")
 	sendUrgent(t, a, "!")
 	wantUrgent(t, b, "!")
-	check(t, a.Shutdown(socket.Write))
+	check(t, a.Shutdown(socket.ShutdownWrite))
 	if _, err := b.Read(make([]byte, 1)); err != io.EOF {
 		t.Error(err)
 	}
@@ -56,7 +57,7 @@ func TestTraceOfReadOption(t *testing.T) {
 	socket.SetTrace(func(c socket.Call) { seen = c.String() })
 	defer socket.SetTrace(nil)
 	a, _ := unixStream.pair(t)
-	who, err := socket.PeerCredentials.Get(a)
+	who, err := option.PeerCredentials.Get(a)
 	check(t, err)
 	if !strings.Contains(seen, "SO_PEERCRED") || !strings.Contains(seen, fmt.Sprint(who)) {
 		t.Errorf("traced %q", seen)
@@ -100,7 +101,7 @@ func TestErrors(t *testing.T) {
 	c := tcp.open(t)
 	_, err = c.Read(make([]byte, 1))
 	wantError(t, "Read without a connection", err, syscall.ENOTCONN)
-	wantError(t, "Shutdown without a connection", c.Shutdown(socket.Write), syscall.ENOTCONN)
+	wantError(t, "Shutdown without a connection", c.Shutdown(socket.ShutdownWrite), syscall.ENOTCONN)
 	_, err = c.Accept(t.Context())
 	wantError(t, "Accept without Listen", err, syscall.EINVAL)
 	ctx, cancel := context.WithCancel(t.Context())
@@ -246,46 +247,46 @@ func TestOptions(t *testing.T) {
 	s := tcp.open(t)
 	wrapped := socket.Wrap(s, s.Kind())
 	for _, e := range []socket.Endpoint{s, wrapped} {
-		check(t, socket.NoDelay.Set(e, true))
-		if on, err := socket.NoDelay.Get(e); !on || err != nil {
+		check(t, option.NoDelay.Set(e, true))
+		if on, err := option.NoDelay.Get(e); !on || err != nil {
 			t.Errorf("nodelay is %v, %v", on, err)
 		}
 	}
 	for d, want := range map[time.Duration]time.Duration{
 		-1: -time.Second, 0: 0, 1: time.Second, time.Second: time.Second, 1500 * time.Millisecond: 2 * time.Second,
 	} {
-		check(t, socket.Linger.Set(s, d))
-		got, err := socket.Linger.Get(s)
+		check(t, option.Linger.Set(s, d))
+		got, err := option.Linger.Get(s)
 		check(t, err)
 		if got != want {
 			t.Errorf("linger %v became %v, want %v", d, got, want)
 		}
 	}
-	check(t, socket.UserTimeout.Set(s, 1500*time.Microsecond))
-	if d, err := socket.UserTimeout.Get(s); d != 2*time.Millisecond || err != nil {
+	check(t, option.UserTimeout.Set(s, 1500*time.Microsecond))
+	if d, err := option.UserTimeout.Get(s); d != 2*time.Millisecond || err != nil {
 		t.Errorf("user-timeout is %v, %v, want 2ms", d, err)
 	}
 	// What has more than 32 bits is not cut to something else.
-	for name, o := range map[string]*socket.Option[time.Duration]{
-		"linger": socket.Linger, "keepidle": socket.KeepAliveIdle, "user-timeout": socket.UserTimeout,
+	for name, o := range map[string]*option.Option[time.Duration]{
+		"linger": option.Linger, "keepidle": option.KeepAliveIdle, "user-timeout": option.UserTimeout,
 	} {
 		for _, d := range []time.Duration{1<<63 - 1, (1<<32 + 1) * time.Second} {
 			wantError(t, name, o.Set(s, d), syscall.EINVAL)
 		}
 	}
 	u := unixStream.open(t)
-	if err := socket.NoDelay.Set(u, true); err == nil || !errors.Is(err, syscall.EOPNOTSUPP) {
+	if err := option.NoDelay.Set(u, true); err == nil || !errors.Is(err, syscall.EOPNOTSUPP) {
 		t.Errorf("nodelay on a unix socket: %v", err)
 	}
 	a, _ := unixStream.pair(t)
-	c, err := socket.PeerCredentials.Get(a)
+	c, err := option.PeerCredentials.Get(a)
 	check(t, err)
 	if c.PID != os.Getpid() || c.UID != os.Getuid() {
 		t.Errorf("the peer is %v", c)
 	}
 	check(t, s.Close())
-	wantError(t, "Set after Close", socket.NoDelay.Set(s, true), net.ErrClosed)
-	info, err := func() (socket.TCPInfo, error) { x, _ := tcp.pair(t); return socket.ConnectionInfo.Get(x) }()
+	wantError(t, "Set after Close", option.NoDelay.Set(s, true), net.ErrClosed)
+	info, err := func() (option.TCPInfo, error) { x, _ := tcp.pair(t); return option.ConnectionInfo.Get(x) }()
 	check(t, err)
 	if info.State.String() != "ESTABLISHED" || info.SendMSS == 0 {
 		t.Errorf("%+v", info)

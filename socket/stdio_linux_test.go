@@ -13,6 +13,7 @@ import (
 	"testing"
 
 	"zocalo/socket"
+	"zocalo/socket/scheme"
 )
 
 // The tests of inherited descriptors run this program again, as a child that
@@ -34,8 +35,8 @@ func init() {
 func child(what string) error {
 	os.Setenv("LISTEN_PID", strconv.Itoa(os.Getpid())) // as the service manager would
 	word, endpoint, _ := strings.Cut(what, ":")
-	scheme, _ := socket.LookupScheme(word)
-	s, err := scheme.Open(context.Background(), socket.Target{Endpoint: endpoint})
+	sc, _ := scheme.Lookup(word)
+	s, err := sc.Open(context.Background(), scheme.Target{Endpoint: endpoint})
 	if err != nil {
 		return err
 	}
@@ -43,7 +44,7 @@ func child(what string) error {
 	if _, err := io.Copy(s, s); err != nil {
 		return err
 	}
-	if err := s.Shutdown(socket.Write); err != nil {
+	if err := s.Shutdown(socket.ShutdownWrite); err != nil {
 		return err
 	}
 	return s.Close()
@@ -95,14 +96,14 @@ func TestStdio(t *testing.T) {
 			f, err := b.File()
 			check(t, err)
 			check(t, b.Close())
-			echoes(t, "stdio", k.String(), a, struct{ io.Reader }{a}, func(c *exec.Cmd) { c.Stdin, c.Stdout = f, f }, func() error { return a.Shutdown(socket.Write) })
+			echoes(t, "stdio", k.String(), a, struct{ io.Reader }{a}, func(c *exec.Cmd) { c.Stdin, c.Stdout = f, f }, func() error { return a.Shutdown(socket.ShutdownWrite) })
 		})
 		t.Run("fd:3", func(t *testing.T) {
 			a, b := k.pair(t)
 			f, err := b.File()
 			check(t, err)
 			check(t, b.Close())
-			echoes(t, "fd:3", k.String(), a, struct{ io.Reader }{a}, func(c *exec.Cmd) { c.ExtraFiles = []*os.File{f} }, func() error { return a.Shutdown(socket.Write) })
+			echoes(t, "fd:3", k.String(), a, struct{ io.Reader }{a}, func(c *exec.Cmd) { c.ExtraFiles = []*os.File{f} }, func() error { return a.Shutdown(socket.ShutdownWrite) })
 		})
 		t.Run("fd by name", func(t *testing.T) {
 			a, b := k.pair(t)
@@ -114,7 +115,7 @@ func TestStdio(t *testing.T) {
 				check(t, err)
 				c.ExtraFiles = []*os.File{null, f}
 				c.Env = append(c.Env, "LISTEN_FDS=2", "LISTEN_FDNAMES=first:second")
-			}, func() error { return a.Shutdown(socket.Write) })
+			}, func() error { return a.Shutdown(socket.ShutdownWrite) })
 		})
 	})
 	t.Run("more announced than there are", func(t *testing.T) {
@@ -125,12 +126,12 @@ func TestStdio(t *testing.T) {
 		echoes(t, "fd:LISTEN_FD_3", tcp.String(), a, struct{ io.Reader }{a}, func(c *exec.Cmd) {
 			c.ExtraFiles = []*os.File{f}
 			c.Env = append(c.Env, "LISTEN_FDS=2147483647")
-		}, func() error { return a.Shutdown(socket.Write) })
+		}, func() error { return a.Shutdown(socket.ShutdownWrite) })
 	})
 	t.Run("numbers that no descriptor has", func(t *testing.T) {
-		scheme, _ := socket.LookupScheme("fd")
+		sc, _ := scheme.Lookup("fd")
 		for _, number := range []string{"-1", "4294967298", "99999999999999999999"} {
-			if s, err := scheme.Open(t.Context(), socket.Target{Endpoint: number}); err == nil || !strings.Contains(err.Error(), "cannot be") {
+			if s, err := sc.Open(t.Context(), scheme.Target{Endpoint: number}); err == nil || !strings.Contains(err.Error(), "cannot be") {
 				t.Errorf("fd:%s is %v, %v", number, s, err)
 			}
 		}

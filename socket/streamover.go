@@ -12,7 +12,7 @@ const maxPart = 32 << 10
 // leastPart is what every kind takes.
 const leastPart = 256
 
-var streamLayer = &LayerScheme{Name: "stream"}
+var streamLayer = &LayerKind{Name: "stream"}
 
 // StreamOver makes a stream of a socket with message boundaries, as that of
 // unix-seqpacket, for protocols that want bytes, as gRPC and TLS: what is written goes
@@ -26,7 +26,7 @@ func StreamOver(s *Socket) (*Socket, error) {
 		return nil, &UnsupportedError{Feature: "a stream over a " + s.kind.String() + " socket",
 			Needs: "a kind with messages that is reliable, ordered and connected, as unix-seqpacket"}
 	}
-	return WrapLayer(streamLayer, &streamOver{Endpoint: s, part: maxPart}, s), nil
+	return streamLayer.Wrap(&streamOver{Endpoint: s, part: maxPart}, s), nil
 }
 
 type streamOver struct {
@@ -94,7 +94,7 @@ func (s *streamOver) Write(b []byte) (sent int, err error) {
 }
 
 // Shutdown implements [Shutdowner].
-func (s *streamOver) Shutdown(how How) error { return s.Endpoint.(*Socket).Shutdown(how) }
+func (s *streamOver) Shutdown(how ShutdownHow) error { return s.Endpoint.(*Socket).Shutdown(how) }
 
 // Abort implements [Aborter].
 func (s *streamOver) Abort() error { return s.Endpoint.(*Socket).Abort() }

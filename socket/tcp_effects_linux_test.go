@@ -11,11 +11,12 @@ import (
 
 	"zocalo/internal/testenv"
 	"zocalo/socket"
+	"zocalo/socket/option"
 )
 
-func info(t *testing.T, s *socket.Socket) socket.TCPInfo {
+func info(t *testing.T, s *socket.Socket) option.TCPInfo {
 	t.Helper()
-	i, err := socket.ConnectionInfo.Get(s)
+	i, err := option.ConnectionInfo.Get(s)
 	check(t, err)
 	return i
 }
@@ -74,11 +75,11 @@ func TestFastOpenData(t *testing.T) {
 	testenv.InNamespace(t, nil, func() {
 		check(t, os.WriteFile("/proc/sys/net/ipv4/tcp_fastopen", []byte("3"), 0)) // both sides, with cookies
 		l := tcp.bound(t)
-		check(t, socket.FastOpen.Set(l, 10))
+		check(t, option.FastOpen.Set(l, 10))
 		check(t, l.Listen(0))
 		for i, early := range []bool{false, true, true} {
 			active, passive := tcpCounter(t, "TCPFastOpenActive"), tcpCounter(t, "TCPFastOpenPassive")
-			c := connected(t, tcp, l.Name(), func(s *socket.Socket) error { return socket.FastOpenConnect.Set(s, true) })
+			c := connected(t, tcp, l.Name(), func(s *socket.Socket) error { return option.FastOpenConnect.Set(s, true) })
 			_, err := c.Write([]byte("hello"))
 			check(t, err)
 			s := accepted(t, l)
@@ -101,7 +102,7 @@ func TestFastOpenData(t *testing.T) {
 		// A listener without the option takes none.
 		plain := tcp.listener(t)
 		for range 2 {
-			c := connected(t, tcp, plain.Name(), func(s *socket.Socket) error { return socket.FastOpenConnect.Set(s, true) })
+			c := connected(t, tcp, plain.Name(), func(s *socket.Socket) error { return option.FastOpenConnect.Set(s, true) })
 			_, err := c.Write([]byte("hello"))
 			check(t, err)
 			if receives(t, accepted(t, plain), "hello"); info(t, c).FastOpenData {
@@ -115,7 +116,7 @@ func TestFastOpenData(t *testing.T) {
 // and that of another at once.
 func TestDeferAcceptQueue(t *testing.T) {
 	deferring, plain := tcp.bound(t), tcp.bound(t)
-	check(t, socket.DeferAccept.Set(deferring, time.Minute))
+	check(t, option.DeferAccept.Set(deferring, time.Minute))
 	// Of a listener these are the connections that wait to be accepted.
 	waiting := func(l *socket.Socket) int { return info(t, l).Unacknowledged }
 	var clients []*socket.Socket
@@ -143,7 +144,7 @@ func TestCork(t *testing.T) {
 		}
 	}
 	a, b := tcp.pair(t)
-	check(t, socket.NoDelay.Set(a, true))
+	check(t, option.NoDelay.Set(a, true))
 	send(a)
 	if n := info(t, a).DataSegmentsSent; n != 5 {
 		t.Errorf("%d segments without a cork, want 5", n)
@@ -152,8 +153,8 @@ func TestCork(t *testing.T) {
 	check(t, err)
 	held := soon(t, 100*time.Millisecond, func() bool {
 		a, b = tcp.pair(t)
-		check(t, socket.NoDelay.Set(a, true))
-		check(t, socket.Cork.Set(a, true))
+		check(t, option.NoDelay.Set(a, true))
+		check(t, option.Cork.Set(a, true))
 		send(a)
 		i := info(t, a)
 		return i.DataSegmentsSent == 0 && i.NotSent == 50
@@ -161,7 +162,7 @@ func TestCork(t *testing.T) {
 	if !held {
 		t.Error("a cork holds nothing back")
 	}
-	check(t, socket.Cork.Set(a, false))
+	check(t, option.Cork.Set(a, false))
 	_, err = io.ReadFull(b, make([]byte, 50))
 	check(t, err)
 	if n := info(t, a).DataSegmentsSent; n != 1 {
@@ -175,8 +176,8 @@ func TestNoDelay(t *testing.T) {
 	for _, on := range []bool{false, true} {
 		sent := func() bool {
 			a, b := tcp.pair(t)
-			check(t, socket.NoDelay.Set(a, on))
-			check(t, socket.QuickAck.Set(b, false)) // so that the acknowledgement is late
+			check(t, option.NoDelay.Set(a, on))
+			check(t, option.QuickAck.Set(b, false)) // so that the acknowledgement is late
 			for range 3 {
 				_, err := a.Write([]byte("x"))
 				check(t, err)
@@ -193,10 +194,10 @@ func TestNoDelay(t *testing.T) {
 func TestNotSentLowWater(t *testing.T) {
 	for _, low := range []int{0, 16 << 10} {
 		a, b := tcp.pair(t)
-		check(t, socket.ReceiveBuffer.Set(b, 8<<10))
-		check(t, socket.SendBuffer.Set(a, 1<<20))
+		check(t, option.ReceiveBuffer.Set(b, 8<<10))
+		check(t, option.SendBuffer.Set(a, 1<<20))
 		if low > 0 {
-			check(t, socket.NotSentLowWater.Set(a, low))
+			check(t, option.NotSentLowWater.Set(a, low))
 		}
 		const part = 4 << 10
 		for stuck := 0; stuck < 3; stuck++ { // a machine that is busy may be late once
@@ -220,7 +221,7 @@ func TestQuickAck(t *testing.T) {
 	var a, b *socket.Socket
 	late := soon(t, 30*time.Millisecond, func() bool {
 		a, b = tcp.pair(t)
-		check(t, socket.QuickAck.Set(b, false))
+		check(t, option.QuickAck.Set(b, false))
 		_, err := a.Write([]byte("x"))
 		check(t, err)
 		receives(t, b, "x")
@@ -229,7 +230,7 @@ func TestQuickAck(t *testing.T) {
 	if !late {
 		t.Error("without quickack it is acknowledged at once")
 	}
-	check(t, socket.QuickAck.Set(b, true))
+	check(t, option.QuickAck.Set(b, true))
 	eventually(t, "the segment is acknowledged", func() bool { return info(t, a).Unacknowledged == 0 })
 }
 
@@ -237,11 +238,11 @@ func TestQuickAck(t *testing.T) {
 // longer than was set.
 func TestCongestionAndMaxSegment(t *testing.T) {
 	l := tcp.bound(t)
-	check(t, socket.Congestion.Set(l, "reno"))
+	check(t, option.Congestion.Set(l, "reno"))
 	check(t, l.Listen(0))
-	c := connected(t, tcp, l.Name(), func(s *socket.Socket) error { return socket.MaxSegment.Set(s, 1000) })
+	c := connected(t, tcp, l.Name(), func(s *socket.Socket) error { return option.MaxSegment.Set(s, 1000) })
 	s := accepted(t, l)
-	if name, err := socket.Congestion.Get(s); name != "reno" || err != nil {
+	if name, err := option.Congestion.Get(s); name != "reno" || err != nil {
 		t.Errorf("algorithm %q, %v", name, err)
 	}
 	_, err := s.Write(make([]byte, 10000))
@@ -260,7 +261,7 @@ func TestBindOptions(t *testing.T) {
 	l := tcp.listener(t)
 	for _, late := range []bool{false, true} {
 		s := tcp.open(t)
-		check(t, socket.BindAddressNoPort.Set(s, late))
+		check(t, option.BindAddressNoPort.Set(s, late))
 		check(t, s.Bind(loopback(0)))
 		if port := s.Name().AddrPort().Port(); (port == 0) != late {
 			t.Errorf("late %v: port %d after bind", late, port)
@@ -272,7 +273,7 @@ func TestBindOptions(t *testing.T) {
 	}
 	for _, free := range []bool{false, true} {
 		s := tcp.open(t)
-		check(t, socket.FreeBind.Set(s, free))
+		check(t, option.FreeBind.Set(s, free))
 		if err := s.Bind(named("192.0.2.77:0")); (err == nil) != free {
 			t.Errorf("freebind %v: %v", free, err)
 		}
@@ -281,7 +282,7 @@ func TestBindOptions(t *testing.T) {
 		s, err := socket.New(socket.Inet6, socket.Stream, 0)
 		check(t, err)
 		defer s.Close()
-		check(t, socket.V6Only.Set(s, only))
+		check(t, option.V6Only.Set(s, only))
 		check(t, s.Bind(named("[::]:0")))
 		check(t, s.Listen(0))
 		c := tcp.open(t)
@@ -295,7 +296,7 @@ func TestBindOptions(t *testing.T) {
 // loopback only the system's times come, and nothing says otherwise.
 func TestHardwareTimesAbsent(t *testing.T) {
 	a, b := udp.pair(t)
-	check(t, socket.Timestamping.Set(b, socket.ReceivedTime|socket.ReceivedHardwareTime))
+	check(t, option.Timestamping.Set(b, option.ReceivedTime|option.ReceivedHardwareTime))
 	m := message(1)
 	for m.Ancillary.Present&socket.HasTime == 0 {
 		_, err := a.Write([]byte("x"))
@@ -305,7 +306,7 @@ func TestHardwareTimesAbsent(t *testing.T) {
 	if m.Ancillary.Present&socket.HasHardwareTime != 0 || !m.Ancillary.HardwareTime.IsZero() {
 		t.Errorf("hardware time %v", m.Ancillary.HardwareTime)
 	}
-	check(t, socket.Timestamping.Set(a, socket.SentHardwareTime))
+	check(t, option.Timestamping.Set(a, option.SentHardwareTime))
 	_, err := a.Write([]byte("x"))
 	check(t, err)
 	check(t, a.SetReadDeadline(time.Now().Add(50*time.Millisecond)))

@@ -43,34 +43,23 @@ func (n *Name) UnmarshalText(text []byte) error {
 func (k Kind) MarshalText() ([]byte, error) {
 	text := k.String()
 	for _, name := range []string{text, text + "6"} {
-		if slices.Contains(kindsOf(name), k) {
+		if named, ok := current().kinds[name]; ok && named == k {
 			return []byte(name), nil
 		}
 	}
 	return []byte(text), nil
 }
 
-// kindsOf returns the kind of a scheme that has one name and one kind alone first.
-func kindsOf(scheme string) []Kind {
-	s, ok := LookupScheme(scheme)
-	if !ok || s.Carrier != nil {
-		return nil
-	}
-	return s.Kinds(Target{})[:min(1, len(s.Domains))]
-}
-
-// UnmarshalText reads the name of a kind, as "tcp6" or "unix-seqpacket": the scheme's
-// of that name. One with layers, as "tls+tcp", is read where the program has these.
+// UnmarshalText reads the name of a kind, as "tcp6" or "unix-seqpacket". One with layers, as "tls+tcp", is read where the program has these.
 func (k *Kind) UnmarshalText(text []byte) error {
 	parts := strings.Split(string(text), "+")
 	last := len(parts) - 1
-	kinds := kindsOf(parts[last])
-	if len(kinds) == 0 {
+	kind, ok := current().kinds[parts[last]]
+	if !ok {
 		return fmt.Errorf("%q is no kind of socket that is known here: write one as tcp, udp6 or unix-seqpacket", text)
 	}
-	kind := kinds[0]
 	for _, name := range slices.Backward(parts[:last]) {
-		l, ok := LookupLayer(name)
+		l, ok := layerNamed(name)
 		if !ok {
 			return fmt.Errorf("%q has a layer %q, which is not known here", text, name)
 		}

@@ -114,9 +114,17 @@ func (s *Socket) number() int {
 }
 
 func (s *Socket) tracedFrom(start time.Time, call, args string, result int, detail string, err error) {
-	if s.trace == nil {
-		return
+	s.Trace(Call{Name: call, Args: args, Result: result, Detail: detail, Err: err, Start: start})
+}
+
+// Traced reports whether a hook sees the calls on the socket.
+func (s *Socket) Traced() bool { return s.trace != nil }
+
+// Trace shows the hook a call on the socket that is not a method of it and has just
+// returned, as setsockopt: the descriptor and the time that it took are filled in.
+func (s *Socket) Trace(c Call) {
+	if s.trace != nil {
+		c.FD, c.Took = s.number(), time.Since(c.Start)
+		s.trace(c)
 	}
-	s.trace(Call{Name: call, FD: s.number(), Args: args, Result: result, Detail: detail, Err: err,
-		Start: start, Took: time.Since(start)})
 }

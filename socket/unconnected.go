@@ -35,14 +35,6 @@ func Unconnected(s *Socket, c Correspondents) (*Socket, error) {
 	return Wrap(&unconnected{s: s, to: c}, s.Kind()), nil
 }
 
-// AnyPort takes answers from every port of the host that an address names, and
-// writes to the one that answered last, as TFTP has it (RFC 1350, section 4). It
-// is read by those who connect by address.
-var AnyPort = NewOption(Spec{
-	Name: "any-port", Phase: Naming, Default: "off", Only: ActiveOnly,
-	Doc: "hear every port of the host, and go on with the one that answered, as TFTP does",
-}, Flag, nil, nil)
-
 // A Hearer hears several peers.
 type Hearer interface {
 	// Sender is who sent the message that was read last.
@@ -136,7 +128,7 @@ func (u *unconnected) Send(m *Message) (int, error) {
 		u.mu.Lock()
 		peer, info := u.to.Peer, u.to.Info
 		u.mu.Unlock()
-		if Unnamed(peer) {
+		if peer.IsUnnamed() {
 			return 0, &UnnamedPeerError{u.s.Kind()}
 		}
 		m.Peer, m.Ancillary.Present = peer, m.Ancillary.Present&^HasPacketInfo
@@ -148,9 +140,9 @@ func (u *unconnected) Send(m *Message) (int, error) {
 	return u.s.messenger.Send(m)
 }
 
-// Unnamed reports whether nobody can be written to at a name: that of an
+// IsUnnamed reports whether nobody can be written to at a name: that of an
 // unbound unix socket, and port 0.
-func Unnamed(n Name) bool {
+func (n Name) IsUnnamed() bool {
 	switch n.domain {
 	case Unspecified:
 		return true
@@ -171,7 +163,8 @@ func (u *unconnected) Close() error { return u.s.Close() }
 // Abort is Close: datagrams have no connection to reset.
 func (u *unconnected) Abort() error { return u.Close() }
 
-func (u *unconnected) SetReadDeadline(t time.Time) error  { return u.s.SetReadDeadline(t) }
+func (u *unconnected) SetReadDeadline(t time.Time) error { return u.s.SetReadDeadline(t) }
+
 func (u *unconnected) SetWriteDeadline(t time.Time) error { return u.s.SetWriteDeadline(t) }
 
 func (u *unconnected) Name() Name {

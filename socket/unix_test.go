@@ -11,17 +11,20 @@ import (
 	"testing"
 	"time"
 
+	"zocalo/address/codec"
 	"zocalo/socket"
+	"zocalo/socket/option"
+	"zocalo/socket/scheme"
 )
 
 // bindUnix binds as an address does: by the scheme.
-func bindUnix(ctx context.Context, k testKind, path string, settings ...socket.Setting) (*socket.Socket, error) {
-	scheme, ok := socket.LookupScheme(k.String())
+func bindUnix(ctx context.Context, k testKind, path string, settings ...option.Setting) (*socket.Socket, error) {
+	sc, ok := scheme.Lookup(k.String())
 	if !ok {
 		return nil, errors.New("no scheme " + k.String())
 	}
-	target := socket.Target{Endpoint: path, Passive: true, Settings: settings}
-	names, err := scheme.Resolve(ctx, target)
+	target := scheme.Target{Endpoint: path, Passive: true, Settings: settings}
+	names, err := sc.Resolve(ctx, target)
 	if err != nil {
 		return nil, err
 	}
@@ -29,7 +32,7 @@ func bindUnix(ctx context.Context, k testKind, path string, settings ...socket.S
 	if err != nil {
 		return nil, err
 	}
-	if err = scheme.Bind(ctx, target, s, names[0]); err == nil && k.Type != socket.Datagram {
+	if err = sc.Bind(ctx, target, s, names[0]); err == nil && k.Type != socket.Datagram {
 		err = s.Listen(0)
 	}
 	if err != nil {
@@ -96,11 +99,11 @@ func TestUnixFile(t *testing.T) {
 
 // The process's umask neither loosens nor tightens the file.
 func TestUnixMode(t *testing.T) {
-	loose, err := socket.ParseMode("0666")
+	loose, err := codec.ParseFileMode("0666")
 	check(t, err)
-	var mode *socket.Spec
-	scheme, _ := socket.LookupScheme("unix")
-	for _, o := range scheme.Options {
+	var mode *option.Spec
+	sc, _ := scheme.Lookup("unix")
+	for _, o := range sc.Options {
 		if o.Name == "mode" {
 			mode = o
 		}
@@ -108,9 +111,9 @@ func TestUnixMode(t *testing.T) {
 	for _, umask := range []int{0, 0o022, 0o077, 0o777} {
 		for _, e := range []struct {
 			want     os.FileMode
-			settings []socket.Setting
+			settings []option.Setting
 		}{
-			{0o600, nil}, {0o666, []socket.Setting{{Spec: mode, Value: loose}}},
+			{0o600, nil}, {0o666, []option.Setting{{Spec: mode, Value: loose}}},
 		} {
 			path := filepath.Join(t.TempDir(), "s")
 			old := syscall.Umask(umask)
@@ -131,9 +134,9 @@ func TestUnixMode(t *testing.T) {
 	s := unixStream.open(t)
 	old := syscall.Umask(0)
 	defer syscall.Umask(old)
-	scheme2 := *scheme
-	target := socket.Target{Endpoint: path, Passive: true}
-	names, err := scheme.Resolve(t.Context(), target)
+	scheme2 := *sc
+	target := scheme.Target{Endpoint: path, Passive: true}
+	names, err := sc.Resolve(t.Context(), target)
 	check(t, err)
 	wrapped := socket.Wrap(&modeWatcher{Endpoint: s, t: t, path: path}, s.Kind())
 	check(t, scheme2.Bind(t.Context(), target, wrapped, names[0]))
@@ -165,11 +168,11 @@ func TestUnixModeFollowsNoLink(t *testing.T) {
 	check(t, os.WriteFile(secret, nil, 0o400))
 	s := unixStream.open(t)
 	wrapped := socket.Wrap(&replacing{Endpoint: s, path: path, by: secret}, s.Kind())
-	scheme, _ := socket.LookupScheme("unix")
-	target := socket.Target{Endpoint: path, Passive: true} // whose mode is 0600
-	names, err := scheme.Resolve(t.Context(), target)
+	sc, _ := scheme.Lookup("unix")
+	target := scheme.Target{Endpoint: path, Passive: true} // whose mode is 0600
+	names, err := sc.Resolve(t.Context(), target)
 	check(t, err)
-	if err := scheme.Bind(t.Context(), target, wrapped, names[0]); err == nil {
+	if err := sc.Bind(t.Context(), target, wrapped, names[0]); err == nil {
 		t.Error("the name was taken")
 	}
 	info, err := os.Stat(secret)
@@ -309,9 +312,9 @@ func TestUnixNames(t *testing.T) {
 func TestUnlinkClose(t *testing.T) {
 	for _, removes := range []bool{true, false} {
 		path := filepath.Join(t.TempDir(), "s")
-		s, err := bindUnix(t.Context(), unixStream, path, socket.Setting{Spec: socket.UnlinkClose.Spec, Value: removes})
+		s, err := bindUnix(t.Context(), unixStream, path, option.Setting{Spec: option.UnlinkClose.Spec, Value: removes})
 		check(t, err)
-		if got, err := socket.UnlinkClose.Get(s); got != removes || err != nil {
+		if got, err := option.UnlinkClose.Get(s); got != removes || err != nil {
 			t.Errorf("unlink-close is %v, %v; want %v", got, err, removes)
 		}
 		check(t, s.Close())
@@ -319,7 +322,7 @@ func TestUnlinkClose(t *testing.T) {
 			t.Errorf("unlink-close=%v: %v", removes, err)
 		}
 	}
-	if err := socket.UnlinkClose.Set(tcp.bound(t), false); !errors.Is(err, errors.ErrUnsupported) {
+	if err := option.UnlinkClose.Set(tcp.bound(t), false); !errors.Is(err, errors.ErrUnsupported) {
 		t.Errorf("a tcp socket has no file, and unlink-close said %v", err)
 	}
 }

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"zocalo/socket"
+	"zocalo/socket/option"
 )
 
 func write(t testing.TB, s *socket.Socket, text string) {
@@ -83,7 +84,7 @@ func TestUrgentBytes(t *testing.T) {
 func TestUrgentInLine(t *testing.T) {
 	each(t, urgentStreams, func(t *testing.T, k testKind) {
 		a, b := k.pair(t)
-		check(t, socket.OOBInline.Set(b, true))
+		check(t, option.OOBInline.Set(b, true))
 		_, err := b.ReceiveUrgent(t.Context(), make([]byte, 1))
 		wantError(t, "ReceiveUrgent", err, syscall.EINVAL)
 		write(t, a, "x")
@@ -105,7 +106,7 @@ func TestUrgentInLine(t *testing.T) {
 // The wait for urgent data ends with the stream, and each byte is told once.
 func TestUrgentEnd(t *testing.T) {
 	ends := map[string]func(*socket.Socket) error{
-		"Shutdown": func(s *socket.Socket) error { return s.Shutdown(socket.Write) },
+		"Shutdown": func(s *socket.Socket) error { return s.Shutdown(socket.ShutdownWrite) },
 		"Close":    (*socket.Socket).Close,
 		"Abort":    (*socket.Socket).Abort,
 	}
@@ -127,7 +128,7 @@ func TestUrgentEnd(t *testing.T) {
 			a, b := k.pair(t)
 			write(t, a, "x")
 			sendUrgent(t, a, "!")
-			check(t, a.Shutdown(socket.Write))
+			check(t, a.Shutdown(socket.ShutdownWrite))
 			wantUrgent(t, b, "!")
 			_, err := b.ReceiveUrgent(t.Context(), make([]byte, 1))
 			wantError(t, "ReceiveUrgent at the end", err, io.EOF)
@@ -139,7 +140,7 @@ func TestUrgentEnd(t *testing.T) {
 		t.Run("after Shutdown of this side", func(t *testing.T) {
 			_, b := k.pair(t)
 			c := start(t, "ReceiveUrgent", func() error { _, err := b.ReceiveUrgent(t.Context(), make([]byte, 1)); return err })
-			check(t, b.Shutdown(socket.Read))
+			check(t, b.Shutdown(socket.ShutdownRead))
 			c.end(io.EOF)
 		})
 	})
@@ -192,14 +193,14 @@ func TestCopyPassesUrgentData(t *testing.T) {
 				for _, inline := range []bool{false, true} {
 					a, in := from.pair(t)
 					out, b := k.pair(t)
-					check(t, socket.OOBInline.Set(in, inline))
+					check(t, option.OOBInline.Set(in, inline))
 					done := make(chan error, 1)
 					go func() {
 						n, err := out.ReadFrom(in)
 						if want := int64(10); err == nil && (!inline && n != want-2 || inline && n != want) {
 							err = io.ErrShortWrite
 						}
-						out.Shutdown(socket.Write)
+						out.Shutdown(socket.ShutdownWrite)
 						done <- err
 					}()
 					write(t, a, "one ")
@@ -211,7 +212,7 @@ func TestCopyPassesUrgentData(t *testing.T) {
 					}
 					wantRead(t, b, "two ")
 					sendUrgent(t, a, "?")
-					check(t, a.Shutdown(socket.Write))
+					check(t, a.Shutdown(socket.ShutdownWrite))
 					if inline {
 						wantRead(t, b, "?")
 					}
@@ -242,7 +243,7 @@ func TestUrgentLastByteAlone(t *testing.T) {
 		sent := make(chan error, 1)
 		go func() {
 			_, err := a.SendUrgent(data)
-			a.Shutdown(socket.Write)
+			a.Shutdown(socket.ShutdownWrite)
 			sent <- err
 		}()
 		// A byte that was urgent on the way would be missing here.

@@ -233,7 +233,7 @@ func TestContextEndsItsOwnAccept(t *testing.T) {
 		})
 		t.Run("Shutdown", func(t *testing.T) {
 			waiting := start(t, "Accept", accept(t.Context()))
-			err := l.Shutdown(socket.Read)
+			err := l.Shutdown(socket.ShutdownRead)
 			if err != nil {
 				// Not every kind has that for a listener; none may hang.
 				check(t, l.Close())
@@ -472,7 +472,7 @@ func TestWaitRead(t *testing.T) {
 	}
 	check(t, a.SetReadDeadline(time.Time{}))
 	go func() { waited <- a.WaitRead() }()
-	check(t, b.Shutdown(socket.Write))
+	check(t, b.Shutdown(socket.ShutdownWrite))
 	check(t, <-waited)
 	check(t, a.Close())
 	if err := a.WaitRead(); !errors.Is(err, net.ErrClosed) {

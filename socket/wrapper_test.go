@@ -15,6 +15,7 @@ import (
 	"testing"
 
 	"zocalo/socket"
+	"zocalo/socket/option"
 )
 
 // A guard is a wrapper with something to end besides the socket.
@@ -161,7 +162,7 @@ func TestDetachNeverReleases(t *testing.T) {
 func TestPeerCredentialsOfNobody(t *testing.T) {
 	connected, _ := tcp.pair(t)
 	for name, s := range map[string]*socket.Socket{"unconnected": unixStream.open(t), "tcp": connected} {
-		if who, err := socket.PeerCredentials.Get(s); !errors.Is(err, errors.ErrUnsupported) || who != (socket.Credentials{}) {
+		if who, err := option.PeerCredentials.Get(s); !errors.Is(err, errors.ErrUnsupported) || who != (socket.Credentials{}) {
 			t.Errorf("%s: %v, %v", name, who, err)
 		}
 	}

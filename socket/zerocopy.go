@@ -4,7 +4,7 @@ package socket
 // was sent with the flag [ZeroCopy]: Count of them, numbered from First on,
 // after 1<<32-1 from 0 again. A datagram has one; a stream that took the
 // message in parts, and a train that was cut, have one for each part. Count is
-// 0 where the system took the data with it at once, since [AllowZeroCopy] is
+// 0 where the system took the data with it at once, since [option.AllowZeroCopy] is
 // not set: the memory is free already.
 //
 // The numbers count the calls of this package on the socket. Calls that others

@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"zocalo/socket"
+	"zocalo/socket/option"
 )
 
 func zeroCopyMessage(size int) socket.Message {
@@ -45,7 +46,7 @@ func complete(t *testing.T, s *socket.Socket, ms ...*socket.Message) {
 func TestZeroCopy(t *testing.T) {
 	each(t, []testKind{tcp, udp}, func(t *testing.T, k testKind) {
 		a, b := k.pair(t)
-		if on, err := socket.AllowZeroCopy.Get(a); on || err != nil {
+		if on, err := option.AllowZeroCopy.Get(a); on || err != nil {
 			t.Errorf("the default is %v, %v", on, err)
 		}
 		out := zeroCopyMessage(20000)
@@ -55,7 +56,7 @@ func TestZeroCopy(t *testing.T) {
 		if out.ZeroCopies != (socket.ZeroCopies{}) {
 			t.Errorf("without the option: %+v", out.ZeroCopies)
 		}
-		check(t, socket.AllowZeroCopy.Set(a, true))
+		check(t, option.AllowZeroCopy.Set(a, true))
 		buf := make([]byte, 20000)
 		readAll := func() {
 			for got := 0; got < 20000; {
@@ -83,8 +84,8 @@ func TestZeroCopy(t *testing.T) {
 // message tells which are its own, so that no send is taken for another.
 func TestZeroCopyInParts(t *testing.T) {
 	a, b := tcp.pair(t)
-	check(t, socket.AllowZeroCopy.Set(a, true))
-	check(t, socket.SendBuffer.Set(a, 64<<10))
+	check(t, option.AllowZeroCopy.Set(a, true))
+	check(t, option.SendBuffer.Set(a, 64<<10))
 	const size, sends = 1 << 20, 4
 	read := start2(func() error {
 		n, err := io.CopyN(io.Discard, b, size*sends)
@@ -122,8 +123,8 @@ func TestZeroCopyInParts(t *testing.T) {
 // each part; an empty datagram, and one that does not ask for it, have none.
 func TestZeroCopyBatch(t *testing.T) {
 	a, b := udp.pair(t)
-	check(t, socket.AllowZeroCopy.Set(a, true))
-	check(t, socket.ReceiveBuffer.Set(b, 1<<20))
+	check(t, option.AllowZeroCopy.Set(a, true))
+	check(t, option.ReceiveBuffer.Set(b, 1<<20))
 	ms := []socket.Message{zeroCopyMessage(5000), zeroCopyMessage(0), *message(5000), zeroCopyMessage(5000), zeroCopyMessage(10000)}
 	ms[4].SegmentSize = 100 // 64 segments, and 36
 	n, err := a.SendBatch(ms)

@@ -1,6 +1,8 @@
 package socket
 
-import "testing"
+import (
+	"testing"
+)
 
 func TestZeroCopiesComplete(t *testing.T) {
 	type completion struct{ first, last uint32 }

@@ -15,13 +15,14 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"zocalo/socket"
+	"zocalo/socket/option"
 )
 
 func TestColumns(t *testing.T) {
 	word := regexp.MustCompile(`^[a-z][a-z0-9_]*$`)
 	seen := map[string]bool{}
 	full := web()
-	full.Memory, full.MPTCPInfo = &Memory{}, &socket.MPTCPInfo{}
+	full.Memory, full.MPTCPInfo = &Memory{}, &option.MPTCPInfo{}
 	for _, c := range Columns() {
 		if !word.MatchString(c.Name) || seen[c.Name] {
 			t.Errorf("name %q is no word, or is there twice", c.Name)
@@ -90,8 +91,8 @@ func TestColumnText(t *testing.T) {
 		{"shutdown", &Socket{Shutdown: 3}, "both"},
 		{"orphan", &Socket{Kind: TCP, State: FinWait1}, "yes"},
 		{"orphan", &Socket{Kind: TCP, State: Established}, ""}, // waits to be accepted
-		{"rtt", &Socket{TCPInfo: &socket.TCPInfo{RTT: 123456 * time.Microsecond}}, "123.5ms"},
-		{"rtt", &Socket{State: Listen, TCPInfo: &socket.TCPInfo{}}, ""},
+		{"rtt", &Socket{TCPInfo: &option.TCPInfo{RTT: 123456 * time.Microsecond}}, "123.5ms"},
+		{"rtt", &Socket{State: Listen, TCPInfo: &option.TCPInfo{}}, ""},
 	}
 	for _, tt := range tests {
 		c, err := FindColumn(tt.column)

@@ -3,7 +3,7 @@ package sockstat
 import (
 	"time"
 
-	"zocalo/socket"
+	"zocalo/socket/option"
 )
 
 // congestionStates are what a sender does about loss, by the kernel's numbers
@@ -39,16 +39,16 @@ var tcpColumns = []*Column{
 			}
 			return dst
 		}},
-	tcpDuration("rtt", "RTT", "smoothed round-trip time", func(t *socket.TCPInfo) time.Duration { return t.RTT }),
-	tcpDuration("rttvar", "RTTVAR", "how far the round-trip time strays", func(t *socket.TCPInfo) time.Duration { return t.RTTVar }),
-	tcpDuration("minrtt", "MINRTT", "shortest round trip of the recent past: the path without its queues", func(t *socket.TCPInfo) time.Duration { return t.MinRTT }),
-	tcpDuration("rto", "RTO", "wait for an acknowledgement before sending again", func(t *socket.TCPInfo) time.Duration { return t.RTO }),
-	tcpDuration("ato", "ATO", "how long an acknowledgement may be held back", func(t *socket.TCPInfo) time.Duration { return t.ATO }),
-	tcpNumber("retransmits", "RETRANSMITS", Count, "segments sent again, over the connection's life", func(t *socket.TCPInfo) uint64 { return uint64(t.TotalRetransmits) }),
-	tcpNumber("retransmits_now", "RETRANSMITS-NOW", Count, "times in a row that the retransmission timer ended; 0 after an acknowledgement", func(t *socket.TCPInfo) uint64 { return uint64(t.Retransmits) }),
-	tcpNumber("probes", "PROBES", Count, "probes without an answer", func(t *socket.TCPInfo) uint64 { return uint64(t.Probes) }),
-	tcpNumber("backoff", "BACKOFF", Count, "times the timer was doubled", func(t *socket.TCPInfo) uint64 { return uint64(t.Backoff) }),
-	tcpNumber("cwnd", "CWND", Count, "congestion window: segments that may be under way at once", func(t *socket.TCPInfo) uint64 { return uint64(t.CongestionWindow) }),
+	tcpDuration("rtt", "RTT", "smoothed round-trip time", func(t *option.TCPInfo) time.Duration { return t.RTT }),
+	tcpDuration("rttvar", "RTTVAR", "how far the round-trip time strays", func(t *option.TCPInfo) time.Duration { return t.RTTVar }),
+	tcpDuration("minrtt", "MINRTT", "shortest round trip of the recent past: the path without its queues", func(t *option.TCPInfo) time.Duration { return t.MinRTT }),
+	tcpDuration("rto", "RTO", "wait for an acknowledgement before sending again", func(t *option.TCPInfo) time.Duration { return t.RTO }),
+	tcpDuration("ato", "ATO", "how long an acknowledgement may be held back", func(t *option.TCPInfo) time.Duration { return t.ATO }),
+	tcpNumber("retransmits", "RETRANSMITS", Count, "segments sent again, over the connection's life", func(t *option.TCPInfo) uint64 { return uint64(t.TotalRetransmits) }),
+	tcpNumber("retransmits_now", "RETRANSMITS-NOW", Count, "times in a row that the retransmission timer ended; 0 after an acknowledgement", func(t *option.TCPInfo) uint64 { return uint64(t.Retransmits) }),
+	tcpNumber("probes", "PROBES", Count, "probes without an answer", func(t *option.TCPInfo) uint64 { return uint64(t.Probes) }),
+	tcpNumber("backoff", "BACKOFF", Count, "times the timer was doubled", func(t *option.TCPInfo) uint64 { return uint64(t.Backoff) }),
+	tcpNumber("cwnd", "CWND", Count, "congestion window: segments that may be under way at once", func(t *option.TCPInfo) uint64 { return uint64(t.CongestionWindow) }),
 	{Name: "ssthresh", Header: "SSTHRESH", Unit: Count, Needs: TCPInfos, Doc: "congestion window, in segments, where slow start ends; left out while no loss has set it",
 		number: func(s *Socket) (uint64, bool) {
 			t := s.connection()
@@ -57,10 +57,10 @@ var tcpColumns = []*Column{
 			}
 			return uint64(t.SlowStartLimit), true
 		}},
-	tcpNumber("delivery_rate", "DELIVERY-RATE", BytesPerSecond, "how fast data reached the peer when last measured", func(t *socket.TCPInfo) uint64 { return t.DeliveryRate }),
+	tcpNumber("delivery_rate", "DELIVERY-RATE", BytesPerSecond, "how fast data reached the peer when last measured", func(t *option.TCPInfo) uint64 { return t.DeliveryRate }),
 	{Name: "app_limited", Header: "APP-LIMITED", Unit: Flag, Needs: TCPInfos, Doc: "delivery_rate was measured while the program had nothing to send: the path may be faster",
 		flag: func(s *Socket) bool { t := s.connection(); return t != nil && t.AppLimited }},
-	tcpNumber("pacing_rate", "PACING-RATE", BytesPerSecond, "speed at which segments leave", func(t *socket.TCPInfo) uint64 { return t.PacingRate }),
+	tcpNumber("pacing_rate", "PACING-RATE", BytesPerSecond, "speed at which segments leave", func(t *option.TCPInfo) uint64 { return t.PacingRate }),
 	{Name: "max_pacing_rate", Header: "MAX-PACING-RATE", Unit: BytesPerSecond, Needs: TCPInfos, Doc: "most that pacing_rate may be (SO_MAX_PACING_RATE); left out without a limit",
 		number: func(s *Socket) (uint64, bool) {
 			t := s.connection()
@@ -69,59 +69,59 @@ var tcpColumns = []*Column{
 			}
 			return t.PacingLimit, true
 		}},
-	tcpDuration("busy", "BUSY", "time with data to send or to be acknowledged", func(t *socket.TCPInfo) time.Duration { return t.Busy }),
-	tcpDuration("rwnd_limited", "RWND-LIMITED", "part of busy in which the peer's window held it up: a slow reader there", func(t *socket.TCPInfo) time.Duration { return t.WindowLimited }),
-	tcpDuration("sndbuf_limited", "SNDBUF-LIMITED", "part of busy in which the send buffer held it up (SO_SNDBUF)", func(t *socket.TCPInfo) time.Duration { return t.SendBufferLimited }),
-	passed(tcpNumber("bytes_sent", "BYTES-SENT", Bytes, "bytes sent, those sent again included", func(t *socket.TCPInfo) uint64 { return t.BytesSent }),
+	tcpDuration("busy", "BUSY", "time with data to send or to be acknowledged", func(t *option.TCPInfo) time.Duration { return t.Busy }),
+	tcpDuration("rwnd_limited", "RWND-LIMITED", "part of busy in which the peer's window held it up: a slow reader there", func(t *option.TCPInfo) time.Duration { return t.WindowLimited }),
+	tcpDuration("sndbuf_limited", "SNDBUF-LIMITED", "part of busy in which the send buffer held it up (SO_SNDBUF)", func(t *option.TCPInfo) time.Duration { return t.SendBufferLimited }),
+	passed(tcpNumber("bytes_sent", "BYTES-SENT", Bytes, "bytes sent, those sent again included", func(t *option.TCPInfo) uint64 { return t.BytesSent }),
 		func(p *Program) uint64 { return p.Sent }),
-	tcpNumber("bytes_retransmitted", "BYTES-RETRANSMITTED", Bytes, "bytes sent again", func(t *socket.TCPInfo) uint64 { return t.BytesRetransmitted }),
-	tcpNumber("bytes_acked", "BYTES-ACKED", Bytes, "bytes the peer has acknowledged", func(t *socket.TCPInfo) uint64 { return t.BytesAcknowledged }),
-	passed(tcpNumber("bytes_received", "BYTES-RECEIVED", Bytes, "bytes that arrived in order", func(t *socket.TCPInfo) uint64 { return t.BytesReceived }),
+	tcpNumber("bytes_retransmitted", "BYTES-RETRANSMITTED", Bytes, "bytes sent again", func(t *option.TCPInfo) uint64 { return t.BytesRetransmitted }),
+	tcpNumber("bytes_acked", "BYTES-ACKED", Bytes, "bytes the peer has acknowledged", func(t *option.TCPInfo) uint64 { return t.BytesAcknowledged }),
+	passed(tcpNumber("bytes_received", "BYTES-RECEIVED", Bytes, "bytes that arrived in order", func(t *option.TCPInfo) uint64 { return t.BytesReceived }),
 		func(p *Program) uint64 { return p.Received }),
-	tcpNumber("notsent", "NOTSENT", Bytes, "bytes written by the program and never sent yet", func(t *socket.TCPInfo) uint64 { return uint64(t.NotSent) }),
-	tcpNumber("unacked", "UNACKED", Count, "segments sent and not acknowledged", func(t *socket.TCPInfo) uint64 { return uint64(t.Unacknowledged) }),
-	tcpNumber("sacked", "SACKED", Count, "segments the peer has although earlier ones are missing", func(t *socket.TCPInfo) uint64 { return uint64(t.Sacked) }),
-	tcpNumber("lost", "LOST", Count, "segments taken for lost at this moment", func(t *socket.TCPInfo) uint64 { return uint64(t.Lost) }),
-	tcpNumber("retransmitting", "RETRANSMITTING", Count, "segments sent again and not yet acknowledged", func(t *socket.TCPInfo) uint64 { return uint64(t.Retransmitted) }),
-	tcpNumber("segments_out", "SEGMENTS-OUT", Count, "segments sent", func(t *socket.TCPInfo) uint64 { return uint64(t.SegmentsSent) }),
-	tcpNumber("segments_in", "SEGMENTS-IN", Count, "segments received", func(t *socket.TCPInfo) uint64 { return uint64(t.SegmentsReceived) }),
-	tcpNumber("data_segments_out", "DATA-SEGMENTS-OUT", Count, "segments with data sent", func(t *socket.TCPInfo) uint64 { return uint64(t.DataSegmentsSent) }),
-	tcpNumber("data_segments_in", "DATA-SEGMENTS-IN", Count, "segments with data received", func(t *socket.TCPInfo) uint64 { return uint64(t.DataSegmentsReceived) }),
-	tcpNumber("delivered", "DELIVERED", Count, "segments that reached the peer", func(t *socket.TCPInfo) uint64 { return uint64(t.Delivered) }),
-	tcpNumber("delivered_ce", "DELIVERED-CE", Count, "segments that reached the peer with the mark of a congested queue (ECN)", func(t *socket.TCPInfo) uint64 { return uint64(t.DeliveredMarked) }),
-	tcpNumber("dsack_dups", "DSACK-DUPS", Count, "segments the peer had twice: sent again needlessly", func(t *socket.TCPInfo) uint64 { return uint64(t.DuplicatesByPeer) }),
-	tcpNumber("reordering", "REORDERING", Count, "segments by which one may be late before it counts as lost", func(t *socket.TCPInfo) uint64 { return uint64(t.ReorderingMetric) }),
-	tcpNumber("reordering_seen", "REORDERING-SEEN", Count, "times that segments turned out to be late, not lost", func(t *socket.TCPInfo) uint64 { return uint64(t.ReorderingSeen) }),
-	tcpNumber("out_of_order", "OUT-OF-ORDER", Count, "segments that arrived out of order", func(t *socket.TCPInfo) uint64 { return uint64(t.OutOfOrderArrived) }),
-	tcpNumber("mss", "MSS", Bytes, "most bytes of data in a segment sent", func(t *socket.TCPInfo) uint64 { return uint64(t.SendMSS) }),
-	tcpNumber("rcv_mss", "RCV-MSS", Bytes, "bytes of data the peer seems to put into a segment", func(t *socket.TCPInfo) uint64 { return uint64(t.ReceiveMSS) }),
-	tcpNumber("advmss", "ADVMSS", Bytes, "MSS announced to the peer", func(t *socket.TCPInfo) uint64 { return uint64(t.AdvertisedMSS) }),
-	tcpNumber("pmtu", "PMTU", Bytes, "largest IP packet that the path takes", func(t *socket.TCPInfo) uint64 { return uint64(t.PathMTU) }),
-	tcpNumber("snd_wnd", "SND-WND", Bytes, "bytes more that the peer will take in, as it last announced", func(t *socket.TCPInfo) uint64 { return uint64(t.SendWindow) }),
-	tcpNumber("snd_wscale", "SND-WSCALE", Count, "window scale of the peer: its window counts 2^n bytes", func(t *socket.TCPInfo) uint64 { return uint64(t.SendScale) }),
-	tcpNumber("rcv_wscale", "RCV-WSCALE", Count, "window scale of this end", func(t *socket.TCPInfo) uint64 { return uint64(t.ReceiveScale) }),
-	tcpNumber("rcv_ssthresh", "RCV-SSTHRESH", Bytes, "window that this end may grow to announce", func(t *socket.TCPInfo) uint64 { return uint64(t.ReceiveLimit) }),
-	tcpDuration("rcv_rtt", "RCV-RTT", "round-trip time as the receiving side guesses it; 0 when it cannot tell", func(t *socket.TCPInfo) time.Duration { return t.ReceiveRT }),
-	tcpNumber("rcv_space", "RCV-SPACE", Bytes, "bytes the program took in within one round trip; the receive buffer grows to fit it", func(t *socket.TCPInfo) uint64 { return uint64(t.ReceiveSpace) }),
-	tcpDuration("last_sent", "LAST-SENT", "time since data was last sent", func(t *socket.TCPInfo) time.Duration { return t.LastSent }),
-	tcpDuration("last_received", "LAST-RECEIVED", "time since data last arrived", func(t *socket.TCPInfo) time.Duration { return t.LastReceived }),
-	tcpDuration("last_ack", "LAST-ACK", "time since an acknowledgement last arrived", func(t *socket.TCPInfo) time.Duration { return t.LastAck }),
-	mptcpNumber("mptcp_subflows", "MPTCP-SUBFLOWS", "MPTCP: TCP connections besides the first", func(m *socket.MPTCPInfo) uint64 { return uint64(m.Subflows) }),
-	mptcpNumber("mptcp_token", "MPTCP-TOKEN", "MPTCP: the connection's number on this host", func(m *socket.MPTCPInfo) uint64 { return uint64(m.Token) }),
+	tcpNumber("notsent", "NOTSENT", Bytes, "bytes written by the program and never sent yet", func(t *option.TCPInfo) uint64 { return uint64(t.NotSent) }),
+	tcpNumber("unacked", "UNACKED", Count, "segments sent and not acknowledged", func(t *option.TCPInfo) uint64 { return uint64(t.Unacknowledged) }),
+	tcpNumber("sacked", "SACKED", Count, "segments the peer has although earlier ones are missing", func(t *option.TCPInfo) uint64 { return uint64(t.Sacked) }),
+	tcpNumber("lost", "LOST", Count, "segments taken for lost at this moment", func(t *option.TCPInfo) uint64 { return uint64(t.Lost) }),
+	tcpNumber("retransmitting", "RETRANSMITTING", Count, "segments sent again and not yet acknowledged", func(t *option.TCPInfo) uint64 { return uint64(t.Retransmitted) }),
+	tcpNumber("segments_out", "SEGMENTS-OUT", Count, "segments sent", func(t *option.TCPInfo) uint64 { return uint64(t.SegmentsSent) }),
+	tcpNumber("segments_in", "SEGMENTS-IN", Count, "segments received", func(t *option.TCPInfo) uint64 { return uint64(t.SegmentsReceived) }),
+	tcpNumber("data_segments_out", "DATA-SEGMENTS-OUT", Count, "segments with data sent", func(t *option.TCPInfo) uint64 { return uint64(t.DataSegmentsSent) }),
+	tcpNumber("data_segments_in", "DATA-SEGMENTS-IN", Count, "segments with data received", func(t *option.TCPInfo) uint64 { return uint64(t.DataSegmentsReceived) }),
+	tcpNumber("delivered", "DELIVERED", Count, "segments that reached the peer", func(t *option.TCPInfo) uint64 { return uint64(t.Delivered) }),
+	tcpNumber("delivered_ce", "DELIVERED-CE", Count, "segments that reached the peer with the mark of a congested queue (ECN)", func(t *option.TCPInfo) uint64 { return uint64(t.DeliveredMarked) }),
+	tcpNumber("dsack_dups", "DSACK-DUPS", Count, "segments the peer had twice: sent again needlessly", func(t *option.TCPInfo) uint64 { return uint64(t.DuplicatesByPeer) }),
+	tcpNumber("reordering", "REORDERING", Count, "segments by which one may be late before it counts as lost", func(t *option.TCPInfo) uint64 { return uint64(t.ReorderingMetric) }),
+	tcpNumber("reordering_seen", "REORDERING-SEEN", Count, "times that segments turned out to be late, not lost", func(t *option.TCPInfo) uint64 { return uint64(t.ReorderingSeen) }),
+	tcpNumber("out_of_order", "OUT-OF-ORDER", Count, "segments that arrived out of order", func(t *option.TCPInfo) uint64 { return uint64(t.OutOfOrderArrived) }),
+	tcpNumber("mss", "MSS", Bytes, "most bytes of data in a segment sent", func(t *option.TCPInfo) uint64 { return uint64(t.SendMSS) }),
+	tcpNumber("rcv_mss", "RCV-MSS", Bytes, "bytes of data the peer seems to put into a segment", func(t *option.TCPInfo) uint64 { return uint64(t.ReceiveMSS) }),
+	tcpNumber("advmss", "ADVMSS", Bytes, "MSS announced to the peer", func(t *option.TCPInfo) uint64 { return uint64(t.AdvertisedMSS) }),
+	tcpNumber("pmtu", "PMTU", Bytes, "largest IP packet that the path takes", func(t *option.TCPInfo) uint64 { return uint64(t.PathMTU) }),
+	tcpNumber("snd_wnd", "SND-WND", Bytes, "bytes more that the peer will take in, as it last announced", func(t *option.TCPInfo) uint64 { return uint64(t.SendWindow) }),
+	tcpNumber("snd_wscale", "SND-WSCALE", Count, "window scale of the peer: its window counts 2^n bytes", func(t *option.TCPInfo) uint64 { return uint64(t.SendScale) }),
+	tcpNumber("rcv_wscale", "RCV-WSCALE", Count, "window scale of this end", func(t *option.TCPInfo) uint64 { return uint64(t.ReceiveScale) }),
+	tcpNumber("rcv_ssthresh", "RCV-SSTHRESH", Bytes, "window that this end may grow to announce", func(t *option.TCPInfo) uint64 { return uint64(t.ReceiveLimit) }),
+	tcpDuration("rcv_rtt", "RCV-RTT", "round-trip time as the receiving side guesses it; 0 when it cannot tell", func(t *option.TCPInfo) time.Duration { return t.ReceiveRT }),
+	tcpNumber("rcv_space", "RCV-SPACE", Bytes, "bytes the program took in within one round trip; the receive buffer grows to fit it", func(t *option.TCPInfo) uint64 { return uint64(t.ReceiveSpace) }),
+	tcpDuration("last_sent", "LAST-SENT", "time since data was last sent", func(t *option.TCPInfo) time.Duration { return t.LastSent }),
+	tcpDuration("last_received", "LAST-RECEIVED", "time since data last arrived", func(t *option.TCPInfo) time.Duration { return t.LastReceived }),
+	tcpDuration("last_ack", "LAST-ACK", "time since an acknowledgement last arrived", func(t *option.TCPInfo) time.Duration { return t.LastAck }),
+	mptcpNumber("mptcp_subflows", "MPTCP-SUBFLOWS", "MPTCP: TCP connections besides the first", func(m *option.MPTCPInfo) uint64 { return uint64(m.Subflows) }),
+	mptcpNumber("mptcp_token", "MPTCP-TOKEN", "MPTCP: the connection's number on this host", func(m *option.MPTCPInfo) uint64 { return uint64(m.Token) }),
 	{Name: "mptcp_fallback", Header: "MPTCP-FALLBACK", Unit: Flag, Needs: TCPInfos, Doc: "MPTCP: the peer or the path has none, plain TCP is spoken",
 		flag: func(s *Socket) bool { return s.MPTCPInfo != nil && s.MPTCPInfo.Fallback }},
 }
 
 // connection is the TCPInfo of a socket that has a peer. A listener has no round
 // trips and no windows: its zeros would say something that is not so.
-func (s *Socket) connection() *socket.TCPInfo {
+func (s *Socket) connection() *option.TCPInfo {
 	if s.State == Listen {
 		return nil
 	}
 	return s.TCPInfo
 }
 
-func tcpNumber(name, header string, unit Unit, doc string, value func(*socket.TCPInfo) uint64) *Column {
+func tcpNumber(name, header string, unit Unit, doc string, value func(*option.TCPInfo) uint64) *Column {
 	return &Column{Name: name, Header: header, Doc: doc, Unit: unit, Needs: TCPInfos,
 		number: func(s *Socket) (uint64, bool) {
 			t := s.connection()
@@ -132,11 +132,11 @@ func tcpNumber(name, header string, unit Unit, doc string, value func(*socket.TC
 		}}
 }
 
-func tcpDuration(name, header, doc string, value func(*socket.TCPInfo) time.Duration) *Column {
-	return tcpNumber(name, header, Duration, doc, func(t *socket.TCPInfo) uint64 { return uint64(value(t).Microseconds()) })
+func tcpDuration(name, header, doc string, value func(*option.TCPInfo) time.Duration) *Column {
+	return tcpNumber(name, header, Duration, doc, func(t *option.TCPInfo) uint64 { return uint64(value(t).Microseconds()) })
 }
 
-func mptcpNumber(name, header, doc string, value func(*socket.MPTCPInfo) uint64) *Column {
+func mptcpNumber(name, header, doc string, value func(*option.MPTCPInfo) uint64) *Column {
 	return &Column{Name: name, Header: header, Doc: doc, Unit: Count, Needs: TCPInfos,
 		number: func(s *Socket) (uint64, bool) {
 			if s.MPTCPInfo == nil {

@@ -6,7 +6,7 @@ import (
 	"strings"
 	"time"
 
-	"zocalo/socket"
+	"zocalo/socket/option"
 )
 
 // A Sentence is one thing that the kernel's figures say of a socket.
@@ -62,8 +62,8 @@ func Explain(o Observation) []Sentence {
 type explainer struct {
 	Observation
 	s    *Socket
-	t    *socket.TCPInfo // of a connection
-	was  *socket.TCPInfo // what it was before; nil without
+	t    *option.TCPInfo // of a connection
+	was  *option.TCPInfo // what it was before; nil without
 	said []Sentence
 }
 

@@ -7,13 +7,13 @@ import (
 	"testing"
 	"time"
 
-	"zocalo/socket"
+	"zocalo/socket/option"
 )
 
 // What happened in an interval is told from the life, and what an older kernel does not tell is left out.
 func TestExplainInterval(t *testing.T) {
-	was := &Socket{Kind: TCP, State: Established, TCPInfo: &socket.TCPInfo{BytesAcknowledged: 1000, Busy: time.Second, TotalRetransmits: 5}}
-	now := &Socket{Kind: TCP, State: Established, TCPInfo: &socket.TCPInfo{BytesAcknowledged: 2_001_000, BytesReceived: 1, Busy: 2 * time.Second,
+	was := &Socket{Kind: TCP, State: Established, TCPInfo: &option.TCPInfo{BytesAcknowledged: 1000, Busy: time.Second, TotalRetransmits: 5}}
+	now := &Socket{Kind: TCP, State: Established, TCPInfo: &option.TCPInfo{BytesAcknowledged: 2_001_000, BytesReceived: 1, Busy: 2 * time.Second,
 		WindowLimited: 250 * time.Millisecond, TotalRetransmits: 8, DataSegmentsSent: 9, DeliveryRate: 7}}
 	said := Explain(Observation{Socket: now, Before: was, Since: 2 * time.Second})
 	for topic, text := range map[string]string{
@@ -44,7 +44,7 @@ func TestExplainInterval(t *testing.T) {
 
 // Each sentence names columns that there are, and none is asked of what is no connection.
 func TestExplainFields(t *testing.T) {
-	info := &socket.TCPInfo{BytesAcknowledged: 9, BytesSent: 9, Busy: 9, TotalRetransmits: 2, Retransmits: 1, Lost: 1, DuplicatesByPeer: 1, NotSent: 3,
+	info := &option.TCPInfo{BytesAcknowledged: 9, BytesSent: 9, Busy: 9, TotalRetransmits: 2, Retransmits: 1, Lost: 1, DuplicatesByPeer: 1, NotSent: 3,
 		SendMSS: 1, PathMTU: 2, RTT: 5, MinRTT: 4, CongestionWindow: 7, PacingRate: 5, PacingLimit: 6, DeliveryRate: 8, AppLimited: true, DataSegmentsSent: 1}
 	memory := &Memory{ReceiveLimit: 5, Receive: 3}
 	for state := range stateCount {

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"zocalo/socket"
+	"zocalo/socket/option"
 )
 
 // web is an established connection of a web server; sun a unix listener.
@@ -18,7 +19,7 @@ func web() *Socket {
 		Peer:  Name{Addr: netip.MustParseAddrPort("[::ffff:10.1.2.3]:50000")},
 		RecvQ: 5, SendQ: 0, UID: 33, HasUID: true, User: "www-data",
 		Holders:   []Holder{{PID: 812, Name: "nginx", FD: 7}, {PID: 813, Name: "nginx: worker", FD: 7}},
-		TCPInfo:   &socket.TCPInfo{RTT: 25 * time.Millisecond, PacingRate: 2_000_000, SACK: true, TimestampOption: true, AppLimited: true},
+		TCPInfo:   &option.TCPInfo{RTT: 25 * time.Millisecond, PacingRate: 2_000_000, SACK: true, TimestampOption: true, AppLimited: true},
 		PeerInode: 9, PeerHolders: []Holder{{PID: 9, Name: "curl", FD: 3}},
 		Cgroup: "/system.slice/nginx.service",
 	}

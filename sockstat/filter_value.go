@@ -9,7 +9,7 @@ import (
 	"strings"
 	"unicode"
 
-	"zocalo/socket"
+	"zocalo/address/codec"
 )
 
 // A span is a range of numbers, both ends included.
@@ -49,7 +49,7 @@ func parseRange(text string, u Unit) (span, error) {
 func parseNumber(text string, u Unit) (uint64, error) {
 	switch u {
 	case Duration:
-		d, err := socket.ParseDuration(text)
+		d, err := codec.ParseDuration(text)
 		if err != nil {
 			return 0, fmt.Errorf("%s is no duration: write seconds, or a number and its unit, such as 500us or 20ms", Quote(text))
 		}
@@ -58,7 +58,7 @@ func parseNumber(text string, u Unit) (uint64, error) {
 		text = strings.TrimSuffix(text, "/s")
 		fallthrough
 	case Bytes:
-		n, err := socket.ParseSize(text)
+		n, err := codec.ParseSize(text)
 		return uint64(n), err
 	}
 	v, err := strconv.ParseUint(text, 10, 64)

@@ -6,7 +6,7 @@ import (
 	"slices"
 	"testing"
 
-	"zocalo/socket"
+	"zocalo/socket/option"
 )
 
 // TestKeyOrder gives each column sockets in the order that it has for them, and
@@ -31,7 +31,7 @@ func TestKeyOrder(t *testing.T) {
 		"fd":     {{}, {Holders: []Holder{{FD: 0}}}, {Holders: []Holder{{FD: 10}}}},
 		"user":   {{}, {User: "a"}, {User: "b"}},
 		"v6only": {{}, {V6Only: true}},
-		"rtt":    {{}, {Kind: TCP, State: Established, TCPInfo: &socket.TCPInfo{}}, {Kind: TCP, State: Established, TCPInfo: &socket.TCPInfo{RTT: 1e9}}},
+		"rtt":    {{}, {Kind: TCP, State: Established, TCPInfo: &option.TCPInfo{}}, {Kind: TCP, State: Established, TCPInfo: &option.TCPInfo{RTT: 1e9}}},
 	} {
 		c := findColumn(column)
 		invert := func(b []byte) []byte {

@@ -9,14 +9,15 @@ import (
 	"golang.org/x/sys/unix"
 
 	"zocalo/socket"
+	"zocalo/socket/option"
 )
 
 // A parser reads the bodies of answers into a Socket. It does no input or output. What the Socket
 // points to lives in the parser and is used again for the next one.
 type parser struct {
 	memory  Memory
-	tcpInfo socket.TCPInfo
-	mptcp   socket.MPTCPInfo
+	tcpInfo option.TCPInfo
+	mptcp   option.MPTCPInfo
 	names   interner
 }
 
@@ -144,10 +145,10 @@ func (p *parser) inetAttribute(a attribute, s *Socket) {
 	case inetInfo:
 		switch {
 		case s.Kind == TCP:
-			p.tcpInfo = socket.ParseTCPInfo(a.value)
+			p.tcpInfo = option.ParseTCPInfo(a.value)
 			s.TCPInfo, s.infoSize = &p.tcpInfo, len(a.value)
 		case s.Kind == MPTCP:
-			p.mptcp = socket.ParseMPTCPInfo(a.value)
+			p.mptcp = option.ParseMPTCPInfo(a.value)
 			s.MPTCPInfo = &p.mptcp
 		}
 	case inetCongestion:

@@ -7,6 +7,7 @@ import (
 
 	"zocalo/internal/nearest"
 	"zocalo/socket"
+	"zocalo/socket/option"
 )
 
 // A Kind is a kind of socket.
@@ -253,8 +254,8 @@ type Socket struct {
 	Cgroup   string // its path, with Details Cgroups
 
 	Memory    *Memory           // with Details Memories, else nil
-	TCPInfo   *socket.TCPInfo   // with Details TCPInfos, on TCP sockets that have one, else nil
-	MPTCPInfo *socket.MPTCPInfo // with Details TCPInfos, on MPTCP sockets, else nil
+	TCPInfo   *option.TCPInfo   // with Details TCPInfos, on TCP sockets that have one, else nil
+	MPTCPInfo *option.MPTCPInfo // with Details TCPInfos, on MPTCP sockets, else nil
 
 	// Holders are the descriptors that refer to the socket, with Details
 	// Processes, as far as this user may see them.

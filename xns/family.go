@@ -6,6 +6,8 @@ import (
 	"strings"
 
 	"zocalo/socket"
+	"zocalo/socket/option"
+	"zocalo/socket/scheme"
 )
 
 // Domain is AF_NS. Its number is of no kernel's: BSD's is 6, which on Linux is
@@ -16,18 +18,29 @@ const Domain socket.Domain = 0x106
 // they have it by default.
 const ProtocolSPP socket.Protocol = 5
 
-func init() { socket.Register(family()) }
+func init() {
+	socket.Register(family())
+	scheme.Register(schemes()...)
+}
 
-func family() *socket.Family {
-	scheme := func(name, doc string, t socket.Type, options []*socket.Spec) *socket.Scheme {
-		return &socket.Scheme{
+func schemes() []*scheme.Scheme {
+	newScheme := func(name, doc string, t socket.Type, options []*option.Spec) *scheme.Scheme {
+		return &scheme.Scheme{
 			Name: name, Endpoint: "net#host#socket", Doc: doc, Domains: []socket.Domain{Domain}, Type: t,
 			Options: options, Resolve: resolve,
-			Source: func(ctx context.Context, _ socket.Target, text string) ([]socket.Name, error) {
-				return resolve(ctx, socket.Target{Endpoint: text, Passive: true})
+			Source: func(ctx context.Context, _ scheme.Target, text string) ([]socket.Name, error) {
+				return resolve(ctx, scheme.Target{Endpoint: text, Passive: true})
 			},
 		}
 	}
+	return []*scheme.Scheme{
+		newScheme("spp", "messages over an XNS connection", socket.SeqPacket, seqPacketOptions()),
+		newScheme("spp-stream", "a stream over an XNS connection", socket.Stream, streamOptions()),
+		newScheme("idp", "XNS datagrams", socket.Datagram, datagramOptions()),
+	}
+}
+
+func family() *socket.Family {
 	return &socket.Family{
 		Name:    "ns",
 		Domains: []socket.DomainConstant{{Domain: Domain, Constant: "AF_NS"}},
@@ -43,10 +56,8 @@ func family() *socket.Family {
 			return map[socket.Type]string{socket.Stream: "spp-stream", socket.SeqPacket: "spp", socket.Datagram: "idp"}[k.Type]
 		},
 		Properties: properties,
-		Schemes: []*socket.Scheme{
-			scheme("spp", "messages over an XNS connection", socket.SeqPacket, seqPacketOptions()),
-			scheme("spp-stream", "a stream over an XNS connection", socket.Stream, streamOptions()),
-			scheme("idp", "XNS datagrams", socket.Datagram, datagramOptions()),
+		Kinds: map[string]socket.Kind{
+			"spp": {Domain: Domain, Type: socket.SeqPacket}, "spp-stream": {Domain: Domain, Type: socket.Stream}, "idp": {Domain: Domain, Type: socket.Datagram},
 		},
 	}
 }
@@ -84,7 +95,7 @@ func newEndpoint(k socket.Kind) (socket.Endpoint, error) {
 
 // resolve reads an address. A listener may leave the host away, which is this
 // one, and the socket, which the host then chooses.
-func resolve(_ context.Context, t socket.Target) ([]socket.Name, error) {
+func resolve(_ context.Context, t scheme.Target) ([]socket.Name, error) {
 	a, err := ParseAddr(t.Endpoint)
 	if err != nil {
 		return nil, socket.EndpointErrorf("%v", err)

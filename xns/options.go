@@ -5,7 +5,9 @@ import (
 	"math"
 	"time"
 
+	"zocalo/address/codec"
 	"zocalo/socket"
+	"zocalo/socket/option"
 )
 
 // The options of domain NS. Those of a listener pass to the connections that
@@ -14,8 +16,8 @@ import (
 var (
 	// LinkOption chooses the link on which the socket's host is; see
 	// [OpenLink].
-	LinkOption = option(socket.Spec{
-		Name: "link", Phase: socket.Opened, Default: "local, or what " + LinkVariable + " says",
+	LinkOption = newOption(option.Spec{
+		Name: "link", Phase: option.Opened, Default: "local, or what " + LinkVariable + " says",
 		Doc: "the network: " + linkForms,
 	}, linkCodec(), func(c *config) *string { return &c.link }, func(c *config) string {
 		if c.link == "" {
@@ -26,109 +28,109 @@ var (
 
 	// Gateway is the host that forwards what is for other networks: a static
 	// default route. Zero is none.
-	Gateway = option(socket.Spec{
-		Name: "gateway", Phase: socket.Opened, Default: "0, none",
+	Gateway = newOption(option.Spec{
+		Name: "gateway", Phase: option.Opened, Default: "0, none",
 		Doc: "the host that takes packets for other networks",
-	}, socket.Codec[HostID]{Placeholder: "HOST", Parse: ParseHostID, Format: HostID.String}, func(c *config) *HostID { return &c.gateway }, nil)
+	}, codec.Codec[HostID]{Placeholder: "HOST", Parse: ParseHostID, Format: HostID.String}, func(c *config) *HostID { return &c.gateway }, nil)
 
 	// Reserved allows binding to a socket below 3000.
-	Reserved = option(socket.Spec{
-		Name: "reserved", Phase: socket.Opened, Default: "off",
+	Reserved = newOption(option.Spec{
+		Name: "reserved", Phase: option.Opened, Default: "off",
 		Doc: "allow a socket below 3000, which are those of well-known services",
-	}, socket.Flag, func(c *config) *bool { return &c.reserved }, nil)
+	}, codec.Flag, func(c *config) *bool { return &c.reserved }, nil)
 
 	// Checksum makes packets carry a checksum. What arrives with one is
 	// always verified.
-	Checksum = option(socket.Spec{
-		Name: "checksum", Phase: socket.Opened, Default: "on",
+	Checksum = newOption(option.Spec{
+		Name: "checksum", Phase: option.Opened, Default: "on",
 		Doc: "send packets with a checksum; what arrives with one is always verified",
-	}, socket.Flag, func(c *config) *bool { return &c.checked }, nil)
+	}, codec.Flag, func(c *config) *bool { return &c.checked }, nil)
 
 	// Broadcasting allows sending to every host.
-	Broadcasting = option(socket.Spec{
-		Name: "broadcast", Aliases: []string{"so-broadcast"}, Constant: "SO_BROADCAST", Phase: socket.Opened, Default: "off",
+	Broadcasting = newOption(option.Spec{
+		Name: "broadcast", Aliases: []string{"so-broadcast"}, Constant: "SO_BROADCAST", Phase: option.Opened, Default: "off",
 		Doc: "allow sending to every host, FFFFFFFFFFFF",
-	}, socket.Flag, func(c *config) *bool { return &c.broadcast }, nil)
+	}, codec.Flag, func(c *config) *bool { return &c.broadcast }, nil)
 
 	// PacketType is the type of the IDP packets that a datagram socket sends.
-	PacketType = option(socket.Spec{
-		Name: "type", Constant: "SO_DEFAULT_HEADERS", Phase: socket.Opened, Default: "0",
+	PacketType = newOption(option.Spec{
+		Name: "type", Constant: "SO_DEFAULT_HEADERS", Phase: option.Opened, Default: "0",
 		Doc: "the type of the packets sent, as 4 for Packet Exchange",
 	}, small("TYPE", math.MaxUint8), func(c *config) *uint8 { return &c.packetType }, nil)
 
 	// Datastream is the datastream type of what is sent without another one.
-	Datastream = option(socket.Spec{
-		Name: "datastream", Phase: socket.Connected, Default: "0",
+	Datastream = newOption(option.Spec{
+		Name: "datastream", Phase: option.Connected, Default: "0",
 		Doc: "the datastream type of what is sent, 0 to 253",
 	}, small("TYPE", datastreamEnd-1), func(c *config) *uint8 { return &c.datastream }, nil)
 
 	// Packets makes each packet that arrives a message of its own, whether or
 	// not it ends one; EndOfRecord says which do. It is for peers that never
 	// mark an end.
-	Packets = option(socket.Spec{
-		Name: "packets", Phase: socket.Opened, Default: "off",
+	Packets = newOption(option.Spec{
+		Name: "packets", Phase: option.Opened, Default: "off",
 		Doc: "take each packet as a message, for peers that never mark the end of one",
-	}, socket.Flag, func(c *config) *bool { return &c.packets }, nil)
+	}, codec.Flag, func(c *config) *bool { return &c.packets }, nil)
 
 	// MTU is the most bytes of user data in one packet. Every part of an XNS
 	// network carries the default.
-	MTU = option(socket.Spec{
-		Name: "mtu", Constant: "SO_MTU", Phase: socket.Opened, Default: "534, of a datagram 546",
+	MTU = newOption(option.Spec{
+		Name: "mtu", Constant: "SO_MTU", Phase: option.Opened, Default: "534, of a datagram 546",
 		Doc: "the most bytes of data in a packet, up to 1458 where the link carries them (a hub: 968)",
-	}, socket.Between(socket.Integer, 1, MaxPacket-HeaderSize-SPPHeaderSize).Or("SIZE"), func(c *config) *int { return &c.mtu }, nil)
+	}, codec.Between(codec.Integer, 1, MaxPacket-HeaderSize-SPPHeaderSize).Or("SIZE"), func(c *config) *int { return &c.mtu }, nil)
 
 	// Window is how many packets may wait for the reader.
-	Window = option(socket.Spec{
-		Name: "window", Phase: socket.Opened, Default: "128",
+	Window = newOption(option.Spec{
+		Name: "window", Phase: option.Opened, Default: "128",
 		Doc: "how many packets may wait for the reader",
-	}, socket.Between(socket.Integer, 1, maxWindow).Or("PACKETS"), func(c *config) *int { return &c.window }, nil)
+	}, codec.Between(codec.Integer, 1, maxWindow).Or("PACKETS"), func(c *config) *int { return &c.window }, nil)
 
 	// Tries is how often a packet is sent before the peer is given up.
-	Tries = option(socket.Spec{
-		Name: "tries", Phase: socket.Opened, Default: "12",
+	Tries = newOption(option.Spec{
+		Name: "tries", Phase: option.Opened, Default: "12",
 		Doc: "how often a packet is sent before the connection fails",
-	}, socket.Between(socket.Integer, 1, 1000).Or("NUMBER"), func(c *config) *int { return &c.tries }, nil)
+	}, codec.Between(codec.Integer, 1, 1000).Or("NUMBER"), func(c *config) *int { return &c.tries }, nil)
 
 	// Keepalive is how long a connection may be silent before the peer is
 	// asked whether it is there; 8 questions without an answer end it. 0 is
 	// never.
-	Keepalive = option(socket.Spec{
-		Name: "keepalive", Phase: socket.Opened, Default: "1m15s",
+	Keepalive = newOption(option.Spec{
+		Name: "keepalive", Phase: option.Opened, Default: "1m15s",
 		Doc: "ask a silent peer whether it is there after so long; 0 is never",
-	}, socket.Duration, func(c *config) *time.Duration { return &c.keepalive }, nil)
+	}, codec.Duration, func(c *config) *time.Duration { return &c.keepalive }, nil)
 
 	// CloseTimeout bounds how long a closed connection goes on in the
 	// background to deliver what was written and to close as the peer expects.
-	CloseTimeout = option(socket.Spec{
-		Name: "close-timeout", Phase: socket.Opened, Default: "15s",
+	CloseTimeout = newOption(option.Spec{
+		Name: "close-timeout", Phase: option.Opened, Default: "15s",
 		Doc: "how long a closed connection may take in the background to deliver and to end",
-	}, socket.Duration, func(c *config) *time.Duration { return &c.closeTime }, nil)
+	}, codec.Duration, func(c *config) *time.Duration { return &c.closeTime }, nil)
 
 	// Linger is how long Close itself waits for that.
-	Linger = option(socket.Spec{
-		Name: "linger", Phase: socket.Opened, Default: "250ms",
+	Linger = newOption(option.Spec{
+		Name: "linger", Phase: option.Opened, Default: "250ms",
 		Doc: "how long Close waits for what goes on in the background after it",
-	}, socket.Duration, func(c *config) *time.Duration { return &c.linger }, nil)
+	}, codec.Duration, func(c *config) *time.Duration { return &c.linger }, nil)
 )
 
-func commonOptions() []*socket.Spec {
-	return []*socket.Spec{LinkOption.Spec, Gateway.Spec, Reserved.Spec, Checksum.Spec, MTU.Spec}
+func commonOptions() []*option.Spec {
+	return []*option.Spec{LinkOption.Spec, Gateway.Spec, Reserved.Spec, Checksum.Spec, MTU.Spec}
 }
 
-func streamOptions() []*socket.Spec {
+func streamOptions() []*option.Spec {
 	return append(commonOptions(), Window.Spec, Tries.Spec, Keepalive.Spec, CloseTimeout.Spec, Linger.Spec, Datastream.Spec)
 }
 
-func seqPacketOptions() []*socket.Spec { return append(streamOptions(), Packets.Spec) }
+func seqPacketOptions() []*option.Spec { return append(streamOptions(), Packets.Spec) }
 
-func datagramOptions() []*socket.Spec {
+func datagramOptions() []*option.Spec {
 	return append(commonOptions(), Broadcasting.Spec, PacketType.Spec)
 }
 
 // option defines an option that is a field of config. read, if not nil, says
 // what it is where that is not the field.
-func option[T any](s socket.Spec, c socket.Codec[T], field func(*config) *T, read func(*config) T) *socket.Option[T] {
-	return socket.NewOption(s, c,
+func newOption[T any](s option.Spec, c codec.Codec[T], field func(*config) *T, read func(*config) T) *option.Option[T] {
+	return option.New(s, c,
 		func(e socket.Endpoint, v T) error {
 			x, err := configured(e, s.Name)
 			if err != nil {
@@ -136,7 +138,7 @@ func option[T any](s socket.Spec, c socket.Codec[T], field func(*config) *T, rea
 			}
 			x.mu.Lock()
 			defer x.mu.Unlock()
-			if s.Phase == socket.Opened && x.name.Socket != 0 && !changesLater[s.Name] {
+			if s.Phase == option.Opened && x.name.Socket != 0 && !changesLater[s.Name] {
 				return fmt.Errorf("%s cannot be changed on a socket that has a name already", s.Name)
 			}
 			*field(&x.config) = v
@@ -167,15 +169,15 @@ func configured(e socket.Endpoint, name string) (*base, error) {
 	return x.settings(), nil
 }
 
-func linkCodec() socket.Codec[string] {
-	c := socket.Text.Or("LINK")
+func linkCodec() codec.Codec[string] {
+	c := codec.Text.Or("LINK")
 	c.Parse = func(text string) (string, error) { return text, CheckLink(text) }
 	return c
 }
 
-func small(placeholder string, most uint8) socket.Codec[uint8] {
-	c := socket.Between(socket.Integer, 0, int(most))
-	return socket.Codec[uint8]{
+func small(placeholder string, most uint8) codec.Codec[uint8] {
+	c := codec.Between(codec.Integer, 0, int(most))
+	return codec.Codec[uint8]{
 		Placeholder: placeholder,
 		Parse:       func(text string) (uint8, error) { n, err := c.Parse(text); return uint8(n), err },
 		Format:      func(v uint8) string { return c.Format(int(v)) },

@@ -197,8 +197,8 @@ func (e *base) mayBind(number uint16) error {
 	case e.name.Socket != 0:
 		return os.NewSyscallError("bind", syscall.EINVAL)
 	case number != 0 && number < reservedSockets && !e.config.reserved:
-		return &socket.Advised{Err: os.NewSyscallError("bind", syscall.EACCES),
-			Advice: fmt.Sprintf("sockets below %d are for well-known services: use a higher one, or give the option reserved", reservedSockets)}
+		return &socket.HintError{Err: os.NewSyscallError("bind", syscall.EACCES),
+			Hint: fmt.Sprintf("sockets below %d are for well-known services: use a higher one, or give the option reserved", reservedSockets)}
 	}
 	return nil
 }

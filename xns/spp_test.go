@@ -265,7 +265,7 @@ func TestEnds(t *testing.T) {
 	t.Run("no half-close", func(t *testing.T) {
 		bubble(t, func(t *testing.T) {
 			s, _ := answered(t, socket.Stream, 7)
-			if err := s.Shutdown(socket.Write); !errors.Is(err, errors.ErrUnsupported) {
+			if err := s.Shutdown(socket.ShutdownWrite); !errors.Is(err, errors.ErrUnsupported) {
 				t.Errorf("Shutdown: %v", err)
 			}
 			s.Abort()

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"zocalo/socket"
+	"zocalo/socket/option"
 )
 
 // udpPeers is how many hosts a listening UDP link remembers; udpForget is how
@@ -60,11 +61,11 @@ func openUDPAt(ctx context.Context, id HostID, address string, remote bool) (Lin
 	for _, n := range names {
 		s, err := socket.New(n.Domain(), socket.Datagram, 0)
 		if err == nil {
-			socket.JoinDatagrams.Set(s, true) // where the system can
+			option.UDPGRO.Set(s, true) // where the system can
 			if remote {
 				err = s.Connect(ctx, n)
 			} else {
-				socket.AnswerAsAsked(s, n)
+				option.AnswerAsAsked(s, n)
 				err = s.Bind(n)
 			}
 			if err == nil {

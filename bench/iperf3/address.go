@@ -10,7 +10,7 @@ import (
 	"time"
 
 	"zocalo/address"
-	"zocalo/socket"
+	"zocalo/address/codec"
 )
 
 // Scheme is the word before the colon in addresses of this protocol.
@@ -136,10 +136,10 @@ func (t *Test) set(name, value string) (own bool, err error) {
 			err = fmt.Errorf("it needs a name, as cubic")
 		}
 	case "bytes", "octets": // octets: the name until 2026-12
-		t.Bytes, err = socket.ParseSize(value)
+		t.Bytes, err = codec.ParseSize(value)
 	case "window":
 		var n int64
-		n, err = socket.ParseSize(value)
+		n, err = codec.ParseSize(value)
 		t.Window = int(min(n, MaxWindow+1))
 	default:
 		return false, nil
@@ -152,7 +152,7 @@ func parseFlag(value string) (bool, error) {
 	if value == "" {
 		return true, nil
 	}
-	return socket.Flag.Parse(value)
+	return codec.Flag.Parse(value)
 }
 
 func atLeast1(n int, err error) (int, error) {

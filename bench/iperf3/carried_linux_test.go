@@ -10,6 +10,7 @@ import (
 	"zocalo"
 	"zocalo/bench"
 	"zocalo/socket"
+	"zocalo/socket/option"
 )
 
 // The kernel is told to keep flows to the rate that the client says for it.
@@ -30,7 +31,7 @@ func TestPacingRate(t *testing.T) {
 	if refused := test.prepare(s); refused != nil {
 		t.Fatal(refused)
 	}
-	if got, err := socket.MaxPacingRate.Get(s); err != nil || got != 2500000 {
+	if got, err := option.MaxPacingRate.Get(s); err != nil || got != 2500000 {
 		t.Errorf("%d bytes a second, %v", got, err)
 	}
 }
@@ -76,7 +77,7 @@ func TestDatagramsKeepToDevice(t *testing.T) {
 	}
 	defer flow.Close()
 	for end, s := range map[string]*socket.Socket{"server": door, "client": flow} {
-		if device, err := socket.Device.Get(s); err != nil || device != "lo" {
+		if device, err := option.Device.Get(s); err != nil || device != "lo" {
 			t.Errorf("%s: device %q, %v", end, device, err)
 		}
 	}

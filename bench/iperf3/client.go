@@ -10,6 +10,7 @@ import (
 	"zocalo/address"
 	"zocalo/bench"
 	"zocalo/socket"
+	"zocalo/socket/option"
 )
 
 // A Client measures against an iperf3 server.
@@ -66,14 +67,14 @@ type attempt struct {
 	control
 	client    *Client
 	test      Test
-	settings  socket.Settings // of the address
+	settings  option.Settings // of the address
 	bound     bool            // the address says where to connect from
 	cookie    cookie
 	intervals []bench.Interval
 }
 
 func (t *attempt) run(ctx context.Context) (*Report, error) {
-	segment, _ := socket.MaxSegment.Get(t.s)
+	segment, _ := option.MaxSegment.Get(t.s)
 	t.test.complete(segment)
 	r := newRun(&t.test)
 	defer r.close()
@@ -100,7 +101,7 @@ func (t *attempt) run(ctx context.Context) (*Report, error) {
 
 // setUp leads the server to where the test runs.
 func (t *attempt) setUp(ctx context.Context, r *run) error {
-	socket.NoDelay.Set(t.s, true) // where there is such a thing
+	option.NoDelay.Set(t.s, true) // where there is such a thing
 	t.cookie = newCookie()
 	if err := t.write(t.cookie[:], "the cookie"); err != nil {
 		return err
@@ -160,12 +161,12 @@ func (t *attempt) openFlow(ctx context.Context) (*socket.Socket, error) {
 
 func (t *attempt) connect(ctx context.Context, s *socket.Socket) error {
 	if !t.test.UDP {
-		if err := t.settings.Apply(socket.Opened, s); err != nil {
+		if err := t.settings.Apply(option.Opened, s); err != nil {
 			return err
 		}
 	}
 	if t.test.Segment > 0 && !t.test.UDP {
-		if err := socket.MaxSegment.Set(s, t.test.Segment); err != nil {
+		if err := option.MaxSegment.Set(s, t.test.Segment); err != nil {
 			return err
 		}
 	}
@@ -190,7 +191,7 @@ func (t *attempt) connect(ctx context.Context, s *socket.Socket) error {
 	if t.test.UDP {
 		return t.knock(ctx, s)
 	}
-	if err := t.settings.Apply(socket.Connected, s); err != nil {
+	if err := t.settings.Apply(option.Connected, s); err != nil {
 		return err
 	}
 	s.SetWriteDeadline(time.Now().Add(t.patience))
@@ -314,7 +315,7 @@ func settle(r *run) {
 	for wait := time.Millisecond; wait < 256*time.Millisecond; wait *= 2 {
 		under := false
 		for _, f := range r.flows {
-			info, err := socket.ConnectionInfo.Get(f.s)
+			info, err := option.ConnectionInfo.Get(f.s)
 			under = under || f.sends && err == nil && info.NotSent+info.Unacknowledged > 0
 		}
 		time.Sleep(wait)

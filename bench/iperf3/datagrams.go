@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"zocalo/socket"
+	"zocalo/socket/option"
 )
 
 // The most that is given to the system at once, or taken from it.
@@ -129,7 +130,7 @@ func (r *run) sendAll(f *flow, ms []socket.Message) (sent int, err error) {
 func (r *run) takeDatagrams(f *flow) error {
 	t := r.test
 	ms := t.messages()
-	stamped := socket.Timestamps.Set(f.s, true) == nil
+	stamped := option.Timestamps.Set(f.s, true) == nil
 	for {
 		n, err := f.s.ReceiveBatch(ms)
 		now := time.Now()

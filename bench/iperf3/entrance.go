@@ -9,6 +9,7 @@ import (
 
 	"zocalo/server"
 	"zocalo/socket"
+	"zocalo/socket/option"
 )
 
 // Datagrams have no cookie, so nothing but the order tells whose flow begins
@@ -102,7 +103,7 @@ func (n *session) door(t *Test) (*socket.Socket, error) {
 	if err != nil {
 		return nil, err
 	}
-	err = socket.ReuseAddress.Set(s, true)
+	err = option.ReuseAddress.Set(s, true)
 	if err == nil {
 		if refused := t.prepare(s); refused != nil {
 			err = refused

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"zocalo/socket"
+	"zocalo/socket/option"
 )
 
 // A flow is one stream of a test at one end, which sends or receives.
@@ -86,7 +87,7 @@ func (f *flow) mark() mark {
 	m := mark{bytes: f.bytes.Load(), packets: f.packets.Load(), moved: f.packets.Load(), retransmits: -1}
 	if !f.sends {
 		m.packets, m.lost, m.late, m.jitter = f.arrived.greatest, f.arrived.lost, f.arrived.late, f.arrived.jitter
-	} else if info, err := socket.ConnectionInfo.Get(f.s); err == nil {
+	} else if info, err := option.ConnectionInfo.Get(f.s); err == nil {
 		m.retransmits = info.TotalRetransmits
 	}
 	return m

@@ -6,7 +6,7 @@ import (
 	"time"
 
 	"zocalo/bench"
-	"zocalo/socket"
+	"zocalo/socket/option"
 )
 
 // A Report is what a test found at both ends.
@@ -61,7 +61,7 @@ func (r *run) report(c cookie) *Report {
 	if len(r.flows) > 0 {
 		s := r.flows[0].s
 		p.conditions.Look(s)
-		p.Near.Congestion, _ = socket.Congestion.Get(s)
+		p.Near.Congestion, _ = option.Congestion.Get(s)
 	}
 	for _, f := range r.flows {
 		tcp := p.TCP
@@ -101,7 +101,7 @@ func (r *run) results() *results {
 				w.Resends = 1
 			}
 		}
-		if name, err := socket.Congestion.Get(f.s); err == nil {
+		if name, err := option.Congestion.Get(f.s); err == nil {
 			w.Congestion = name
 		}
 	}

@@ -9,6 +9,7 @@ import (
 
 	"zocalo/bench"
 	"zocalo/socket"
+	"zocalo/socket/option"
 )
 
 // A run is a test at one end, once its flows are open: it starts them, counts,
@@ -52,39 +53,39 @@ func (r *run) add(s *socket.Socket, sends bool) {
 // after it was accepted.
 func (t *Test) prepare(s *socket.Socket) *refusal {
 	if t.Window > 0 {
-		err := socket.SendBuffer.Set(s, t.Window)
+		err := option.SendBuffer.Set(s, t.Window)
 		if err == nil {
-			err = socket.ReceiveBuffer.Set(s, t.Window)
+			err = option.ReceiveBuffer.Set(s, t.Window)
 		}
 		if err != nil {
 			return refuse(codeBuffer, "a window of %d bytes: %v", t.Window, err)
 		}
 	}
 	if t.PacingRate > 0 {
-		if err := socket.MaxPacingRate.Set(s, int(max(t.PacingRate/8, 1))); err != nil {
+		if err := option.MaxPacingRate.Set(s, int(max(t.PacingRate/8, 1))); err != nil {
 			return refuse(codeUnsupported, "a pacing rate of %d bit/s: %v", t.PacingRate, err)
 		}
 	}
 	if t.TOS > 0 {
-		if err := socket.TypeOfService.Set(s, t.TOS); err != nil {
+		if err := option.TypeOfService.Set(s, t.TOS); err != nil {
 			return refuse(125, "a type of service of %d: %v", t.TOS, err)
 		}
 	}
 	if t.UDP {
 		if t.DontCut {
-			if err := socket.MTUDiscovery.Set(s, socket.MTUDo); err != nil {
+			if err := option.MTUDiscovery.Set(s, option.MTUDo); err != nil {
 				return refuse(145, "datagrams that are not fragmented: %v", err)
 			}
 		}
 		return nil
 	}
 	if t.NoDelay {
-		if err := socket.NoDelay.Set(s, true); err != nil {
+		if err := option.NoDelay.Set(s, true); err != nil {
 			return refuse(122, "no delay: %v", err)
 		}
 	}
 	if t.Congestion != "" {
-		if err := socket.Congestion.Set(s, t.Congestion); err != nil {
+		if err := option.Congestion.Set(s, t.Congestion); err != nil {
 			return refuse(codeCongestion, "congestion control %.20q: %v", t.Congestion, err)
 		}
 	}
@@ -94,7 +95,7 @@ func (t *Test) prepare(s *socket.Socket) *refusal {
 // follow gives a flow of datagrams what the control connection has that is of
 // packets, and not of streams: the address may say it, of either end.
 func follow(s, control *socket.Socket) error {
-	for _, o := range []*socket.Spec{socket.Device.Spec, socket.Mark.Spec, socket.Priority.Spec, socket.TTL.Spec, socket.FreeBind.Spec, socket.Transparent.Spec} {
+	for _, o := range []*option.Spec{option.Device.Spec, option.Mark.Spec, option.Priority.Spec, option.TTL.Spec, option.FreeBind.Spec, option.Transparent.Spec} {
 		want, err := o.Current(control)
 		have, errHave := o.Current(s)
 		if err != nil || errHave != nil || have == want {

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"zocalo/socket"
+	"zocalo/socket/option"
 )
 
 // A session is one test of a server.
@@ -111,8 +112,8 @@ func (n *session) serve() (*Report, error) {
 // setUp comes to where the test runs. It returns a run to be closed, perhaps
 // with an error.
 func (n *session) setUp() (*run, error) {
-	socket.NoDelay.Set(n.s, true)
-	socket.KeepAlive.Set(n.s, true)
+	option.NoDelay.Set(n.s, true)
+	option.KeepAlive.Set(n.s, true)
 	if err := n.send(ParamExchange); err != nil {
 		return nil, err
 	}

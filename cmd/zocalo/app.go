@@ -18,6 +18,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"zocalo/address/codec"
 	"zocalo/internal/nearest"
 	"zocalo/process"
 	"zocalo/socket"
@@ -262,7 +263,7 @@ func withWatch(args []string) []string {
 		if args[i] != "--watch" {
 			continue
 		}
-		if _, err := socket.ParseDuration(args[i+1]); err == nil {
+		if _, err := codec.ParseDuration(args[i+1]); err == nil {
 			return slices.Concat(args[:i], []string{"--watch=" + args[i+1]}, args[i+2:])
 		}
 	}

@@ -15,6 +15,7 @@ import (
 
 	"zocalo"
 	"zocalo/address"
+	"zocalo/address/codec"
 	"zocalo/bench"
 	"zocalo/bench/iperf3"
 	"zocalo/socket"
@@ -91,7 +92,7 @@ Exit status 1 means that the measurement failed, or that data arrived corrupted;
 	f.BoolVar(&b.reverse, "reverse", false, "the server sends the stream")
 	f.BoolVar(&b.both, "both", false, "both ends send")
 	f.VarP(value(&b.options.Flows, 1, atLeast(1)), "flows", "P", "parallel sockets")
-	f.VarP(value(&b.options.Size, 0, socket.AtLeast(socket.Size.Or("size"), 1)), "size", "s", "bytes per message or write (default 128KiB; 64 for round trips; for messages, the most the kind takes)")
+	f.VarP(value(&b.options.Size, 0, codec.AtLeast(codec.Size.Or("size"), 1)), "size", "s", "bytes per message or write (default 128KiB; 64 for round trips; for messages, the most the kind takes)")
 	f.Var(value(&b.options.Depth, 1, atLeast(1)), "depth", "requests in flight on each flow")
 	f.IntVar(&b.options.Batch, "batch", 0, "datagrams per system call, on connectionless kinds (default 64, or 1 with --rate)")
 	f.BoolVar(&b.options.Verify, "verify", false, "check the content of everything received")

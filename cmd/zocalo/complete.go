@@ -12,7 +12,7 @@ import (
 	"zocalo/address"
 	"zocalo/check"
 	"zocalo/process"
-	"zocalo/socket"
+	"zocalo/socket/scheme"
 	"zocalo/sockstat"
 )
 
@@ -58,10 +58,10 @@ func schemesAfter(begun string) []string {
 			words = append(words, name+"-listen:\t"+doc+", the side that waits", name+"-connect:\t"+doc+", the side that connects")
 		}
 	}
-	for _, s := range socket.Schemes() {
+	for _, s := range scheme.All() {
 		add(s.Name, s.Doc, !s.NoListen && !s.NoDial)
 	}
-	for _, l := range socket.Layers() {
+	for _, l := range scheme.Layers() {
 		if l.Short != "" {
 			add(l.Name, l.Doc, true)
 		}
@@ -70,7 +70,7 @@ func schemesAfter(begun string) []string {
 }
 
 // takesPath reports whether endpoints of a scheme are paths.
-func takesPath(s *socket.Scheme) bool { return strings.HasPrefix(s.Endpoint, "path") }
+func takesPath(s *scheme.Scheme) bool { return strings.HasPrefix(s.Endpoint, "path") }
 
 // mostPaths bounds how many files of a folder are offered.
 const mostPaths = 500

@@ -13,6 +13,7 @@ import (
 	"zocalo/relay/join"
 	"zocalo/server"
 	"zocalo/socket"
+	"zocalo/socket/option"
 	"zocalo/xns"
 )
 
@@ -155,7 +156,7 @@ func passedBy(p *join.Progress) func() (sent, received int64, known bool) {
 // countedByTCP asks the kernel what has passed over a connection that a program holds.
 func countedByTCP(s *socket.Socket) func() (sent, received int64, known bool) {
 	return func() (sent, received int64, known bool) {
-		info, err := socket.ConnectionInfo.Get(s)
+		info, err := option.ConnectionInfo.Get(s)
 		return int64(info.BytesAcknowledged), int64(info.BytesReceived), err == nil
 	}
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"zocalo/address"
+	"zocalo/address/codec"
 	"zocalo/frame"
 	"zocalo/internal/pass"
 	"zocalo/process"
@@ -88,7 +89,7 @@ func (c *conversation) flags(cmd *cobra.Command) {
 }
 
 // aByte is text that is one byte.
-var aByte = socket.Codec[string]{Placeholder: "string", Format: socket.Text.Format, Parse: func(text string) (string, error) {
+var aByte = codec.Codec[string]{Placeholder: "string", Format: codec.Text.Format, Parse: func(text string) (string, error) {
 	if len(text) != 1 {
 		return "", errors.New("it must be one byte: ! for example")
 	}
@@ -359,5 +360,5 @@ func peerAdvice(err error) error {
 	default:
 		return err
 	}
-	return &socket.Advised{Err: err, Advice: advice}
+	return &socket.HintError{Err: err, Hint: advice}
 }

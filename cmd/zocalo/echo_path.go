@@ -14,11 +14,12 @@ import (
 	"zocalo/relay/join"
 	"zocalo/server"
 	"zocalo/socket"
+	"zocalo/socket/option"
 )
 
 // notFast says why an address is not echoed by event loops; "" if it can be.
 func (e *echoing) notFast(p *passive, format frame.Format) string {
-	_, lingers := socket.Linger.In(p.address.Settings)
+	_, lingers := option.Linger.In(p.address.Settings)
 	switch k := p.Sockets()[0].Kind(); {
 	case runtime.GOOS != "linux":
 		return "needs Linux"
@@ -27,7 +28,7 @@ func (e *echoing) notFast(p *passive, format frame.Format) string {
 	case format != frame.Format{}:
 		return fmt.Sprintf("sends bytes back as they come, and %v cuts them into messages (%s=)", p.address, address.Frame.Name)
 	case lingers:
-		return fmt.Sprintf("never waits when closing, and %v asks for it (%s=)", p.address, socket.Linger.Name)
+		return fmt.Sprintf("never waits when closing, and %v asks for it (%s=)", p.address, option.Linger.Name)
 	case e.once:
 		return "serves any number of clients, and once asks for one"
 	case socket.Tracing():

@@ -10,7 +10,7 @@ import (
 	"zocalo"
 	"zocalo/address"
 	"zocalo/internal/users"
-	"zocalo/socket"
+	"zocalo/socket/scheme"
 )
 
 func (a *app) explainVerb() *cobra.Command {
@@ -67,7 +67,7 @@ func explained(text string) (address.Address, error) {
 
 // listSchemes prints the schemes, a line each.
 func (a *app) listSchemes() error {
-	schemes := socket.Schemes()
+	schemes := scheme.All()
 	if a.json {
 		type scheme struct {
 			Scheme string `json:"scheme"`

@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"zocalo/address"
+	"zocalo/address/codec"
 	"zocalo/internal/nearest"
 	"zocalo/relay"
 	"zocalo/server"
@@ -23,11 +24,11 @@ import (
 // addresses' options are.
 type flagValue[T any] struct {
 	to *T
-	socket.Codec[T]
+	codec.Codec[T]
 }
 
 // value is the value of a flag that sets to, which is at first initial.
-func value[T any](to *T, initial T, c socket.Codec[T]) pflag.Value {
+func value[T any](to *T, initial T, c codec.Codec[T]) pflag.Value {
 	*to = initial
 	return flagValue[T]{to, c}
 }
@@ -47,14 +48,14 @@ func (v flagValue[T]) Type() string   { return v.Placeholder }
 // The codecs of what many flags are.
 var (
 	// aTime may be 0, and is then no default that the help would show.
-	aTime = socket.Codec[time.Duration]{Placeholder: "duration", Parse: socket.ParseDuration, Format: func(d time.Duration) string {
+	aTime = codec.Codec[time.Duration]{Placeholder: "duration", Parse: codec.ParseDuration, Format: func(d time.Duration) string {
 		if d == 0 {
 			return "0"
 		}
 		return d.String()
 	}}
-	someTime = socket.Codec[time.Duration]{Placeholder: "duration", Format: aTime.Format, Parse: func(text string) (time.Duration, error) {
-		d, err := socket.ParseDuration(text)
+	someTime = codec.Codec[time.Duration]{Placeholder: "duration", Format: aTime.Format, Parse: func(text string) (time.Duration, error) {
+		d, err := codec.ParseDuration(text)
 		if err == nil && d == 0 {
 			err = errors.New("it must be more than 0")
 		}
@@ -63,9 +64,9 @@ var (
 	aPath = choice[relay.Path]("auto", "fast", "general")
 )
 
-func atLeast(least int) socket.Codec[int] { return socket.AtLeast(socket.Integer.Or("int"), least) }
+func atLeast(least int) codec.Codec[int] { return codec.AtLeast(codec.Integer.Or("int"), least) }
 
-func inRange(least, most int) socket.Codec[int] {
+func inRange(least, most int) codec.Codec[int] {
 	c := atLeast(least)
 	parse := c.Parse
 	c.Parse = func(text string) (int, error) {
@@ -79,8 +80,8 @@ func inRange(least, most int) socket.Codec[int] {
 }
 
 // choice is a word for each of the first values of a type.
-func choice[T ~int](words ...string) socket.Codec[T] {
-	return socket.Codec[T]{Placeholder: "string", Format: func(v T) string { return words[v] }, Parse: func(text string) (T, error) {
+func choice[T ~int](words ...string) codec.Codec[T] {
+	return codec.Codec[T]{Placeholder: "string", Format: func(v T) string { return words[v] }, Parse: func(text string) (T, error) {
 		i := slices.Index(words, text)
 		if i < 0 {
 			last := len(words) - 1

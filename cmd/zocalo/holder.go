@@ -23,13 +23,13 @@ const holderPatience = 2 * time.Second
 // may see that.
 func nameHolders(err error) {
 	switch e := err.(type) {
-	case *socket.Advised:
+	case *socket.HintError:
 		var op *net.OpError
 		if !errors.Is(e, syscall.EADDRINUSE) || !errors.As(e, &op) || op.Addr == nil {
 			return
 		}
 		if who := holder(op.Net, op.Addr.String()); who != "" {
-			e.Advice = who + " has it: stop that, or choose another"
+			e.Hint = who + " has it: stop that, or choose another"
 		}
 	case interface{ Unwrap() error }:
 		nameHolders(e.Unwrap())

@@ -14,7 +14,7 @@ import (
 	"github.com/creack/pty"
 
 	"zocalo/process"
-	"zocalo/socket"
+	"zocalo/socket/option"
 	"zocalo/sockstat"
 )
 
@@ -72,7 +72,7 @@ func TestQuotedWords(t *testing.T) {
 // The picture of fixed sockets: orders, the choice, and what a narrow terminal does.
 func TestListLiveView(t *testing.T) {
 	made := func(port int, acked uint64) watched {
-		s := &sockstat.Socket{Kind: sockstat.TCP, State: sockstat.Established, Cookie: uint64(port), TCPInfo: &socket.TCPInfo{BytesAcknowledged: acked}}
+		s := &sockstat.Socket{Kind: sockstat.TCP, State: sockstat.Established, Cookie: uint64(port), TCPInfo: &option.TCPInfo{BytesAcknowledged: acked}}
 		s.Local.Addr = netip.AddrPortFrom(netip.MustParseAddr("127.0.0.1"), uint16(port))
 		before := s.Clone()
 		before.TCPInfo.BytesAcknowledged = 0

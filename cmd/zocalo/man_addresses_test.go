@@ -8,7 +8,8 @@ import (
 	"testing"
 
 	"zocalo/address"
-	"zocalo/socket"
+	"zocalo/socket/option"
+	"zocalo/socket/scheme"
 )
 
 // TestManAddresses holds the manual page of addresses against the schemes, layers
@@ -62,9 +63,9 @@ named by its layer: tls.alpn=h2.
 Many spellings of socat(1) are taken. \fBzocalo explain\fR \fIADDRESS\fR says what an address means.
 .SH SCHEMES
 `)
-	takers := map[*socket.Spec][]string{}
-	var specs []*socket.Spec
-	take := func(by string, options []*socket.Spec) {
+	takers := map[*option.Spec][]string{}
+	var specs []*option.Spec
+	take := func(by string, options []*option.Spec) {
 		for _, o := range options {
 			if takers[o] == nil {
 				specs = append(specs, o)
@@ -72,7 +73,7 @@ Many spellings of socat(1) are taken. \fBzocalo explain\fR \fIADDRESS\fR says wh
 			takers[o] = append(takers[o], by)
 		}
 	}
-	schemes := socket.Schemes()
+	schemes := scheme.All()
 	for _, s := range schemes {
 		side := ""
 		switch {
@@ -89,7 +90,7 @@ Many spellings of socat(1) are taken. \fBzocalo explain\fR \fIADDRESS\fR says wh
 		take(s.Name, address.Options(s))
 	}
 	b.WriteString(".SH LAYERS\n")
-	for _, l := range socket.Layers() {
+	for _, l := range scheme.Layers() {
 		short := ""
 		if l.Short != "" {
 			short = l.Name + ": alone is " + l.Name + "+" + l.Short + ":"
@@ -98,7 +99,7 @@ Many spellings of socat(1) are taken. \fBzocalo explain\fR \fIADDRESS\fR says wh
 		take(l.Name, l.Options)
 	}
 	b.WriteString(".SH OPTIONS\n")
-	slices.SortStableFunc(specs, func(a, b *socket.Spec) int { return strings.Compare(a.Name, b.Name) })
+	slices.SortStableFunc(specs, func(a, b *option.Spec) int { return strings.Compare(a.Name, b.Name) })
 	for _, o := range specs {
 		head := `\fB` + roff(o.Name) + `\fR`
 		if o.Value != "" {
@@ -109,9 +110,9 @@ Many spellings of socat(1) are taken. \fBzocalo explain\fR \fIADDRESS\fR says wh
 			of = "of " + strings.Join(takers[o], ", ")
 		}
 		switch o.Only {
-		case socket.ActiveOnly:
+		case option.ActiveOnly:
 			side = "only where it connects"
-		case socket.PassiveOnly:
+		case option.PassiveOnly:
 			side = "only where it listens"
 		}
 		if o.Privilege != "" {

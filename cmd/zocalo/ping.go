@@ -13,6 +13,7 @@ import (
 
 	"zocalo"
 	"zocalo/address"
+	"zocalo/address/codec"
 	"zocalo/bench"
 	"zocalo/socket"
 	"zocalo/xns"
@@ -28,7 +29,7 @@ type pinging struct {
 func (p *pinging) flags(cmd *cobra.Command) {
 	f := cmd.Flags()
 	f.BoolVar(&p.on, "ping", false, "measure round trips with the kind's own Echo (idp)")
-	f.VarP(value(&p.interval, xns.DefaultPingInterval, socket.AtLeast(aTime, time.Millisecond)), "interval", "i", "with --ping: time between requests")
+	f.VarP(value(&p.interval, xns.DefaultPingInterval, codec.AtLeast(aTime, time.Millisecond)), "interval", "i", "with --ping: time between requests")
 	f.Var(value(&p.patience, xns.DefaultPingPatience, someTime), "reply-timeout", "with --ping: count a later reply as lost")
 	f.Var(value(&p.size, 56, inRange(xns.PingOverhead, xns.MaxPacket-xns.HeaderSize-2)), "size", fmt.Sprintf("with --ping: bytes of data in a request, at least %d", xns.PingOverhead))
 }

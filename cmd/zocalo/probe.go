@@ -17,6 +17,7 @@ import (
 	"zocalo/address"
 	"zocalo/bench"
 	"zocalo/socket"
+	"zocalo/socket/option"
 )
 
 const (
@@ -254,7 +255,7 @@ func resolved(ctx context.Context, a address.Address, endpoint string) ([]addres
 			return nil, err
 		}
 		for _, s := range a.Settings {
-			if !slices.ContainsFunc(list[i].Settings, func(own socket.Setting) bool { return own.Spec == s.Spec }) {
+			if !slices.ContainsFunc(list[i].Settings, func(own option.Setting) bool { return own.Spec == s.Spec }) {
 				list[i].Settings = append(list[i].Settings, s)
 			}
 		}

@@ -9,7 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"zocalo/address"
-	"zocalo/socket"
+	"zocalo/socket/option"
 )
 
 // proxyFromEnv is the flag of who connects through the proxy of the environment.
@@ -70,7 +70,7 @@ func (p *proxyFromEnv) through(a address.Address) (address.Address, error) {
 		spec, err := address.Lookup(via.Scheme, layer+"."+name)
 		if err == nil {
 			// Defaults are printed nowhere.
-			via.Settings = append(via.Settings, socket.Setting{Spec: spec, Value: value, Default: true})
+			via.Settings = append(via.Settings, option.Setting{Spec: spec, Value: value, Default: true})
 		}
 	}
 	if user := u.User.Username(); user != "" {

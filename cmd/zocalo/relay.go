@@ -14,6 +14,7 @@ import (
 
 	"zocalo"
 	"zocalo/address"
+	"zocalo/address/codec"
 	"zocalo/internal/pass"
 	"zocalo/iso"
 	"zocalo/relay"
@@ -278,11 +279,11 @@ func (r *relayRun) idleFlags(cmd *cobra.Command) error {
 }
 
 // patience is for how long, or -1 for ever.
-var patience = socket.Codec[time.Duration]{Placeholder: "TIME", Format: aTime.Format, Parse: func(text string) (time.Duration, error) {
+var patience = codec.Codec[time.Duration]{Placeholder: "TIME", Format: aTime.Format, Parse: func(text string) (time.Duration, error) {
 	if text == "forever" {
 		return -1, nil
 	}
-	d, err := socket.ParseDuration(text)
+	d, err := codec.ParseDuration(text)
 	if err != nil {
 		err = errors.New("it must be a time, such as 30s, or forever")
 	}
@@ -290,8 +291,8 @@ var patience = socket.Codec[time.Duration]{Placeholder: "TIME", Format: aTime.Fo
 }}
 
 // rate is bytes a second.
-var rate = socket.Codec[int64]{Placeholder: "SIZE", Format: socket.FormatSize[int64], Parse: func(text string) (int64, error) {
-	n, err := socket.ParseSize(strings.TrimSuffix(text, "/s"))
+var rate = codec.Codec[int64]{Placeholder: "SIZE", Format: codec.FormatSize[int64], Parse: func(text string) (int64, error) {
+	n, err := codec.ParseSize(strings.TrimSuffix(text, "/s"))
 	if err == nil && n == 0 {
 		err = errors.New("it must be more than 0")
 	}

@@ -8,8 +8,8 @@ import (
 	"time"
 
 	"zocalo/address"
+	"zocalo/address/codec"
 	"zocalo/internal/pass"
-	"zocalo/socket"
 )
 
 // A progress is a line on standard error that says how much of a file has
@@ -113,7 +113,7 @@ func progressText(passed, size int64, took time.Duration) string {
 func sizeText(n int64) string {
 	const unit = 1 << 10
 	if n < unit {
-		return socket.FormatSize(n) + " bytes"
+		return codec.FormatSize(n) + " bytes"
 	}
 	value, i := float64(n)/unit, 0
 	for ; value >= unit && i < 3; i++ {

@@ -184,8 +184,8 @@ func (s *standard) outputFailed(err error) error {
 }
 
 // Shutdown implements socket.Shutdowner: the peer has finished.
-func (s *standard) Shutdown(how socket.How) error {
-	if how != socket.Read {
+func (s *standard) Shutdown(how socket.ShutdownHow) error {
+	if how != socket.ShutdownRead {
 		s.peerEnded()
 	}
 	return nil

@@ -12,6 +12,7 @@ import (
 
 	"zocalo"
 	"zocalo/address"
+	"zocalo/address/codec"
 	"zocalo/internal/pass"
 	"zocalo/relay/join"
 	"zocalo/socket"
@@ -32,7 +33,7 @@ type talk struct {
 const forever = -1
 
 // times is how often, or forever where no number is given.
-var times = socket.Codec[int]{Placeholder: "N", Format: func(int) string { return "" }, Parse: func(text string) (int, error) {
+var times = codec.Codec[int]{Placeholder: "N", Format: func(int) string { return "" }, Parse: func(text string) (int, error) {
 	if text == "forever" {
 		return forever, nil
 	}

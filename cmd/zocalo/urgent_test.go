@@ -11,6 +11,7 @@ import (
 
 	"zocalo"
 	"zocalo/socket"
+	"zocalo/socket/option"
 )
 
 // Urgent bytes that come before a connection is accepted all keep their
@@ -34,7 +35,7 @@ func TestUrgentBeforeAccept(t *testing.T) {
 			}
 			wantText(t, from, "!")
 			second := dialUntil(t, s.address)
-			if err := socket.OOBInline.Set(second, true); err != nil {
+			if err := option.OOBInline.Set(second, true); err != nil {
 				t.Fatal(err)
 			}
 			for _, urgent := range []string{"A", "B"} {

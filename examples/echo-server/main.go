@@ -17,6 +17,7 @@ import (
 	"strconv"
 
 	"zocalo/socket"
+	"zocalo/socket/option"
 )
 
 var (
@@ -45,7 +46,7 @@ func serve() error {
 	}
 	defer s.Close()
 	// The port may be had again at once after the last server's end.
-	if err := socket.ReuseAddress.Set(s, true); err != nil {
+	if err := option.ReuseAddress.Set(s, true); err != nil {
 		return err
 	}
 	if err := s.Bind(socket.InetName(netip.AddrPortFrom(host, port))); err != nil {

@@ -25,6 +25,7 @@ import (
 
 	"zocalo"
 	"zocalo/socket"
+	"zocalo/socket/option"
 )
 
 // readyVariable is the environment's word for the descriptor on which a successor
@@ -152,7 +153,7 @@ func (s *server) handOver() error {
 	for _, l := range s.listeners {
 		for _, sock := range l.Sockets() {
 			// The file of a unix socket is the successor's from now on.
-			if err := socket.UnlinkClose.Set(sock, false); err != nil && !errors.Is(err, errors.ErrUnsupported) {
+			if err := option.UnlinkClose.Set(sock, false); err != nil && !errors.Is(err, errors.ErrUnsupported) {
 				return err
 			}
 		}

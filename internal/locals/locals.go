@@ -14,6 +14,7 @@ import (
 
 	"zocalo/address"
 	"zocalo/socket"
+	"zocalo/socket/scheme"
 )
 
 // A Local says where the sockets of a scheme find an address of this machine.
@@ -63,7 +64,7 @@ func number() string { return strconv.FormatUint(counter.Add(1), 10) }
 
 // Of returns where the sockets of a scheme find an address, by what its endpoint
 // looks like if the table above does not have it.
-func Of(s *socket.Scheme) (Local, error) {
+func Of(s *scheme.Scheme) (Local, error) {
 	l, ok := locals[s.Name]
 	switch {
 	case ok && l.none != "":
@@ -82,7 +83,7 @@ func Of(s *socket.Scheme) (Local, error) {
 
 // Address returns an address for one more socket of the scheme, whose file, if it has
 // one, is in dir.
-func (l Local) Address(s *socket.Scheme, dir string) (address.Address, error) {
+func (l Local) Address(s *scheme.Scheme, dir string) (address.Address, error) {
 	return address.Parse(s.Name + ":" + l.rest(dir))
 }
 

@@ -11,6 +11,7 @@ import (
 
 	"zocalo/internal/testenv"
 	"zocalo/socket"
+	"zocalo/socket/option"
 )
 
 // instruction is one of eBPF: struct bpf_insn of linux/bpf.h.
@@ -62,7 +63,7 @@ func TestReusePortEBPF(t *testing.T) {
 			t.Fatal(err)
 		}
 		defer s.Close()
-		if err := socket.ReusePort.Set(s, true); err != nil {
+		if err := option.ReusePort.Set(s, true); err != nil {
 			t.Fatal(err)
 		}
 		if err := s.Bind(name); err != nil {
@@ -84,7 +85,7 @@ func TestReusePortEBPF(t *testing.T) {
 		program = append(program, instruction(unix.BPF_LD|unix.BPF_ABS|unix.BPF_B, 0, 0)...)         // r0 = its first byte
 		program = append(program, instruction(unix.BPF_ALU64|unix.BPF_XOR|unix.BPF_K, 0, flip)...)   // r0 ^= flip
 		program = append(program, instruction(unix.BPF_JMP|unix.BPF_EXIT, 0, 0)...)                  // return r0
-		if err := socket.ReusePortProgramFD.Set(pair[0], loadFilter(t, program)); err != nil {
+		if err := option.ReusePortProgramFD.Set(pair[0], loadFilter(t, program)); err != nil {
 			t.Fatal(err)
 		}
 		for n := range 20 {

@@ -13,17 +13,20 @@ import (
 	"fmt"
 	"strings"
 
+	"zocalo/address/codec"
 	"zocalo/layer/internal/proxy"
 	"zocalo/socket"
+	"zocalo/socket/option"
+	"zocalo/socket/scheme"
 )
 
 var options = proxy.NewClientOptions()
 
 // header is a further header line of the request.
-var header = socket.NewOption(socket.Spec{
-	Name: "header", Phase: socket.Naming, Only: socket.ActiveOnly, Repeatable: true, Default: "Host, and Proxy-Authorization with user=",
+var header = option.New(option.Spec{
+	Name: "header", Phase: option.Naming, Only: option.ActiveOnly, Repeatable: true, Default: "Host, and Proxy-Authorization with user=",
 	Doc: "a header to send to the proxy, as Name: value",
-}, socket.Codec[string]{Placeholder: "HEADER", Parse: parseHeader, Format: socket.Text.Format}, nil, nil)
+}, codec.Codec[string]{Placeholder: "HEADER", Parse: parseHeader, Format: codec.Text.Format}, nil, nil)
 
 func parseHeader(text string) (string, error) {
 	name, value, ok := strings.Cut(text, ":")
@@ -33,20 +36,21 @@ func parseHeader(text string) (string, error) {
 	return name + ": " + strings.TrimSpace(value), nil
 }
 
-var scheme = &socket.LayerScheme{
-	Name: "connect", Aliases: []string{"http-connect"}, Doc: "HTTP CONNECT, through a proxy or as one",
-	Short: "tcp", Prefix: true, Requests: true, Needs: proxy.Needs,
+var layer = &scheme.Layer{
+	LayerKind: socket.LayerKind{Name: "connect", Prefix: true},
+	Aliases:   []string{"http-connect"}, Doc: "HTTP CONNECT, through a proxy or as one",
+	Short: "tcp", Requests: true, Needs: proxy.Needs,
 }
 
 func init() {
-	scheme.Prepare = prepare
-	scheme.Options = append(append(options.Specs(), header.Spec), proxy.ListenerOptions()...)
-	socket.RegisterLayer(scheme)
+	layer.Prepare = prepare
+	layer.Options = append(append(options.Specs(), header.Spec), proxy.ListenerOptions()...)
+	scheme.RegisterLayer(layer)
 }
 
-func prepare(t socket.LayerTarget) (*socket.PreparedLayer, error) {
+func prepare(t scheme.LayerTarget) (*scheme.PreparedLayer, error) {
 	if t.Passive {
-		return proxy.Listen(scheme, t, Protocol)
+		return proxy.Listen(layer, t, Protocol)
 	}
 	c, err := options.Client(t.Settings)
 	switch {
@@ -61,5 +65,5 @@ func prepare(t socket.LayerTarget) (*socket.PreparedLayer, error) {
 			onward.headers = append(onward.headers, s.Value.(string))
 		}
 	}
-	return &socket.PreparedLayer{Destination: c.To.String(), Client: onward.connect}, nil
+	return &scheme.PreparedLayer{Destination: c.To.String(), Client: onward.connect}, nil
 }

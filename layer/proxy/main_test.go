@@ -119,7 +119,7 @@ func converse(t testing.TB, c io.ReadWriteCloser) {
 	var err error
 	switch c := c.(type) {
 	case *socket.Socket:
-		err = c.Shutdown(socket.Write)
+		err = c.Shutdown(socket.ShutdownWrite)
 	case interface{ CloseWrite() error }:
 		err = c.CloseWrite()
 	}

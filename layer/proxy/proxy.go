@@ -12,16 +12,18 @@ import (
 	"zocalo/layer/internal/proxy"
 	"zocalo/layer/socks"
 	"zocalo/socket"
+	"zocalo/socket/scheme"
 )
 
-var scheme = &socket.LayerScheme{
-	Name: "proxy", Doc: "a proxy for SOCKS and HTTP CONNECT",
-	Short: "tcp", Prefix: true, Requests: true, NoDial: true, Needs: proxy.Needs, Options: proxy.ListenerOptions(),
+var layer = &scheme.Layer{
+	LayerKind: socket.LayerKind{Name: "proxy", Prefix: true},
+	Doc:       "a proxy for SOCKS and HTTP CONNECT",
+	Short:     "tcp", Requests: true, NoDial: true, Needs: proxy.Needs, Options: proxy.ListenerOptions(),
 }
 
 func init() {
-	scheme.Prepare = func(t socket.LayerTarget) (*socket.PreparedLayer, error) {
-		return proxy.Listen(scheme, t, socks.V5, socks.V4, connect.Protocol)
+	layer.Prepare = func(t scheme.LayerTarget) (*scheme.PreparedLayer, error) {
+		return proxy.Listen(layer, t, socks.V5, socks.V4, connect.Protocol)
 	}
-	socket.RegisterLayer(scheme)
+	scheme.RegisterLayer(layer)
 }

@@ -5,6 +5,7 @@ import (
 
 	"zocalo/layer/internal/prefix"
 	"zocalo/socket"
+	"zocalo/socket/scheme"
 )
 
 // A client sends headers of a version.
@@ -14,7 +15,7 @@ type client string
 // the connection's own.
 func (c client) begin(ctx context.Context, s *socket.Socket) (*socket.Socket, error) {
 	h := header{told: true, peer: s.Name(), local: s.Peer()}
-	if o, ok := socket.OriginOf(ctx); ok {
+	if o, ok := scheme.OriginOf(ctx); ok {
 		h.peer, h.local, h.facts = o.Peer, o.Local, o.Facts
 	}
 	var b []byte

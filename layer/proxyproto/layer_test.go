@@ -17,6 +17,7 @@ import (
 	_ "zocalo/layer/proxyproto"
 	_ "zocalo/layer/tls"
 	"zocalo/socket"
+	"zocalo/socket/scheme"
 )
 
 // stalled is how many clients stall.
@@ -132,7 +133,7 @@ func TestCut(t *testing.T) {
 						t.Fatalf("%s, cut after %d: %v to %v", kind, cut, s.Peer(), s.Name())
 					}
 					hears(t, s, "hello")
-					s.Shutdown(socket.Write)
+					s.Shutdown(socket.ShutdownWrite)
 					if _, err := c.Read(make([]byte, 1)); err != io.EOF {
 						t.Errorf("the client reads %v", err)
 					}
@@ -186,7 +187,7 @@ func TestRefused(t *testing.T) {
 			text, end := strings.CutSuffix(c.say, "END")
 			say(t, s, text)
 			if end {
-				s.Shutdown(socket.Write)
+				s.Shutdown(socket.ShutdownWrite)
 			}
 			select {
 			case err := <-failed:
@@ -252,7 +253,7 @@ func TestOrigin(t *testing.T) {
 	local, _ := socket.UnixName("@server")
 	facts := []socket.Fact{{Variable: "SSL_PROTOCOL", Value: "TLSv1.3"}, {Variable: "SSL_TLS_SNI", Value: "example.org"}}
 	l, _ := listen(t, "pp+tcp:127.0.0.1:0")
-	ctx := socket.WithOrigin(t.Context(), socket.Origin{Peer: peer, Local: local, Facts: facts})
+	ctx := scheme.WithOrigin(t.Context(), scheme.Origin{Peer: peer, Local: local, Facts: facts})
 	c, err := zocalo.Dial(ctx, "pp+tcp:"+l.Name().String())
 	if err != nil {
 		t.Fatal(err)

@@ -17,6 +17,7 @@ import (
 	"zocalo"
 	"zocalo/internal/testenv"
 	"zocalo/socket"
+	"zocalo/socket/scheme"
 )
 
 // freePort returns a port that nobody listens at, as programs want to be told one.
@@ -167,8 +168,8 @@ func tells(t *testing.T, at string) {
 	t.Helper()
 	for _, version := range []string{"1", "2"} {
 		for _, peer := range []string{"192.0.2.1:56324", "[2001:db8::1]:1234"} {
-			o := socket.Origin{Peer: inet(peer), Local: inet(peer)}
-			ctx, cancel := context.WithTimeout(socket.WithOrigin(t.Context(), o), 20*time.Second)
+			o := scheme.Origin{Peer: inet(peer), Local: inet(peer)}
+			ctx, cancel := context.WithTimeout(scheme.WithOrigin(t.Context(), o), 20*time.Second)
 			defer cancel()
 			c, err := zocalo.Dial(ctx, "pp+tcp:"+at+",pp="+version)
 			if err != nil {

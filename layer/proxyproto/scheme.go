@@ -5,7 +5,10 @@ import (
 	"net/netip"
 	"strings"
 
+	"zocalo/address/codec"
 	"zocalo/socket"
+	"zocalo/socket/option"
+	"zocalo/socket/scheme"
 )
 
 // The values of pp=.
@@ -17,14 +20,14 @@ const (
 )
 
 var (
-	ppOption = socket.NewOption(socket.Spec{
-		Name: "pp", Phase: socket.Naming, Default: "2 for a client, require for a listener",
+	ppOption = option.New(option.Spec{
+		Name: "pp", Phase: option.Naming, Default: "2 for a client, require for a listener",
 		Doc: "the header that a client sends, 1 (text) or 2 (binary); for a listener, whether clients must send one (require) or may (accept)",
-	}, socket.Codec[string]{Placeholder: "1|2|require|accept", Parse: parseMode, Format: func(s string) string { return s }}, nil, nil)
-	fromOption = socket.NewOption(socket.Spec{
-		Name: "pp-from", Phase: socket.Naming, Only: socket.PassiveOnly, Repeatable: true, Default: "this machine: loopback and unix sockets",
+	}, codec.Codec[string]{Placeholder: "1|2|require|accept", Parse: parseMode, Format: func(s string) string { return s }}, nil, nil)
+	fromOption = option.New(option.Spec{
+		Name: "pp-from", Phase: option.Naming, Only: option.PassiveOnly, Repeatable: true, Default: "this machine: loopback and unix sockets",
 		Doc: "an address or network of proxies whose headers are trusted; others are refused, or served under their own name with pp=accept",
-	}, socket.Codec[netip.Prefix]{Placeholder: "CIDR", Parse: parseFrom, Format: formatFrom}, nil, nil)
+	}, codec.Codec[netip.Prefix]{Placeholder: "CIDR", Parse: parseFrom, Format: formatFrom}, nil, nil)
 )
 
 func parseMode(text string) (string, error) {
@@ -58,11 +61,11 @@ func formatFrom(p netip.Prefix) string {
 }
 
 // scheme is the layer.
-var scheme = &socket.LayerScheme{
-	Name: "pp", Aliases: []string{"proxy-protocol", "send-proxy", "accept-proxy"}, Short: "tcp",
+var layer = &scheme.Layer{
+	LayerKind: socket.LayerKind{Name: "pp", Prefix: true, Renames: true},
+	Aliases:   []string{"proxy-protocol", "send-proxy", "accept-proxy"}, Short: "tcp",
 	Doc:     "the PROXY protocol, by which a proxy tells who has connected to it",
-	Options: []*socket.Spec{ppOption.Spec, fromOption.Spec},
-	Prefix:  true, Renames: true,
+	Options: []*option.Spec{ppOption.Spec, fromOption.Spec},
 	Needs: func(p socket.Properties) string {
 		switch {
 		case !p.Connected:
@@ -75,12 +78,12 @@ var scheme = &socket.LayerScheme{
 }
 
 func init() {
-	scheme.Prepare = prepare
-	socket.RegisterLayer(scheme)
+	layer.Prepare = prepare
+	scheme.RegisterLayer(layer)
 }
 
 // prepare reads the options of one address.
-func prepare(t socket.LayerTarget) (*socket.PreparedLayer, error) {
+func prepare(t scheme.LayerTarget) (*scheme.PreparedLayer, error) {
 	mode, given := ppOption.In(t.Settings)
 	sends := mode == version1 || mode == version2
 	switch {
@@ -96,7 +99,7 @@ func prepare(t socket.LayerTarget) (*socket.PreparedLayer, error) {
 				s.from = append(s.from, p)
 			}
 		}
-		return &socket.PreparedLayer{Server: s.begin}, nil
+		return &scheme.PreparedLayer{Server: s.begin}, nil
 	}
-	return &socket.PreparedLayer{Client: client(mode).begin}, nil
+	return &scheme.PreparedLayer{Client: client(mode).begin}, nil
 }

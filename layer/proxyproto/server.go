@@ -112,7 +112,7 @@ func (t *told) Peer() socket.Name { return t.peer }
 
 // Facts implements [socket.Teller].
 func (t *told) Facts() []socket.Fact {
-	by := socket.Fact{Layer: scheme.Name, Name: "proxy", Variable: "PROXY_PEER", Value: t.by.String()}
+	by := socket.Fact{Layer: layer.Name, Name: "proxy", Variable: "PROXY_PEER", Value: t.by.String()}
 	return append([]socket.Fact{by}, t.facts...)
 }
 

@@ -49,7 +49,7 @@ var errChecksum = malformed("its checksum (CRC32C) is wrong")
 // parseTLVs returns the facts in the TLVs of a header.
 func parseTLVs(whole, tlvs []byte) (facts []socket.Fact, err error) {
 	add := func(name, variable, value string) {
-		facts = append(facts, socket.Fact{Layer: scheme.Name, Name: name, Variable: variable, Value: value})
+		facts = append(facts, socket.Fact{Layer: layer.Name, Name: name, Variable: variable, Value: value})
 	}
 	tell := func(typ byte, value []byte) {
 		for _, m := range meanings {

@@ -11,6 +11,7 @@ import (
 	"golang.org/x/net/ipv4"
 
 	"zocalo/socket"
+	"zocalo/socket/option"
 )
 
 // wholeConn is what quic-go looks for in a net.PacketConn, so as to read in batches,
@@ -38,7 +39,7 @@ type carrier struct {
 func newCarrier(udp *socket.Socket, p *prepared) *carrier {
 	whole := udp.PacketConn().(wholeConn)
 	c := &carrier{wholeConn: whole, udp: udp, batch: ipv4.NewPacketConn(whole), given: p.buffers, awaiting: map[socket.Name]map[*func(error)]struct{}{}}
-	if socket.ReceiveErrors.Set(udp, true) == nil { // Linux has it
+	if option.ReceiveErrors.Set(udp, true) == nil { // Linux has it
 		go c.listen()
 	}
 	return c
@@ -115,7 +116,7 @@ func (c *carrier) SyscallConn() (syscall.RawConn, error) {
 // how large it is.
 func (c *carrier) SetReadBuffer(size int) error {
 	if !c.given[0] {
-		enlarge(c.udp, socket.ReceiveBuffer, size)
+		enlarge(c.udp, option.ReceiveBuffer, size)
 	}
 	return nil
 }
@@ -123,13 +124,13 @@ func (c *carrier) SetReadBuffer(size int) error {
 // SetWriteBuffer is the last of what quic-go sets before it wants the descriptor.
 func (c *carrier) SetWriteBuffer(size int) error {
 	if !c.given[1] {
-		enlarge(c.udp, socket.SendBuffer, size)
+		enlarge(c.udp, option.SendBuffer, size)
 	}
 	c.sized.Store(true)
 	return nil
 }
 
-func enlarge(udp *socket.Socket, o *socket.Option[int], size int) {
+func enlarge(udp *socket.Socket, o *option.Option[int], size int) {
 	if now, err := o.Get(udp); err == nil && now < size {
 		o.Set(udp, size)
 	}

@@ -39,7 +39,7 @@ func TestEnds(t *testing.T) {
 	t.Run("reset with a code", func(t *testing.T) {
 		a, b := pair(t, "")
 		other, far := pair(t, "")
-		try(t, a.Shutdown(socket.Read)) // which is no reset
+		try(t, a.Shutdown(socket.ShutdownRead)) // which is no reset
 		_, err := a.Write([]byte("x"))
 		try(t, err)
 		try(t, read(t, b))

@@ -7,8 +7,11 @@ import (
 	"slices"
 	"time"
 
+	"zocalo/address/codec"
 	"zocalo/layer/tls"
 	"zocalo/socket"
+	"zocalo/socket/option"
+	"zocalo/socket/scheme"
 )
 
 // The domains: QUIC over IPv4, and over IPv6. Names are those of the Internet.
@@ -30,22 +33,22 @@ const (
 )
 
 var (
-	idleOption = socket.NewOption(socket.Spec{
-		Name: "idle-timeout", Phase: socket.Naming, Default: "30s",
+	idleOption = option.New(option.Spec{
+		Name: "idle-timeout", Phase: option.Naming, Default: "30s",
 		Doc: "how long a connection lasts without a packet from the peer, the lesser of both sides; and without a stream",
-	}, socket.AtLeast(socket.Duration, time.Second), nil, nil)
-	keepAliveOption = socket.NewOption(socket.Spec{
-		Name: "keepalive", Phase: socket.Naming, Default: "15s, at most half of idle-timeout",
+	}, codec.AtLeast(codec.Duration, time.Second), nil, nil)
+	keepAliveOption = option.New(option.Spec{
+		Name: "keepalive", Phase: option.Naming, Default: "15s, at most half of idle-timeout",
 		Doc: "how often to send a packet where there is nothing else to send; 0 for never",
-	}, socket.Duration, nil, nil)
-	streamsOption = socket.NewOption(socket.Spec{
-		Name: "streams", Phase: socket.Naming, Only: socket.PassiveOnly, Default: "100",
+	}, codec.Duration, nil, nil)
+	streamsOption = option.New(option.Spec{
+		Name: "streams", Phase: option.Naming, Only: option.PassiveOnly, Default: "100",
 		Doc: "how many streams of one connection a peer may have open",
-	}, socket.Between(socket.Integer, 1, 1<<20), nil, nil)
+	}, codec.Between(codec.Integer, 1, 1<<20), nil, nil)
 )
 
 func init() {
-	stream := scheme("quic", socket.Stream, "a stream of a QUIC connection, encrypted and authenticated")
+	stream := newScheme("quic", socket.Stream, "a stream of a QUIC connection, encrypted and authenticated")
 	stream.Options = slices.Insert(stream.Options, 2, streamsOption.Spec)
 	socket.Register(&socket.Family{
 		Name:       "quic",
@@ -55,8 +58,9 @@ func init() {
 		NetAddr:    func(n socket.Name, _ socket.Kind) net.Addr { return net.UDPAddrFromAddrPort(n.AddrPort()) },
 		KindName:   kindName,
 		Properties: properties,
-		Schemes:    []*socket.Scheme{stream},
+		Kinds:      map[string]socket.Kind{"quic": {Domain: Domain, Type: socket.Stream}, "quic6": {Domain: Domain6, Type: socket.Stream}},
 	})
+	scheme.Register(stream)
 }
 
 func kindName(k socket.Kind) string {
@@ -83,37 +87,37 @@ func newEndpoint(k socket.Kind) (socket.Endpoint, error) {
 
 // notOurs are the options of UDP that have no meaning for connections, or that are
 // quic-go's to set.
-var notOurs = []*socket.Spec{
-	socket.AnyPort.Spec, socket.SegmentDatagrams.Spec, socket.Broadcast.Spec, socket.JoinGroup.Spec, socket.MulticastInterface.Spec,
-	socket.MulticastTTL.Spec, socket.MulticastLoop.Spec, socket.MulticastAll.Spec, socket.ReceivePacketInfo.Spec,
-	socket.ReceiveHopLimit.Spec, socket.ReceiveTrafficClass.Spec, socket.Timestamps.Spec, socket.MTUDiscovery.Spec,
-	socket.ReuseAddress.Spec, socket.ReusePort.Spec, socket.BindAddressNoPort.Spec,
+var notOurs = []*option.Spec{
+	option.AnyPort.Spec, option.UDPGSO.Spec, option.Broadcast.Spec, option.JoinGroup.Spec, option.MulticastInterface.Spec,
+	option.MulticastTTL.Spec, option.MulticastLoop.Spec, option.MulticastAll.Spec, option.ReceivePacketInfo.Spec,
+	option.ReceiveHopLimit.Spec, option.ReceiveTrafficClass.Spec, option.Timestamps.Spec, option.MTUDiscovery.Spec,
+	option.ReuseAddress.Spec, option.ReusePort.Spec, option.BindAddressNoPort.Spec,
 }
 
-// scheme makes a scheme over that of UDP, whose look-up and options it has.
-func scheme(name string, t socket.Type, doc string) *socket.Scheme {
-	udp, ok := socket.LookupScheme("udp")
+// newScheme makes a scheme over that of UDP, whose look-up and options it has.
+func newScheme(name string, t socket.Type, doc string) *scheme.Scheme {
+	udp, ok := scheme.Lookup("udp")
 	if !ok {
 		panic("quic: package socket has no scheme udp")
 	}
-	own := []*socket.Spec{idleOption.Spec, keepAliveOption.Spec}
-	s := &socket.Scheme{
+	own := []*option.Spec{idleOption.Spec, keepAliveOption.Spec}
+	s := &scheme.Scheme{
 		Name: name, Endpoint: "host:port", Port: true, Doc: doc,
 		Domains: []socket.Domain{Domain, Domain6}, Type: t,
 		Options: slices.Concat(own, tls.WithinOptions(),
-			slices.DeleteFunc(slices.Clone(udp.Options), func(o *socket.Spec) bool { return slices.Contains(notOurs, o) })),
+			slices.DeleteFunc(slices.Clone(udp.Options), func(o *option.Spec) bool { return slices.Contains(notOurs, o) })),
 		Resolve: udp.Resolve, Source: udp.Source, Follow: udp.Follow,
-		Kind: func(_ socket.Target, n socket.Name) socket.Kind {
+		Kind: func(_ scheme.Target, n socket.Name) socket.Kind {
 			k := socket.Kind{Domain: Domain, Type: t}
 			if n.Domain() == socket.Inet6 || n.Domain() == Domain6 {
 				k.Domain = Domain6
 			}
 			return k
 		},
-		Bind: func(ctx context.Context, t socket.Target, s *socket.Socket, n socket.Name) error {
+		Bind: func(ctx context.Context, t scheme.Target, s *socket.Socket, n socket.Name) error {
 			return udp.Bind(ctx, t, s, n)
 		},
 	}
-	s.Prepare = func(t socket.Target) (*socket.PreparedScheme, error) { return prepare(s, t) }
+	s.Prepare = func(t scheme.Target) (*scheme.PreparedScheme, error) { return prepare(s, t) }
 	return s
 }

@@ -48,7 +48,7 @@ func listen(k socket.Kind, t *transport, p *prepared, backlog int) (*listener, e
 	l := &listener{kind: k, transport: t, prepared: p, backlog: wait.NewBacklog[*stream](backlog)}
 	l.serving, l.stop = context.WithCancel(context.Background())
 	l.handshakes = wait.Handshakes[*arrival]{
-		Run: l.shake, Peer: func(a *arrival) any { return socket.Subscriber(a.peer.AddrPort().Addr()) },
+		Run: l.shake, Peer: func(a *arrival) any { return a.peer.Subscriber() },
 		Max: maxHandshakes, Timeout: p.handshake,
 	}
 	if !t.listener.CompareAndSwap(nil, l) {

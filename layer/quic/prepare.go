@@ -10,6 +10,8 @@ import (
 	"zocalo/address"
 	"zocalo/layer/tls"
 	"zocalo/socket"
+	"zocalo/socket/option"
+	"zocalo/socket/scheme"
 )
 
 // A prepared is what the options of one address come to, and the connections that
@@ -27,8 +29,8 @@ type prepared struct {
 	dials map[route]*dial
 }
 
-func prepare(s *socket.Scheme, t socket.Target) (*socket.PreparedScheme, error) {
-	within, err := tls.PrepareWithin("quic", Protocol, socket.LayerTarget{
+func prepare(s *scheme.Scheme, t scheme.Target) (*scheme.PreparedScheme, error) {
+	within, err := tls.PrepareWithin("quic", Protocol, scheme.LayerTarget{
 		Passive: t.Passive, Settings: t.Settings, Carrier: s, Destination: t.Endpoint,
 	})
 	if err != nil {
@@ -47,13 +49,13 @@ func prepare(s *socket.Scheme, t socket.Target) (*socket.PreparedScheme, error) 
 	if given, ok := keepAliveOption.In(t.Settings); ok {
 		p.keepalive = given
 	}
-	_, p.buffers[0] = socket.ReceiveBuffer.In(t.Settings)
-	_, p.buffers[1] = socket.SendBuffer.In(t.Settings)
+	_, p.buffers[0] = option.ReceiveBuffer.In(t.Settings)
+	_, p.buffers[1] = option.SendBuffer.In(t.Settings)
 	p.quic = &quicgo.Config{
 		HandshakeIdleTimeout: p.handshake, MaxIdleTimeout: p.idle, KeepAlivePeriod: p.keepalive,
 		MaxIncomingStreams: -1, MaxIncomingUniStreams: -1, // quic-go's word for none
 	}
-	ready := &socket.PreparedScheme{
+	ready := &scheme.PreparedScheme{
 		Opened: func(s *socket.Socket) error {
 			s.Unwrap().(configured).configure(p)
 			return nil

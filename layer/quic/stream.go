@@ -191,7 +191,7 @@ func (e *stream) Write(b []byte) (int, error) {
 
 // Shutdown implements [socket.Shutdowner]: the end of writing is QUIC's FIN, and that of
 // reading asks the peer to stop.
-func (e *stream) Shutdown(how socket.How) error {
+func (e *stream) Shutdown(how socket.ShutdownHow) error {
 	s := e.quic.Load()
 	if s == nil {
 		return e.unconnected("shutdown")
@@ -199,11 +199,11 @@ func (e *stream) Shutdown(how socket.How) error {
 	if e.over.Load() {
 		return net.ErrClosed
 	}
-	if how != socket.Write {
+	if how != socket.ShutdownWrite {
 		e.readEnd.Store(true)
 		s.CancelRead(codeClosed)
 	}
-	if how != socket.Read {
+	if how != socket.ShutdownRead {
 		e.writing.Lock()
 		defer e.writing.Unlock()
 		if e.over.Load() {

@@ -163,7 +163,7 @@ func TestRefused(t *testing.T) {
 		text, end := strings.CutSuffix(text, "END")
 		io.WriteString(c, text)
 		if end {
-			c.Shutdown(socket.Write)
+			c.Shutdown(socket.ShutdownWrite)
 		}
 		select {
 		case err := <-l.failed:

@@ -3,14 +3,16 @@ package sni
 import (
 	"zocalo/layer/internal/proxy"
 	"zocalo/socket"
+	"zocalo/socket/scheme"
 )
 
 // scheme is the layer.
-var scheme = &socket.LayerScheme{
-	Name: "sni", Short: "tcp", NoDial: true,
-	Doc:     "TLS routing by the requested name, without ending TLS",
-	Options: proxy.RuleOptions(),
-	Prefix:  true, Requests: true, Names: true,
+var layer = &scheme.Layer{
+	LayerKind: socket.LayerKind{Name: "sni", Prefix: true},
+	Short:     "tcp", NoDial: true,
+	Doc:      "TLS routing by the requested name, without ending TLS",
+	Options:  proxy.RuleOptions(),
+	Requests: true, Names: true,
 	Needs: func(p socket.Properties) string {
 		if !p.Connected || !p.Reliable || p.Bounded {
 			return "it needs a stream, such as tcp or unix"
@@ -20,21 +22,21 @@ var scheme = &socket.LayerScheme{
 }
 
 func init() {
-	scheme.Prepare = func(t socket.LayerTarget) (*socket.PreparedLayer, error) {
-		l := listener{proxy.Listener{Layer: scheme, Rules: proxy.RulesOf(t.Settings)}}
-		return &socket.PreparedLayer{Server: l.begin}, nil
+	layer.Prepare = func(t scheme.LayerTarget) (*scheme.PreparedLayer, error) {
+		l := listener{proxy.Listener{Layer: layer, Rules: proxy.RulesOf(t.Settings)}}
+		return &scheme.PreparedLayer{Server: l.begin}, nil
 	}
-	socket.RegisterLayer(scheme)
+	scheme.RegisterLayer(layer)
 }
 
 // facts returns what a hello tells.
 func (h hello) facts() []socket.Fact {
 	var facts []socket.Fact
 	if h.name != "" {
-		facts = append(facts, socket.Fact{Layer: scheme.Name, Name: "sni", Variable: "SSL_TLS_SNI", Value: h.name})
+		facts = append(facts, socket.Fact{Layer: layer.Name, Name: "sni", Variable: "SSL_TLS_SNI", Value: h.name})
 	}
 	for _, p := range h.protocols {
-		facts = append(facts, socket.Fact{Layer: scheme.Name, Name: "alpn", Value: p})
+		facts = append(facts, socket.Fact{Layer: layer.Name, Name: "alpn", Value: p})
 	}
 	return facts
 }

@@ -30,7 +30,7 @@ func (c *client) associate(ctx context.Context, lower *socket.Socket) (*socket.S
 	d := &datagrams{header: appendDestination([]byte{0, 0, 0}, to)}
 	d.udp, d.control = lower, control
 	d.watch()
-	return socket.WrapLayer(c.version.LayerScheme, d, lower), nil
+	return c.version.Wrap(d, lower), nil
 }
 
 // begin asks over control, and connects lower to where the answer says.

@@ -9,6 +9,7 @@ import (
 	"zocalo/layer/internal/prefix"
 	"zocalo/layer/internal/proxy"
 	"zocalo/socket"
+	"zocalo/socket/option"
 )
 
 // An association is the side of UDP ASSOCIATE that faces the client. The client's datagrams
@@ -41,7 +42,7 @@ func newAssociation(c *proxy.Conn, from proxy.Destination, user string, reply fu
 		a.port = from.Port
 	}
 	a.watch()
-	return socket.WrapLayer(c.Layer, a, udp), nil
+	return c.Layer.Wrap(a, udp), nil
 }
 
 // bound returns a UDP socket that is bound to an address.
@@ -52,7 +53,7 @@ func bound(a netip.Addr) (*socket.Socket, error) {
 		return nil, err
 	}
 	if a.Is6() && a.IsUnspecified() {
-		socket.V6Only.Set(s, false) // the default depends on the system
+		option.V6Only.Set(s, false) // the default depends on the system
 	}
 	if err := s.Bind(n); err != nil {
 		s.Close()

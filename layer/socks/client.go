@@ -12,6 +12,7 @@ import (
 	"zocalo/layer/internal/prefix"
 	"zocalo/layer/internal/proxy"
 	"zocalo/socket"
+	"zocalo/socket/scheme"
 )
 
 // A client asks a proxy to connect to a destination.
@@ -70,8 +71,8 @@ func (c *client) destination(ctx context.Context) (proxy.Destination, error) {
 
 // lookup resolves a destination on this machine.
 func lookup(ctx context.Context, d proxy.Destination) ([]socket.Name, error) {
-	tcp, _ := socket.LookupScheme("tcp")
-	return tcp.Resolve(ctx, socket.Target{Endpoint: d.String()})
+	tcp, _ := scheme.Lookup("tcp")
+	return tcp.Resolve(ctx, scheme.Target{Endpoint: d.String()})
 }
 
 // ask5 makes a SOCKS 5 request, and returns the address in the answer.

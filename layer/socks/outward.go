@@ -50,7 +50,7 @@ func newOutward(c *proxy.Conn, refuse func(socket.Name) error) (*socket.Socket, 
 		}
 		return err
 	}
-	return socket.WrapLayer(c.Layer, o, udp), nil
+	return c.Layer.Wrap(o, udp), nil
 }
 
 // Lower implements [socket.Layer].

@@ -3,22 +3,25 @@ package socks
 import (
 	"fmt"
 
+	"zocalo/address/codec"
 	"zocalo/layer/internal/proxy"
 	"zocalo/socket"
+	"zocalo/socket/option"
+	"zocalo/socket/scheme"
 )
 
 // A version is what one of the layers speaks.
 type version struct {
-	*socket.LayerScheme
+	*scheme.Layer
 	v4, v5 bool // accepted from clients
 	number byte // spoken to proxies
 	names  bool // the proxy can look them up
 
 	options *proxy.ClientOptions
-	local   *socket.Option[bool] // look names up here
+	local   *option.Option[bool] // look names up here
 }
 
-var resolver = socket.Codec[bool]{Placeholder: "proxy|local", Parse: parseResolve, Format: func(local bool) string {
+var resolver = codec.Codec[bool]{Placeholder: "proxy|local", Parse: parseResolve, Format: func(local bool) string {
 	if local {
 		return "local"
 	}
@@ -35,28 +38,28 @@ func parseResolve(text string) (bool, error) {
 
 func init() {
 	for _, v := range []*version{
-		{number: 5, names: true, v4: true, v5: true, LayerScheme: &socket.LayerScheme{
-			Name: "socks", Doc: "SOCKS, through a proxy of version 5 or as one of all versions"}},
-		{number: 5, names: true, v5: true, LayerScheme: &socket.LayerScheme{
-			Name: "socks5", Aliases: []string{"socks5h"}, Doc: "SOCKS 5, through a proxy or as one"}},
-		{number: 4, v4: true, LayerScheme: &socket.LayerScheme{
-			Name: "socks4", Doc: "SOCKS 4, through a proxy or as one"}},
-		{number: 4, names: true, v4: true, LayerScheme: &socket.LayerScheme{
-			Name: "socks4a", Doc: "SOCKS 4a, through a proxy or as one"}},
+		{number: 5, names: true, v4: true, v5: true, Layer: &scheme.Layer{
+			LayerKind: socket.LayerKind{Name: "socks"}, Doc: "SOCKS, through a proxy of version 5 or as one of all versions"}},
+		{number: 5, names: true, v5: true, Layer: &scheme.Layer{
+			LayerKind: socket.LayerKind{Name: "socks5"}, Aliases: []string{"socks5h"}, Doc: "SOCKS 5, through a proxy or as one"}},
+		{number: 4, v4: true, Layer: &scheme.Layer{
+			LayerKind: socket.LayerKind{Name: "socks4"}, Doc: "SOCKS 4, through a proxy or as one"}},
+		{number: 4, names: true, v4: true, Layer: &scheme.Layer{
+			LayerKind: socket.LayerKind{Name: "socks4a"}, Doc: "SOCKS 4a, through a proxy or as one"}},
 	} {
 		v.Short, v.Prefix, v.Requests, v.Prepare = "tcp", true, true, v.prepare
 		v.Needs = v.needs
 		v.options = proxy.NewClientOptions()
 		v.Options = v.options.Specs()
 		if v.names {
-			v.local = socket.NewOption(socket.Spec{
-				Name: "resolve", Phase: socket.Naming, Only: socket.ActiveOnly, Default: "proxy",
+			v.local = option.New(option.Spec{
+				Name: "resolve", Phase: option.Naming, Only: option.ActiveOnly, Default: "proxy",
 				Doc: "who looks up the host of to=: the proxy or this machine (local)",
 			}, resolver, nil, nil)
 			v.Options = append(v.Options, v.local.Spec)
 		}
 		v.Options = append(v.Options, proxy.ListenerOptions()...)
-		socket.RegisterLayer(v.LayerScheme)
+		scheme.RegisterLayer(v.Layer)
 	}
 }
 
@@ -68,13 +71,13 @@ func (v *version) needs(p socket.Properties) string {
 	return proxy.Needs(p)
 }
 
-func (v *version) prepare(t socket.LayerTarget) (*socket.PreparedLayer, error) {
+func (v *version) prepare(t scheme.LayerTarget) (*scheme.PreparedLayer, error) {
 	datagrams := t.Carrier.Type == socket.Datagram
 	switch {
 	case datagrams && (t.Passive || t.Carrier.Name != "udp"):
 		return nil, fmt.Errorf("over datagrams it can only connect, as socks5+udp: a proxy, with UDP too, is socks-listen:PORT")
 	case t.Passive:
-		return proxy.Listen(v.LayerScheme, t, v.protocols()...)
+		return proxy.Listen(v.Layer, t, v.protocols()...)
 	}
 	c, err := v.options.Client(t.Settings)
 	if err != nil {
@@ -87,7 +90,7 @@ func (v *version) prepare(t socket.LayerTarget) (*socket.PreparedLayer, error) {
 	if err := onward.check(); err != nil {
 		return nil, err
 	}
-	p := &socket.PreparedLayer{Destination: c.To.String(), Client: onward.connect}
+	p := &scheme.PreparedLayer{Destination: c.To.String(), Client: onward.connect}
 	if datagrams {
 		p.Client = onward.associate
 	}

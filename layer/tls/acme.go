@@ -12,32 +12,33 @@ import (
 	"slices"
 	"strings"
 
+	"zocalo/socket/option"
+	"zocalo/socket/scheme"
+
 	"golang.org/x/crypto/acme"
 	"golang.org/x/crypto/acme/autocert"
-
-	"zocalo/socket"
 )
 
 // The options of a listener that gets its certificates by ACME (RFC 8555).
 var (
-	acmeOption = socket.NewOption(socket.Spec{
-		Name: "acme", Phase: socket.Naming, Only: socket.PassiveOnly, Repeatable: true, Default: "none",
+	acmeOption = option.New(option.Spec{
+		Name: "acme", Phase: option.Naming, Only: option.PassiveOnly, Repeatable: true, Default: "none",
 		Doc: "a name to get a certificate for by ACME (tls-alpn-01): the authority must reach this listener at port 443 of the name",
 	}, text.Or("NAME"), nil, nil)
-	acmeDirectoryOption = socket.NewOption(socket.Spec{
-		Name: "acme-directory", Phase: socket.Naming, Only: socket.PassiveOnly, Default: "Let's Encrypt's",
+	acmeDirectoryOption = option.New(option.Spec{
+		Name: "acme-directory", Phase: option.Naming, Only: option.PassiveOnly, Default: "Let's Encrypt's",
 		Doc: "the directory URL of the ACME authority",
 	}, text.Or("URL"), nil, nil)
-	acmeCAOption = socket.NewOption(socket.Spec{
-		Name: "acme-ca", Phase: socket.Naming, Only: socket.PassiveOnly, Default: "the system's",
+	acmeCAOption = option.New(option.Spec{
+		Name: "acme-ca", Phase: option.Naming, Only: option.PassiveOnly, Default: "the system's",
 		Doc: "a PEM file with the certificate authorities to trust for the directory itself",
 	}, text, nil, nil)
-	acmeCacheOption = socket.NewOption(socket.Spec{
-		Name: "acme-cache", Phase: socket.Naming, Only: socket.PassiveOnly, Default: "zocalo/acme in the user's cache folder",
+	acmeCacheOption = option.New(option.Spec{
+		Name: "acme-cache", Phase: option.Naming, Only: option.PassiveOnly, Default: "zocalo/acme in the user's cache folder",
 		Doc: "a folder for the account key, the certificates and their keys, readable only by its owner",
 	}, text.Or("FOLDER"), nil, nil)
-	acmeEmailOption = socket.NewOption(socket.Spec{
-		Name: "acme-email", Phase: socket.Naming, Only: socket.PassiveOnly, Default: "none",
+	acmeEmailOption = option.New(option.Spec{
+		Name: "acme-email", Phase: option.Naming, Only: option.PassiveOnly, Default: "none",
 		Doc: "an email address for the authority's messages about certificates",
 	}, text.Or("ADDRESS"), nil, nil)
 )
@@ -47,7 +48,7 @@ var errChallenge = errors.New("an ACME challenge was answered")
 
 // acme has certificates issued on demand. Using acme= is agreeing to the
 // authority's terms.
-func (p *prepared) acme(names []string, t socket.LayerTarget) error {
+func (p *prepared) acme(names []string, t scheme.LayerTarget) error {
 	if len(p.certs) > 0 {
 		return errors.New("cert= and acme= exclude each other: give one of them")
 	}

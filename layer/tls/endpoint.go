@@ -56,9 +56,9 @@ func (p *prepared) endpoint(conn *tls.Conn, w *wire) *socket.Socket {
 	state := conn.ConnectionState()
 	e.proven = p.proves(&state)
 	if w.waits {
-		return socket.WrapLayer(scheme, waiter{e}, w.lower)
+		return layer.Wrap(waiter{e}, w.lower)
 	}
-	return socket.WrapLayer(scheme, e, w.lower)
+	return layer.Wrap(e, w.lower)
 }
 
 var epoch = time.Now()
@@ -255,15 +255,15 @@ func (e *endpoint) writeError(err error) error {
 
 // Shutdown implements [socket.Shutdowner]. It ends writing with close_notify and leaves
 // the connection beneath open.
-func (e *endpoint) Shutdown(how socket.How) error {
+func (e *endpoint) Shutdown(how socket.ShutdownHow) error {
 	if e.closed.Load() {
 		return net.ErrClosed
 	}
-	if how != socket.Write {
+	if how != socket.ShutdownWrite {
 		e.readEnd.Store(true)
 		e.lower.SetReadDeadline(past) // nobody reads from it any more
 	}
-	if how == socket.Read {
+	if how == socket.ShutdownRead {
 		return nil
 	}
 	e.takeTurn()

@@ -12,7 +12,7 @@ import (
 
 // Facts implements [socket.Teller].
 func (e *endpoint) Facts() []socket.Fact {
-	return factsOf(scheme.Name, e.conn.ConnectionState(), e.passive, e.proven)
+	return factsOf(layer.Name, e.conn.ConnectionState(), e.passive, e.proven)
 }
 
 // proves reports whether the peer's certificate is what was asked for.

@@ -17,15 +17,16 @@ import (
 
 	"zocalo/layer/internal/file"
 	"zocalo/socket"
+	"zocalo/socket/scheme"
 )
 
 // prepare reads the options of one address.
-func prepare(t socket.LayerTarget) (*socket.PreparedLayer, error) {
+func prepare(t scheme.LayerTarget) (*scheme.PreparedLayer, error) {
 	p, err := newPrepared(t, nil)
 	if err != nil {
 		return nil, err
 	}
-	l := &socket.PreparedLayer{Reach: p.reach(), Close: p.close}
+	l := &scheme.PreparedLayer{Reach: p.reach(), Close: p.close}
 	if t.Passive {
 		l.Server, l.Notices = p.accept, p.notices
 	} else {
@@ -44,7 +45,7 @@ func (p *prepared) reach() string {
 
 // newPrepared reads the options of one address. Without alpn= its protocols are those
 // given here.
-func newPrepared(t socket.LayerTarget, protocols []string) (*prepared, error) {
+func newPrepared(t scheme.LayerTarget, protocols []string) (*prepared, error) {
 	p := &prepared{passive: t.Passive, pins: all(pinOption, t.Settings)}
 	p.certs, p.keys = all(certOption, t.Settings), all(keyOption, t.Settings)
 	if len(p.keys) == 0 {
@@ -107,7 +108,7 @@ type prepared struct {
 }
 
 // baseConfig sets what both sides have in common.
-func (p *prepared) baseConfig(t socket.LayerTarget) error {
+func (p *prepared) baseConfig(t scheme.LayerTarget) error {
 	p.base = &tls.Config{
 		MinVersion: tls.VersionTLS12,
 		NextProtos: all(alpnOption, t.Settings),
@@ -142,7 +143,7 @@ func (p *prepared) close() {
 }
 
 // client completes the configuration of a client.
-func (p *prepared) client(t socket.LayerTarget) error {
+func (p *prepared) client(t scheme.LayerTarget) error {
 	p.base.ServerName, _ = sniOption.In(t.Settings)
 	if p.base.ServerName == "" {
 		p.base.ServerName = hostOf(t)
@@ -179,7 +180,7 @@ func (p *prepared) connect(ctx context.Context, lower *socket.Socket) (*socket.S
 }
 
 // server completes the configuration of a listener.
-func (p *prepared) server(t socket.LayerTarget) (err error) {
+func (p *prepared) server(t scheme.LayerTarget) (err error) {
 	switch names := all(acmeOption, t.Settings); {
 	case len(names) > 0:
 		err = p.acme(names, t)
@@ -276,7 +277,7 @@ func (p *prepared) load() (*tls.Config, error) {
 
 // hostOf returns the host that a client connects to: localhost for carriers
 // without hosts, such as unix.
-func hostOf(t socket.LayerTarget) string {
+func hostOf(t scheme.LayerTarget) string {
 	if !strings.HasPrefix(t.Carrier.Endpoint, "host") {
 		return "localhost"
 	}

@@ -11,64 +11,67 @@ import (
 	"slices"
 	"strings"
 
+	"zocalo/address/codec"
 	"zocalo/socket"
+	"zocalo/socket/option"
+	"zocalo/socket/scheme"
 )
 
 // The options of an address's layer tls.
 var (
-	certOption = socket.NewOption(socket.Spec{
-		Name: "cert", Aliases: []string{"certificate"}, Phase: socket.Naming, Repeatable: true,
+	certOption = option.New(option.Spec{
+		Name: "cert", Aliases: []string{"certificate"}, Phase: option.Naming, Repeatable: true,
 		Default: "none for a client; a listener makes one and prints its pin=",
 		Doc:     "a PEM file with the certificate and its intermediates; a listener may have several, chosen by SNI",
 	}, text, nil, nil)
-	keyOption = socket.NewOption(socket.Spec{
-		Name: "key", Phase: socket.Naming, Repeatable: true, Default: "the file of cert=",
+	keyOption = option.New(option.Spec{
+		Name: "key", Phase: option.Naming, Repeatable: true, Default: "the file of cert=",
 		Doc: "a PEM file with the private key of the preceding cert=",
 	}, text, nil, nil)
-	caOption = socket.NewOption(socket.Spec{
-		Name: "ca", Aliases: []string{"cafile"}, Phase: socket.Naming, Only: socket.ActiveOnly, Default: "the system's",
+	caOption = option.New(option.Spec{
+		Name: "ca", Aliases: []string{"cafile"}, Phase: option.Naming, Only: option.ActiveOnly, Default: "the system's",
 		Doc: "a PEM file with the certificate authorities to trust for the server's certificate",
 	}, text, nil, nil)
-	clientCAOption = socket.NewOption(socket.Spec{
-		Name: "client-ca", Phase: socket.Naming, Only: socket.PassiveOnly, Default: "none: clients need no certificate",
+	clientCAOption = option.New(option.Spec{
+		Name: "client-ca", Phase: option.Naming, Only: option.PassiveOnly, Default: "none: clients need no certificate",
 		Doc: "a PEM file with certificate authorities; every client must present a certificate from one of them",
 	}, text, nil, nil)
-	pinOption = socket.NewOption(socket.Spec{
-		Name: "pin", Phase: socket.Naming, Repeatable: true, Default: "none",
+	pinOption = option.New(option.Spec{
+		Name: "pin", Phase: option.Naming, Repeatable: true, Default: "none",
 		Doc: "the SHA-256 of the peer's public key, in hex or base64; without ca= nothing else about its certificate is checked",
-	}, socket.Codec[pin]{Placeholder: "sha256:HASH", Parse: parsePin, Format: pin.String}, nil, nil)
-	sniOption = socket.NewOption(socket.Spec{
-		Name: "sni", Aliases: []string{"servername"}, Phase: socket.Naming, Only: socket.ActiveOnly, Default: "the host of the address, or localhost if it has none",
+	}, codec.Codec[pin]{Placeholder: "sha256:HASH", Parse: parsePin, Format: pin.String}, nil, nil)
+	sniOption = option.New(option.Spec{
+		Name: "sni", Aliases: []string{"servername"}, Phase: option.Naming, Only: option.ActiveOnly, Default: "the host of the address, or localhost if it has none",
 		Doc: "the server name to ask for, which its certificate must match",
 	}, text.Or("NAME"), nil, nil)
-	alpnOption = socket.NewOption(socket.Spec{
-		Name: "alpn", Phase: socket.Naming, Repeatable: true, Default: "none",
+	alpnOption = option.New(option.Spec{
+		Name: "alpn", Phase: option.Naming, Repeatable: true, Default: "none",
 		Doc: "a protocol to offer or accept, such as h2, in order of preference",
 	}, text.Or("PROTOCOL"), nil, nil)
-	minOption = socket.NewOption(socket.Spec{
-		Name: "min", Aliases: []string{"min-version"}, Phase: socket.Naming, Default: "1.2",
+	minOption = option.New(option.Spec{
+		Name: "min", Aliases: []string{"min-version"}, Phase: option.Naming, Default: "1.2",
 		Doc: "the oldest acceptable TLS version, 1.2 or 1.3",
 	}, oneOf("VERSION", map[string]uint16{"1.2": tls.VersionTLS12, "1.3": tls.VersionTLS13}), nil, nil)
-	verifyOption = socket.NewOption(socket.Spec{
-		Name: "verify", Phase: socket.Naming, Only: socket.ActiveOnly, Default: "on",
+	verifyOption = option.New(option.Spec{
+		Name: "verify", Phase: option.Naming, Only: option.ActiveOnly, Default: "on",
 		Doc: "verify=no accepts any certificate from anyone, and warns every time",
-	}, socket.Flag, nil, nil)
-	closeNotifyOption = socket.NewOption(socket.Spec{
-		Name: "close-notify", Phase: socket.Naming, Default: "required: an end without it is a reset",
+	}, codec.Flag, nil, nil)
+	closeNotifyOption = option.New(option.Spec{
+		Name: "close-notify", Phase: option.Naming, Default: "required: an end without it is a reset",
 		Doc: "optional accepts a connection that closes without close_notify, as many HTTP servers do",
 	}, oneOf("required|optional", map[string]bool{"required": false, "optional": true}), nil, nil)
-	keylogOption = socket.NewOption(socket.Spec{
-		Name: "keylog", Phase: socket.Naming, Default: "none",
+	keylogOption = option.New(option.Spec{
+		Name: "keylog", Phase: option.Naming, Default: "none",
 		Doc: "a file to append the secrets of each connection to, so that Wireshark can decrypt a capture",
 	}, text, nil, nil)
-	starttlsOption = socket.NewOption(socket.Spec{
-		Name: "starttls", Phase: socket.Naming, Only: socket.ActiveOnly, Default: "none: TLS from the first byte",
+	starttlsOption = option.New(option.Spec{
+		Name: "starttls", Phase: option.Naming, Only: option.ActiveOnly, Default: "none: TLS from the first byte",
 		Doc: "the protocol in which to ask the server for TLS: smtp, imap, pop3 or postgres",
 	}, oneOf("PROTOCOL", starters), nil, nil)
 )
 
 // text is the codec of text that is not empty, such as the name of a file.
-var text = socket.Codec[string]{
+var text = codec.Codec[string]{
 	Placeholder: "FILE",
 	Parse: func(s string) (string, error) {
 		if s == "" {
@@ -80,9 +83,9 @@ var text = socket.Codec[string]{
 }
 
 // oneOf is the codec of a value that is written as one of a few words.
-func oneOf[T any](placeholder string, values map[string]T) socket.Codec[choice[T]] {
+func oneOf[T any](placeholder string, values map[string]T) codec.Codec[choice[T]] {
 	words := slices.Sorted(maps.Keys(values))
-	return socket.Codec[choice[T]]{
+	return codec.Codec[choice[T]]{
 		Placeholder: placeholder,
 		Parse: func(text string) (choice[T], error) {
 			v, ok := values[strings.ToLower(text)]
@@ -121,10 +124,11 @@ func (p pin) String() string { return "sha256:" + hex.EncodeToString(p[:]) }
 const layerName = "tls"
 
 // scheme is the layer.
-var scheme = &socket.LayerScheme{
-	Name: layerName, Aliases: []string{"ssl"}, Short: "tcp", Names: true,
+var layer = &scheme.Layer{
+	LayerKind: socket.LayerKind{Name: layerName},
+	Aliases:   []string{"ssl"}, Short: "tcp", Names: true,
 	Doc: "TLS",
-	Options: []*socket.Spec{
+	Options: []*option.Spec{
 		certOption.Spec, keyOption.Spec, caOption.Spec, clientCAOption.Spec, pinOption.Spec, sniOption.Spec, alpnOption.Spec, minOption.Spec,
 		verifyOption.Spec, closeNotifyOption.Spec, keylogOption.Spec, starttlsOption.Spec,
 		acmeOption.Spec, acmeDirectoryOption.Spec, acmeCAOption.Spec, acmeCacheOption.Spec, acmeEmailOption.Spec,
@@ -141,12 +145,12 @@ var scheme = &socket.LayerScheme{
 }
 
 func init() {
-	scheme.Prepare = prepare // which refers to scheme
-	socket.RegisterLayer(scheme)
+	layer.Prepare = prepare // which refers to scheme
+	scheme.RegisterLayer(layer)
 }
 
 // all returns the values of a repeatable option, in order.
-func all[T any](o *socket.Option[T], settings socket.Settings) (values []T) {
+func all[T any](o *option.Option[T], settings option.Settings) (values []T) {
 	for _, s := range settings {
 		if s.Spec == o.Spec {
 			values = append(values, s.Value.(T))

@@ -6,6 +6,8 @@ import (
 	"slices"
 
 	"zocalo/socket"
+	"zocalo/socket/option"
+	"zocalo/socket/scheme"
 )
 
 // A Within is TLS for a protocol that has it inside, as QUIC: the options of an address
@@ -17,8 +19,8 @@ type Within struct {
 
 // WithinOptions are the options that mean something inside another protocol, always of
 // TLS 1.3: without those of the connection beneath, and of ACME, which asks by TCP.
-func WithinOptions() []*socket.Spec {
-	return []*socket.Spec{
+func WithinOptions() []*option.Spec {
+	return []*option.Spec{
 		certOption.Spec, keyOption.Spec, caOption.Spec, clientCAOption.Spec, pinOption.Spec,
 		sniOption.Spec, alpnOption.Spec, verifyOption.Spec, keylogOption.Spec,
 	}
@@ -26,7 +28,7 @@ func WithinOptions() []*socket.Spec {
 
 // PrepareWithin reads the options of an address. layer is the word of the protocol,
 // and alpn is what it speaks where the address does not say.
-func PrepareWithin(layer, alpn string, t socket.LayerTarget) (*Within, error) {
+func PrepareWithin(layer, alpn string, t scheme.LayerTarget) (*Within, error) {
 	p, err := newPrepared(t, []string{alpn})
 	if err != nil {
 		return nil, err
@@ -63,7 +65,7 @@ func (w *Within) Refusal(alert uint8) error {
 // Protocols are those that the address offers or takes.
 func (w *Within) Protocols() []string { return slices.Clone(w.p.base.NextProtos) }
 
-// Reach, Notices and Close are those of a [socket.PreparedLayer].
+// Reach, Notices and Close are those of a [scheme.PreparedLayer].
 func (w *Within) Reach() string                     { return w.p.reach() }
 func (w *Within) Notices(listening string) []string { return w.p.notices(listening) }
 func (w *Within) Close()                            { w.p.close() }

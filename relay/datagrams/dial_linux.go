@@ -9,6 +9,7 @@ import (
 	"zocalo/internal/pass"
 	"zocalo/internal/sys"
 	"zocalo/socket"
+	"zocalo/socket/option"
 )
 
 // dialing is the work that may wait, and so is done beside the loop.
@@ -69,8 +70,8 @@ func (e *engine) dialFar(ctx context.Context, of Session, refused []socket.Name)
 	}
 	f = far{socket: c, unix: c.Domain() == socket.Unix, connected: c.Type() == socket.SeqPacket}
 	if !f.unix {
-		socket.JoinDatagrams.Set(c, true) // or they come one by one
-		socket.ReceiveErrors.Set(c, true) // or only some ICMP messages are told, without who sent them
+		option.UDPGRO.Set(c, true)        // or they come one by one
+		option.ReceiveErrors.Set(c, true) // or only some ICMP messages are told, without who sent them
 		f.trains = sendsTrains(c)
 	}
 	return f, nil

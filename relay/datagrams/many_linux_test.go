@@ -10,6 +10,7 @@ import (
 	"zocalo/internal/pass"
 	"zocalo/relay/datagrams"
 	"zocalo/socket"
+	"zocalo/socket/option"
 )
 
 // Ten thousand peers at once, each with a socket of its own on the far side
@@ -26,7 +27,7 @@ func TestTenThousandPeers(t *testing.T) {
 
 	target, front := bound(t, "127.0.0.1:0"), bound(t, "127.0.0.1:0")
 	echo(t, target)
-	all := bound(t, "0.0.0.0:0", func(s *socket.Socket) error { return socket.ReceivePacketInfo.Set(s, true) })
+	all := bound(t, "0.0.0.0:0", func(s *socket.Socket) error { return option.ReceivePacketInfo.Set(s, true) })
 	name := front.Name()
 	r := &datagrams.Relay{Dial: to(target.Name())}
 

@@ -11,6 +11,7 @@ import (
 	"zocalo/internal/poll"
 	"zocalo/server"
 	"zocalo/socket"
+	"zocalo/socket/option"
 )
 
 // A near is a socket that peers send to.
@@ -54,14 +55,14 @@ func (e *engine) addNear(s *socket.Socket) error {
 	d, _ := socket.As[socket.Descriptor](s)
 	n := &near{e: e, socket: s, fd: d.FD(), name: s.Name(), sessions: map[string]*session{}, want: firstWant, reading: true}
 	n.back = direction{from: pass.B, refuse: e.refuser("to the peers of " + n.name.String())}
-	if socket.AnswerAsAsked(s, n.name) {
+	if option.AnswerAsAsked(s, n.name) {
 		n.local = n.name.AddrPort().Addr().BitLen() / 8
 	}
 	if s.Domain() != socket.Unix {
-		socket.JoinDatagrams.Set(s, true) // or they come one by one
+		option.UDPGRO.Set(s, true) // or they come one by one
 		n.back.trains = sendsTrains(s)
 	}
-	socket.ReceiveDropped.Set(s, true) // or what the system drops is not known
+	option.ReceiveDropped.Set(s, true) // or what the system drops is not known
 	widen(s)
 	if err := e.loop.Add(n.fd, poll.Readable, n); err != nil {
 		return fmt.Errorf("datagrams: %v cannot be waited for: %w", n.name, err)
@@ -82,10 +83,10 @@ func widen(s *socket.Socket) {
 		return
 	}
 	defer fresh.Close()
-	given, err1 := socket.ReceiveBuffer.Get(fresh)
-	has, err2 := socket.ReceiveBuffer.Get(s)
+	given, err1 := option.ReceiveBuffer.Get(fresh)
+	has, err2 := option.ReceiveBuffer.Get(s)
 	if err1 == nil && err2 == nil && has == given && has < nearBuffer {
-		socket.ReceiveBuffer.Set(s, nearBuffer)
+		option.ReceiveBuffer.Set(s, nearBuffer)
 	}
 }
 
@@ -209,7 +210,7 @@ func (n *near) session(peer []byte, link int, now time.Duration) *session {
 	if e.draining {
 		return nil
 	}
-	if socket.IsOwn(n.name, name) {
+	if n.name.IsSelf(name) {
 		e.totals.turnedAway.Add(1)
 		if e.trouble.Begins("own name", time.Now()) {
 			e.log.Warn("a message says that it comes from the relay itself, and was dropped; others are counted", "socket", n.name, "peer", name)

@@ -73,7 +73,7 @@ func (s *session) trim() {
 // begin begins the session of a peer, and has its far socket dialed.
 func (e *engine) begin(n *near, peer string, link int, addr netip.Addr, now time.Duration) *session {
 	s := &session{near: n, number: e.totals.sessions.Add(1), peer: peer, began: now, fd: -1, head: -1, want: firstWant, link: int32(link), keeps: e.HasOthers}
-	s.unnamed = socket.Unnamed(s.name())
+	s.unnamed = s.name().IsUnnamed()
 	n.sessions[peer] = s
 	s.place.Session = s
 	e.recent.Add(&s.place, addr, now)

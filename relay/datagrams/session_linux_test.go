@@ -13,6 +13,7 @@ import (
 	"zocalo/relay/datagrams"
 	"zocalo/server"
 	"zocalo/socket"
+	"zocalo/socket/option"
 )
 
 func TestIdleSessionEnds(t *testing.T) {
@@ -536,7 +537,7 @@ func TestEndBehindARate(t *testing.T) {
 // session, and of no other.
 func TestPeerIsGone(t *testing.T) {
 	target := bound(t, "127.0.0.1:0")
-	front := bound(t, "127.0.0.1:0", func(s *socket.Socket) error { return socket.ReceiveErrors.Set(s, true) })
+	front := bound(t, "127.0.0.1:0", func(s *socket.Socket) error { return option.ReceiveErrors.Set(s, true) })
 	var errs pending[datagrams.Session]
 	r := &datagrams.Relay{Dial: to(target.Name()), OnError: func(s datagrams.Session, err error) {
 		if !errors.Is(err, syscall.ECONNREFUSED) {

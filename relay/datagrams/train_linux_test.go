@@ -13,9 +13,10 @@ import (
 	"zocalo/internal/sys"
 	"zocalo/relay/datagrams"
 	"zocalo/socket"
+	"zocalo/socket/option"
 )
 
-func joins(s *socket.Socket) error { return socket.JoinDatagrams.Set(s, true) }
+func joins(s *socket.Socket) error { return option.UDPGRO.Set(s, true) }
 
 // numbered is n datagrams of that size, one after the other, each full of its
 // number, and a shorter one at the end if last is not 0.

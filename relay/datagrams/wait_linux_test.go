@@ -12,6 +12,7 @@ import (
 	"zocalo/internal/pass"
 	"zocalo/relay/datagrams"
 	"zocalo/socket"
+	"zocalo/socket/option"
 )
 
 // counted is message i of a long row, of various lengths.
@@ -203,7 +204,7 @@ func TestFlood(t *testing.T) {
 // What the system drops, since a relay that must wait does not read, is known.
 func TestOverflowIsCounted(t *testing.T) {
 	target := bound(t, "127.0.0.1:0")
-	front := bound(t, "127.0.0.1:0", func(s *socket.Socket) error { return socket.ReceiveBuffer.Set(s, 4096) })
+	front := bound(t, "127.0.0.1:0", func(s *socket.Socket) error { return option.ReceiveBuffer.Set(s, 4096) })
 	r := &datagrams.Relay{Dial: to(target.Name()), Limits: datagrams.Limits{TotalRate: 50_000}}
 	at := front.Name()
 	p := connected(t, at)

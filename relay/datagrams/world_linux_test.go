@@ -24,6 +24,7 @@ import (
 	"zocalo/internal/testenv"
 	"zocalo/relay/datagrams"
 	"zocalo/socket"
+	"zocalo/socket/option"
 )
 
 // What is sent to a group, or to all of a network, is a peer's message like
@@ -32,16 +33,16 @@ func TestGroupsAndBroadcast(t *testing.T) {
 	testenv.InNamespace(t, []string{
 		"link add ve0 type veth peer name ve1", "addr add 10.9.0.1/24 dev ve0", "link set ve0 up", "link set ve1 up",
 	}, func() {
-		group, err := socket.ParseGroup("239.1.2.3%ve0")
+		group, err := option.ParseGroup("239.1.2.3%ve0")
 		if err != nil {
 			t.Error(err)
 			return
 		}
 		for _, to := range []string{"239.1.2.3", "10.9.0.255"} {
 			target := bound(t, "127.0.0.1:0")
-			front := bound(t, "0.0.0.0:0", func(s *socket.Socket) error { return socket.JoinGroup.Set(s, group) })
-			p := bound(t, "10.9.0.1:0", func(s *socket.Socket) error { return socket.Broadcast.Set(s, true) },
-				func(s *socket.Socket) error { return socket.MulticastInterface.Set(s, "ve0") })
+			front := bound(t, "0.0.0.0:0", func(s *socket.Socket) error { return option.JoinGroup.Set(s, group) })
+			p := bound(t, "10.9.0.1:0", func(s *socket.Socket) error { return option.Broadcast.Set(s, true) },
+				func(s *socket.Socket) error { return option.MulticastInterface.Set(s, "ve0") })
 			far, err := dial(context.Background(), target.Name()) // in this namespace
 			try(t, err)
 			r := &datagrams.Relay{Dial: func(context.Context, datagrams.Session, []socket.Name) (*socket.Socket, error) { return far, nil }}

@@ -16,7 +16,7 @@ func TestConfirm(t *testing.T) {
 	try(t, j.b.Close())
 	wantsEOF(t, j.a)
 	writes(t, j.a, "too late")
-	try(t, j.a.Shutdown(socket.Write))
+	try(t, j.a.Shutdown(socket.ShutdownWrite))
 	result, err := j.over()
 	var failed *pass.EndError
 	if !errors.As(err, &failed) || failed.Side != pass.B || result.How != pass.Reset {
@@ -25,7 +25,7 @@ func TestConfirm(t *testing.T) {
 
 	j = start(t, unix, tcp, join.End{}, join.End{}, join.Options{Confirm: true})
 	writes(t, j.a, "hola")
-	try(t, j.a.Shutdown(socket.Write))
+	try(t, j.a.Shutdown(socket.ShutdownWrite))
 	wants(t, j.b, "hola")
 	wantsEOF(t, j.b)
 	try(t, j.b.Close())

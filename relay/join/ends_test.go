@@ -176,7 +176,7 @@ func TestGoneAfterHalfClose(t *testing.T) {
 	for _, kind := range []maker{tcp, unix} {
 		t.Run(kind.name, func(t *testing.T) {
 			j := plain(t, kind, tcp)
-			try(t, j.a.Shutdown(socket.Write))
+			try(t, j.a.Shutdown(socket.ShutdownWrite))
 			wantsEOF(t, j.b)
 			try(t, j.a.Abort())
 			r, _ := j.over()
@@ -216,12 +216,12 @@ func TestCutInsideMessage(t *testing.T) {
 func TestResetAfterTheEnd(t *testing.T) {
 	j := plain(t, tcp, tcp)
 	writes(t, j.b, "answer")
-	try(t, j.b.Shutdown(socket.Write))
+	try(t, j.b.Shutdown(socket.ShutdownWrite))
 	wants(t, j.a, "answer")
 	wantsEOF(t, j.a)
 	try(t, j.b.Abort())
 	writes(t, j.a, "more")
-	try(t, j.a.Shutdown(socket.Write)) // no reset has come, though nobody takes it
+	try(t, j.a.Shutdown(socket.ShutdownWrite)) // no reset has come, though nobody takes it
 	if r, err := j.over(); err == nil || r.How != pass.Reset || r.Side != pass.B {
 		t.Errorf("Join = %+v, %v", r, err)
 	}

@@ -374,7 +374,7 @@ func (j *join) endOfFile(from pass.Side) (passed, told bool) {
 		return false, false
 	}
 	// It may have to wait, and then finish ends it.
-	told = closable && far.Socket.Shutdown(socket.Write) == nil
+	told = closable && far.Socket.Shutdown(socket.ShutdownWrite) == nil
 	if !told && !far.KeepOpen {
 		j.mu.Lock()
 		j.untold = true

@@ -32,7 +32,7 @@ func TestCancel(t *testing.T) {
 			block(t, j.a)
 		}},
 		{"half closed", func(t *testing.T, j *joined) {
-			try(t, j.a.Shutdown(socket.Write))
+			try(t, j.a.Shutdown(socket.ShutdownWrite))
 			wantsEOF(t, j.b)
 		}},
 	}
@@ -133,7 +133,7 @@ func TestIdleAfterEOF(t *testing.T) {
 		time.Sleep(time.Hour)
 		writes(t, j.a, "question\n")
 		wantsMessage(t, j.b, "question")
-		try(t, j.a.Shutdown(socket.Write))
+		try(t, j.a.Shutdown(socket.ShutdownWrite))
 		synctest.Wait()
 		end := time.Now()
 		time.Sleep(time.Second)
@@ -155,7 +155,7 @@ func TestIdleBeforeEnd(t *testing.T) {
 	for _, idle := range []time.Duration{0, time.Second, 5 * time.Second, time.Minute} {
 		synctest.Test(t, func(t *testing.T) {
 			j := start(t, memory, whole, join.End{}, join.End{}, join.Options{Idle: idle, IdleAfterEOF: 5 * time.Second})
-			try(t, j.a.Shutdown(socket.Write))
+			try(t, j.a.Shutdown(socket.ShutdownWrite))
 			r, err := j.over()
 			if cut := idle == time.Second; (err == join.ErrIdle) != cut || !cut && err != nil || r.How != pass.Idle {
 				t.Errorf("Join with Idle %v = %+v, %v", idle, r, err)

@@ -58,7 +58,7 @@ func TestEmptyMessageIsNoEnd(t *testing.T) {
 	eachPair(t, connectedMessages, func(t *testing.T, a, b maker) {
 		j := plain(t, a, b)
 		writes(t, j.a, "", "last", "")
-		try(t, j.a.Shutdown(socket.Write))
+		try(t, j.a.Shutdown(socket.ShutdownWrite))
 		for _, text := range []string{"", "last", ""} {
 			wantsMessage(t, j.b, text)
 		}
@@ -109,7 +109,7 @@ func TestRefused(t *testing.T) {
 			} else {
 				wantsMessage(t, j.b, strings.TrimSuffix(small, "\n"))
 			}
-			try(t, j.a.Shutdown(socket.Write))
+			try(t, j.a.Shutdown(socket.ShutdownWrite))
 			if test.b.name == "udp" {
 				j.end()
 			} else {
@@ -169,7 +169,7 @@ func TestFormats(t *testing.T) {
 func TestFormatToFormat(t *testing.T) {
 	j := start(t, unix, tcp, format("lines"), format("netstring"), join.Options{})
 	writes(t, j.a, "hello\n\nlast")
-	try(t, j.a.Shutdown(socket.Write))
+	try(t, j.a.Shutdown(socket.ShutdownWrite))
 	wants(t, j.b, "5:hello,0:,4:last,")
 	wantsEOF(t, j.b)
 	writes(t, j.b, "3:yes,")
@@ -207,7 +207,7 @@ func TestWhole(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			j := start(t, unix, unixSeqPacket, join.End{Whole: true}, join.End{}, join.Options{MaxMessage: test.limit})
 			writes(t, j.a, test.input)
-			try(t, j.a.Shutdown(socket.Write))
+			try(t, j.a.Shutdown(socket.ShutdownWrite))
 			if test.messages > 0 {
 				wantsMessage(t, j.b, test.input)
 			}
@@ -345,7 +345,7 @@ func TestWholeReadsTheRest(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		j := start(t, memory, memorySeqPacket, join.End{Whole: true}, join.End{}, join.Options{MaxMessage: 10})
 		writes(t, j.a, strings.Repeat("x", 4<<20))
-		try(t, j.a.Shutdown(socket.Write))
+		try(t, j.a.Shutdown(socket.ShutdownWrite))
 		wantsEOF(t, j.b)
 		try(t, j.b.Close())
 		if r, err := j.over(); err != nil || r.From[pass.A].Refused != 1 || !r.From[pass.A].EndOfFile {

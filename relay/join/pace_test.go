@@ -31,7 +31,7 @@ func TestPace(t *testing.T) {
 		var writer sync.WaitGroup
 		writer.Go(func() {
 			writes(t, j.a, strings.Repeat("x", 2000))
-			j.a.Shutdown(socket.Write)
+			j.a.Shutdown(socket.ShutdownWrite)
 		})
 		wants(t, j.b, strings.Repeat("x", 2000))
 		if took := time.Since(began); took != 2*time.Second {

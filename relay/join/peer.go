@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"zocalo/socket"
+	"zocalo/socket/option"
 )
 
 // firstMessage is what a datagram socket received before it had a peer.
@@ -39,7 +40,7 @@ func FirstPeer(ctx context.Context, s *socket.Socket, maxMessage int, admit func
 	if p := s.Properties(); p.Connected || !p.Bounded {
 		return End{}, fmt.Errorf("relay: a %v socket does not wait for datagrams: accept its connections, or give it to Join as it is", kindText(s.Kind()))
 	}
-	several := socket.AnswerAsAsked(s, s.Name())
+	several := option.AnswerAsAsked(s, s.Name())
 	m := socket.Message{}
 	m.SetData(make([]byte, o.Limit(s)))
 	err := receive(ctx, s, &m)
@@ -53,13 +54,13 @@ func FirstPeer(ctx context.Context, s *socket.Socket, maxMessage int, admit func
 	}
 	first.err = err
 	first.data = slices.Clone(m.Buffers[0][:m.N])
-	if several || socket.Unnamed(m.Peer) {
+	if several || m.Peer.IsUnnamed() {
 		to := socket.Correspondents{Peer: m.Peer, Hears: func(n socket.Name) bool { return n == first.from }}
 		if m.Ancillary.Present&socket.HasPacketInfo != 0 {
 			to.Info = m.Ancillary.PacketInfo.Answer()
 		}
 		if several {
-			socket.ReceiveErrors.Set(s, true) // or nothing tells that the peer is gone
+			option.ReceiveErrors.Set(s, true) // or nothing tells that the peer is gone
 		}
 		peer, err := socket.Unconnected(s, to)
 		return End{Socket: peer, first: first}, err

@@ -12,6 +12,7 @@ import (
 	"zocalo/internal/pass"
 	"zocalo/relay/join"
 	"zocalo/socket"
+	"zocalo/socket/option"
 	"zocalo/socket/sockettest"
 )
 
@@ -156,7 +157,7 @@ func TestFirstPeerUnnamed(t *testing.T) {
 func TestFirstPeerOfAnyAddress(t *testing.T) {
 	passive := must(socket.New(socket.Inet, socket.Datagram, 0))(t)
 	any := socket.InetName(netip.MustParseAddrPort("0.0.0.0:0"))
-	socket.AnswerAsAsked(passive, any)
+	option.AnswerAsAsked(passive, any)
 	try(t, passive.Bind(any))
 	asked := socket.InetName(netip.AddrPortFrom(netip.MustParseAddr("127.0.0.2"), passive.Name().AddrPort().Port()))
 	first, second := boundUDP(t), boundUDP(t)

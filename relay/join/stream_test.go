@@ -47,14 +47,14 @@ func TestHalfClose(t *testing.T) {
 	eachPair(t, streams, func(t *testing.T, a, b maker) {
 		j := plain(t, a, b)
 		writes(t, j.a, "question")
-		try(t, j.a.Shutdown(socket.Write))
+		try(t, j.a.Shutdown(socket.ShutdownWrite))
 		wants(t, j.b, "question")
 		wantsEOF(t, j.b)
 		for range 3 {
 			writes(t, j.b, "answer")
 			wants(t, j.a, "answer")
 		}
-		try(t, j.b.Shutdown(socket.Write))
+		try(t, j.b.Shutdown(socket.ShutdownWrite))
 		wantsEOF(t, j.a)
 		r, err := j.over()
 		want := pass.Result{
@@ -84,7 +84,7 @@ func TestBulk(t *testing.T) {
 				if _, err := s.Write(noise(size, seed)); err != nil {
 					t.Errorf("write: %v", err)
 				}
-				s.Shutdown(socket.Write)
+				s.Shutdown(socket.ShutdownWrite)
 			})
 		}
 		take := func(s *socket.Socket, seed byte) {
@@ -167,12 +167,12 @@ func block(t *testing.T, s *socket.Socket) {
 func TestPeerStopsReading(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		j := plain(t, memory, memory)
-		try(t, j.b.Shutdown(socket.Read))
+		try(t, j.b.Shutdown(socket.ShutdownRead))
 		writes(t, j.a, "lost")
 		synctest.Wait()
 		writes(t, j.b, "still", "here")
 		wants(t, j.a, "stillhere")
-		try(t, j.b.Shutdown(socket.Write))
+		try(t, j.b.Shutdown(socket.ShutdownWrite))
 		wantsEOF(t, j.a)
 		r, err := j.over()
 		wantsErr(t, err, syscall.EPIPE)
@@ -246,7 +246,7 @@ func TestBrokenPipe(t *testing.T) {
 // The same where the far end could still be read, but is no connection.
 func TestBrokenUnconnected(t *testing.T) {
 	j := plain(t, unix, promising("nothing", socket.Properties{}))
-	try(t, j.b.Shutdown(socket.Read))
+	try(t, j.b.Shutdown(socket.ShutdownRead))
 	writes(t, j.a, "to nobody")
 	r, err := j.over()
 	wantsErr(t, err, syscall.EPIPE)

@@ -10,6 +10,7 @@ import (
 	"zocalo/internal/pass"
 	"zocalo/relay/join"
 	"zocalo/socket"
+	"zocalo/socket/option"
 )
 
 // The ways in which a stressed peer ends.
@@ -47,7 +48,7 @@ func (p *stressed) run(s *socket.Socket, r *rand.Rand) {
 	}
 	switch {
 	case p.end == shuts && p.writeErr == nil:
-		s.Shutdown(socket.Write)
+		s.Shutdown(socket.ShutdownWrite)
 	case p.end == aborts:
 		s.Abort()
 	default:
@@ -89,7 +90,7 @@ func stress(t *testing.T, i int, peers [2]*stressed, seeds [2]uint64) {
 	// Else urgent bytes may be lost that arrive before Join, or before the
 	// peer's own reading.
 	for _, s := range []*socket.Socket{j.a, j.b, ends[0].Socket, ends[1].Socket} {
-		if err := socket.OOBInline.Set(s, true); err != nil {
+		if err := option.OOBInline.Set(s, true); err != nil {
 			t.Error(err)
 		}
 	}

@@ -9,6 +9,8 @@ import (
 	"zocalo/address"
 	"zocalo/internal/sys"
 	"zocalo/socket"
+	"zocalo/socket/option"
+	"zocalo/socket/scheme"
 )
 
 // newReader makes the reader of a stream, by how its kind keeps urgent data.
@@ -40,9 +42,9 @@ type markReader struct {
 // came before they were accepted would be set aside otherwise, where the next
 // urgent byte takes its place, and it is lost.
 func Inline(a address.Address) address.Address {
-	kinds := a.Scheme.Kinds(socket.Target{Endpoint: a.Endpoint, Passive: true, Settings: a.Settings})
-	if len(kinds) > 0 && kinds[0].Properties().Urgent > 0 && slices.Contains(a.Scheme.Options, socket.OOBInline.Spec) {
-		a.Settings = append(slices.Clone(a.Settings), socket.Setting{Spec: socket.OOBInline.Spec, Value: true, Default: true})
+	kinds := a.Scheme.Kinds(scheme.Target{Endpoint: a.Endpoint, Passive: true, Settings: a.Settings})
+	if len(kinds) > 0 && kinds[0].Properties().Urgent > 0 && slices.Contains(a.Scheme.Options, option.OOBInline.Spec) {
+		a.Settings = append(slices.Clone(a.Settings), option.Setting{Spec: option.OOBInline.Spec, Value: true, Default: true})
 	}
 	return a
 }
@@ -54,7 +56,7 @@ func (f *flow) newMarked() *markReader {
 		return nil
 	}
 	raw, err := s.SyscallConn()
-	if err != nil || socket.OOBInline.Set(s, true) != nil {
+	if err != nil || option.OOBInline.Set(s, true) != nil {
 		return nil
 	}
 	m := &markReader{tap: f.newTap(), raw: raw}

@@ -12,6 +12,7 @@ import (
 	"zocalo/internal/pass"
 	"zocalo/relay/join"
 	"zocalo/socket"
+	"zocalo/socket/option"
 )
 
 // The kernel's streams with urgent data.
@@ -115,9 +116,9 @@ func TestUrgentUnderLoad(t *testing.T) {
 				}
 				<-seen
 			}
-			j.a.Shutdown(socket.Write)
+			j.a.Shutdown(socket.ShutdownWrite)
 		})
-		try(t, socket.OOBInline.Set(j.b, true)) // so that its place can be seen
+		try(t, option.OOBInline.Set(j.b, true)) // so that its place can be seen
 		next, inRound := uint32(0), 0
 		buf, held := make([]byte, 3000), []byte(nil)
 		for round := 0; round < rounds; {
@@ -164,7 +165,7 @@ func TestUrgentBesideTheStream(t *testing.T) {
 			}
 			// The last one before the end is not lost either.
 			sendUrgent(t, j.a, "!")
-			try(t, j.a.Shutdown(socket.Write))
+			try(t, j.a.Shutdown(socket.ShutdownWrite))
 			if got := receiveUrgent(t, j.b); got != '!' {
 				t.Fatalf("the urgent byte is %q", got)
 			}
@@ -216,14 +217,14 @@ func TestUrgentInLine(t *testing.T) {
 func TestUrgentToPeerThatStopsReading(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		j := plain(t, memory, memory)
-		try(t, j.b.Shutdown(socket.Read))
+		try(t, j.b.Shutdown(socket.ShutdownRead))
 		sendUrgent(t, j.a, "!")
 		synctest.Wait()
 		writes(t, j.a, "lost")
 		synctest.Wait()
 		writes(t, j.b, "still here")
 		wants(t, j.a, "still here")
-		try(t, j.b.Shutdown(socket.Write))
+		try(t, j.b.Shutdown(socket.ShutdownWrite))
 		if r, err := j.over(); r.How != pass.Reset || r.Side != pass.B {
 			t.Errorf("Join = %+v, %v", r, err)
 		}
@@ -256,7 +257,7 @@ func TestUrgentRefused(t *testing.T) {
 func TestUrgentTwiceLosesNothing(t *testing.T) {
 	eachPair(t, urgentStreams, func(t *testing.T, a, b maker) {
 		j := plain(t, a, b)
-		try(t, socket.OOBInline.Set(j.b, true))
+		try(t, option.OOBInline.Set(j.b, true))
 		writes(t, j.a, "joined")
 		wants(t, j.b, "joined")
 		var want bytes.Buffer
@@ -265,7 +266,7 @@ func TestUrgentTwiceLosesNothing(t *testing.T) {
 			want.Write(word)
 			sendUrgent(t, j.a, string(word))
 		}
-		try(t, j.a.Shutdown(socket.Write))
+		try(t, j.a.Shutdown(socket.ShutdownWrite))
 		got, err := io.ReadAll(j.b)
 		if err != nil || !bytes.Equal(got, want.Bytes()) {
 			t.Errorf("%d bytes arrived of 100, %v: % x", len(got), err, got)

@@ -20,8 +20,8 @@ func TestGoneWhileItWaits(t *testing.T) {
 	}{
 		{"a reset", tcp, func(t *testing.T, s *socket.Socket) { try(t, s.Abort()) }, true},
 		{"a reset after a question", tcp, func(t *testing.T, s *socket.Socket) { writes(t, s, "x"); try(t, s.Abort()) }, true},
-		{"a half-close", tcp, func(t *testing.T, s *socket.Socket) { try(t, s.Shutdown(socket.Write)) }, false},
-		{"a half-close of a unix stream", unixStream, func(t *testing.T, s *socket.Socket) { try(t, s.Shutdown(socket.Write)) }, false},
+		{"a half-close", tcp, func(t *testing.T, s *socket.Socket) { try(t, s.Shutdown(socket.ShutdownWrite)) }, false},
+		{"a half-close of a unix stream", unixStream, func(t *testing.T, s *socket.Socket) { try(t, s.Shutdown(socket.ShutdownWrite)) }, false},
 		{"a close of a unix stream", unixStream, func(t *testing.T, s *socket.Socket) { try(t, s.Close()) }, true},
 		{"its close after it sent something", unixStream, func(t *testing.T, s *socket.Socket) { writes(t, s, "x"); try(t, s.Close()) }, false},
 	} {

@@ -40,7 +40,7 @@ func TestSlowReader(t *testing.T) {
 		r := relaying(t, from, to, 1, nil)
 		a, b := r.pair()
 		bytes := fill(t, a)
-		go a.Shutdown(socket.Write)
+		go a.Shutdown(socket.ShutdownWrite)
 		buf, got := make([]byte, 1<<16), 0
 		for {
 			n, err := b.Read(buf)
@@ -118,7 +118,7 @@ func TestRate(t *testing.T) {
 			start := time.Now()
 			go func() {
 				a.Write(make([]byte, bytes))
-				a.Shutdown(socket.Write)
+				a.Shutdown(socket.ShutdownWrite)
 			}()
 			buf, got := make([]byte, 1<<16), 0
 			for {

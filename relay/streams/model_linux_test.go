@@ -15,6 +15,7 @@ import (
 
 	"zocalo/internal/pass"
 	"zocalo/socket"
+	"zocalo/socket/option"
 )
 
 // The model of a joined pair: what one end writes the other reads, byte by
@@ -115,7 +116,7 @@ func (s *script) write(c *socket.Socket, seen <-chan struct{}) error {
 	if s.ending == resets {
 		return c.Abort()
 	}
-	return c.Shutdown(socket.Write)
+	return c.Shutdown(socket.ShutdownWrite)
 }
 
 // read reads what the other end's script writes, and tells seen of urgent
@@ -186,7 +187,7 @@ func exercise(t testing.TB, r *rig, scripts [2]script, rng *rand.Rand, hard bool
 	var out [2]outcome // of what each end wrote
 	done := make(chan int, 4)
 	for _, s := range ends {
-		try(t, socket.OOBInline.Set(s, true))
+		try(t, option.OOBInline.Set(s, true))
 		try(t, s.SetDeadline(time.Now().Add(patience)))
 	}
 	for side := range ends {

@@ -18,6 +18,7 @@ import (
 	"zocalo/internal/sys"
 	"zocalo/relay/streams"
 	"zocalo/socket"
+	"zocalo/socket/option"
 )
 
 // A service joins each connection with one to a target, or echoes it, and
@@ -223,7 +224,7 @@ func wantsReset(t testing.TB, s *socket.Socket) {
 		// What comes after the end only the connection's state tells.
 		const tcpClosed = 7
 		await(t, "the connection is no more", func() bool {
-			info, err := socket.ConnectionInfo.Get(s)
+			info, err := option.ConnectionInfo.Get(s)
 			return err == nil && info.State == tcpClosed
 		})
 	} else if err != io.EOF && !errors.Is(err, syscall.ECONNRESET) {
@@ -270,7 +271,7 @@ func TestJoin(t *testing.T) {
 		wants(t, b, "question")
 		writes(t, b, "answer")
 		wants(t, a, "answer")
-		try(t, a.Shutdown(socket.Write))
+		try(t, a.Shutdown(socket.ShutdownWrite))
 		wantsEOF(t, b)
 		writes(t, b, " and more")
 		wants(t, a, " and more")
@@ -292,7 +293,7 @@ func TestEcho(t *testing.T) {
 			a := r.client()
 			writes(t, a, "hola")
 			wants(t, a, "hola")
-			try(t, a.Shutdown(socket.Write))
+			try(t, a.Shutdown(socket.ShutdownWrite))
 			wantsEOF(t, a)
 			if e := r.wantsEnding(pass.Finished); e.From[pass.A].Bytes != 4 {
 				t.Errorf("%+v", e)

@@ -56,7 +56,7 @@ func TestTakesNoMore(t *testing.T) {
 func TestResetAfterEOF(t *testing.T) {
 	r := relaying(t, tcp, tcp, 1, nil)
 	a, b := r.pair()
-	try(t, a.Shutdown(socket.Write))
+	try(t, a.Shutdown(socket.ShutdownWrite))
 	wantsEOF(t, b)
 	try(t, a.Abort())
 	wantsReset(t, b)
@@ -171,7 +171,7 @@ func TestResetDoesNotOvertake(t *testing.T) {
 			if _, err := b.Write(make([]byte, bytes)); err != nil {
 				t.Fatal(err)
 			}
-			try(t, b.Shutdown(socket.Write))
+			try(t, b.Shutdown(socket.ShutdownWrite))
 			await(t, "it has left", func() bool {
 				return must(unix.IoctlGetInt(fdOf(t, b), unix.TIOCOUTQ))(t) == 0
 			})

@@ -7,6 +7,7 @@ import (
 	"zocalo/internal/pass"
 	"zocalo/internal/testenv"
 	"zocalo/socket"
+	"zocalo/socket/option"
 )
 
 // readMarked reads at most len(b) bytes, and reports whether they are one that
@@ -61,7 +62,7 @@ func TestUrgent(t *testing.T) {
 		r := relaying(t, from, to, 1, nil)
 		a, b := r.pair()
 		for _, s := range []*socket.Socket{a, b} {
-			try(t, socket.OOBInline.Set(s, true))
+			try(t, option.OOBInline.Set(s, true))
 		}
 		for _, d := range [][2]*socket.Socket{{a, b}, {b, a}} {
 			near, far := d[0], d[1]
@@ -73,7 +74,7 @@ func TestUrgent(t *testing.T) {
 			wantsMarked(t, far, "[?]")
 			writes(t, near, "x")
 			sendsUrgent(t, near, "$")
-			try(t, near.Shutdown(socket.Write))
+			try(t, near.Shutdown(socket.ShutdownWrite))
 			wantsMarked(t, far, "x[$]")
 			wantsEOF(t, far)
 		}
@@ -90,7 +91,7 @@ func TestUrgent(t *testing.T) {
 func TestUrgentAmongBulk(t *testing.T) {
 	r := relaying(t, tcp, tcp, 1, nil)
 	a, b := r.pair()
-	try(t, socket.OOBInline.Set(b, true))
+	try(t, option.OOBInline.Set(b, true))
 	const size, every = 8 << 20, 1 << 20
 	acknowledged := make(chan bool)
 	done := make(chan error, 1)
@@ -110,7 +111,7 @@ func TestUrgentAmongBulk(t *testing.T) {
 			}
 			<-acknowledged // or the next would make this one ordinary
 		}
-		done <- a.Shutdown(socket.Write)
+		done <- a.Shutdown(socket.ShutdownWrite)
 	}()
 	buf := make([]byte, 1<<18)
 	for i := range size / every {
@@ -147,7 +148,7 @@ func TestUrgentEcho(t *testing.T) {
 		t.Run(k.String(), func(t *testing.T) {
 			r := relaying(t, k, socket.Kind{}, 1, nil)
 			a := r.client()
-			try(t, socket.OOBInline.Set(a, true))
+			try(t, option.OOBInline.Set(a, true))
 			writes(t, a, "one")
 			sendsUrgent(t, a, "!")
 			writes(t, a, "two")

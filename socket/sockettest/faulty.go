@@ -238,8 +238,8 @@ func (f *faultyEndpoint) finish() error {
 	return f.sendLate()
 }
 
-func (f *faultyEndpoint) Shutdown(how socket.How) error {
-	if how != socket.Read {
+func (f *faultyEndpoint) Shutdown(how socket.ShutdownHow) error {
+	if how != socket.ShutdownRead {
 		f.mu.Lock()
 		err := f.finish()
 		f.mu.Unlock()

@@ -10,6 +10,7 @@ import (
 	"syscall"
 
 	"zocalo/socket"
+	"zocalo/socket/scheme"
 	"zocalo/socket/wait"
 )
 
@@ -52,9 +53,9 @@ var registerMemory = sync.OnceFunc(func() {
 		Properties: memoryProperties,
 	}
 	for _, t := range []socket.Type{socket.Stream, socket.Datagram, socket.SeqPacket} {
-		f.Schemes = append(f.Schemes, &socket.Scheme{
+		scheme.Register(&scheme.Scheme{
 			Name: memoryKinds[t], Endpoint: "name", Doc: t.String() + " sockets within one process", Type: t,
-			Resolve: func(_ context.Context, t socket.Target) ([]socket.Name, error) {
+			Resolve: func(_ context.Context, t scheme.Target) ([]socket.Name, error) {
 				n, err := MemoryName(t.Endpoint)
 				return []socket.Name{n}, err
 			},

@@ -185,16 +185,16 @@ func (e *memoryConn) connect(ctx context.Context, peer socket.Name) error {
 
 // Shutdown ends one direction: the peer reads io.EOF after what was sent, or
 // its writes fail with EPIPE.
-func (e *memoryConn) Shutdown(how socket.How) error {
+func (e *memoryConn) Shutdown(how socket.ShutdownHow) error {
 	in, out, err := e.queues("shutdown")
 	if err != nil {
 		return err
 	}
-	if how == socket.Write || how == socket.Both {
+	if how == socket.ShutdownWrite || how == socket.ShutdownBoth {
 		out.finish(io.EOF)
 		out.refuse(syscall.EPIPE)
 	}
-	if how == socket.Read || how == socket.Both {
+	if how == socket.ShutdownRead || how == socket.ShutdownBoth {
 		in.finish(io.EOF)
 		in.refuse(syscall.EPIPE)
 	}

@@ -16,6 +16,7 @@ import (
 	"golang.org/x/net/nettest"
 
 	"zocalo/socket"
+	"zocalo/socket/scheme"
 )
 
 // datagrams returns a MakePair of two named datagram sockets.
@@ -205,12 +206,12 @@ func TestMemoryErrors(t *testing.T) {
 		{"bind in another domain", stream().Bind(vsock), syscall.EAFNOSUPPORT},
 		{"read without a connection", second(stream().Read(nil)), syscall.ENOTCONN},
 		{"write without a connection", second(stream().Write([]byte("x"))), syscall.ENOTCONN},
-		{"shutdown without a connection", stream().Shutdown(socket.Write), syscall.ENOTCONN},
+		{"shutdown without a connection", stream().Shutdown(socket.ShutdownWrite), syscall.ENOTCONN},
 		{"datagram write without a peer", second(datagram().Write(nil)), syscall.ENOTCONN},
 		{"datagram send to nobody", second(datagram().Send(&socket.Message{Peer: other})), syscall.ECONNREFUSED},
 		{"send with a file", second(datagram().Send(&socket.Message{Ancillary: socket.Ancillary{Present: socket.HasFiles}})), errors.ErrUnsupported},
 		{"listen on a datagram socket", datagram().Listen(1), errors.ErrUnsupported},
-		{"shutdown of a datagram socket", datagram().Shutdown(socket.Write), errors.ErrUnsupported},
+		{"shutdown of a datagram socket", datagram().Shutdown(socket.ShutdownWrite), errors.ErrUnsupported},
 		{"urgent data of a seqpacket", second(open(t, Memory, socket.SeqPacket).SendUrgent([]byte("!"))), errors.ErrUnsupported},
 	} {
 		if !errors.Is(c.err, c.want) {
@@ -310,7 +311,7 @@ func TestMemoryUrgent(t *testing.T) {
 		t.Errorf("ReceiveUrgent whose context ended: %v", err)
 	}
 	go func() { _, err := b.ReceiveUrgent(t.Context(), urgent); waits <- err }()
-	a.Shutdown(socket.Write)
+	a.Shutdown(socket.ShutdownWrite)
 	if err := <-waits; err != io.EOF {
 		t.Errorf("ReceiveUrgent at the end: %v, want io.EOF", err)
 	}
@@ -322,7 +323,7 @@ func TestMemoryEnds(t *testing.T) {
 		x, y, stop, _ := paired(socket.Stream)()
 		defer stop()
 		x.Write([]byte("bye"))
-		if err := x.Shutdown(socket.Write); err != nil {
+		if err := x.Shutdown(socket.ShutdownWrite); err != nil {
 			t.Fatal(err)
 		}
 		if _, err := x.Write(b); !errors.Is(err, syscall.EPIPE) {
@@ -340,7 +341,7 @@ func TestMemoryEnds(t *testing.T) {
 	t.Run("reader leaves", func(t *testing.T) {
 		x, y, stop, _ := paired(socket.SeqPacket)()
 		defer stop()
-		y.Shutdown(socket.Read)
+		y.Shutdown(socket.ShutdownRead)
 		if _, err := x.Write(b); !errors.Is(err, syscall.EPIPE) {
 			t.Errorf("Write to who reads no more: %v, want EPIPE", err)
 		}
@@ -424,11 +425,11 @@ func TestMemoryAllocatesNothing(t *testing.T) {
 
 func TestMemoryScheme(t *testing.T) {
 	for word, typ := range map[string]socket.Type{"memory": socket.Stream, "memory-dgram": socket.Datagram, "memory-seqpacket": socket.SeqPacket} {
-		s, ok := socket.LookupScheme(word)
+		s, ok := scheme.Lookup(word)
 		if !ok || s.Type != typ {
 			t.Fatalf("scheme %s: %t, of type %v", word, ok, s.Type)
 		}
-		list, err := s.Resolve(t.Context(), socket.Target{Endpoint: "here"})
+		list, err := s.Resolve(t.Context(), scheme.Target{Endpoint: "here"})
 		if err != nil || len(list) != 1 || list[0].String() != "here" || list[0].Domain() != Memory {
 			t.Errorf("%s:here is %v, %v", word, list, err)
 		}

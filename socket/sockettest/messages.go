@@ -339,7 +339,7 @@ func (t *bout) endAfterShutdown() {
 		return
 	}
 	sent := t.sendSome()
-	if err := t.a.Shutdown(socket.Write); errors.Is(err, errors.ErrUnsupported) {
+	if err := t.a.Shutdown(socket.ShutdownWrite); errors.Is(err, errors.ErrUnsupported) {
 		t.Skip("the kind cannot end one direction and keep the other")
 	} else if err != nil {
 		t.Errorf("Shutdown: %v", err)

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"zocalo/socket"
+	"zocalo/socket/option"
 )
 
 const (
@@ -62,9 +63,9 @@ type Line struct {
 // Where the stream can, keepalive finds a client that vanished, and small
 // frames do not wait for more.
 func (h *Hub) Serve(ctx context.Context, c *socket.Socket) (Line, error) {
-	socket.NoDelay.Set(c, true) // what lacks these has no need of them
-	socket.KeepAlive.Set(c, true)
-	socket.KeepAliveIdle.Set(c, keepaliveIdle)
+	option.NoDelay.Set(c, true) // what lacks these has no need of them
+	option.KeepAlive.Set(c, true)
+	option.KeepAliveIdle.Set(c, keepaliveIdle)
 
 	p := h.newPort(c.Peer().String())
 	p.interrupt = func() { c.SetReadDeadline(past) }

@@ -283,7 +283,7 @@ func TestEnds(t *testing.T) {
 		for i := range 3000 {
 			a.send(made(1, 0x600, i, MaxFrame))
 		}
-		b.s.Shutdown(socket.Write)
+		b.s.Shutdown(socket.ShutdownWrite)
 		<-b.ended // after flushTime
 		if b.err != nil {
 			t.Errorf("the line ended with %v", b.err)

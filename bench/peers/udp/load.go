@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"zocalo/socket"
+	"zocalo/socket/option"
 )
 
 // A sink counts what arrives.
@@ -31,8 +32,8 @@ func newSink() (*sink, error) {
 		return nil, err
 	}
 	err = errors.Join(
-		socket.JoinDatagrams.Set(s, true),
-		socket.ReceiveBuffer.Set(s, 4<<20),
+		option.UDPGRO.Set(s, true),
+		option.ReceiveBuffer.Set(s, 4<<20),
 		s.Bind(socket.InetName(netip.MustParseAddrPort("127.0.0.1:0"))))
 	if err != nil {
 		s.Close()

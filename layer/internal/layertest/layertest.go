@@ -8,14 +8,16 @@ import (
 	"time"
 
 	"zocalo/socket"
+	"zocalo/socket/option"
+	"zocalo/socket/scheme"
 )
 
 // Prepared is a layer of an address of tcp with those options, each with its value.
-func Prepared(t testing.TB, name string, passive bool, options ...string) *socket.PreparedLayer {
+func Prepared(t testing.TB, name string, passive bool, options ...string) *scheme.PreparedLayer {
 	t.Helper()
-	l, _ := socket.LookupLayer(name)
-	tcp, _ := socket.LookupScheme("tcp")
-	target := socket.LayerTarget{Passive: passive, Carrier: tcp}
+	l, _ := scheme.LookupLayer(name)
+	tcp, _ := scheme.Lookup("tcp")
+	target := scheme.LayerTarget{Passive: passive, Carrier: tcp}
 	for i := 0; i < len(options); i += 2 {
 		for _, spec := range l.Options {
 			if spec.Name == options[i] {
@@ -23,7 +25,7 @@ func Prepared(t testing.TB, name string, passive bool, options ...string) *socke
 				if err != nil {
 					t.Fatal(err)
 				}
-				target.Settings = append(target.Settings, socket.Setting{Spec: spec, Value: v})
+				target.Settings = append(target.Settings, option.Setting{Spec: spec, Value: v})
 			}
 		}
 	}
@@ -36,7 +38,7 @@ func Prepared(t testing.TB, name string, passive bool, options ...string) *socke
 
 // Server tries a server with all that a peer says, which then ends: it must be refused,
 // or ask for something by at least as many bytes and leave the others.
-func Server(t *testing.T, p *socket.PreparedLayer, what []byte, least int) {
+func Server(t *testing.T, p *scheme.PreparedLayer, what []byte, least int) {
 	s := try(t, what, least, func(ctx context.Context, lower *socket.Socket) (*socket.Socket, error) {
 		return p.Server(ctx, lower, func() {})
 	})
@@ -52,7 +54,7 @@ func Server(t *testing.T, p *socket.PreparedLayer, what []byte, least int) {
 
 // Client tries a client with all that a proxy says: that must be an error, or at least so
 // many bytes, and the others are left.
-func Client(t *testing.T, p *socket.PreparedLayer, what []byte, least int) {
+func Client(t *testing.T, p *scheme.PreparedLayer, what []byte, least int) {
 	try(t, what, least, p.Client)
 }
 
@@ -66,7 +68,7 @@ func try(t *testing.T, what []byte, least int, begin func(context.Context, *sock
 	}
 	t.Cleanup(func() { a.Close(); b.Close() })
 	b.Write(what)
-	b.Shutdown(socket.Write)
+	b.Shutdown(socket.ShutdownWrite)
 	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
 	defer cancel()
 	s, err := begin(ctx, a)

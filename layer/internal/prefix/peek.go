@@ -139,7 +139,7 @@ func (a *ahead) Read(b []byte) (int, error) {
 func (a *ahead) socket() *socket.Socket { return a.Endpoint.(*socket.Socket) }
 
 // Shutdown implements [socket.Shutdowner].
-func (a *ahead) Shutdown(how socket.How) error { return a.socket().Shutdown(how) }
+func (a *ahead) Shutdown(how socket.ShutdownHow) error { return a.socket().Shutdown(how) }
 
 func (a *ahead) Close() error { return a.Endpoint.Close() }
 

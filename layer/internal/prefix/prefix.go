@@ -145,7 +145,7 @@ const (
 // Close with unread input would reset the connection.
 func Finish(s *socket.Socket) {
 	s.SetDeadline(time.Now().Add(finishTime))
-	if s.Shutdown(socket.Write) == nil {
+	if s.Shutdown(socket.ShutdownWrite) == nil {
 		io.CopyN(io.Discard, readOnly{s}, finishMost)
 	}
 }

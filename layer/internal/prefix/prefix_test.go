@@ -47,7 +47,7 @@ func TestUntil(t *testing.T) {
 					time.Sleep(time.Millisecond) // the others may come as one
 				}
 				io.WriteString(b, (head + rest)[cut:])
-				b.Shutdown(socket.Write)
+				b.Shutdown(socket.ShutdownWrite)
 			}()
 			r := prefix.NewReader(a)
 			r.Unread('>')
@@ -71,7 +71,7 @@ func TestUntilRefuses(t *testing.T) {
 			t.Errorf("%d bytes, %v", len(got), err)
 		}
 		io.WriteString(b, "half")
-		b.Shutdown(socket.Write)
+		b.Shutdown(socket.ShutdownWrite)
 		if got, err := r.Until(100, "\n"); !bytes.Equal(got, []byte("half")) || err != prefix.ErrEnded {
 			t.Errorf("%q, %v", got, err)
 		}

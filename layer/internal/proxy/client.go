@@ -6,23 +6,24 @@ import (
 	"strings"
 	"syscall"
 
+	"zocalo/address/codec"
 	"zocalo/layer/internal/file"
-	"zocalo/socket"
+	"zocalo/socket/option"
 )
 
 // ClientOptions are the options of a layer that connects through a proxy. Each kind of
 // proxy has its own set, since an address may go through several proxies.
 type ClientOptions struct {
-	To           *socket.Option[Destination]
-	User         *socket.Option[string]
-	PasswordFile *socket.Option[string]
+	To           *option.Option[Destination]
+	User         *option.Option[string]
+	PasswordFile *option.Option[string]
 
 	// Password can only be set by programs, as a default, which nothing prints.
-	Password *socket.Option[string]
+	Password *option.Option[string]
 }
 
 // secret is the codec of a password.
-var secret = socket.Codec[string]{
+var secret = codec.Codec[string]{
 	Placeholder: "refused",
 	Parse: func(string) (string, error) {
 		return "", errors.New("everyone on this machine could see it: write it to a file and give password-file=")
@@ -33,28 +34,28 @@ var secret = socket.Codec[string]{
 // NewClientOptions returns a new set.
 func NewClientOptions() *ClientOptions {
 	return &ClientOptions{
-		To: socket.NewOption(socket.Spec{
-			Name: "to", Phase: socket.Naming, Only: socket.ActiveOnly, Default: "none: it is required",
+		To: option.New(option.Spec{
+			Name: "to", Phase: option.Naming, Only: option.ActiveOnly, Default: "none: it is required",
 			Doc: "where the proxy should connect to; with several proxies, the first to= is for the one at the endpoint",
 		}, destination, nil, nil),
-		User: socket.NewOption(socket.Spec{
-			Name: "user", Phase: socket.Naming, Only: socket.ActiveOnly, Default: "none",
+		User: option.New(option.Spec{
+			Name: "user", Phase: option.Naming, Only: option.ActiveOnly, Default: "none",
 			Doc: "the user name for the proxy",
-		}, socket.Text.Or("NAME"), nil, nil),
-		PasswordFile: socket.NewOption(socket.Spec{
-			Name: "password-file", Phase: socket.Naming, Only: socket.ActiveOnly, Default: "none",
+		}, codec.Text.Or("NAME"), nil, nil),
+		PasswordFile: option.New(option.Spec{
+			Name: "password-file", Phase: option.Naming, Only: option.ActiveOnly, Default: "none",
 			Doc: "a file whose first line is the password of user=",
-		}, socket.Text.Or("FILE"), nil, nil),
-		Password: socket.NewOption(socket.Spec{
-			Name: "password", Phase: socket.Naming, Only: socket.ActiveOnly, Default: "none",
+		}, codec.Text.Or("FILE"), nil, nil),
+		Password: option.New(option.Spec{
+			Name: "password", Phase: option.Naming, Only: option.ActiveOnly, Default: "none",
 			Doc: "refused, since everyone on this machine could see it: use password-file=",
 		}, secret, nil, nil),
 	}
 }
 
 // Specs returns them as a list.
-func (o *ClientOptions) Specs() []*socket.Spec {
-	return []*socket.Spec{o.To.Spec, o.User.Spec, o.PasswordFile.Spec, o.Password.Spec}
+func (o *ClientOptions) Specs() []*option.Spec {
+	return []*option.Spec{o.To.Spec, o.User.Spec, o.PasswordFile.Spec, o.Password.Spec}
 }
 
 // A Client is what an address says about a proxy.
@@ -64,7 +65,7 @@ type Client struct {
 }
 
 // Client reads the options.
-func (o *ClientOptions) Client(ss socket.Settings) (c Client, err error) {
+func (o *ClientOptions) Client(ss option.Settings) (c Client, err error) {
 	var ok bool
 	if c.To, ok = o.To.In(ss); !ok {
 		return c, errors.New("to= is missing: add to=HOST:PORT, where the proxy should connect to")

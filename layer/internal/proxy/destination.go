@@ -8,7 +8,7 @@ import (
 	"strconv"
 	"strings"
 
-	"zocalo/socket"
+	"zocalo/address/codec"
 )
 
 // A Destination is a host, by name or address, and a port.
@@ -68,6 +68,6 @@ func ParseDestination(text string) (d Destination, err error) {
 	return d, d.Check()
 }
 
-var destination = socket.Codec[Destination]{
+var destination = codec.Codec[Destination]{
 	Placeholder: "HOST:PORT", Parse: ParseDestination, Format: Destination.String,
 }

@@ -8,45 +8,48 @@ import (
 	"strings"
 	"time"
 
+	"zocalo/address/codec"
 	"zocalo/layer/internal/prefix"
 	"zocalo/socket"
+	"zocalo/socket/option"
+	"zocalo/socket/scheme"
 )
 
 // The options of listeners.
 var (
-	usersOption = socket.NewOption(socket.Spec{
-		Name: "users", Phase: socket.Naming, Only: socket.PassiveOnly, Default: "none: anyone may use the proxy",
+	usersOption = option.New(option.Spec{
+		Name: "users", Phase: option.Naming, Only: option.PassiveOnly, Default: "none: anyone may use the proxy",
 		Doc: "a file of lines USER:PASSWORD, who may use the proxy; it is read again for each connection",
-	}, socket.Text.Or("FILE"), nil, nil)
-	allowTo = socket.NewOption(socket.Spec{
-		Name: "allow-to", Phase: socket.Naming, Only: socket.PassiveOnly, Repeatable: true,
+	}, codec.Text.Or("FILE"), nil, nil)
+	allowTo = option.New(option.Spec{
+		Name: "allow-to", Phase: option.Naming, Only: option.PassiveOnly, Repeatable: true,
 		Default: "all but link-local, multicast, broadcast and unspecified addresses and the relay's own listeners",
 		Doc:     "where peers may connect to: an address, a prefix, or a name or *.DOMAIN as requested, optionally with :PORT or :PORT-PORT",
 	}, ruleCodec, nil, nil)
-	denyTo = socket.NewOption(socket.Spec{
-		Name: "deny-to", Phase: socket.Naming, Only: socket.PassiveOnly, Repeatable: true, Default: "none",
+	denyTo = option.New(option.Spec{
+		Name: "deny-to", Phase: option.Naming, Only: option.PassiveOnly, Repeatable: true, Default: "none",
 		Doc: "where peers may not connect to, in the form of allow-to, which it overrides",
 	}, ruleCodec, nil, nil)
-	advertise = socket.NewOption(socket.Spec{
-		Name: "advertise", Phase: socket.Naming, Only: socket.PassiveOnly, Default: "the address that the peer connected to",
+	advertise = option.New(option.Spec{
+		Name: "advertise", Phase: option.Naming, Only: option.PassiveOnly, Default: "the address that the peer connected to",
 		Doc: "the address that peers should send datagrams to, for a proxy behind NAT",
-	}, socket.Codec[netip.Addr]{Placeholder: "ADDRESS", Parse: netip.ParseAddr, Format: netip.Addr.String}, nil, nil)
+	}, codec.Codec[netip.Addr]{Placeholder: "ADDRESS", Parse: netip.ParseAddr, Format: netip.Addr.String}, nil, nil)
 )
 
-var ruleCodec = socket.Codec[Rule]{
+var ruleCodec = codec.Codec[Rule]{
 	Placeholder: "DESTINATION", Parse: ParseRule, Format: func(r Rule) string { return r.text },
 }
 
 // ListenerOptions are the options of every layer that is a proxy.
-func ListenerOptions() []*socket.Spec {
+func ListenerOptions() []*option.Spec {
 	return append(RuleOptions(), usersOption.Spec, advertise.Spec)
 }
 
 // RuleOptions are the options that say where peers may connect to.
-func RuleOptions() []*socket.Spec { return []*socket.Spec{allowTo.Spec, denyTo.Spec} }
+func RuleOptions() []*option.Spec { return []*option.Spec{allowTo.Spec, denyTo.Spec} }
 
 // RulesOf reads them.
-func RulesOf(settings socket.Settings) (r Rules) {
+func RulesOf(settings option.Settings) (r Rules) {
 	for _, s := range settings {
 		switch s.Spec {
 		case allowTo.Spec:
@@ -84,7 +87,7 @@ func (e Told) Unwrap() error { return e.Err }
 
 // A Listener is a proxy layer as one address configures it.
 type Listener struct {
-	Layer     *socket.LayerScheme
+	Layer     *scheme.Layer
 	Users     Users
 	Rules     Rules
 	Advertise netip.Addr
@@ -92,7 +95,7 @@ type Listener struct {
 }
 
 // Listen reads the options of a listener.
-func Listen(layer *socket.LayerScheme, t socket.LayerTarget, protocols ...Protocol) (*socket.PreparedLayer, error) {
+func Listen(layer *scheme.Layer, t scheme.LayerTarget, protocols ...Protocol) (*scheme.PreparedLayer, error) {
 	l := &Listener{Layer: layer, Rules: RulesOf(t.Settings), protocols: protocols}
 	l.Users.Path, _ = usersOption.In(t.Settings)
 	l.Advertise, _ = advertise.In(t.Settings)
@@ -101,7 +104,7 @@ func Listen(layer *socket.LayerScheme, t socket.LayerTarget, protocols ...Protoc
 			return nil, err
 		}
 	}
-	return &socket.PreparedLayer{Server: l.accept, Notices: l.notices}, nil
+	return &scheme.PreparedLayer{Server: l.accept, Notices: l.notices}, nil
 }
 
 // notices warns about a proxy that other hosts reach and anyone may use.

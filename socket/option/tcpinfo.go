@@ -1,8 +1,10 @@
-package socket
+package option
 
 import (
 	"fmt"
 	"time"
+
+	"zocalo/address/codec"
 )
 
 // TCPInfo is what the kernel knows of a TCP connection (TCP_INFO, see
@@ -113,12 +115,12 @@ func (s TCPState) String() string {
 
 // ConnectionInfo reads a TCP connection's [TCPInfo], beneath layers too. It
 // is only read.
-var ConnectionInfo = NewOption(Spec{
+var ConnectionInfo = New(Spec{
 	Name: "tcpinfo", Constant: "TCP_INFO", Phase: Connected,
 	Doc:      "what the kernel knows of a TCP connection",
 	Since:    "Linux 2.4",
 	Silently: "leaves the fields at 0 that it does not know",
-}, Codec[TCPInfo]{Format: TCPInfo.String}, nil, tcpInfo)
+}, codec.Codec[TCPInfo]{Format: TCPInfo.String}, nil, tcpInfo)
 
 // String returns the fields that tell most, in one line.
 func (i TCPInfo) String() string {

@@ -1,4 +1,4 @@
-package socket
+package option
 
 import (
 	"errors"
@@ -9,7 +9,9 @@ import (
 	"strings"
 	"syscall"
 
+	"zocalo/address/codec"
 	"zocalo/internal/sys"
+	"zocalo/socket"
 )
 
 // Options of multicast, see ip(7) and ipv6(7).
@@ -18,31 +20,31 @@ var (
 	// from anyone or from one source (MCAST_JOIN_GROUP,
 	// MCAST_JOIN_SOURCE_GROUP; RFC 3678, Linux 2.5.68). It can be set again
 	// for further groups; net.ipv4.igmp_max_memberships bounds them (ENOBUFS).
-	JoinGroup = NewOption(Spec{
+	JoinGroup = New(Spec{
 		Name: "multicast", Aliases: []string{"join", "ip-add-membership", "ipv6-join-group"}, Constant: "MCAST_JOIN_GROUP", Phase: Opened, Default: "none", Repeatable: true,
 		Doc:   "join a multicast group: [SOURCE@]GROUP[%INTERFACE]",
 		Since: "Linux 2.5.68",
-	}, Codec[Group]{"GROUP", ParseGroup, Group.String}, func(e Endpoint, g Group) error {
+	}, codec.Codec[Group]{Placeholder: "GROUP", Parse: ParseGroup, Format: Group.String}, func(e socket.Endpoint, g Group) error {
 		return membership(e, "MCAST_JOIN_GROUP", g, sys.Join)
 	}, nil)
 
 	// LeaveGroup ends what JoinGroup with the same value began.
-	LeaveGroup = NewOption(Spec{
+	LeaveGroup = New(Spec{
 		Name: "leave", Aliases: []string{"ip-drop-membership"}, Constant: "MCAST_LEAVE_GROUP", Phase: Opened, Default: "none", Repeatable: true,
 		Doc:   "leave a multicast group",
 		Since: "Linux 2.5.68",
-	}, Codec[Group]{"GROUP", ParseGroup, Group.String}, func(e Endpoint, g Group) error {
+	}, codec.Codec[Group]{Placeholder: "GROUP", Parse: ParseGroup, Format: Group.String}, func(e socket.Endpoint, g Group) error {
 		return membership(e, "MCAST_LEAVE_GROUP", g, sys.Leave)
 	}, nil)
 
 	// MulticastInterface is the interface, by its name, that packets to
 	// multicast groups leave by (IP_MULTICAST_IF, IPV6_MULTICAST_IF). "" lets
 	// the routes decide. Linux does not tell it for IPv4.
-	MulticastInterface = NewOption(Spec{
+	MulticastInterface = New(Spec{
 		Name: "multicast-if", Aliases: []string{"multicast-interface", "ip-multicast-if"}, Constant: "IP_MULTICAST_IF", Phase: Opened, Default: "by the routes",
 		Doc:   "interface that packets to multicast groups leave by",
 		Since: "Linux 2.0, by index 2.2",
-	}, Text.Or("INTERFACE"), setMulticastInterface, getMulticastInterface)
+	}, codec.Text.Or("INTERFACE"), setMulticastInterface, getMulticastInterface)
 
 	// MulticastTTL is how many hops packets to multicast groups may take, 0
 	// to 255 (IP_MULTICAST_TTL, IPV6_MULTICAST_HOPS). 0 keeps them on this
@@ -51,7 +53,7 @@ var (
 		Name: "multicast-ttl", Aliases: []string{"multicast-hops", "ip-multicast-ttl"}, Constant: "IP_MULTICAST_TTL", Phase: Opened, Default: "1: this network alone",
 		Doc:   "hops that packets to multicast groups may take",
 		Since: "Linux 2.0, IPV6_MULTICAST_HOPS 2.2",
-	}, Between(Integer, 0, 255), sys.IP_MULTICAST_TTL, sys.IPV6_MULTICAST_HOPS, same, same)
+	}, codec.Between(codec.Integer, 0, 255), sys.IP_MULTICAST_TTL, sys.IPV6_MULTICAST_HOPS, same, same)
 
 	// MulticastLoop lets members on this machine receive what the socket
 	// sends to a group (IP_MULTICAST_LOOP, IPV6_MULTICAST_LOOP).
@@ -114,59 +116,52 @@ func (g Group) String() string {
 	return text
 }
 
-func membership(e Endpoint, constant string, g Group, change func(int, int, *sys.Group) syscall.Errno) error {
+func membership(e socket.Endpoint, constant string, g Group, change func(int, int, *sys.Group) syscall.Errno) error {
 	if sys.IP_MULTICAST_ALL < 0 {
-		return &UnsupportedError{Feature: constant, Needs: "Linux"}
+		return &socket.UnsupportedError{Feature: constant, Needs: "Linux"}
 	}
 	level := sys.IPPROTO_IP
 	if !g.Group.Is4() {
 		level = sys.IPPROTO_IPV6
 	}
-	if d := domainOf(e); (d == Inet || d == Inet6) && (d == Inet) != g.Group.Is4() {
-		return &Advised{fmt.Errorf("group %v on a socket of domain %v: %w", g.Group, d, syscall.EAFNOSUPPORT),
-			"use a socket of the group's version, as udp4: or udp6:"}
+	if d := domainOf(e); (d == socket.Inet || d == socket.Inet6) && (d == socket.Inet) != g.Group.Is4() {
+		return &socket.HintError{Err: fmt.Errorf("group %v on a socket of domain %v: %w", g.Group, d, syscall.EAFNOSUPPORT),
+			Hint: "use a socket of the group's version, as udp4: or udp6:"}
 	}
-	index, err := interfaceIndex(g.Interface)
+	index, err := sys.InterfaceIndex(g.Interface)
 	if err != nil {
 		return err
 	}
 	m := sys.Group{Index: index}
-	group, source := InetName(netip.AddrPortFrom(g.Group, 0)), InetName(netip.AddrPortFrom(g.Source, 0))
-	if err := group.sockaddr(&m.Group); err != nil {
+	group, source := socket.InetName(netip.AddrPortFrom(g.Group, 0)), socket.InetName(netip.AddrPortFrom(g.Source, 0))
+	if err := setSockaddr(&m.Group, group); err != nil {
 		return fmt.Errorf("multicast group %v: %w", g.Group, err)
 	}
 	if !source.IsZero() {
-		if err := source.sockaddr(&m.Source); err != nil {
+		if err := setSockaddr(&m.Source, source); err != nil {
 			return err
 		}
 	}
 	err = onFD(e, constant, func(fd int) syscall.Errno { return change(fd, level, &m) })
 	if g.Interface == "" && errors.Is(err, syscall.ENODEV) {
-		return &Advised{err, "no route leads to the group: name the interface after %"}
+		return &socket.HintError{Err: err, Hint: "no route leads to the group: name the interface after %"}
 	}
 	return err
 }
 
-func interfaceIndex(name string) (int, error) {
-	if name == "" {
-		return 0, nil
-	}
-	if n, err := strconv.ParseUint(name, 10, 31); err == nil {
-		return int(n), nil
-	}
-	i, err := net.InterfaceByName(name)
-	if err != nil {
-		return 0, fmt.Errorf("network interface %q: %w", name, syscall.ENODEV)
-	}
-	return i.Index, nil
+// setSockaddr writes a name as the system lays it out.
+func setSockaddr(a *sys.Sockaddr, n socket.Name) error {
+	b, err := n.AppendSockaddr(a.Buf[:0])
+	a.Len = uint32(len(b))
+	return err
 }
 
-func setMulticastInterface(e Endpoint, name string) error {
-	index, err := interfaceIndex(name)
+func setMulticastInterface(e socket.Endpoint, name string) error {
+	index, err := sys.InterfaceIndex(name)
 	if err != nil {
 		return err
 	}
-	if domainOf(e) == Inet6 {
+	if domainOf(e) == socket.Inet6 {
 		return setInt(e, "IPV6_MULTICAST_IF", sys.IPPROTO_IPV6, sys.IPV6_MULTICAST_IF, index)
 	}
 	return onOption(e, "IP_MULTICAST_IF", sys.IP_MULTICAST_IF, func(fd int) syscall.Errno { return sys.SetMulticastInterface(fd, index) })
@@ -174,9 +169,9 @@ func setMulticastInterface(e Endpoint, name string) error {
 
 // getMulticastInterface names the interface. Of IPv4 the system tells only
 // the address that was set, which this package never does, and no index.
-func getMulticastInterface(e Endpoint) (string, error) {
-	if domainOf(e) != Inet6 {
-		return "", &UnsupportedError{Feature: "reading IP_MULTICAST_IF", Needs: "an IPv6 socket: the system does not tell the interface of IPv4"}
+func getMulticastInterface(e socket.Endpoint) (string, error) {
+	if domainOf(e) != socket.Inet6 {
+		return "", &socket.UnsupportedError{Feature: "reading IP_MULTICAST_IF", Needs: "an IPv6 socket: the system does not tell the interface of IPv4"}
 	}
 	index, err := getInt(e, "IPV6_MULTICAST_IF", sys.IPPROTO_IPV6, sys.IPV6_MULTICAST_IF)
 	if err != nil || index == 0 {

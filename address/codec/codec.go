@@ -1,4 +1,4 @@
-package socket
+package codec
 
 import (
 	"errors"
@@ -151,4 +151,12 @@ func FormatSize[T int | int64](n T) string {
 		}
 	}
 	return strconv.FormatInt(int64(n), 10)
+}
+
+// A Codec turns values of type T to the text of the address language and
+// back.
+type Codec[T any] struct {
+	Placeholder string // what follows "=", for people; "" for a flag
+	Parse       func(string) (T, error)
+	Format      func(T) string
 }

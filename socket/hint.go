@@ -8,17 +8,17 @@ import (
 	"strings"
 )
 
-// Advised is an error with what to do about it.
-type Advised struct {
-	Err    error
-	Advice string // as "choose another port"
+// A HintError is an error with what to do about it.
+type HintError struct {
+	Err  error
+	Hint string // as "choose another port"
 }
 
 // Error returns both in one line.
-func (e *Advised) Error() string { return e.Err.Error() + ": " + e.Advice }
+func (e *HintError) Error() string { return e.Err.Error() + ": " + e.Hint }
 
 // Unwrap returns the error itself.
-func (e *Advised) Unwrap() error { return e.Err }
+func (e *HintError) Unwrap() error { return e.Err }
 
 // ErrorText returns what an error says to people. Of an operation that failed, a
 // [*net.OpError], it leaves out the socket's own name beside the peer's, the system
@@ -81,7 +81,7 @@ func lookup(e *net.DNSError) string {
 // Cause returns what came back of an operation that failed, as "connection refused",
 // without what was tried.
 func Cause(err error) string {
-	if a, ok := err.(*Advised); ok {
+	if a, ok := err.(*HintError); ok {
 		err = a.Err
 	}
 	if op, ok := err.(*net.OpError); ok {

@@ -1,13 +1,14 @@
-package socket
+package option
 
 import (
 	"errors"
-	"fmt"
 	"math"
 	"syscall"
 	"time"
 
+	"zocalo/address/codec"
 	"zocalo/internal/sys"
+	"zocalo/socket"
 )
 
 // Options of every kernel socket, see socket(7). They are set before bind and
@@ -20,7 +21,7 @@ var (
 		Name: "reuseaddr", Aliases: []string{"so-reuseaddr"}, Constant: "SO_REUSEADDR", Phase: Opened, Default: "on for stream listeners, else off",
 		Doc:   "bind a name again while old connections of it fade away",
 		Since: "Linux 2.0",
-	}, Flag, sys.SOL_SOCKET, sys.SO_REUSEADDR, boolToInt, intToBool)
+	}, codec.Flag, sys.SOL_SOCKET, sys.SO_REUSEADDR, boolToInt, intToBool)
 
 	// ReusePort lets several sockets of one user bind the same name, among
 	// which the system spreads what comes (Linux 3.9).
@@ -28,7 +29,7 @@ var (
 		Name: "reuseport", Aliases: []string{"so-reuseport"}, Constant: "SO_REUSEPORT", Phase: Opened, Default: "off",
 		Doc:   "share the name with other sockets of the same user, which the system spreads the load over",
 		Since: "Linux 3.9",
-	}, Flag, sys.SOL_SOCKET, sys.SO_REUSEPORT, boolToInt, intToBool)
+	}, codec.Flag, sys.SOL_SOCKET, sys.SO_REUSEPORT, boolToInt, intToBool)
 
 	// KeepAlive probes an idle connection, so that a peer that is gone is
 	// noticed. It is on for TCP connections made by address, and off for
@@ -37,14 +38,14 @@ var (
 		Name: "keepalive", Aliases: []string{"so-keepalive"}, Constant: "SO_KEEPALIVE", Phase: Opened, Default: "on",
 		Doc:   "probe an idle connection, so that a peer that is gone is noticed",
 		Since: "Linux 2.0",
-	}, Flag, sys.SOL_SOCKET, sys.SO_KEEPALIVE, boolToInt, intToBool)
+	}, codec.Flag, sys.SOL_SOCKET, sys.SO_KEEPALIVE, boolToInt, intToBool)
 
 	// Broadcast allows sending to broadcast addresses.
 	Broadcast = intOption(Spec{
 		Name: "broadcast", Aliases: []string{"so-broadcast"}, Constant: "SO_BROADCAST", Phase: Opened, Default: "off",
 		Doc:   "allow sending to a broadcast address",
 		Since: "Linux 2.0",
-	}, Flag, sys.SOL_SOCKET, sys.SO_BROADCAST, boolToInt, intToBool)
+	}, codec.Flag, sys.SOL_SOCKET, sys.SO_BROADCAST, boolToInt, intToBool)
 
 	// ReceiveBuffer is the size of the receive buffer. Linux doubles what is
 	// set, for its own book-keeping, gives the doubled value back, and
@@ -54,7 +55,7 @@ var (
 		Doc:      "size of the receive buffer",
 		Since:    "Linux 2.0",
 		Silently: "is doubled, is lowered to net.core.rmem_max, and ends the growing of TCP's",
-	}, AtLeast(Size, 1), sys.SOL_SOCKET, sys.SO_RCVBUF, same, same)
+	}, codec.AtLeast(codec.Size, 1), sys.SOL_SOCKET, sys.SO_RCVBUF, same, same)
 
 	// SendBuffer is the size of the send buffer, see ReceiveBuffer.
 	SendBuffer = intOption(Spec{
@@ -62,33 +63,33 @@ var (
 		Doc:      "size of the send buffer",
 		Since:    "Linux 2.0",
 		Silently: "is doubled, is lowered to net.core.wmem_max, and ends the growing of TCP's",
-	}, AtLeast(Size, 1), sys.SOL_SOCKET, sys.SO_SNDBUF, same, same)
+	}, codec.AtLeast(codec.Size, 1), sys.SOL_SOCKET, sys.SO_SNDBUF, same, same)
 
-	// OOBInline leaves urgent data in the stream, where [Socket.AtMark] tells
+	// OOBInline leaves urgent data in the stream, where [socket.Socket.AtMark] tells
 	// its place.
 	OOBInline = intOption(Spec{
 		Name: "oobinline", Aliases: []string{"so-oobinline"}, Constant: "SO_OOBINLINE", Phase: Opened, Default: "off",
 		Doc:   "leave urgent data in the stream",
 		Since: "Linux 2.0",
-	}, Flag, sys.SOL_SOCKET, sys.SO_OOBINLINE, boolToInt, intToBool)
+	}, codec.Flag, sys.SOL_SOCKET, sys.SO_OOBINLINE, boolToInt, intToBool)
 
 	// Linger makes Close wait until what was written is sent and
 	// acknowledged, at most so long; zero makes Close reset the connection;
 	// negative, the default, makes Close return at once and send in the
 	// background. The kernel counts in whole seconds, and rounding is
 	// upwards.
-	Linger = NewOption(Spec{
+	Linger = New(Spec{
 		Name: "linger", Aliases: []string{"so-linger"}, Constant: "SO_LINGER", Phase: Opened, Default: "off: close returns at once, and the system sends the rest",
 		Doc:      "let close wait for what is not sent yet; 0 resets the connection instead",
 		Since:    "Linux 2.0",
 		Silently: "is ignored by unix sockets",
-	}, Duration, func(e Endpoint, d time.Duration) error {
+	}, codec.Duration, func(e socket.Endpoint, d time.Duration) error {
 		seconds := toSeconds(d)
 		if d < 0 {
 			seconds = -1
 		}
 		return onFD(e, "SO_LINGER", func(fd int) syscall.Errno { return sys.SetLinger(fd, seconds) })
-	}, func(e Endpoint) (d time.Duration, err error) {
+	}, func(e socket.Endpoint) (d time.Duration, err error) {
 		err = onFD(e, "SO_LINGER", func(fd int) (errno syscall.Errno) {
 			var seconds int
 			seconds, errno = sys.GetLinger(fd)
@@ -104,7 +105,7 @@ var (
 		Default: "on for listeners on every interface, which have a socket for IPv4 besides; else the system's",
 		Doc:     "an IPv6 socket takes no IPv4 peers",
 		Since:   "Linux 2.4.21",
-	}, Flag, sys.IPPROTO_IPV6, sys.IPV6_V6ONLY, boolToInt, intToBool)
+	}, codec.Flag, sys.IPPROTO_IPV6, sys.IPV6_V6ONLY, boolToInt, intToBool)
 )
 
 // Options of TCP, see tcp(7).
@@ -116,7 +117,7 @@ var (
 		Name: "nodelay", Aliases: []string{"tcp-nodelay"}, Constant: "TCP_NODELAY", Phase: Opened, Default: "on",
 		Doc:   "send small segments at once, without Nagle's wait",
 		Since: "Linux 2.0",
-	}, Flag, sys.IPPROTO_TCP, sys.TCP_NODELAY, boolToInt, intToBool)
+	}, codec.Flag, sys.IPPROTO_TCP, sys.TCP_NODELAY, boolToInt, intToBool)
 
 	// KeepAliveIdle is how long a connection is idle before the first probe: 1 s to
 	// 32767 s. A part of a second is rounded up. What the system cannot have is
@@ -125,14 +126,14 @@ var (
 		Name: "keepidle", Aliases: []string{"tcp-keepidle"}, Constant: "TCP_KEEPIDLE", Phase: Opened, Default: "15s",
 		Doc:   "idle time before the first keepalive probe",
 		Since: "Linux 2.4",
-	}, AtLeast(Duration, time.Second), sys.IPPROTO_TCP, sys.TCP_KEEPIDLE, toSeconds, fromSeconds)
+	}, codec.AtLeast(codec.Duration, time.Second), sys.IPPROTO_TCP, sys.TCP_KEEPIDLE, toSeconds, fromSeconds)
 
 	// KeepAliveInterval is the time between probes, as KeepAliveIdle.
 	KeepAliveInterval = intOption(Spec{
 		Name: "keepintvl", Aliases: []string{"tcp-keepintvl"}, Constant: "TCP_KEEPINTVL", Phase: Opened, Default: "15s",
 		Doc:   "time between keepalive probes",
 		Since: "Linux 2.4",
-	}, AtLeast(Duration, time.Second), sys.IPPROTO_TCP, sys.TCP_KEEPINTVL, toSeconds, fromSeconds)
+	}, codec.AtLeast(codec.Duration, time.Second), sys.IPPROTO_TCP, sys.TCP_KEEPINTVL, toSeconds, fromSeconds)
 
 	// KeepAliveCount is how many probes go without an answer before the
 	// connection ends.
@@ -140,7 +141,7 @@ var (
 		Name: "keepcnt", Aliases: []string{"tcp-keepcnt"}, Constant: "TCP_KEEPCNT", Phase: Opened, Default: "the system's, 9 on Linux",
 		Doc:   "keepalive probes without an answer before the connection ends",
 		Since: "Linux 2.4",
-	}, AtLeast(Integer, 1), sys.IPPROTO_TCP, sys.TCP_KEEPCNT, same, same)
+	}, codec.AtLeast(codec.Integer, 1), sys.IPPROTO_TCP, sys.TCP_KEEPCNT, same, same)
 
 	// UserTimeout is how long data may stay without acknowledgement before
 	// the connection ends with ETIMEDOUT (RFC 5482; Linux 2.6.37).
@@ -151,20 +152,20 @@ var (
 		Doc:      "how long sent data may stay unacknowledged before the connection ends",
 		Since:    "Linux 2.6.37",
 		Silently: "takes the place of keepcnt when keepalive probes fail",
-	}, Duration, sys.IPPROTO_TCP, sys.TCP_USER_TIMEOUT,
+	}, codec.Duration, sys.IPPROTO_TCP, sys.TCP_USER_TIMEOUT,
 		toMillis,
 		func(n int) time.Duration { return time.Duration(n) * time.Millisecond })
 )
 
 // PeerCredentials is the process at the other end of a connected unix stream
 // or seqpacket socket, as it was when it connected, listened or made the pair
-// (SO_PEERCRED). It is only read, and an [UnsupportedError] of any other socket.
-var PeerCredentials = NewOption(Spec{
+// (SO_PEERCRED). It is only read, and an [socket.UnsupportedError] of any other socket.
+var PeerCredentials = New(Spec{
 	Name: "peercred", Constant: "SO_PEERCRED", Phase: Connected,
 	Doc:      "who the process at the other end is",
 	Since:    "Linux 2.2",
 	Silently: "stays what it was when the connection was made",
-}, Codec[Credentials]{}, nil, func(e Endpoint) (c Credentials, err error) {
+}, codec.Codec[socket.Credentials]{}, nil, func(e socket.Endpoint) (c socket.Credentials, err error) {
 	err = onFD(e, "SO_PEERCRED", func(fd int) (errno syscall.Errno) {
 		// Of a listener the system tells the listener's own.
 		if listens, _ := sys.GetInt(fd, sys.SOL_SOCKET, sys.SO_ACCEPTCONN); listens != 0 {
@@ -175,16 +176,16 @@ var PeerCredentials = NewOption(Spec{
 		return errno
 	})
 	if err == nil && uint32(c.UID) == math.MaxUint32 { // what the system says of nobody
-		return Credentials{}, &UnsupportedError{Feature: "SO_PEERCRED", Needs: "a connected unix stream or seqpacket socket"}
+		return socket.Credentials{}, &socket.UnsupportedError{Feature: "SO_PEERCRED", Needs: "a connected unix stream or seqpacket socket"}
 	}
 	return c, err
 })
 
 // onFD makes a call on the descriptor beneath e.
-func onFD(e Endpoint, constant string, call func(fd int) syscall.Errno) error {
-	d, ok := Beneath[Descriptor](e)
+func onFD(e socket.Endpoint, constant string, call func(fd int) syscall.Errno) error {
+	d, ok := socket.Beneath[socket.Descriptor](e)
 	if !ok {
-		return &UnsupportedError{Feature: constant, Needs: "a socket of the kernel's"}
+		return &socket.UnsupportedError{Feature: constant, Needs: "a socket of the kernel's"}
 	}
 	raw, err := d.SyscallConn()
 	if err != nil {
@@ -194,22 +195,20 @@ func onFD(e Endpoint, constant string, call func(fd int) syscall.Errno) error {
 	if err := raw.Control(func(fd uintptr) { errno = call(int(fd)) }); err != nil {
 		return err
 	}
-	return optionError(constant, errno)
+	return explained(constant, sys.Error("sockopt "+constant, errno))
 }
 
-// optionError explains what the errno of getsockopt and setsockopt leave out.
-func optionError(constant string, errno syscall.Errno) error {
+// explained adds what the errors of getsockopt and setsockopt leave out.
+func explained(constant string, err error) error {
 	switch {
-	case errno == 0:
-		return nil
-	case lacksOption(errno):
-		return &Advised{syscallError("sockopt "+constant, errno), "this kind of socket, or this system, does not have the option"}
-	case errno == syscall.EPERM, errno == syscall.EACCES:
+	case lacksOption(err):
+		return &socket.HintError{Err: err, Hint: "this kind of socket, or this system, does not have the option"}
+	case errors.Is(err, syscall.EPERM), errors.Is(err, syscall.EACCES):
 		if needs := privilegeOf(constant); needs != "" {
-			return &Advised{syscallError("sockopt "+constant, errno), "it needs " + needs}
+			return &socket.HintError{Err: err, Hint: "it needs " + needs}
 		}
 	}
-	return syscallError("sockopt "+constant, errno)
+	return err
 }
 
 // lacksOption reports whether err says that there is no such option here.
@@ -218,12 +217,12 @@ func lacksOption(err error) bool {
 }
 
 // intOption defines an option whose value is an int for the system.
-func intOption[T any](s Spec, c Codec[T], level, name int, to func(T) int, from func(int) T) *Option[T] {
+func intOption[T any](s Spec, c codec.Codec[T], level, name int, to func(T) int, from func(int) T) *Option[T] {
 	constant := s.Constant
 	s.Int = func(v any) (int, int, int) { return level, name, to(v.(T)) }
-	return NewOption(s, c, func(e Endpoint, v T) error {
+	return New(s, c, func(e socket.Endpoint, v T) error {
 		return setInt(e, constant, level, name, to(v))
-	}, func(e Endpoint) (v T, err error) {
+	}, func(e socket.Endpoint) (v T, err error) {
 		n, err := getInt(e, constant, level, name)
 		if err != nil {
 			return v, err
@@ -252,58 +251,8 @@ func boolToInt(v bool) int {
 
 func intToBool(n int) bool { return n != 0 }
 
-func toSeconds(d time.Duration) int   { return roundUp(d, time.Second) }
-func toMillis(d time.Duration) int    { return roundUp(d, time.Millisecond) }
+func toSeconds(d time.Duration) int { return roundUp(d, time.Second) }
+
+func toMillis(d time.Duration) int { return roundUp(d, time.Millisecond) }
+
 func fromSeconds(n int) time.Duration { return time.Duration(n) * time.Second }
-
-// probeAfter is how long a TCP connection made by address is idle before it is
-// probed, and the time between the probes.
-const probeAfter = 15 * time.Second
-
-// tcpDefaults are set on TCP connections made by address, as users of package
-// net know them; a listener's go over to what it accepts.
-func tcpDefaults() Settings {
-	return Settings{
-		{Spec: NoDelay.Spec, Value: true}, {Spec: KeepAlive.Spec, Value: true},
-		{Spec: KeepAliveIdle.Spec, Value: probeAfter}, {Spec: KeepAliveInterval.Spec, Value: probeAfter},
-	}
-}
-
-// The options of each kind of kernel socket, in the order in which explain
-// shows them.
-
-func commonOptions() []*Spec {
-	return []*Spec{ReceiveBuffer.Spec, SendBuffer.Spec}
-}
-
-func inetOptions() []*Spec {
-	return append(commonOptions(), ReuseAddress.Spec, ReusePort.Spec, V6Only.Spec, BindAddressNoPort.Spec, FreeBind.Spec, Transparent.Spec,
-		Device.Spec, Mark.Spec, Priority.Spec, MaxPacingRate.Spec, TypeOfService.Spec, TTL.Spec, MTUDiscovery.Spec, IncomingCPU.Spec, BusyPoll.Spec)
-}
-
-func tcpOptions() []*Spec {
-	return append(inetOptions(), NoDelay.Spec, KeepAlive.Spec, KeepAliveIdle.Spec, KeepAliveInterval.Spec, KeepAliveCount.Spec,
-		Linger.Spec, UserTimeout.Spec, OOBInline.Spec, FastOpen.Spec, FastOpenConnect.Spec, DeferAccept.Spec, Congestion.Spec,
-		MaxSegment.Spec, Cork.Spec, NotSentLowWater.Spec, QuickAck.Spec)
-}
-
-func udpOptions() []*Spec {
-	return append(inetOptions(), AnyPort.Spec, SegmentDatagrams.Spec, Broadcast.Spec, JoinGroup.Spec, MulticastInterface.Spec, MulticastTTL.Spec, MulticastLoop.Spec, MulticastAll.Spec,
-		ReceivePacketInfo.Spec, ReceiveHopLimit.Spec, ReceiveTrafficClass.Spec, Timestamps.Spec)
-}
-
-func rawOptions() []*Spec {
-	return append(commonOptions(), Broadcast.Spec, protocolOption.Spec, Device.Spec, Mark.Spec, Priority.Spec, TypeOfService.Spec, TTL.Spec)
-}
-
-func vsockOptions() []*Spec { return commonOptions() }
-
-func unixOptions(t Type) []*Spec {
-	if t == Stream {
-		return append(commonOptions(), OOBInline.Spec)
-	}
-	return commonOptions()
-}
-
-// String returns the three, as "pid=1 uid=0 gid=0".
-func (c Credentials) String() string { return fmt.Sprintf("pid=%d uid=%d gid=%d", c.PID, c.UID, c.GID) }

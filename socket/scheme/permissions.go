@@ -1,49 +1,39 @@
-package socket
+package scheme
 
 import (
 	"fmt"
 	"os"
 	"slices"
-	"strconv"
 	"syscall"
 
+	"zocalo/address/codec"
 	"zocalo/internal/sys"
 	"zocalo/internal/users"
+	"zocalo/socket"
+	"zocalo/socket/option"
 )
 
 // Options of the file of a unix socket: who may connect.
 var (
-	modeOption = NewOption(Spec{
-		Name: "mode", Aliases: []string{"perm"}, Phase: Naming, Default: "0600", Only: PassiveOnly,
+	modeOption = option.New(option.Spec{
+		Name: "mode", Aliases: []string{"perm"}, Phase: option.Naming, Default: "0600", Only: option.PassiveOnly,
 		Doc: "permissions of the socket's file: who may connect",
-	}, Codec[os.FileMode]{"MODE", ParseMode, FormatMode}, nil, nil)
-	umaskOption = NewOption(Spec{
-		Name: "umask", Phase: Naming, Default: "0177", Only: PassiveOnly,
+	}, codec.Codec[os.FileMode]{Placeholder: "MODE", Parse: codec.ParseFileMode, Format: codec.FormatFileMode}, nil, nil)
+	umaskOption = option.New(option.Spec{
+		Name: "umask", Phase: option.Naming, Default: "0177", Only: option.PassiveOnly,
 		Doc: "permissions that the socket's file does not have, of 0777: the other way to say mode",
-	}, Codec[os.FileMode]{"MODE", ParseMode, FormatMode}, nil, nil)
-	userOption = NewOption(Spec{
-		Name: "user", Aliases: []string{"uid"}, Phase: Naming, Default: "who runs this program", Only: PassiveOnly,
+	}, codec.Codec[os.FileMode]{Placeholder: "MODE", Parse: codec.ParseFileMode, Format: codec.FormatFileMode}, nil, nil)
+	userOption = option.New(option.Spec{
+		Name: "user", Aliases: []string{"uid"}, Phase: option.Naming, Default: "who runs this program", Only: option.PassiveOnly,
 		Doc: "owner of the socket's file, a name or a number", Privilege: "CAP_CHOWN",
-	}, Text.Or("USER"), nil, nil)
-	groupOption = NewOption(Spec{
-		Name: "group", Aliases: []string{"gid"}, Phase: Naming, Default: "that of who runs this program", Only: PassiveOnly,
+	}, codec.Text.Or("USER"), nil, nil)
+	groupOption = option.New(option.Spec{
+		Name: "group", Aliases: []string{"gid"}, Phase: option.Naming, Default: "that of who runs this program", Only: option.PassiveOnly,
 		Doc: "group of the socket's file, a name or a number", Privilege: "CAP_CHOWN, unless it is a group of one's own",
-	}, Text.Or("GROUP"), nil, nil)
+	}, codec.Text.Or("GROUP"), nil, nil)
 
-	permissionOptions = []*Spec{modeOption.Spec, umaskOption.Spec, userOption.Spec, groupOption.Spec}
+	permissionOptions = []*option.Spec{modeOption.Spec, umaskOption.Spec, userOption.Spec, groupOption.Spec}
 )
-
-// ParseMode reads permissions in octal, as 0660.
-func ParseMode(text string) (os.FileMode, error) {
-	n, err := strconv.ParseUint(text, 8, 32)
-	if err != nil || n > 0o7777 {
-		return 0, fmt.Errorf("%q are not permissions in octal, as 0660", text)
-	}
-	return os.FileMode(n), nil
-}
-
-// FormatMode is the inverse of ParseMode.
-func FormatMode(m os.FileMode) string { return fmt.Sprintf("%04o", uint32(m)) }
 
 // permissions are those of a socket's file. Its owner is named as in the options,
 // for errors.
@@ -54,13 +44,13 @@ type permissions struct {
 }
 
 // permissionsOf reads the options.
-func permissionsOf(ss Settings) (p permissions, err error) {
+func permissionsOf(ss option.Settings) (p permissions, err error) {
 	p = permissions{mode: 0o600, uid: -1, gid: -1}
 	mode, hasMode := modeOption.In(ss)
 	umask, hasUmask := umaskOption.In(ss)
 	switch {
 	case hasMode && hasUmask:
-		return p, EndpointErrorf("mode and umask both say who may connect: omit one")
+		return p, socket.EndpointErrorf("mode and umask both say who may connect: omit one")
 	case hasMode:
 		p.mode = mode
 	case hasUmask:
@@ -100,23 +90,23 @@ func (p *permissions) set(path string, made os.FileMode) error {
 	}
 	switch errno := sys.OwnSocket(path, p.uid, p.gid, uint32(p.mode)); {
 	case errno == syscall.ENOTSOCK:
-		return &Advised{fmt.Errorf("somebody has replaced the socket's file %s: %w", path, errno), "choose a folder that nobody else may write to"}
+		return &socket.HintError{Err: fmt.Errorf("somebody has replaced the socket's file %s: %w", path, errno), Hint: "choose a folder that nobody else may write to"}
 	case errno == syscall.EPERM && p.owned():
 		who := "user=" + p.user
 		if p.uid < 0 || p.uid == os.Geteuid() {
 			who = "group=" + p.group
 		}
-		return &Advised{fmt.Errorf("giving %s to %s: %w", path, who, errno), "only root may give a file away; group= may be one of your own groups"}
+		return &socket.HintError{Err: fmt.Errorf("giving %s to %s: %w", path, who, errno), Hint: "only root may give a file away; group= may be one of your own groups"}
 	default:
-		return syscallError("chmod", errno)
+		return sys.Error("chmod", errno)
 	}
 }
 
 // noPermissions refuses the options where there is no file that could have them.
-func noPermissions(ss Settings, name string) error {
+func noPermissions(ss option.Settings, name string) error {
 	for _, s := range ss {
 		if slices.Contains(permissionOptions, s.Spec) {
-			return EndpointErrorf("%s= is for a socket with a file, and %s has none: allow=uid:N says who is served", s.Spec.Name, name)
+			return socket.EndpointErrorf("%s= is for a socket with a file, and %s has none: allow=uid:N says who is served", s.Spec.Name, name)
 		}
 	}
 	return nil

@@ -1,10 +1,12 @@
-package socket
+package option
 
 import (
 	"errors"
 	"syscall"
 
+	"zocalo/address/codec"
 	"zocalo/internal/sys"
+	"zocalo/socket"
 )
 
 // Further options of TCP, see tcp(7).
@@ -18,7 +20,7 @@ var (
 		Doc:      "how many clients at once may send data before the handshake is done",
 		Since:    "Linux 3.7",
 		Silently: "has no effect unless net.ipv4.tcp_fastopen has bit 2",
-	}, AtLeast(Integer, 0), sys.IPPROTO_TCP, sys.TCP_FASTOPEN, same, same)
+	}, codec.AtLeast(codec.Integer, 0), sys.IPPROTO_TCP, sys.TCP_FASTOPEN, same, same)
 
 	// FastOpenConnect makes Connect return at once, and the first Write
 	// connect and send in one (RFC 7413; TCP_FASTOPEN_CONNECT, Linux 4.11). Where
@@ -30,7 +32,7 @@ var (
 		Doc:      "connect with the first write, and send its data along",
 		Since:    "Linux 4.11",
 		Silently: "waits for the handshake as ever without a cookie of the server, or unless net.ipv4.tcp_fastopen has bit 1",
-	}, Flag, sys.IPPROTO_TCP, sys.TCP_FASTOPEN_CONNECT, boolToInt, intToBool)
+	}, codec.Flag, sys.IPPROTO_TCP, sys.TCP_FASTOPEN_CONNECT, boolToInt, intToBool)
 
 	// DeferAccept makes a listener's Accept return a connection only once
 	// data has arrived, or so much time has passed (TCP_DEFER_ACCEPT, Linux
@@ -41,23 +43,23 @@ var (
 		Doc:      "accept a connection once its first data has arrived, or after so long",
 		Since:    "Linux 2.4",
 		Silently: "is rounded up to 1, 3, 7, 15 ... seconds",
-	}, Duration, sys.IPPROTO_TCP, sys.TCP_DEFER_ACCEPT, toSeconds, fromSeconds)
+	}, codec.Duration, sys.IPPROTO_TCP, sys.TCP_DEFER_ACCEPT, toSeconds, fromSeconds)
 
 	// Congestion is the algorithm of congestion control, as "cubic"
 	// (TCP_CONGESTION, Linux 2.6.13). One that
 	// net.ipv4.tcp_allowed_congestion_control does not list needs
 	// CAP_NET_ADMIN; one that is not there is ENOENT.
-	Congestion = NewOption(Spec{
+	Congestion = New(Spec{
 		Name: "congestion", Aliases: []string{"tcp-congestion"}, Constant: "TCP_CONGESTION", Phase: Opened, Default: "net.ipv4.tcp_congestion_control",
 		Doc:   "algorithm of congestion control, as cubic, reno or bbr",
 		Since: "Linux 2.6.13", Privilege: "CAP_NET_ADMIN for what net.ipv4.tcp_allowed_congestion_control does not list",
-	}, Text.Or("NAME"), func(e Endpoint, name string) error {
+	}, codec.Text.Or("NAME"), func(e socket.Endpoint, name string) error {
 		err := setText(e, "TCP_CONGESTION", sys.IPPROTO_TCP, sys.TCP_CONGESTION, name)
 		if errors.Is(err, syscall.ENOENT) {
-			return &Advised{err, "the kernel has no such algorithm: net.ipv4.tcp_available_congestion_control lists what it has"}
+			return &socket.HintError{Err: err, Hint: "the kernel has no such algorithm: net.ipv4.tcp_available_congestion_control lists what it has"}
 		}
 		return err
-	}, func(e Endpoint) (string, error) {
+	}, func(e socket.Endpoint) (string, error) {
 		return getText(e, "TCP_CONGESTION", sys.IPPROTO_TCP, sys.TCP_CONGESTION)
 	})
 
@@ -69,7 +71,7 @@ var (
 		Doc:      "most bytes of data in a TCP segment",
 		Since:    "Linux 2.0",
 		Silently: "is lowered to what the path or the peer allows",
-	}, Between(Size, 88, 32767), sys.IPPROTO_TCP, sys.TCP_MAXSEG, same, same)
+	}, codec.Between(codec.Size, 88, 32767), sys.IPPROTO_TCP, sys.TCP_MAXSEG, same, same)
 
 	// Cork holds back segments that are not full, until it is taken away or
 	// 200 ms have passed (TCP_CORK, Linux 2.2).
@@ -78,7 +80,7 @@ var (
 		Doc:      "hold back segments that are not full, 200ms at most",
 		Since:    "Linux 2.2",
 		Silently: "sends what waits after 200ms all the same",
-	}, Flag, sys.IPPROTO_TCP, sys.TCP_CORK, boolToInt, intToBool)
+	}, codec.Flag, sys.IPPROTO_TCP, sys.TCP_CORK, boolToInt, intToBool)
 
 	// NotSentLowWater makes a socket writable only while less than so many
 	// bytes wait to be sent for the first time (TCP_NOTSENT_LOWAT, Linux
@@ -87,7 +89,7 @@ var (
 		Name: "notsent-lowat", Aliases: []string{"tcp-notsent-lowat"}, Constant: "TCP_NOTSENT_LOWAT", Phase: Opened, Default: "net.ipv4.tcp_notsent_lowat: no bound",
 		Doc:   "bytes not yet sent above which a write waits",
 		Since: "Linux 3.12",
-	}, AtLeast(Size, 1), sys.IPPROTO_TCP, sys.TCP_NOTSENT_LOWAT, same, same)
+	}, codec.AtLeast(codec.Size, 1), sys.IPPROTO_TCP, sys.TCP_NOTSENT_LOWAT, same, same)
 
 	// QuickAck acknowledges what arrives at once, rather than waiting for
 	// data to go along (TCP_QUICKACK, Linux 2.4.4). The system returns to its
@@ -97,19 +99,19 @@ var (
 		Doc:      "acknowledge at once what arrives, for now",
 		Since:    "Linux 2.4.4",
 		Silently: "goes back to the system's own choice, whenever it likes",
-	}, Flag, sys.IPPROTO_TCP, sys.TCP_QUICKACK, boolToInt, intToBool)
+	}, codec.Flag, sys.IPPROTO_TCP, sys.TCP_QUICKACK, boolToInt, intToBool)
 
 	// MultipathInfo is what the kernel knows of an MPTCP connection
 	// (MPTCP_INFO, Linux 5.16). It is only read. A connection that fell back
 	// to TCP answers EOPNOTSUPP.
-	MultipathInfo = NewOption(Spec{
+	MultipathInfo = New(Spec{
 		Name: "mptcpinfo", Constant: "MPTCP_INFO", Phase: Connected,
 		Doc:   "what the kernel knows of an MPTCP connection",
 		Since: "Linux 5.16",
-	}, Codec[MPTCPInfo]{Format: MPTCPInfo.String}, nil, mptcpInfo)
+	}, codec.Codec[MPTCPInfo]{Format: MPTCPInfo.String}, nil, mptcpInfo)
 )
 
-func mptcpInfo(e Endpoint) (info MPTCPInfo, err error) {
+func mptcpInfo(e socket.Endpoint) (info MPTCPInfo, err error) {
 	var b [mptcpInfoSize]byte
 	err = onFD(e, "MPTCP_INFO", func(fd int) syscall.Errno {
 		_, errno := sys.GetMPTCPInfo(fd, b[:])

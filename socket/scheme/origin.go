@@ -1,12 +1,16 @@
-package socket
+package scheme
 
-import "context"
+import (
+	"context"
+
+	"zocalo/socket"
+)
 
 // An Origin is for whom a connection is made, where that is not who makes it: a
 // relay's peer. Layers that tell a server so find it in their context.
 type Origin struct {
-	Peer, Local Name // who came, and the name that it came to; zero where it has none
-	Facts       []Fact
+	Peer, Local socket.Name // who came, and the name that it came to; zero where it has none
+	Facts       []socket.Fact
 }
 
 type originKey struct{}

@@ -1,13 +1,14 @@
-package socket
+package option
 
 import (
 	"syscall"
 	"time"
 
 	"zocalo/internal/sys"
+	"zocalo/socket"
 )
 
-func tcpInfo(e Endpoint) (TCPInfo, error) {
+func tcpInfo(e socket.Endpoint) (TCPInfo, error) {
 	var raw sys.TCPInfo
 	err := onFD(e, "TCP_INFO", func(fd int) (errno syscall.Errno) {
 		errno = sys.GetTCPInfo(fd, &raw)

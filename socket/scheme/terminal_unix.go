@@ -1,6 +1,6 @@
 //go:build unix
 
-package socket
+package scheme
 
 import (
 	"errors"
@@ -10,11 +10,13 @@ import (
 	"golang.org/x/sys/unix"
 
 	"zocalo/internal/sys"
+	"zocalo/socket"
+	"zocalo/socket/option"
 )
 
 // setTerminal does what the settings say of the terminal that fd is, and returns
 // what puts it back; nil if they say nothing.
-func setTerminal(fd int, ss Settings) (restore func(), err error) {
+func setTerminal(fd int, ss option.Settings) (restore func(), err error) {
 	raw, _ := rawOption.In(ss)
 	echo, hasEcho := echoOption.In(ss)
 	speed, hasSpeed := speedOption.In(ss)
@@ -26,9 +28,9 @@ func setTerminal(fd int, ss Settings) (restore func(), err error) {
 	t, errno := sys.GetTermios(fd)
 	switch {
 	case errno == syscall.ENOTTY:
-		return nil, &Advised{errors.New("it is no terminal"), "omit raw, echo, speed, line and flow"}
+		return nil, &socket.HintError{Err: errors.New("it is no terminal"), Hint: "omit raw, echo, speed, line and flow"}
 	case errno != 0:
-		return nil, syscallError("tcgetattr", errno)
+		return nil, sys.Error("tcgetattr", errno)
 	}
 	was := *t
 	if raw {
@@ -67,14 +69,14 @@ func setTerminal(fd int, ss Settings) (restore func(), err error) {
 	}
 	restore = func() { sys.SetTermios(fd, &was) }
 	if errno != 0 {
-		return nil, syscallError("tcsetattr", errno)
+		return nil, sys.Error("tcsetattr", errno)
 	}
 	// The system sets what it can, and is content with any part of it. Other bits than
 	// those that were asked for are the driver's own business.
 	const asked = unix.CSIZE | unix.PARENB | unix.PARODD | unix.CSTOPB | unix.CRTSCTS
 	if now, errno := sys.GetTermios(fd); errno == 0 && (hasLine || hasFlow) && (now.Cflag^t.Cflag)&asked != 0 {
 		restore()
-		return nil, &Advised{fmt.Errorf("the device did not take what line and flow say: %w", syscall.EINVAL), "omit them, or see what it has: stty -a"}
+		return nil, &socket.HintError{Err: fmt.Errorf("the device did not take what line and flow say: %w", syscall.EINVAL), Hint: "omit them, or see what it has: stty -a"}
 	}
 	return restore, nil
 }

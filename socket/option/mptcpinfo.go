@@ -1,4 +1,4 @@
-package socket
+package option
 
 import (
 	"encoding/binary"

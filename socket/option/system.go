@@ -1,4 +1,4 @@
-package socket
+package option
 
 import (
 	"fmt"
@@ -7,7 +7,9 @@ import (
 	"syscall"
 	"time"
 
+	"zocalo/address/codec"
 	"zocalo/internal/sys"
+	"zocalo/socket"
 )
 
 // Options that concern how the system handles a socket's packets, see
@@ -20,19 +22,19 @@ var (
 		Name: "mark", Aliases: []string{"so-mark"}, Constant: "SO_MARK", Phase: Opened, Default: "0",
 		Doc:   "mark of the packets sent, for routing and filters",
 		Since: "Linux 2.6.25", Privilege: "CAP_NET_ADMIN, or CAP_NET_RAW since 5.17",
-	}, Integer, sys.SOL_SOCKET, sys.SO_MARK, same, same)
+	}, codec.Integer, sys.SOL_SOCKET, sys.SO_MARK, same, same)
 
 	// Device binds the socket to one network interface, by its name: packets
 	// leave by it and come from it alone (SO_BINDTODEVICE, Linux 2.0.30). ""
 	// takes the binding away. Since 5.7 it needs no privilege on a socket
 	// that is not bound to one yet, else CAP_NET_RAW.
-	Device = NewOption(Spec{
+	Device = New(Spec{
 		Name: "device", Aliases: []string{"so-bindtodevice", "interface"}, Constant: "SO_BINDTODEVICE", Phase: Opened, Default: "any",
 		Doc:   "network interface that packets leave by and come from",
 		Since: "Linux 2.0.30", Privilege: "CAP_NET_RAW to change it, and before 5.7 to set it",
-	}, Text.Or("INTERFACE"), func(e Endpoint, name string) error {
+	}, codec.Text.Or("INTERFACE"), func(e socket.Endpoint, name string) error {
 		return setText(e, "SO_BINDTODEVICE", sys.SOL_SOCKET, sys.SO_BINDTODEVICE, name)
-	}, func(e Endpoint) (string, error) {
+	}, func(e socket.Endpoint) (string, error) {
 		return getText(e, "SO_BINDTODEVICE", sys.SOL_SOCKET, sys.SO_BINDTODEVICE)
 	})
 
@@ -44,7 +46,7 @@ var (
 		Doc:   "queueing priority of the packets sent",
 		Since: "Linux 2.0", Privilege: "CAP_NET_ADMIN or CAP_NET_RAW for more than 6",
 		Silently: "is changed by tos on IPv4",
-	}, AtLeast(Integer, 0), sys.SOL_SOCKET, sys.SO_PRIORITY, same, same)
+	}, codec.AtLeast(codec.Integer, 0), sys.SOL_SOCKET, sys.SO_PRIORITY, same, same)
 
 	// MaxPacingRate is the most bytes a second that leave the socket, in the
 	// long run and in short (SO_MAX_PACING_RATE, Linux 3.13). TCP paces itself
@@ -54,7 +56,7 @@ var (
 		Doc:      "most bytes a second, which leave evenly spaced",
 		Since:    "Linux 3.13",
 		Silently: "has no effect but on TCP where the interface's queueing discipline is not fq; 4GiB and more are no bound",
-	}, AtLeast(Size, 1), sys.SOL_SOCKET, sys.SO_MAX_PACING_RATE,
+	}, codec.AtLeast(codec.Size, 1), sys.SOL_SOCKET, sys.SO_MAX_PACING_RATE,
 		func(n int) int { return int(min(int64(n), math.MaxUint32)) }, func(n int) int { return int(uint32(n)) })
 
 	// IncomingCPU is the processor that last handled a packet of the socket;
@@ -66,7 +68,7 @@ var (
 		Doc:      "processor whose packets this socket of several with reuseport prefers",
 		Since:    "Linux 3.19, can be set since 4.4",
 		Silently: "has no effect on which socket is chosen before 6.2",
-	}, AtLeast(Integer, 0), sys.SOL_SOCKET, sys.SO_INCOMING_CPU, same, same)
+	}, codec.AtLeast(codec.Integer, 0), sys.SOL_SOCKET, sys.SO_INCOMING_CPU, same, same)
 
 	// BusyPoll is how long a receive that finds nothing polls the device's
 	// queue before it waits (SO_BUSY_POLL, Linux 3.11); microseconds are the
@@ -78,19 +80,19 @@ var (
 		Doc:   "how long to poll the device for packets before waiting",
 		Since: "Linux 3.11", Privilege: "CAP_NET_ADMIN to raise it",
 		Silently: "is ignored by devices without busy polling, as loopback, and by calls that do not wait, as this package's",
-	}, Duration, sys.SOL_SOCKET, sys.SO_BUSY_POLL,
+	}, codec.Duration, sys.SOL_SOCKET, sys.SO_BUSY_POLL,
 		func(d time.Duration) int { return int(d / time.Microsecond) },
 		func(n int) time.Duration { return time.Duration(n) * time.Microsecond })
 
 	// PassCredentials makes messages of a unix socket come with their
-	// sender's [Credentials] (SO_PASSCRED). It also gives an unbound socket
+	// sender's [socket.Credentials] (SO_PASSCRED). It also gives an unbound socket
 	// that sends a name in the abstract namespace.
 	PassCredentials = intOption(Spec{
 		Name: "passcred", Aliases: []string{"so-passcred"}, Constant: "SO_PASSCRED", Phase: Opened, Default: "off",
 		Doc:      "receive the sender's process, user and group with each message, of unix sockets",
 		Since:    "Linux 2.2",
 		Silently: "gives an unbound socket that sends an abstract name",
-	}, Flag, sys.SOL_SOCKET, sys.SO_PASSCRED, boolToInt, intToBool)
+	}, codec.Flag, sys.SOL_SOCKET, sys.SO_PASSCRED, boolToInt, intToBool)
 
 	// PassPIDFD makes messages of a unix socket come with a descriptor of
 	// their sender's process (SO_PASSPIDFD, Linux 6.5).
@@ -98,16 +100,16 @@ var (
 		Name: "passpidfd", Aliases: []string{"so-passpidfd"}, Constant: "SO_PASSPIDFD", Phase: Opened, Default: "off",
 		Doc:   "receive a descriptor of the sender's process with each message, of unix sockets",
 		Since: "Linux 6.5",
-	}, Flag, sys.SOL_SOCKET, sys.SO_PASSPIDFD, boolToInt, intToBool)
+	}, codec.Flag, sys.SOL_SOCKET, sys.SO_PASSPIDFD, boolToInt, intToBool)
 
-	// Timestamps makes messages come with the [Ancillary] Time when they
+	// Timestamps makes messages come with the [socket.Ancillary] Time when they
 	// arrived, in nanoseconds (SO_TIMESTAMPNS, Linux 2.6.22).
 	Timestamps = intOption(Spec{
 		Name: "timestamp", Aliases: []string{"so-timestamp", "timestamps"}, Constant: "SO_TIMESTAMPNS", Phase: Opened, Default: "off",
 		Doc:      "receive the time of arrival with each message",
 		Since:    "Linux 2.6.22",
 		Silently: "may leave out the first messages after it was set",
-	}, Flag, sys.SOL_SOCKET, sys.SO_TIMESTAMPNS, boolToInt, intToBool)
+	}, codec.Flag, sys.SOL_SOCKET, sys.SO_TIMESTAMPNS, boolToInt, intToBool)
 
 	// Timestamping chooses which times are taken (SO_TIMESTAMPING, Linux
 	// 2.6.30): of arrival, with Receive, and of sending, with ReceiveError. TCP
@@ -120,7 +122,7 @@ var (
 		Doc:      "times to take, joined by +: received, received-hardware, sent, sent-hardware, scheduled, acknowledged",
 		Since:    "Linux 2.6.30, scheduled and acknowledged 3.17",
 		Silently: "leaves out hardware times where the card has no clock or it is off, and may leave out the first messages after it was set",
-	}, Codec[TimestampSet]{"TIMES", ParseTimestampSet, TimestampSet.String}, sys.SOL_SOCKET, sys.SO_TIMESTAMPING,
+	}, codec.Codec[TimestampSet]{Placeholder: "TIMES", Parse: ParseTimestampSet, Format: TimestampSet.String}, sys.SOL_SOCKET, sys.SO_TIMESTAMPING,
 		TimestampSet.toSystem, func(n int) TimestampSet { return TimestampSet(n) & allTimes })
 
 	// ReceiveDropped makes messages come with the number that the full
@@ -130,13 +132,13 @@ var (
 		Doc:      "receive how many messages the full queue dropped with each message",
 		Since:    "Linux 2.6.33",
 		Silently: "leaves the number out while it is 0",
-	}, Flag, sys.SOL_SOCKET, sys.SO_RXQ_OVFL, boolToInt, intToBool)
+	}, codec.Flag, sys.SOL_SOCKET, sys.SO_RXQ_OVFL, boolToInt, intToBool)
 
 	// AllowZeroCopy lets Send leave the data of a message with the flag
-	// [ZeroCopy] where it is until it has left (SO_ZEROCOPY, Linux 4.14 for
-	// TCP, 5.0 for UDP, 6.7 for vsock). Until [Socket.ReceiveError] says so
+	// [socket.ZeroCopy] where it is until it has left (SO_ZEROCOPY, Linux 4.14 for
+	// TCP, 5.0 for UDP, 6.7 for vsock). Until [socket.Socket.ReceiveError] says so
 	// with an entry FromZeroCopy, the memory must not be changed: see
-	// [ZeroCopies]. It pays from
+	// [socket.ZeroCopies]. It pays from
 	// some 10 KiB a message on; where the kernel copies all the same, as over
 	// loopback, the entry says that too.
 	AllowZeroCopy = intOption(Spec{
@@ -144,19 +146,19 @@ var (
 		Doc:      "let sends that ask for it leave the data where it is",
 		Since:    "Linux 4.14, UDP 5.0, vsock 6.7",
 		Silently: "copies all the same where it must, as over loopback",
-	}, Flag, sys.SOL_SOCKET, sys.SO_ZEROCOPY, boolToInt, intToBool)
+	}, codec.Flag, sys.SOL_SOCKET, sys.SO_ZEROCOPY, boolToInt, intToBool)
 
 	// ReusePortProgram gives the sockets that share a name by [ReusePort] a
 	// program that chooses among them (SO_ATTACH_REUSEPORT_CBPF, Linux 4.5;
 	// 4.6 for TCP): its result is the index of a socket, in the order in which
 	// they were bound. An index that no socket has falls back to the system's
 	// choice, in silence. It holds for the whole group, and cannot be read.
-	ReusePortProgram = NewOption(Spec{
+	ReusePortProgram = New(Spec{
 		Name: "reuseport-bpf", Constant: "SO_ATTACH_REUSEPORT_CBPF", Phase: Opened, Default: "none",
 		Doc:      "instructions of classic BPF that choose among the sockets of one name",
 		Since:    "Linux 4.5, TCP 4.6",
 		Silently: "chooses by itself where the program names no socket",
-	}, Codec[[]BPF]{Format: func(p []BPF) string { return fmt.Sprintf("%d instructions", len(p)) }}, func(e Endpoint, p []BPF) error {
+	}, codec.Codec[[]BPF]{Format: func(p []BPF) string { return fmt.Sprintf("%d instructions", len(p)) }}, func(e socket.Endpoint, p []BPF) error {
 		if len(p) == 0 || len(p) > 4096 {
 			return fmt.Errorf("a program of %d instructions: it may have 1 to 4096", len(p))
 		}
@@ -166,12 +168,12 @@ var (
 	// ReusePortProgramFD is the same with a loaded eBPF program, by its
 	// descriptor (SO_ATTACH_REUSEPORT_EBPF, Linux 4.5), as that of
 	// cilium/ebpf's Program.FD: of type socket filter or sk_reuseport.
-	ReusePortProgramFD = NewOption(Spec{
+	ReusePortProgramFD = New(Spec{
 		Name: "reuseport-ebpf", Constant: "SO_ATTACH_REUSEPORT_EBPF", Phase: Opened, Default: "none",
 		Doc:   "descriptor of an eBPF program that chooses among the sockets of one name",
 		Since: "Linux 4.5, TCP 4.6, type sk_reuseport 4.19", Privilege: "CAP_BPF to load the program",
 		Silently: "chooses by itself where the program names no socket",
-	}, Integer.Or("FD"), func(e Endpoint, program int) error {
+	}, codec.Integer.Or("FD"), func(e socket.Endpoint, program int) error {
 		return setInt(e, "SO_ATTACH_REUSEPORT_EBPF", sys.SOL_SOCKET, sys.SO_ATTACH_REUSEPORT_EBPF, program)
 	}, nil)
 )
@@ -253,11 +255,11 @@ func (s TimestampSet) String() string {
 }
 
 // setText and getText are for options whose value is a text.
-func setText(e Endpoint, constant string, level, name int, text string) error {
+func setText(e socket.Endpoint, constant string, level, name int, text string) error {
 	return onOption(e, constant, name, func(fd int) syscall.Errno { return sys.Setsockopt(fd, level, name, append([]byte(text), 0)) })
 }
 
-func getText(e Endpoint, constant string, level, name int) (text string, err error) {
+func getText(e socket.Endpoint, constant string, level, name int) (text string, err error) {
 	err = onOption(e, constant, name, func(fd int) syscall.Errno {
 		var b [64]byte
 		n, errno := sys.Getsockopt(fd, level, name, b[:])
@@ -267,11 +269,11 @@ func getText(e Endpoint, constant string, level, name int) (text string, err err
 	return text, err
 }
 
-func setInt(e Endpoint, constant string, level, name, v int) error {
+func setInt(e socket.Endpoint, constant string, level, name, v int) error {
 	return onOption(e, constant, name, func(fd int) syscall.Errno { return sys.SetInt(fd, level, name, v) })
 }
 
-func getInt(e Endpoint, constant string, level, name int) (v int, err error) {
+func getInt(e socket.Endpoint, constant string, level, name int) (v int, err error) {
 	err = onOption(e, constant, name, func(fd int) (errno syscall.Errno) {
 		v, errno = sys.GetInt(fd, level, name)
 		return errno
@@ -281,9 +283,9 @@ func getInt(e Endpoint, constant string, level, name int) (v int, err error) {
 
 // onOption is onFD for an option that this system may lack: its number is then
 // negative.
-func onOption(e Endpoint, constant string, name int, call func(fd int) syscall.Errno) error {
+func onOption(e socket.Endpoint, constant string, name int, call func(fd int) syscall.Errno) error {
 	if name < 0 {
-		return &UnsupportedError{Feature: constant, Needs: "Linux"}
+		return &socket.UnsupportedError{Feature: constant, Needs: "Linux"}
 	}
 	return onFD(e, constant, call)
 }

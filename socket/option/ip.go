@@ -1,11 +1,13 @@
-package socket
+package option
 
 import (
 	"fmt"
 	"strconv"
 	"syscall"
 
+	"zocalo/address/codec"
 	"zocalo/internal/sys"
+	"zocalo/socket"
 )
 
 // Options of the Internet Protocol, see ip(7) and ipv6(7). Each sets that of
@@ -20,7 +22,7 @@ var (
 		Doc:      "byte of DSCP and ECN of the packets sent",
 		Since:    "Linux 2.0, IPV6_TCLASS 2.6.14",
 		Silently: "leaves the bits of ECN to TCP, and of IPv4 changes the priority too",
-	}, Between(Integer, 0, 255), sys.IP_TOS, sys.IPV6_TCLASS, same, same)
+	}, codec.Between(codec.Integer, 0, 255), sys.IP_TOS, sys.IPV6_TCLASS, same, same)
 
 	// TTL is how many hops the packets sent may take, 1 to 255 (IP_TTL;
 	// IPV6_UNICAST_HOPS). Multicast has [MulticastTTL].
@@ -28,7 +30,7 @@ var (
 		Name: "ttl", Aliases: []string{"ip-ttl", "hops", "ipv6-unicast-hops"}, Constant: "IP_TTL", Phase: Opened, Default: "the system's, 64 on Linux",
 		Doc:   "hops that the packets sent may take",
 		Since: "Linux 2.0, IPV6_UNICAST_HOPS 2.2",
-	}, Between(Integer, 1, 255), sys.IP_TTL, sys.IPV6_UNICAST_HOPS, same, same)
+	}, codec.Between(codec.Integer, 1, 255), sys.IP_TTL, sys.IPV6_UNICAST_HOPS, same, same)
 
 	// MTUDiscovery is whether packets too long for the path are sent in
 	// fragments, or refused with EMSGSIZE until their size is known
@@ -37,11 +39,11 @@ var (
 		Name: "mtu-discover", Aliases: []string{"ip-mtu-discover", "pmtudisc"}, Constant: "IP_MTU_DISCOVER", Phase: Opened, Default: "want, unless net.ipv4.ip_no_pmtu_disc says otherwise",
 		Doc:   "what to do about the path's MTU: dont, want, do, probe, interface or omit",
 		Since: "Linux 2.2, probe 2.6.22, interface 3.14, omit 3.16",
-	}, Codec[MTUMode]{"MODE", ParseMTUMode, MTUMode.String}, sys.IP_MTU_DISCOVER, sys.IPV6_MTU_DISCOVER,
+	}, codec.Codec[MTUMode]{Placeholder: "MODE", Parse: ParseMTUMode, Format: MTUMode.String}, sys.IP_MTU_DISCOVER, sys.IPV6_MTU_DISCOVER,
 		func(m MTUMode) int { return int(m) }, func(n int) MTUMode { return MTUMode(n) })
 
 	// ReceiveErrors queues the errors of what was sent, for
-	// [Socket.ReceiveError] (IP_RECVERR, IPV6_RECVERR; Linux 2.2). UDP then
+	// [socket.Socket.ReceiveError] (IP_RECVERR, IPV6_RECVERR; Linux 2.2). UDP then
 	// also reports those of an unconnected socket, by its next call.
 	ReceiveErrors = ipFlag(Spec{
 		Name: "recverr", Aliases: []string{"ip-recverr", "ipv6-recverr"}, Constant: "IP_RECVERR", Phase: Opened, Default: "off",
@@ -51,7 +53,7 @@ var (
 	}, sys.IP_RECVERR, sys.IPV6_RECVERR)
 
 	// ReceivePacketInfo, ReceiveHopLimit and ReceiveTrafficClass make
-	// messages come with the fields of [Ancillary] of those names.
+	// messages come with the fields of [socket.Ancillary] of those names.
 	// (IP_PKTINFO, IPV6_RECVPKTINFO; IP_RECVTTL, IPV6_RECVHOPLIMIT;
 	// IP_RECVTOS, IPV6_RECVTCLASS). A stream has none, and takes the options
 	// in silence.
@@ -113,24 +115,21 @@ var (
 		Name: "bind-address-no-port", Aliases: []string{"ip-bind-address-no-port"}, Constant: "IP_BIND_ADDRESS_NO_PORT", Phase: Opened, Default: "off",
 		Doc:   "choose the port of bind=host:0 when connecting, so that more connections can share it",
 		Since: "Linux 4.2",
-	}, Flag, sys.IPPROTO_IP, sys.IP_BIND_ADDRESS_NO_PORT, boolToInt, intToBool)
+	}, codec.Flag, sys.IPPROTO_IP, sys.IP_BIND_ADDRESS_NO_PORT, boolToInt, intToBool)
 
 	// OriginalDestination is the name to which a connection was made before
 	// netfilter's REDIRECT or DNAT changed it (SO_ORIGINAL_DST, with
 	// conntrack). It is only read.
-	OriginalDestination = NewOption(Spec{
+	OriginalDestination = New(Spec{
 		Name: "original-dst", Constant: "SO_ORIGINAL_DST", Phase: Connected,
 		Doc:   "where a redirected connection was made to, with netfilter's conntrack",
 		Since: "Linux 2.4, for IPv6 3.8",
-	}, Codec[Name]{Format: Name.String}, nil, func(e Endpoint) (n Name, err error) {
+	}, codec.Codec[socket.Name]{Format: socket.Name.String}, nil, func(e socket.Endpoint) (n socket.Name, err error) {
 		var a sys.Sockaddr
 		err = onFD(e, "SO_ORIGINAL_DST", func(fd int) syscall.Errno {
-			return sys.OriginalDestination(fd, domainOf(e) == Inet6, &a)
+			return sys.OriginalDestination(fd, domainOf(e) == socket.Inet6, &a)
 		})
-		if err == nil {
-			n.setSockaddr(&a)
-		}
-		return n, err
+		return socket.SockaddrName(a.Buf[:a.Len]), err
 	})
 )
 
@@ -168,21 +167,19 @@ func (m MTUMode) String() string {
 }
 
 // domainOf returns the domain of the kernel's socket beneath e.
-func domainOf(e Endpoint) Domain {
-	if k, ok := Beneath[interface{ domain() Domain }](e); ok {
-		return k.domain()
+func domainOf(e socket.Endpoint) socket.Domain {
+	if k, ok := socket.Beneath[interface{ Domain() socket.Domain }](e); ok {
+		return k.Domain()
 	}
-	return Unspecified
+	return socket.Unspecified
 }
-
-func (k *kernel) domain() Domain { return k.kind.Domain }
 
 // ipOption defines an option whose value is an int for the system, under one
 // number for IPv4 and another for IPv6.
-func ipOption[T any](s Spec, c Codec[T], four, six int, to func(T) int, from func(int) T) *Option[T] {
+func ipOption[T any](s Spec, c codec.Codec[T], four, six int, to func(T) int, from func(int) T) *Option[T] {
 	constant := s.Constant
-	return NewOption(s, c, func(e Endpoint, v T) error {
-		if domainOf(e) != Inet6 {
+	return New(s, c, func(e socket.Endpoint, v T) error {
+		if domainOf(e) != socket.Inet6 {
 			return setInt(e, constant, sys.IPPROTO_IP, four, to(v))
 		}
 		if err := setInt(e, constant, sys.IPPROTO_IPV6, six, to(v)); err != nil {
@@ -191,9 +188,9 @@ func ipOption[T any](s Spec, c Codec[T], four, six int, to func(T) int, from fun
 		// A raw socket, or one for IPv6 alone, has no packets of IPv4.
 		_ = setInt(e, constant, sys.IPPROTO_IP, four, to(v))
 		return nil
-	}, func(e Endpoint) (v T, err error) {
+	}, func(e socket.Endpoint) (v T, err error) {
 		level, name := sys.IPPROTO_IP, four
-		if domainOf(e) == Inet6 {
+		if domainOf(e) == socket.Inet6 {
 			level, name = sys.IPPROTO_IPV6, six
 		}
 		n, err := getInt(e, constant, level, name)
@@ -205,5 +202,5 @@ func ipOption[T any](s Spec, c Codec[T], four, six int, to func(T) int, from fun
 }
 
 func ipFlag(s Spec, four, six int) *Option[bool] {
-	return ipOption(s, Flag, four, six, boolToInt, intToBool)
+	return ipOption(s, codec.Flag, four, six, boolToInt, intToBool)
 }

@@ -1,4 +1,4 @@
-package socket
+package scheme
 
 import (
 	"bytes"
@@ -6,38 +6,42 @@ import (
 	"io"
 	"strconv"
 	"strings"
+
+	"zocalo/address/codec"
+	"zocalo/socket"
+	"zocalo/socket/option"
 )
 
 // Options of terminals and serial lines, see termios(3). What they change is put
 // back when the socket is closed.
 var (
-	rawOption = NewOption(Spec{
-		Name: "raw", Aliases: []string{"rawer", "cfmakeraw"}, Phase: Naming, Default: "off",
+	rawOption = option.New(option.Spec{
+		Name: "raw", Aliases: []string{"rawer", "cfmakeraw"}, Phase: option.Naming, Default: "off",
 		Doc: "pass every byte as it is: the terminal neither echoes, edits lines nor makes signals of keys",
-	}, Flag, nil, nil)
-	echoOption = NewOption(Spec{
-		Name: "echo", Phase: Naming, Default: "as it is",
+	}, codec.Flag, nil, nil)
+	echoOption = option.New(option.Spec{
+		Name: "echo", Phase: option.Naming, Default: "as it is",
 		Doc: "show what is typed; echo=0 does not",
-	}, Flag, nil, nil)
-	escapeOption = NewOption(Spec{
-		Name: "escape", Phase: Naming, Default: "none",
+	}, codec.Flag, nil, nil)
+	escapeOption = option.New(option.Spec{
+		Name: "escape", Phase: option.Naming, Default: "none",
 		Doc: "the key that ends the input, as ^] for Ctrl-], or its number, as 0x1d",
-	}, Codec[byte]{"KEY", parseKey, formatKey}, nil, nil)
-	speedOption = NewOption(Spec{
-		Name: "speed", Aliases: []string{"baud"}, Phase: Naming, Default: "as it is",
+	}, codec.Codec[byte]{Placeholder: "KEY", Parse: parseKey, Format: formatKey}, nil, nil)
+	speedOption = option.New(option.Spec{
+		Name: "speed", Aliases: []string{"baud"}, Phase: option.Naming, Default: "as it is",
 		Doc: "bits a second of a serial line, in both directions: 115200",
-	}, Between(Integer.Or("BAUD"), 50, 100_000_000), nil, nil)
-	lineOption = NewOption(Spec{
-		Name: "line", Phase: Naming, Default: "as it is; raw makes it eight bits without parity",
+	}, codec.Between(codec.Integer.Or("BAUD"), 50, 100_000_000), nil, nil)
+	lineOption = option.New(option.Spec{
+		Name: "line", Phase: option.Naming, Default: "as it is; raw makes it eight bits without parity",
 		Doc: "data bits, parity (N, E, O) and stop bits of a serial line: 8N1, 7E1",
-	}, Codec[string]{"8N1", parseLine, Text.Format}, nil, nil)
-	flowOption = NewOption(Spec{
-		Name: "flow", Phase: Naming, Default: "as it is",
+	}, codec.Codec[string]{Placeholder: "8N1", Parse: parseLine, Format: codec.Text.Format}, nil, nil)
+	flowOption = option.New(option.Spec{
+		Name: "flow", Phase: option.Naming, Default: "as it is",
 		Doc: "who stops a serial line: none, rtscts (the line's own wires), xonxoff (two characters)",
-	}, Codec[string]{"none|rtscts|xonxoff", parseFlow, Text.Format}, nil, nil)
+	}, codec.Codec[string]{Placeholder: "none|rtscts|xonxoff", Parse: parseFlow, Format: codec.Text.Format}, nil, nil)
 
-	terminalOptions = []*Spec{rawOption.Spec, echoOption.Spec, escapeOption.Spec}
-	serialOptions   = []*Spec{speedOption.Spec, lineOption.Spec, flowOption.Spec}
+	terminalOptions = []*option.Spec{rawOption.Spec, echoOption.Spec, escapeOption.Spec}
+	serialOptions   = []*option.Spec{speedOption.Spec, lineOption.Spec, flowOption.Spec}
 )
 
 // parseKey reads a key as ^] or as a number.
@@ -45,7 +49,7 @@ func parseKey(text string) (byte, error) {
 	if control, ok := strings.CutPrefix(text, "^"); ok && len(control) == 1 && control[0] >= '?' {
 		return strings.ToUpper(control)[0] ^ 0x40, nil
 	}
-	n, err := parseInteger(text)
+	n, err := codec.Integer.Parse(text)
 	if err != nil || n < 0 || n > 255 {
 		return 0, errors.New("it must be a key such as ^] for Ctrl-], or a number from 0 to 255")
 	}
@@ -77,7 +81,7 @@ func parseFlow(text string) (string, error) {
 
 // withTerminal returns e, whose descriptor is fd, with what the settings say of
 // terminals. If that cannot be, e is closed.
-func withTerminal(e Endpoint, fd int, ss Settings) (Endpoint, error) {
+func withTerminal(e socket.Endpoint, fd int, ss option.Settings) (socket.Endpoint, error) {
 	key, escapes := escapeOption.In(ss)
 	restore, err := setTerminal(fd, ss)
 	switch {
@@ -93,7 +97,7 @@ func withTerminal(e Endpoint, fd int, ss Settings) (Endpoint, error) {
 // terminalLine is a terminal whose settings were changed, or whose input ends at a
 // key. It hides the descriptor, which knows nothing of that.
 type terminalLine struct {
-	Endpoint
+	socket.Endpoint
 	restore func() // nil for nothing
 	key     byte
 	escapes bool

@@ -1,4 +1,4 @@
-package socket
+package scheme
 
 import (
 	"context"
@@ -12,49 +12,52 @@ import (
 	"syscall"
 	"time"
 
+	"zocalo/address/codec"
 	"zocalo/internal/sys"
+	"zocalo/socket"
+	"zocalo/socket/option"
 )
 
 // Options of the schemes file and pipe, see open(2).
 var (
-	readOnlyOption = NewOption(Spec{
-		Name: "rdonly", Aliases: []string{"readonly", "o-rdonly"}, Constant: "O_RDONLY", Phase: Naming, Default: "off: for both, or what the permissions allow",
+	readOnlyOption = option.New(option.Spec{
+		Name: "rdonly", Aliases: []string{"readonly", "o-rdonly"}, Constant: "O_RDONLY", Phase: option.Naming, Default: "off: for both, or what the permissions allow",
 		Doc:   "open to read only",
 		Since: "Linux 2.0",
-	}, Flag, nil, nil)
-	writeOnlyOption = NewOption(Spec{
-		Name: "wronly", Aliases: []string{"writeonly", "o-wronly"}, Constant: "O_WRONLY", Phase: Naming, Default: "off: for both, or what the permissions allow",
+	}, codec.Flag, nil, nil)
+	writeOnlyOption = option.New(option.Spec{
+		Name: "wronly", Aliases: []string{"writeonly", "o-wronly"}, Constant: "O_WRONLY", Phase: option.Naming, Default: "off: for both, or what the permissions allow",
 		Doc:   "open to write only",
 		Since: "Linux 2.0",
-	}, Flag, nil, nil)
-	createOption = NewOption(Spec{
-		Name: "create", Aliases: []string{"creat", "o-creat"}, Constant: "O_CREAT", Phase: Naming, Default: "off",
+	}, codec.Flag, nil, nil)
+	createOption = option.New(option.Spec{
+		Name: "create", Aliases: []string{"creat", "o-creat"}, Constant: "O_CREAT", Phase: option.Naming, Default: "off",
 		Doc:   "make the file if it is not there",
 		Since: "Linux 2.0",
-	}, Flag, nil, nil)
-	exclusiveOption = NewOption(Spec{
-		Name: "excl", Aliases: []string{"o-excl"}, Constant: "O_EXCL", Phase: Naming, Default: "off",
+	}, codec.Flag, nil, nil)
+	exclusiveOption = option.New(option.Spec{
+		Name: "excl", Aliases: []string{"o-excl"}, Constant: "O_EXCL", Phase: option.Naming, Default: "off",
 		Doc:   "with create: fail if the file is there",
 		Since: "Linux 2.0",
-	}, Flag, nil, nil)
-	appendOption = NewOption(Spec{
-		Name: "append", Aliases: []string{"o-append"}, Constant: "O_APPEND", Phase: Naming, Default: "off",
+	}, codec.Flag, nil, nil)
+	appendOption = option.New(option.Spec{
+		Name: "append", Aliases: []string{"o-append"}, Constant: "O_APPEND", Phase: option.Naming, Default: "off",
 		Doc:   "write at the file's end",
 		Since: "Linux 2.0",
-	}, Flag, nil, nil)
-	truncateOption = NewOption(Spec{
-		Name: "trunc", Aliases: []string{"truncate", "o-trunc"}, Constant: "O_TRUNC", Phase: Naming, Default: "off",
+	}, codec.Flag, nil, nil)
+	truncateOption = option.New(option.Spec{
+		Name: "trunc", Aliases: []string{"truncate", "o-trunc"}, Constant: "O_TRUNC", Phase: option.Naming, Default: "off",
 		Doc:   "empty the file first",
 		Since: "Linux 2.0",
-	}, Codec[bool]{"", parseTruncate, formatTruncate}, nil, nil)
-	fileModeOption = NewOption(Spec{
-		Name: "mode", Aliases: []string{"perm"}, Phase: Naming, Default: "0600",
+	}, codec.Codec[bool]{Placeholder: "", Parse: parseTruncate, Format: formatTruncate}, nil, nil)
+	fileModeOption = option.New(option.Spec{
+		Name: "mode", Aliases: []string{"perm"}, Phase: option.Naming, Default: "0600",
 		Doc: "permissions of a file that is made",
-	}, Codec[os.FileMode]{"MODE", ParseMode, FormatMode}, nil, nil)
-	removeOption = NewOption(Spec{
-		Name: "unlink-close", Phase: Naming, Default: "off",
+	}, codec.Codec[os.FileMode]{Placeholder: "MODE", Parse: codec.ParseFileMode, Format: codec.FormatFileMode}, nil, nil)
+	removeOption = option.New(option.Spec{
+		Name: "unlink-close", Phase: option.Naming, Default: "off",
 		Doc: "remove the file when it is closed",
-	}, Flag, nil, nil)
+	}, codec.Flag, nil, nil)
 )
 
 // parseTruncate is parseFlag that does not take a length for a switch: truncate=0
@@ -63,7 +66,7 @@ func parseTruncate(text string) (bool, error) {
 	if _, err := strconv.ParseUint(text, 10, 64); err == nil && text != "1" {
 		return false, fmt.Errorf("%s is a length, and it takes none: trunc alone empties the file, trunc=off leaves it", text)
 	}
-	return parseFlag(text)
+	return codec.Flag.Parse(text)
 }
 
 func formatTruncate(on bool) string {
@@ -76,8 +79,8 @@ func formatTruncate(on bool) string {
 func fileScheme() *Scheme {
 	return &Scheme{
 		Name: "file", Aliases: []string{"open"}, Endpoint: "path", Doc: "a file or a device",
-		Type: Stream, NoListen: true, File: true, Open: openFile,
-		Options: slices.Concat([]*Spec{readOnlyOption.Spec, writeOnlyOption.Spec, createOption.Spec, exclusiveOption.Spec,
+		Type: socket.Stream, NoListen: true, File: true, Open: openFile,
+		Options: slices.Concat([]*option.Spec{readOnlyOption.Spec, writeOnlyOption.Spec, createOption.Spec, exclusiveOption.Spec,
 			appendOption.Spec, truncateOption.Spec, fileModeOption.Spec, removeOption.Spec}, terminalOptions, serialOptions),
 	}
 }
@@ -85,17 +88,17 @@ func fileScheme() *Scheme {
 func pipeScheme() *Scheme {
 	return &Scheme{
 		Name: "pipe", Aliases: []string{"fifo"}, Endpoint: "path", Doc: "a named pipe, made if it is not there",
-		Type: Stream, NoListen: true, Open: openPipe,
-		Loops: func(ss Settings) bool {
+		Type: socket.Stream, NoListen: true, Open: openPipe,
+		Loops: func(ss option.Settings) bool {
 			flag, _, err := access(ss)
 			return err == nil && flag == os.O_RDWR
 		},
-		Options: []*Spec{readOnlyOption.Spec, writeOnlyOption.Spec, fileModeOption.Spec, removeOption.Spec},
+		Options: []*option.Spec{readOnlyOption.Spec, writeOnlyOption.Spec, fileModeOption.Spec, removeOption.Spec},
 	}
 }
 
 // access returns the directions that settings ask for, O_RDWR if neither.
-func access(ss Settings) (flag int, given bool, err error) {
+func access(ss option.Settings) (flag int, given bool, err error) {
 	r, _ := readOnlyOption.In(ss)
 	w, _ := writeOnlyOption.In(ss)
 	switch {
@@ -111,16 +114,16 @@ func access(ss Settings) (flag int, given bool, err error) {
 
 // openFile opens file:PATH: for both directions, or for the one that the
 // permissions allow.
-func openFile(_ context.Context, t Target) (*Socket, error) {
+func openFile(_ context.Context, t Target) (*socket.Socket, error) {
 	if t.Endpoint == "" {
-		return nil, EndpointErrorf("no path was given: write file:path")
+		return nil, socket.EndpointErrorf("no path was given: write file:path")
 	}
 	flag, given, err := access(t.Settings)
 	if err != nil {
 		return nil, err
 	}
 	extra := 0
-	for option, bit := range map[*Option[bool]]int{
+	for option, bit := range map[*option.Option[bool]]int{
 		createOption: os.O_CREATE, exclusiveOption: os.O_EXCL, appendOption: os.O_APPEND, truncateOption: os.O_TRUNC,
 	} {
 		if on, _ := option.In(t.Settings); on {
@@ -148,20 +151,20 @@ func openFile(_ context.Context, t Target) (*Socket, error) {
 		sys.Close(fd)
 		return nil, openError(t.Endpoint, syscall.EISDIR)
 	}
-	s, err := wrapFile(fd, false)
+	s, err := fromFD(fd)
 	if err != nil {
 		return nil, err
 	}
-	e, err := withTerminal(s.endpoint, fd, t.Settings)
+	e, err := withTerminal(s.Unwrap(), fd, t.Settings)
 	if err != nil {
 		return nil, &fs.PathError{Op: "open", Path: t.Endpoint, Err: err}
 	}
-	return removedOnClose(Wrap(e, s.kind), t), nil
+	return removedOnClose(socket.Wrap(e, s.Kind()), t), nil
 }
 
 // removedOnClose returns s, which was opened by its path. If the settings ask for
 // that, the file is removed when s is closed, unless another has its name by then.
-func removedOnClose(s *Socket, t Target) *Socket {
+func removedOnClose(s *socket.Socket, t Target) *socket.Socket {
 	if on, _ := removeOption.In(t.Settings); !on {
 		return s
 	}
@@ -181,15 +184,22 @@ func removedOnClose(s *Socket, t Target) *Socket {
 	return s
 }
 
+// The pauses between attempts where only time helps: doubled from the first to the
+// last.
+const (
+	firstPause = time.Millisecond
+	lastPause  = 50 * time.Millisecond
+)
+
 func openError(path string, errno syscall.Errno) error {
 	err := &fs.PathError{Op: "open", Path: path, Err: errno}
 	switch errno {
 	case syscall.ENOENT:
-		return &Advised{err, noFile(path)}
+		return &socket.HintError{Err: err, Hint: noFile(path)}
 	case syscall.EISDIR:
-		return &Advised{err, "name a file in it"}
+		return &socket.HintError{Err: err, Hint: "name a file in it"}
 	case syscall.EACCES:
-		return &Advised{err, "you may not open it so: rdonly or wronly may do"}
+		return &socket.HintError{Err: err, Hint: "you may not open it so: rdonly or wronly may do"}
 	}
 	return err
 }
@@ -205,21 +215,23 @@ func noFile(path string) string {
 	return "the option create makes a file that is not there"
 }
 
-func wrapFile(fd int, firstWriter bool) (*Socket, error) {
-	f, err := newFile(fd)
+// fromFD is FromFD that closes what it cannot use.
+func fromFD(fd int) (*socket.Socket, error) {
+	s, err := socket.FromFD(fd)
 	if err != nil {
 		sys.Close(fd)
-		return nil, err
 	}
-	f.reading.firstWriter = firstWriter
-	return Wrap(f, Kind{Type: Stream}), nil
+	return s, err
 }
+
+// A patientReader is the endpoint of a file whose reads can wait for a first writer.
+type patientReader interface{ AwaitWriter() }
 
 // openPipe opens pipe:PATH. A reader waits for its first writer when it
 // reads; a writer waits here, until somebody reads.
-func openPipe(ctx context.Context, t Target) (*Socket, error) {
+func openPipe(ctx context.Context, t Target) (*socket.Socket, error) {
 	if t.Endpoint == "" {
-		return nil, EndpointErrorf("no path was given: write pipe:path")
+		return nil, socket.EndpointErrorf("no path was given: write pipe:path")
 	}
 	flag, _, err := access(t.Settings)
 	if err != nil {
@@ -232,20 +244,23 @@ func openPipe(ctx context.Context, t Target) (*Socket, error) {
 	if errno := sys.Mkfifo(t.Endpoint, uint32(mode)); errno != 0 && errno != syscall.EEXIST {
 		err := error(&fs.PathError{Op: "make the pipe", Path: t.Endpoint, Err: errno})
 		if errno == syscall.ENOENT {
-			err = &Advised{err, noFile(t.Endpoint)}
+			err = &socket.HintError{Err: err, Hint: noFile(t.Endpoint)}
 		}
 		return nil, err
 	}
 	if info, err := os.Stat(t.Endpoint); err == nil && info.Mode()&fs.ModeNamedPipe == 0 {
-		return nil, &Advised{fmt.Errorf("%s is no pipe", t.Endpoint), "the scheme file opens files and devices"}
+		return nil, &socket.HintError{Err: fmt.Errorf("%s is no pipe", t.Endpoint), Hint: "the scheme file opens files and devices"}
 	}
-	for wait := firstBackoff; ; wait = min(2*wait, lastBackoff) {
+	for wait := firstPause; ; wait = min(2*wait, lastPause) {
 		fd, errno := sys.Open(t.Endpoint, flag, 0)
 		switch errno {
 		case 0:
-			s, err := wrapFile(fd, flag == os.O_RDONLY)
+			s, err := fromFD(fd)
 			if err != nil {
 				return nil, err
+			}
+			if r, ok := s.Unwrap().(patientReader); ok && flag == os.O_RDONLY {
+				r.AwaitWriter()
 			}
 			return removedOnClose(s, t), nil
 		case syscall.ENXIO: // nobody reads yet
@@ -254,7 +269,7 @@ func openPipe(ctx context.Context, t Target) (*Socket, error) {
 		}
 		select {
 		case <-ctx.Done():
-			return nil, &Advised{fmt.Errorf("open %s to write: %w", t.Endpoint, ctx.Err()), "nobody opened the pipe to read"}
+			return nil, &socket.HintError{Err: fmt.Errorf("open %s to write: %w", t.Endpoint, ctx.Err()), Hint: "nobody opened the pipe to read"}
 		case <-time.After(wait):
 		}
 	}

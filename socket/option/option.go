@@ -1,4 +1,4 @@
-package socket
+package option
 
 import (
 	"cmp"
@@ -7,6 +7,9 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"zocalo/address/codec"
+	"zocalo/socket"
 )
 
 // A Phase says when, on the way from an address to an open socket, an option
@@ -52,9 +55,9 @@ type Spec struct {
 	// Format is the inverse of Parse.
 	Format func(v any) string
 	// Apply sets the option; nil in the phases Naming and Caller.
-	Apply func(Endpoint, any) error
+	Apply func(socket.Endpoint, any) error
 	// Current returns the option's value; nil where it cannot be read.
-	Current func(Endpoint) (any, error)
+	Current func(socket.Endpoint) (any, error)
 	// Int returns the arguments of setsockopt(2) that set the option, for
 	// whoever has only a descriptor; nil unless the system takes an int.
 	Int func(v any) (level, name, value int)
@@ -84,7 +87,7 @@ type Setting struct {
 type Settings []Setting
 
 // Apply sets those of the phase on an endpoint, in their order.
-func (ss Settings) Apply(p Phase, e Endpoint) error {
+func (ss Settings) Apply(p Phase, e socket.Endpoint) error {
 	for _, s := range ss {
 		if s.Spec.Phase != p || s.Spec.Apply == nil {
 			continue
@@ -118,23 +121,15 @@ func (ss Settings) WithDefaults(defaults Settings) Settings {
 // value in Go.
 type Option[T any] struct {
 	*Spec
-	set func(Endpoint, T) error
-	get func(Endpoint) (T, error)
+	set func(socket.Endpoint, T) error
+	get func(socket.Endpoint) (T, error)
 }
 
-// A Codec turns values of type T to the text of the address language and
-// back.
-type Codec[T any] struct {
-	Placeholder string // what follows "=", for people; "" for a flag
-	Parse       func(string) (T, error)
-	Format      func(T) string
-}
-
-// NewOption defines an option. Of s it needs Name, Doc, Default, Phase, and
+// New defines an option. Of s it needs Name, Doc, Default, Phase, and
 // where they apply Aliases, Constant and Only; the rest it fills in from c, set
 // and get. Either of these may be nil: an option that only is read, or that
 // its phase's reader looks up.
-func NewOption[T any](s Spec, c Codec[T], set func(Endpoint, T) error, get func(Endpoint) (T, error)) *Option[T] {
+func New[T any](s Spec, c codec.Codec[T], set func(socket.Endpoint, T) error, get func(socket.Endpoint) (T, error)) *Option[T] {
 	o := &Option[T]{Spec: &s, set: set, get: get}
 	if c.Format == nil { // only read, and told by a trace alone
 		c.Format = func(v T) string { return fmt.Sprint(v) }
@@ -143,10 +138,10 @@ func NewOption[T any](s Spec, c Codec[T], set func(Endpoint, T) error, get func(
 	s.Parse = func(text string) (any, error) { return c.Parse(text) }
 	s.Format = func(v any) string { return c.Format(v.(T)) }
 	if set != nil {
-		s.Apply = func(e Endpoint, v any) error { return o.Set(e, v.(T)) }
+		s.Apply = func(e socket.Endpoint, v any) error { return o.Set(e, v.(T)) }
 	}
 	if get != nil {
-		s.Current = func(e Endpoint) (any, error) { return get(e) }
+		s.Current = func(e socket.Endpoint) (any, error) { return get(e) }
 	}
 	define(&s)
 	return o
@@ -189,37 +184,37 @@ func Specs() []*Spec {
 }
 
 // Set sets the option on a socket, through layers and wrappers.
-func (o *Option[T]) Set(e Endpoint, v T) error {
+func (o *Option[T]) Set(e socket.Endpoint, v T) error {
 	if o.set == nil {
-		return &UnsupportedError{Feature: "setting " + o.Name, Needs: "an option that can be set; this one is only read"}
+		return &socket.UnsupportedError{Feature: "setting " + o.Name, Needs: "an option that can be set; this one is only read"}
 	}
-	s, ok := e.(*Socket)
-	if !ok || s.trace == nil {
+	s, ok := e.(*socket.Socket)
+	if !ok || !s.Traced() {
 		return o.set(e, v)
 	}
 	start := time.Now()
 	err := o.set(e, v)
-	s.tracedFrom(start, "setsockopt", o.label()+", "+o.Format(v), 0, "", err)
+	s.Trace(socket.Call{Name: "setsockopt", Args: o.label() + ", " + o.Format(v), Err: err, Start: start})
 	return err
 }
 
 // With returns the setting of the option to v, for the Settings of an address or a
-// [Target].
+// [scheme.Target].
 func (o *Option[T]) With(v T) Setting { return Setting{Spec: o.Spec, Value: v} }
 
 // Get returns the option's value.
-func (o *Option[T]) Get(e Endpoint) (T, error) {
+func (o *Option[T]) Get(e socket.Endpoint) (T, error) {
 	if o.get == nil {
 		var none T
-		return none, &UnsupportedError{Feature: "reading " + o.Name, Needs: "an option that can be read; this one is only set"}
+		return none, &socket.UnsupportedError{Feature: "reading " + o.Name, Needs: "an option that can be read; this one is only set"}
 	}
-	s, ok := e.(*Socket)
-	if !ok || s.trace == nil {
+	s, ok := e.(*socket.Socket)
+	if !ok || !s.Traced() {
 		return o.get(e)
 	}
 	start := time.Now()
 	v, err := o.get(e)
-	s.tracedFrom(start, "getsockopt", o.label(), 0, o.Format(v), err)
+	s.Trace(socket.Call{Name: "getsockopt", Args: o.label(), Detail: o.Format(v), Err: err, Start: start})
 	return v, err
 }
 
