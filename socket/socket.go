@@ -488,7 +488,7 @@ func (s *Socket) Close() error {
 	}
 	start := s.now()
 	err := s.endpoint.Close()
-	if s.trace != nil {
+	if s.trace != nil && !errors.Is(err, net.ErrClosed) { // else nothing was called
 		s.tracedFrom(start, "close", "", 0, "", err)
 	}
 	s.release(err)

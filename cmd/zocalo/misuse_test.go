@@ -43,7 +43,7 @@ func TestMisuses(t *testing.T) {
 		"talk tcp":                           "it has no endpoint: write tcp:host:port",
 		"talk -":                             "is standard input and output",
 		"talk -u tcp:h:1":                    "-u is for datagrams",
-		"talk --wait 3 tcp:h:1":              "--wait needs --probe",
+		"talk --wait 3 --ping idp:0#1":       "--wait cannot be used with --ping",
 		"talk --probe --count 1 tcp:h:1":     "--count cannot be used with --probe",
 		"talk tcp:h:1 80":                    "are two addresses: give one, or HOST PORT",
 		"listen --keep --accept-timeout 1 0": "cannot be combined",

@@ -68,9 +68,11 @@ than its answer.
 
 --probe only asks whether anything answers. It prints a line for each target that
 answers (with -v, or if there is only one, also for those that do not), and exits
-0 if any did, else 1. --wait TIME keeps asking until one does. The port may be a
-range. Over UDP it sends an empty datagram: silence does not mean that nothing is
-there.
+0 if any did, else 1. The port may be a range. Over UDP it sends an empty
+datagram: silence does not mean that nothing is there.
+
+--wait TIME tries again until something answers, for a server that is about to
+start.
 
 --ping measures round trips, as ping(8) does, on a kind that has its own Echo: idp.
 It asks --count times, or until interrupted, --interval apart, and prints loss and
@@ -99,7 +101,7 @@ round-trip times at the end. Exit status 1 means that there was no reply.`,
 	f.Lookup("repeat").NoOptDefVal = "forever"
 	f.BoolVarP(&t.probe, "probe", "z", false, "only ask whether anything answers, on a port or a range of ports")
 	t.proxy.flag(cmd)
-	f.Var(value(&t.wait, 0, aTime), "wait", "with --probe: keep asking for this long, until something answers")
+	f.Var(value(&t.wait, 0, aTime), "wait", "keep trying for this long, until something answers")
 	f.VarP(value(&t.count, 0, atLeast(0)), "count", "c", "exit after this many messages, or --ping replies; 0 is until interrupted")
 	t.pinging.flags(cmd)
 	return cmd
@@ -125,12 +127,10 @@ func (t *talk) run(cmd *cobra.Command, args []string) error {
 	ctx, stop := interruptible(cmd.Context())
 	defer stop()
 	if t.pinging.on {
-		return t.ping(ctx, a)
-	}
-	if !t.probe {
-		if err := refuse(cmd, "needs --probe", "wait"); err != nil {
+		if err := refuse(cmd, "cannot be used with --ping", "wait"); err != nil {
 			return err
 		}
+		return t.ping(ctx, a)
 	}
 	if t.probe {
 		if err := refuse(cmd, "cannot be used with --probe", append([]string{"count"}, talkFlags...)...); err != nil {
@@ -187,7 +187,7 @@ func (t *talk) talkAndRepeat(ctx context.Context, a address.Address) error {
 // whether all of input was sent.
 func (t *talk) once(ctx context.Context, a address.Address) (stood, over bool, err error) {
 	d := zocalo.Dialer{Timeout: t.connectTimeout}
-	s, err := d.DialAddress(t.sized(ctx), a)
+	s, err := t.dial(ctx, d, a)
 	if err != nil {
 		if canceled(ctx, err) {
 			err = interruption(ctx)
@@ -204,6 +204,21 @@ func (t *talk) once(ctx context.Context, a address.Address) (stood, over bool, e
 	defer t.attach(s)()
 	r, err := t.hold(ctx, join.End{Socket: s}, a)
 	return true, r.From[pass.A].EndOfFile, err
+}
+
+// dial connects, and with --wait tries until something answers or the time is over.
+func (t *talk) dial(ctx context.Context, d zocalo.Dialer, a address.Address) (*socket.Socket, error) {
+	for end := time.Now().Add(t.wait); ; {
+		s, err := d.DialAddress(t.sized(ctx), a)
+		if err == nil || !mayPass(err) || !time.Now().Before(end) {
+			return s, err
+		}
+		select {
+		case <-ctx.Done():
+			return nil, err
+		case <-time.After(min(waitPause, time.Until(end))):
+		}
+	}
 }
 
 // failover returns s with the other names that the address means behind it,
