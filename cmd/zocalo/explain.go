@@ -57,10 +57,10 @@ func explained(text string) (address.Address, error) {
 			return a, fmt.Errorf("%v: %w", a, err)
 		}
 	}
-	passive := a.Passive(false)
+	passive := a.Passive(true)
 	err = zocalo.CheckAddress(a, passive)
-	if err != nil && a.Passive(true) != passive && zocalo.CheckAddress(a, true) == nil {
-		err = nil // it is for listening, as the verb will say
+	if err != nil && a.Passive(false) != passive && zocalo.CheckAddress(a, false) == nil {
+		err = nil // it is for connecting
 	}
 	return a, wrongUsage(err)
 }

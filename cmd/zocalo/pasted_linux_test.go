@@ -36,11 +36,11 @@ func pageBlocks(t *testing.T, name string) (blocks []pasted) {
 
 // pastePatience is how long the commands of a block may take. Some measure, and one
 // is compiled first.
-const pastePatience = 2 * time.Minute
+const pastePatience = 5 * time.Minute
 
 var (
 	figures   = regexp.MustCompile(`[0-9]+`)
-	pasteMark = regexp.MustCompile("\x1b\\[\\?2004[hl]|\r") // of the shell's line editor
+	pasteMark = regexp.MustCompile("\x1b\\[(\\?2004[hl]|[0-9;]*m)|\r") // of the shell's line editor, and colours
 )
 
 // The blocks of the page on sockets, pasted whole into one shell on a terminal, do and
