@@ -212,7 +212,8 @@ func (l *Listener) Skipped() []error { return append([]error(nil), l.skipped...)
 func (l *Listener) Notices() []string { return l.stack.notices(l.Reach()) }
 
 // Reach returns the address to dial to reach the listener by the first of its names,
-// with what its layers made up, as the pin of a certificate.
+// with what its layers made up, as the pin of a certificate. Options that a client
+// needs as well, as alpn= or the link= of spp, are the caller's to add.
 func (l *Listener) Reach() string {
 	return strings.Join(append([]string{l.word + ":" + l.Name().String()}, l.stack.reach()...), ",")
 }

@@ -102,6 +102,11 @@ func TestColumnText(t *testing.T) {
 		if got := c.Text(tt.s); got != tt.want {
 			t.Errorf("%s of %s = %q, want %q", tt.column, tt.s.AppendJSON(nil), got, tt.want)
 		}
+		// A name tells the same without its socket, which alone knows of interfaces, and that
+		// raw sockets have no ports.
+		if got := tt.s.Local.String(); tt.column == "local" && tt.s.Kind != Packet && tt.s.Kind != Raw && got != tt.want {
+			t.Errorf("the name of %s = %q, want %q", tt.s.AppendJSON(nil), got, tt.want)
+		}
 	}
 }
 

@@ -179,6 +179,23 @@ type Name struct {
 	Text string
 }
 
+// String returns the name as a table shows it, by Quote where that is needed; "" for
+// none.
+func (n Name) String() string {
+	kind := Unix
+	switch {
+	case n == (Name{}):
+		return ""
+	case n.Text != "":
+		return Quote(n.Text)
+	case n.Addr.IsValid():
+		return n.Addr.String()
+	case n.CID != 0 || n.Port != 0:
+		kind = Vsock
+	}
+	return Quote(string(appendName(nil, &Socket{Kind: kind}, &n)))
+}
+
 // AnyCID is the context identifier, and the port, that stands for all of them
 // (VMADDR_CID_ANY and VMADDR_PORT_ANY).
 const AnyCID = 1<<32 - 1
