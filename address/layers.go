@@ -14,15 +14,18 @@ import (
 
 // absentLayers are those of packages that a program imports or not.
 var absentLayers = map[string]string{
-	"pp":      "the package zocalo/layer/proxyproto, imported by the program",
-	"sni":     "the package zocalo/layer/sni, imported by the program",
-	"tls":     "the package zocalo/layer/tls, imported by the program",
-	"socks":   "the package zocalo/layer/socks, imported by the program",
-	"socks4":  "the package zocalo/layer/socks, imported by the program",
-	"socks4a": "the package zocalo/layer/socks, imported by the program",
-	"socks5":  "the package zocalo/layer/socks, imported by the program",
-	"connect": "the package zocalo/layer/connect, imported by the program",
-	"proxy":   "the package zocalo/layer/proxy, imported by the program",
+	"pp":        "the package zocalo/layer/proxyproto, imported by the program",
+	"sni":       "the package zocalo/layer/sni, imported by the program",
+	"tls":       "the package zocalo/layer/tls, imported by the program",
+	"socks":     "the package zocalo/layer/socks, imported by the program",
+	"socks4":    "the package zocalo/layer/socks, imported by the program",
+	"socks4a":   "the package zocalo/layer/socks, imported by the program",
+	"socks5":    "the package zocalo/layer/socks, imported by the program",
+	"connect":   "the package zocalo/layer/connect, imported by the program",
+	"proxy":     "the package zocalo/layer/proxy, imported by the program",
+	"ws":        "the package zocalo/layer/websocket, imported by the program",
+	"wss":       "the package zocalo/layer/websocket, imported by the program",
+	"ws-stream": "the package zocalo/layer/websocket, imported by the program",
 }
 
 // stacks are the schemes with layers that were read, by their words: each is made
@@ -44,6 +47,12 @@ func schemeOf(word string) (*scheme.Scheme, error) {
 		return s.(*scheme.Scheme), nil
 	}
 	words := strings.Split(word, "+")
+	for i, w := range words {
+		if several := scheme.LookupStack(w); several != "" {
+			words[i] = several
+		}
+	}
+	words = strings.Split(strings.Join(words, "+"), "+")
 	last := len(words) - 1
 	if l, known := scheme.LookupLayer(words[last]); known {
 		if l.Short == "" {
@@ -105,6 +114,26 @@ func layerOf(word string) (*scheme.Layer, error) {
 	}
 	e.Nearest = nearest.Word(word, e.Known)
 	return nil, e
+}
+
+// takeEndpoint has the layers take what is theirs off the endpoint, and adds it as options.
+func (a *Address) takeEndpoint() error {
+	for i, l := range slices.Backward(a.Scheme.Layers) {
+		if l.Endpoint == nil {
+			continue
+		}
+		rest, options, err := l.Endpoint(a.Scheme.Layers[i+1:], a.Scheme.Carrier, a.Endpoint)
+		if err != nil {
+			return &SyntaxError{a.word() + ":...", err.Error()} // there may be a password in it
+		}
+		a.Endpoint = rest
+		for _, o := range options {
+			if err := a.add(l.Name + "." + o); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
 }
 
 // optionsOf returns the options of one layer of a stack, or of its carrier.

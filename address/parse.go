@@ -103,7 +103,7 @@ func parseHead(head string) (Address, error) {
 	if a.Scheme.Endpoint == "" && a.Endpoint != "" {
 		return a, &SyntaxError{head, a.Scheme.Name + " takes no endpoint: write " + a.word() + " alone"}
 	}
-	return a, nil
+	return a, a.takeEndpoint()
 }
 
 // lookup finds the scheme of a word, with its side. An error is one of the

@@ -85,9 +85,10 @@ func Pair(d Domain, t Type, p Protocol) (a, b *Socket, err error) {
 	return a, b, nil
 }
 
-// Arguments returns the kind as the arguments of socket(2), as
+// Arguments returns the kind, as it is beneath layers, as the arguments of socket(2), as
 // "AF_INET, SOCK_STREAM, 0".
 func (k Kind) Arguments() string {
+	k = k.carried()
 	types := map[Type]string{Stream: "SOCK_STREAM", Datagram: "SOCK_DGRAM", Raw: "SOCK_RAW", SeqPacket: "SOCK_SEQPACKET"}
 	t, ok := types[k.Type]
 	if !ok {

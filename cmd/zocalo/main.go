@@ -15,6 +15,7 @@ import (
 	_ "zocalo/layer/quic"
 	_ "zocalo/layer/sni"
 	_ "zocalo/layer/tls"
+	_ "zocalo/layer/websocket"
 	"zocalo/process"
 	_ "zocalo/xns"
 )

@@ -108,11 +108,10 @@ func find(headers, name string) (value string, ok bool) {
 	return "", false
 }
 
-// How long to wait for the body of a refusal, how much of it to read, and to show.
+// How long to wait for the body of a refusal, and how much of it to read.
 const (
-	bodyTime  = time.Second
-	bodyRead  = 4 << 10
-	bodyShown = 200
+	bodyTime = time.Second
+	bodyRead = 4 << 10
 )
 
 // errnos are what a direct connection would have said.
@@ -126,32 +125,11 @@ func (c *client) refused(a answer, s *socket.Socket, r *prefix.Reader) error {
 	}
 	body, _ := io.ReadAll(io.LimitReader(r, int64(most)))
 	said := strconv.Quote(a.status)
-	if text := plain(string(body)); !strings.Contains(a.status, text) {
+	if text := prefix.Plain(string(body)); !strings.Contains(a.status, text) {
 		said += ": " + strconv.Quote(text)
 	}
 	if a.code == 407 && c.User == "" {
 		return errors.New("the proxy requires authentication (" + said + "): add user= and password-file=")
 	}
 	return &proxy.RefusedError{To: c.To, Answer: "it answered " + said, Errno: errnos[a.code]}
-}
-
-// plain returns the beginning of the text of an HTML page, in one line.
-func plain(page string) string {
-	if _, body, ok := strings.Cut(page, "<body"); ok {
-		_, page, _ = strings.Cut(body, ">")
-	}
-	var b strings.Builder
-	for page != "" {
-		text, rest, tag := strings.Cut(page, "<")
-		b.WriteString(text + " ")
-		if !tag {
-			break
-		}
-		_, page, _ = strings.Cut(rest, ">")
-	}
-	text := strings.Join(strings.Fields(b.String()), " ")
-	if len(text) > bodyShown {
-		text = strings.ToValidUTF8(text[:bodyShown], "") + "..."
-	}
-	return text
 }

@@ -3,6 +3,7 @@ package scheme
 import (
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -22,6 +23,15 @@ type Layer struct {
 	// Short is the stack that the name alone stands for, at the end of a word:
 	// "tcp" makes tls: out of tls+tcp:. "" leaves the layer without such a form.
 	Short string
+
+	// Stacks are further words, each for several layers with this one outermost, as
+	// "wss" is "ws+tls".
+	Stacks map[string]string
+
+	// Endpoint splits the layer's part, such as the path of a URL, off the endpoint of an
+	// address, and returns it as options with their values. beneath are the layers below
+	// this one. nil for a layer without a part in the endpoint.
+	Endpoint func(beneath []*Layer, carrier *Scheme, endpoint string) (rest string, options []string, err error)
 
 	// NoListen and NoDial say which side the layer cannot take.
 	NoListen, NoDial bool
@@ -110,7 +120,7 @@ func RegisterLayer(l *Layer) {
 	if layers.byWord == nil {
 		layers.byWord = map[string]*Layer{}
 	}
-	for _, word := range append([]string{l.Name}, l.Aliases...) {
+	for _, word := range slices.Concat([]string{l.Name}, l.Aliases, slices.Sorted(maps.Keys(l.Stacks))) {
 		if _, taken := layers.byWord[word]; taken {
 			panic(fmt.Sprintf("scheme: layer %s registers the word %s, which is taken", l.Name, word))
 		}
@@ -124,8 +134,21 @@ func RegisterLayer(l *Layer) {
 func LookupLayer(word string) (*Layer, bool) {
 	layers.mu.RLock()
 	defer layers.mu.RUnlock()
-	l, ok := layers.byWord[strings.ToLower(word)]
-	return l, ok
+	word = strings.ToLower(word)
+	l, ok := layers.byWord[word]
+	return l, ok && l.Stacks[word] == ""
+}
+
+// LookupStack returns the layers that a word stands for, as "ws+tls" for "wss"; "" if it
+// does not stand for several.
+func LookupStack(word string) string {
+	layers.mu.RLock()
+	defer layers.mu.RUnlock()
+	word = strings.ToLower(word)
+	if l, ok := layers.byWord[word]; ok {
+		return l.Stacks[word]
+	}
+	return ""
 }
 
 // Layers returns the registered layers, sorted by name.

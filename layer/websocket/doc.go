@@ -1,0 +1,12 @@
+// Package websocket is the layers ws and ws-stream of the address language: the WebSocket
+// protocol (RFC 6455), by github.com/gobwas/ws, over any reliable connection, as in
+// ws:host:port/path (short for ws+tcp:), wss: (ws+tls+tcp:) or ws+unix:. With ws a
+// message is a message, ws-stream is a stream of bytes. A program has them by importing
+// the package, and wss: with that of TLS beside it:
+//
+//	import _ "zocalo/layer/websocket"
+//
+// docs/layers.md lists their options. input.go and reading.go take frames apart, output.go
+// and writing.go make them, client.go and server.go are the handshake. A Close frame ends
+// one direction, as a FIN does; a connection that ends without one is a reset.
+package websocket

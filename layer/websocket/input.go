@@ -1,0 +1,160 @@
+package websocket
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"time"
+
+	"zocalo/layer/internal/prefix"
+	"zocalo/socket"
+)
+
+// bufferSize is what is read at once, and gathered to be written at once.
+const bufferSize = 64 << 10
+
+var memory = sync.Pool{New: func() any { return &[bufferSize]byte{} }}
+
+// errNothingYet ends a read that would wait.
+var errNothingYet = errors.New("nothing to read yet")
+
+// An input is what has come from the connection beneath and is not taken yet. Its memory
+// is lent while there is something in it.
+type input struct {
+	lower   *socket.Socket
+	bounded bool // lower carries messages, which are to be read whole
+	waits   bool // lower can be waited for
+
+	lent     *[bufferSize]byte
+	from, to int
+
+	trying bool // fill does not wait
+	ready  bool // lower has something to read
+
+	asks  atomic.Int64 // since when a call waits in lower; 0 where none does
+	heard atomic.Int64 // when something came last; both since epoch
+}
+
+func (in *input) init(lower *socket.Socket) {
+	in.lower, in.bounded = lower, lower.Properties().Bounded
+	_, in.waits = socket.As[socket.ReadWaiter](lower)
+}
+
+var epoch = time.Now()
+
+func now() int64 { return int64(time.Since(epoch)) }
+
+// bytes are those that are there.
+func (in *input) bytes() []byte {
+	if in.lent == nil {
+		return nil
+	}
+	return in.lent[in.from:in.to]
+}
+
+func (in *input) isEmpty() bool { return in.from == in.to }
+
+// wait waits until lower has something, and holds no memory meanwhile, where it can.
+func (in *input) wait() error {
+	if in.ready || !in.waits {
+		in.ready = false
+		return nil
+	}
+	if in.trying {
+		return errNothingYet
+	}
+	in.giveBack()
+	in.asks.Store(now())
+	err := in.lower.WaitRead()
+	in.asks.Store(0)
+	return err
+}
+
+// fill reads what is there into the empty memory.
+func (in *input) fill() error {
+	if err := in.wait(); err != nil {
+		return err
+	}
+	if in.lent == nil {
+		in.lent = memory.Get().(*[bufferSize]byte)
+	}
+	n, err := in.read(in.lent[:])
+	in.from, in.to = 0, n
+	return err
+}
+
+// read reads at least one byte from lower.
+func (in *input) read(b []byte) (int, error) {
+	if !in.waits {
+		in.asks.Store(now())
+		defer in.asks.Store(0)
+	}
+	n, err := in.lower.Read(b)
+	if errors.Is(err, syscall.ECONNRESET) && in.lower.Domain() == socket.Unix && in.lower.Kind().Layers == "" {
+		// The peer has closed with input unread. What it sent is still there.
+		n, err = in.lower.Read(b)
+	}
+	switch {
+	case n > 0: // what is left of an error, the next call says
+		in.heard.Store(now())
+		return n, nil
+	case err == nil:
+		return 0, io.ErrNoProgress
+	}
+	return 0, err
+}
+
+func (in *input) giveBack() {
+	if in.lent != nil {
+		memory.Put(in.lent)
+		in.lent, in.from, in.to = nil, 0, 0
+	}
+}
+
+// head reads up to and with the empty line that ends the head of HTTP.
+func (in *input) head() ([]byte, error) {
+	var head []byte
+	for {
+		if in.isEmpty() {
+			if err := in.fill(); err == io.EOF {
+				return head, prefix.ErrEnded
+			} else if err != nil {
+				return head, err
+			}
+		}
+		before := len(head)
+		head = append(head, in.bytes()...)
+		search := max(0, before-len(headEnd)+1)
+		if i := bytes.Index(head[search:], headEnd); i >= 0 {
+			head = head[:search+i+len(headEnd)]
+			in.from += len(head) - before
+			return head, nil
+		}
+		in.from = in.to
+		if len(head) > longestHead {
+			return head, fmt.Errorf("the peer sent more than %d bytes without the end of a head of HTTP", longestHead)
+		}
+	}
+}
+
+var headEnd = []byte("\r\n\r\n")
+
+// longestHead is the most that a request or an answer may have before its body, and
+// something.
+const longestHead = 16 << 10
+
+// Read reads what is there, for the body of an answer.
+func (in *input) Read(b []byte) (int, error) {
+	if in.isEmpty() {
+		if err := in.fill(); err != nil {
+			return 0, err
+		}
+	}
+	n := copy(b, in.bytes())
+	in.from += n
+	return n, nil
+}

@@ -1,0 +1,62 @@
+package websocket
+
+import (
+	"time"
+)
+
+// A pinging asks a peer from which nothing comes whether it is still there.
+type pinging struct {
+	every time.Duration // and how long an answer may take; 0 asks nothing
+	timer *time.Timer
+	asked int64 // when the last ping was sent, since epoch
+}
+
+// startPinging begins it, before the endpoint is anybody else's.
+func (e *endpoint) startPinging() {
+	if p := &e.pinging; p.every > 0 {
+		e.limits.Lock()
+		defer e.limits.Unlock()
+		p.timer = time.AfterFunc(p.every, e.ping)
+	}
+}
+
+// ping sends a ping to a peer that has been silent, or ends the connection of one that has
+// not answered. Nothing is held against a peer while nobody here reads, or while it takes
+// nothing: its answer may be on its way.
+func (e *endpoint) ping() {
+	p, in := &e.pinging, &e.reader.in
+	next := p.every
+	heard, asks, at := in.heard.Load(), in.asks.Load(), now()
+	switch {
+	case e.peerClosed.Load():
+		return
+	case p.asked > heard && asks > 0:
+		next = p.every - time.Duration(at-max(p.asked, asks))
+		if next <= 0 {
+			e.breaks(&silentError{p.every})
+			return
+		}
+	case p.asked > heard: // nobody reads
+	case time.Duration(at-heard) < p.every:
+		next = p.every - time.Duration(at-heard)
+	case e.out.leavePing():
+		p.asked = at
+		e.push()
+	}
+	e.limits.Lock()
+	defer e.limits.Unlock()
+	if !e.closed.Load() {
+		p.timer.Reset(next)
+	}
+}
+
+// breaks ends the calls of a connection that is of no use any more.
+func (e *endpoint) breaks(err error) {
+	e.broken.CompareAndSwap(nil, &err)
+	e.limits.Lock()
+	defer e.limits.Unlock()
+	e.held = true
+	if !e.closed.Load() {
+		e.lower.SetDeadline(past)
+	}
+}

@@ -1,0 +1,109 @@
+package websocket
+
+import "time"
+
+// A write whose deadline has passed may leave behind a part of a message, of which the
+// writer has been told that it is sent; one who reads leaves answers to pings; and what
+// is echoed one message after the other is held back until the last. All that goes on its
+// way by itself, without a deadline, until somebody wants the turn of writing.
+
+// takeTurn takes the turn of writing, from who pushes as well.
+func (e *endpoint) takeTurn() {
+	if !e.writing.TryLock() {
+		e.limits.Lock()
+		e.waiting++
+		if e.pushing && !e.held && !e.closed.Load() {
+			e.lower.SetWriteDeadline(past)
+		}
+		e.limits.Unlock()
+		e.writing.Lock()
+		e.limits.Lock()
+		e.waiting--
+		e.limits.Unlock()
+	}
+	e.stopPushing()
+}
+
+// giveTurn ends the turn of writing.
+func (e *endpoint) giveTurn() {
+	left := e.out.stuck() || e.unpushed
+	e.unpushed = false
+	e.writing.Unlock()
+	if left {
+		e.push()
+	}
+}
+
+// push has what is left behind taken, by a goroutine.
+func (e *endpoint) push() {
+	e.limits.Lock()
+	defer e.limits.Unlock()
+	if !e.toPush && !e.held && !e.closed.Load() {
+		e.toPush = true
+		go e.pushOut()
+	}
+}
+
+func (e *endpoint) pushOut() {
+	e.writing.Lock()
+	e.limits.Lock()
+	e.toPush = false
+	may := !e.held && !e.closed.Load()
+	e.unpushed = may && e.waiting > 0 // who waits for the turn does it, or sees to it
+	if may = may && !e.unpushed; may {
+		e.pushing = true
+		e.lower.SetWriteDeadline(time.Time{})
+	}
+	e.limits.Unlock()
+	if e.unpushed {
+		e.writing.Unlock()
+		return
+	}
+	if may {
+		e.out.flush()
+		e.stopPushing()
+	}
+	e.giveTurn()
+}
+
+// stopPushing has the deadline of writing hold again. The caller has the turn of writing.
+func (e *endpoint) stopPushing() {
+	e.limits.Lock()
+	defer e.limits.Unlock()
+	if !e.pushing {
+		return
+	}
+	e.pushing = false
+	if e.closed.Load() || e.held {
+		return
+	}
+	var deadline time.Time
+	if d := e.writeDeadline.Load(); d != 0 {
+		deadline = epoch.Add(time.Duration(d))
+	}
+	e.lower.SetWriteDeadline(deadline)
+}
+
+// heldBack is for how long a message is, at most, that is expected to be followed by
+// another.
+const heldBack = time.Millisecond
+
+// pushLater has what is held back pushed if nobody writes before.
+func (e *endpoint) pushLater() {
+	e.limits.Lock()
+	defer e.limits.Unlock()
+	switch {
+	case e.holds || e.closed.Load():
+	case e.holding == nil:
+		e.holds = true
+		e.holding = time.AfterFunc(heldBack, func() {
+			e.limits.Lock()
+			e.holds = false
+			e.limits.Unlock()
+			e.push()
+		})
+	default:
+		e.holds = true
+		e.holding.Reset(heldBack)
+	}
+}
