@@ -102,7 +102,8 @@ type desk struct {
 type session struct {
 	peer     socket.Name
 	who      *server.Peer // nil where a single peer is not bounded
-	ask      greeting
+	asked    greeting     // as it came
+	ask      greeting     // as it is served
 	answer   answer
 	receiver *receiver
 	sender   *sender
@@ -110,6 +111,7 @@ type session struct {
 	meter    meter
 	leave    func()
 	report   [][]byte // once it was asked for
+	began    time.Time
 	active   time.Time
 	started  bool
 }
@@ -190,7 +192,7 @@ func (d *desk) sendBack(rest []socket.Message) {
 func (d *desk) greet(peer socket.Name, text []byte) *session {
 	n := d.sessions[peer]
 	var g greeting
-	if n == nil || g.parse(text) != nil || g != n.ask {
+	if n == nil || g.parse(text) != nil || g != n.asked {
 		var a answer
 		g, a = d.server.accept(text, d.socket.Properties())
 		if most := d.mostSessions(); a.token != 0 && n == nil && len(d.sessions) >= most && !d.makeRoom() {
@@ -212,6 +214,7 @@ func (d *desk) greet(peer socket.Name, text []byte) *session {
 		}
 		n = d.open(peer, g, a)
 		n.who = who
+		_ = n.asked.parse(text) // which was read before
 	}
 	d.say(peer, n.answer.append(nil))
 	return n
@@ -240,7 +243,7 @@ func (d *desk) makeRoom() bool {
 }
 
 func (d *desk) open(peer socket.Name, g greeting, a answer) *session {
-	n := &session{peer: peer, ask: g, answer: a, active: d.now}
+	n := &session{peer: peer, ask: g, answer: a, began: d.now, active: d.now}
 	n.meter.alone, n.leave = d.server.enter(g.run)
 	n.meter.begin()
 	n.receiver = newReceiver(&n.ask, d.socket.Properties())
@@ -352,7 +355,7 @@ func (d *desk) expire() {
 		case n.ask.service == echoed:
 			limit += n.ask.gap
 		}
-		if d.now.Sub(n.active) > limit {
+		if most := d.server.MaxTime; d.now.Sub(n.active) > limit || most > 0 && d.now.Sub(n.began) > most+d.server.sessionPatience() {
 			d.drop(n)
 		}
 	}

@@ -71,7 +71,7 @@ func TestVanishedClient(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer s.Close()
-	g := greeting{service: framed, direction: reverse, size: 1000, duration: maxDuration, gap: time.Millisecond, batch: 1, run: 1}
+	g := greeting{service: framed, direction: reverse, size: 1000, duration: MaxDuration, gap: time.Millisecond, batch: 1, run: 1}
 	token := ask(t, s, g, func([]byte) {})
 	if err := writeFrame(s, startFrame, token, 0); err != nil {
 		t.Fatal(err)
@@ -125,7 +125,7 @@ func TestSessionsAreSmall(t *testing.T) {
 // TestStrangersMakeRoom fills a server with greetings that nobody stands by.
 func TestStrangersMakeRoom(t *testing.T) {
 	dial := serve(t, &Server{MaxSessions: 4}, "udp:127.0.0.1:0")
-	g := greeting{service: framed, direction: forward, size: 100, duration: maxDuration, batch: 1, run: 1}
+	g := greeting{service: framed, direction: forward, size: 100, duration: MaxDuration, batch: 1, run: 1}
 	for range 9 {
 		s, err := dial(t.Context())
 		if err != nil {

@@ -33,6 +33,9 @@ func open(ctx context.Context, dial Dial, ask greeting, o *Options) (f *flow, er
 	if err != nil {
 		return nil, err
 	}
+	if toGroup(s) {
+		return nil, groupSocket{s}
+	}
 	f = &flow{socket: s, ask: ask, kind: s.Properties()}
 	stop := context.AfterFunc(ctx, func() { s.SetDeadline(past) })
 	defer stop()

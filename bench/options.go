@@ -133,8 +133,8 @@ func (o Options) complete() (Options, error) {
 		return o, refusef("the mode rate needs a rate")
 	case o.Rate > 0 && o.Mode != AtRate && o.Mode != Stream:
 		return o, refusef("a rate is for requests at fixed times, or for a stream")
-	case o.Duration > maxDuration || o.WarmUp > maxDuration/2:
-		return o, refusef("a run of more than %v", maxDuration)
+	case o.Duration > MaxDuration || o.WarmUp > MaxDuration/2:
+		return o, refusef("a run of more than %v", MaxDuration)
 	case o.Interval > 0 && o.Interval < MinInterval:
 		return o, refusef("--interval %v: it must be at least %v", o.Interval, MinInterval)
 	case o.Verify && o.Mode == Connect:
@@ -146,6 +146,7 @@ func (o Options) complete() (Options, error) {
 	if o.WarmUp == 0 && o.Count <= 0 {
 		o.WarmUp = min(o.Duration/20, 500*time.Millisecond)
 	}
+	o.Duration = min(o.Duration, MaxDuration-max(o.WarmUp, 0))
 	if o.Count > 0 && o.Count < int64(o.Flows) {
 		o.Flows = int(o.Count)
 	}

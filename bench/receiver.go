@@ -19,6 +19,7 @@ type receiver struct {
 	lossy   bool     // there is no connection: the end may overtake data
 	// control is called for each frame that is no data.
 	control func(h *header, payload []byte) error
+	most    int64 // bits a second that are read of a stream; 0 is no bound
 	// onMeasured is called when the measured time begins, if not nil.
 	onMeasured func()
 
@@ -235,8 +236,12 @@ func (r *receiver) read(c *socket.Socket) error {
 		size = max(r.size, headerSize+reportPart) + 1
 	}
 	b := make([]byte, size)
+	began, bytes := time.Now(), int64(0)
 	for {
 		n, err := c.Read(b)
+		if bytes += int64(n); r.most > 0 { // the sender waits as well
+			time.Sleep(time.Until(began.Add(time.Duration(float64(bytes) * 8 / float64(r.most) * float64(time.Second)))))
+		}
 		if n > 0 {
 			var wrong error
 			if bounded {

@@ -32,6 +32,7 @@ func (r *Result) remark() {
 		return
 	}
 	r.remarkEnds()
+	r.remarkReceivers()
 	r.remarkGenerator()
 	if n := r.Corrupt(); n > 0 {
 		r.remarkf("%s messages came with a content that was not sent", grouped(n))

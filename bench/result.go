@@ -47,6 +47,9 @@ type Result struct {
 	Near *Side `json:"near,omitempty"` // the client's figures
 	Far  *Side `json:"far,omitempty"`  // the server's, where it tells them
 
+	// Receivers are, of a stream to a group, those that heard it; Far is nil then.
+	Receivers []Receiver `json:"receivers,omitempty"`
+
 	// Latency is the distribution of the mode's times: a round trip, at a
 	// rate counted from when the request was due; or connecting.
 	Latency *Histogram `json:"latency,omitempty"`
@@ -179,7 +182,11 @@ func (t *TCP) merge(u *TCP) {
 // Corrupt is how many messages either end received with a content that was
 // not sent.
 func (r *Result) Corrupt() (n int64) {
-	for _, s := range []*Side{r.Near, r.Far} {
+	sides := []*Side{r.Near, r.Far}
+	for i := range r.Receivers {
+		sides = append(sides, r.Receivers[i].Side)
+	}
+	for _, s := range sides {
 		if s != nil {
 			n += s.Corrupt
 		}

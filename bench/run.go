@@ -36,6 +36,11 @@ func Run(ctx context.Context, dial Dial, o Options) (*Result, error) {
 	case Loaded:
 		err = r.loaded(ctx)
 	}
+	var g groupSocket
+	if errors.As(err, &g) { // the other modes have none
+		g.Close()
+		return nil, ErrGroup
+	}
 	if err != nil {
 		return nil, err
 	}

@@ -39,6 +39,14 @@ type Server struct {
 	// MaxPerPeer bounds the flows of a single address on a socket without
 	// connections; see [server.NewPerPeer].
 	MaxPerPeer int
+	// MaxTime bounds a run, with its warm-up: who asks for more is refused, and a flow that goes
+	// on for longer, and Patience beyond it, is reset. MaxRate bounds the bits a second of each stream, in each
+	// direction: who asks for more is refused, and over a connection who asks for no rate is
+	// kept to it. Requests and their answers have no such bound. 0 or less is none.
+	MaxTime time.Duration
+	MaxRate int64
+	// OnQuiet, if not nil, is called whenever the last flow has ended.
+	OnQuiet func()
 	// OnRun, if not nil, is told of each flow when it begins: who asks, and
 	// for what, in words.
 	OnRun func(peer socket.Name, what string)
@@ -93,11 +101,21 @@ func (s *Server) accept(text []byte, kind socket.Properties) (g greeting, a answ
 		a.reason = fmt.Sprintf("messages need %d bytes at least", headerSize)
 	case g.direction&reverse != 0 && g.duration == 0 && g.count == 0:
 		a.reason = "neither a duration nor a count"
+	case s.MaxTime > 0 && g.duration > s.MaxTime:
+		a.reason = fmt.Sprintf("runs may last %v here", s.MaxTime)
+	case s.MaxRate > 0 && g.service == framed && (g.gap > 0 && g.rate() > float64(s.MaxRate) || g.gap == 0 && g.direction&forward != 0 && kind.Bounded && !kind.Connected):
+		a.reason = fmt.Sprintf("streams may have %d bit/s here", s.MaxRate)
 	default:
+		if s.MaxRate > 0 && g.gap == 0 { // of what this end sends
+			g.gap = max(time.Duration(float64(g.size)*8/float64(s.MaxRate)*float64(time.Second)), 1)
+		}
 		a.token = randomNumber()
 	}
 	return g, a
 }
+
+// rate is that of a stream in bits a second, where it has one.
+func (g *greeting) rate() float64 { return float64(g.size) * 8 / g.gap.Seconds() }
 
 // enter counts a flow of a run, until leave. alone says whether all flows are
 // of that run.
@@ -116,9 +134,13 @@ func (s *Server) enter(run uint64) (alone func() bool, leave func()) {
 		}, func() {
 			once.Do(func() {
 				s.mu.Lock()
-				defer s.mu.Unlock()
 				if s.runs[run]--; s.runs[run] == 0 {
 					delete(s.runs, run)
+				}
+				quiet := len(s.runs) == 0
+				s.mu.Unlock()
+				if quiet && s.OnQuiet != nil {
+					s.OnQuiet()
 				}
 			})
 		}
@@ -171,6 +193,9 @@ func (m *meter) spent() Processor {
 func (s *Server) Handle(ctx context.Context, c *socket.Socket) {
 	stop := context.AfterFunc(ctx, func() { c.SetDeadline(past) })
 	defer stop()
+	if s.MaxTime > 0 {
+		defer time.AfterFunc(s.MaxTime+s.patience(), func() { c.Abort() }).Stop()
+	}
 	// Whoever closed the socket at this end knows why.
 	if err := s.serve(ctx, c); err != nil && ctx.Err() == nil && !errors.Is(err, net.ErrClosed) {
 		s.log().Warn("bench ended", "peer", c.Peer().String(), "error", err)
@@ -278,6 +303,7 @@ func (f *servedFlow) serve() error {
 	})
 	defer watching.Wait()
 	defer close(done)
+	f.receiver.most = f.server.MaxRate
 	err := f.receiver.read(f.socket)
 	f.sender.stop.Store(true)
 	if !f.over {

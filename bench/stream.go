@@ -15,6 +15,10 @@ import (
 // stream measures throughput.
 func (r *run) stream(ctx context.Context) error {
 	b, err := r.openBulk(ctx)
+	var g groupSocket
+	if errors.As(err, &g) {
+		return r.group(ctx, g.Socket)
+	}
 	if err != nil {
 		return err
 	}

@@ -15,6 +15,10 @@ func (r *Result) WriteText(w io.Writer, histogram bool) error {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s\n\n", r.heading())
 	writeRows(&b, r.rows())
+	if len(r.Receivers) > 0 {
+		b.WriteString("\n")
+		writeTable(&b, r.receiverTable())
+	}
 	if r.Latency.Count() > 0 || r.Idle.Count() > 0 {
 		b.WriteString("\n")
 		writeTable(&b, r.percentileTable())
@@ -97,6 +101,12 @@ func (r *Result) rows() []row {
 	c := &r.Conditions
 	switch c.Mode {
 	case Stream, Loaded:
+		if len(r.Receivers) > 0 {
+			sent := r.Near.Sent
+			add("to the group", "%s, %s messages a second", RateText(sent.BitsPerSecond()), digits(sent.MessagesPerSecond()))
+			add("", "%s bytes in %s messages and %s, to %s", grouped(sent.Bytes), grouped(sent.Messages), TimeText(sent.Elapsed), plural(len(r.Receivers), "receiver"))
+			break
+		}
 		for _, way := range r.ways() {
 			add(way.label, "%s, %s messages a second", RateText(way.received.BitsPerSecond()), digits(way.received.MessagesPerSecond()))
 			add("", "%s bytes in %s; sent at %s", grouped(way.received.Bytes), TimeText(way.received.Elapsed), RateText(way.sent.BitsPerSecond()))
@@ -298,12 +308,12 @@ func (c *Conditions) rows() []row {
 		}
 		return fmt.Sprintf(format, args...)
 	}
-	bound := "for " + c.Duration.String()
-	if c.Count > 0 {
-		bound = grouped(c.Count) + " messages"
-		if c.Duration > 0 {
-			bound += " or " + c.Duration.String()
-		}
+	bound := when(c.Duration > 0, "for %v", c.Duration)
+	switch {
+	case c.Count > 0:
+		bound = grouped(c.Count) + " messages" + when(c.Duration > 0, " or %v", c.Duration)
+	case c.Duration+c.WarmUp >= MaxDuration:
+		bound = "until it is interrupted"
 	}
 	list("asked for", bound, when(c.WarmUp > 0, "after a warm-up of %v", c.WarmUp), when(c.Size > 0, "%d bytes each", c.Size), plural(c.Flows, "flow"),
 		when(c.Depth > 1, "%d under way at once on each", c.Depth), when(c.Rate > 0, "%g a second", c.Rate), when(c.Batch > 1, "%d given to the system at once", c.Batch),

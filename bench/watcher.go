@@ -20,7 +20,7 @@ func (r *run) watch(ctx context.Context, beside *flow) (*watcher, error) {
 	}
 	g := r.asking(framed, r.options.Flows)
 	g.size, g.verify = headerSize, false
-	g.duration = maxDuration
+	g.duration = MaxDuration
 	if r.options.Duration > 0 {
 		g.duration = 2*(r.options.WarmUp+r.options.Duration) + r.options.Patience
 	}

@@ -67,7 +67,8 @@ type greeting struct {
 
 // The bounds of what a client may ask for.
 const (
-	maxDuration = 24 * time.Hour
+	// MaxDuration is the longest run.
+	MaxDuration = 24 * time.Hour
 	maxBatch    = 64
 )
 
@@ -109,8 +110,8 @@ func (g *greeting) parse(b []byte) error {
 		return fmt.Errorf("a greeting with an unknown word")
 	case g.size < 1 || g.size > maxFrame:
 		return fmt.Errorf("messages of %d bytes", g.size)
-	case g.duration < 0 || g.duration > maxDuration, g.warmUp < 0 || g.warmUp > maxDuration, g.gap < 0 || g.gap > maxDuration:
-		return fmt.Errorf("a time of more than %v", maxDuration)
+	case g.duration < 0 || g.duration > MaxDuration, g.warmUp < 0 || g.warmUp > MaxDuration, g.gap < 0 || g.gap > MaxDuration:
+		return fmt.Errorf("a time of more than %v", MaxDuration)
 	case g.count < 0:
 		return fmt.Errorf("%d messages", uint64(g.count))
 	case g.batch < 1 || g.batch > maxBatch:

@@ -3,6 +3,7 @@ package iperf3
 import (
 	"strings"
 	"testing"
+	"time"
 )
 
 func TestParseAddress(t *testing.T) {
@@ -31,21 +32,38 @@ func TestParseAddress(t *testing.T) {
 		"iperf3:host,bytes=1MB,burst=3,output,sendfile,counters64,unfragmented": {tcp: "tcp:host:5201",
 			test: Test{Bytes: 1e6, Burst: 3, WantsOutput: true, ZeroCopy: true, Counters64: true, DontCut: true}},
 	} {
-		tcp, test, err := ParseAddress(text, want.passive)
-		if err != nil || tcp.String() != want.tcp || test != want.test {
-			t.Errorf("%s is %s, %+v, %v", text, tcp, test, err)
+		if want.passive {
+			if tcp, s, err := ParseServer(text); err != nil || tcp.String() != want.tcp || s.Users != nil || s.MaxTime+time.Duration(s.MaxRate) > 0 || s.Once {
+				t.Errorf("%s is %s, %+v, %v", text, tcp, s, err)
+			}
+			continue
+		}
+		if c, err := ParseClient(text); err != nil || c.Address.String() != want.tcp || c.Test != want.test || c.Login != nil {
+			t.Errorf("%s is %+v, %v", text, c, err)
 		}
 	}
 	for text, part := range map[string]string{
 		"tcp:host": "no address of iperf3", "iperf3:": "no host", "iperf3": "no address",
 		"iperf3:host,rate=fast": "no rate", "iperf3:host,mss=0": "at least 1", "iperf3:host,udp=maybe": "udp", "iperf3:host,rate=1e300": "no rate",
-		"iperf3:host,congestion": "needs a name",
+		"iperf3:host,congestion": "needs a name", "iperf3:host,flow-port=0": "no port", "iperf3:host,users=x": "the server's", "iperf3:host,user=x": "together", "iperf3:host,pkcs1": "together",
+		"iperf3:host,user=": "needs a name", "iperf3:host,user=x,password-file=none,public-key=none": "none: no such file",
 	} {
-		if _, _, err := ParseAddress(text, false); err == nil || !strings.Contains(err.Error(), part) {
+		if _, err := ParseClient(text); err == nil || !strings.Contains(err.Error(), part) {
 			t.Errorf("%s: %v, want %q", text, err, part)
 		}
 	}
-	if _, _, err := ParseAddress("iperf3:,udp", true); err == nil || !strings.Contains(err.Error(), "the client's") {
-		t.Error(err)
+	for text, part := range map[string]string{
+		"iperf3:,udp": "the client's", "iperf3:,user=x": "the client's", "iperf3:,users=x": "users= and key= together", "iperf3:,pkcs1": "users= and key= together",
+		"iperf3:,users=none,key=none": "none: no such file", "iperf3:,max-time=never": "max-time", "iperf3:,max-rate=fast": "no rate", "tcp:1": "no address of iperf3",
+	} {
+		if _, _, err := ParseServer(text); err == nil || !strings.Contains(err.Error(), part) {
+			t.Errorf("%s: %v, want %q", text, err, part)
+		}
+	}
+	if _, s, err := ParseServer("iperf3:any,once,max-time=1m,max-rate=10M"); err != nil || !s.Once || s.MaxTime != time.Minute || s.MaxRate != 10e6 {
+		t.Errorf("%+v, %v", s, err)
+	}
+	if c, err := ParseClient("iperf3:host,flow-port=4000"); err != nil || c.FlowPort != 4000 {
+		t.Errorf("%+v, %v", c, err)
 	}
 }

@@ -70,8 +70,8 @@ func TestDatagramsKeepToDevice(t *testing.T) {
 			door.Write(opened[:])
 		}
 	}()
-	a := &attempt{control: control{near, patience}, test: test}
-	flow, err := a.openFlow(t.Context())
+	a := &attempt{control: control{near, patience}, client: &Client{}, test: test}
+	flow, err := a.openFlow(t.Context(), 0)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -2,6 +2,7 @@ package iperf3
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/netip"
 	"time"
@@ -17,10 +18,17 @@ import (
 type Client struct {
 	// Address is the server's, as [zocalo.Dial] takes it: of any kind of
 	// stream. Its options hold for the control connection and for the flows,
-	// unless these are datagrams. [ParseAddress] makes one of the address
+	// unless these are datagrams. [ParseClient] makes a Client of the address
 	// that the command takes.
 	Address address.Address
 	Test    Test
+
+	// Login, if not nil, is for a server that wants to know who asks.
+	Login *Login
+
+	// FlowPort is the port of this end of the first flow; the others have those after
+	// it. 0 lets the system choose.
+	FlowPort int
 
 	// OnInterval, if not nil, is called after each interval. The test waits
 	// for it.
@@ -30,7 +38,8 @@ type Client struct {
 // Run makes the test, and returns what both ends found.
 //
 // The end of ctx ends the test at once: the server is told, and what this end
-// found until then is returned with the context's error. So is, with the
+// found until then is returned with the context's error. It is how an endless test ends, in
+// order. So is, with the
 // error, what this end found of a test that failed in the middle; the report
 // is nil where it never began.
 func (c *Client) Run(ctx context.Context) (*Report, error) {
@@ -95,7 +104,9 @@ func (t *attempt) run(ctx context.Context) (*Report, error) {
 		report.Interrupted = ctx.Err() != nil
 		return report, err
 	}
-	defer context.AfterFunc(ctx, func() { t.s.Close() })()
+	if !t.test.Endless {
+		defer context.AfterFunc(ctx, func() { t.s.Close() })()
+	}
 	return report, t.conclude(r, report)
 }
 
@@ -109,10 +120,21 @@ func (t *attempt) setUp(ctx context.Context, r *run) error {
 	if err := t.expect(ParamExchange); err != nil {
 		return err
 	}
-	if err := t.sendJSON(t.test.parameters(), "the parameters"); err != nil {
+	asks := t.test.parameters()
+	if l := t.client.Login; l != nil {
+		var err error
+		if asks.Login, err = l.token(time.Now()); err != nil {
+			return err
+		}
+	}
+	if err := t.sendJSON(asks, "the parameters"); err != nil {
 		return err
 	}
 	if err := t.expect(CreateStreams); err != nil {
+		var told *PeerError
+		if errors.As(err, &told) && told.Code == codeLogin && t.client.Login != nil {
+			return errLogin
+		}
 		return err
 	}
 	if err := t.open(ctx, r); err != nil {
@@ -134,7 +156,7 @@ func (t *attempt) open(ctx context.Context, r *run) error {
 		taking = t.test.Flows
 	}
 	for i := range sending + taking {
-		s, err := t.openFlow(ctx)
+		s, err := t.openFlow(ctx, i)
 		if err != nil {
 			return fmt.Errorf("flow %d: %w", i+1, err)
 		}
@@ -143,7 +165,7 @@ func (t *attempt) open(ctx context.Context, r *run) error {
 	return nil
 }
 
-func (t *attempt) openFlow(ctx context.Context) (*socket.Socket, error) {
+func (t *attempt) openFlow(ctx context.Context, i int) (*socket.Socket, error) {
 	k := t.s.Kind()
 	if t.test.UDP {
 		k = socket.Kind{Domain: k.Domain, Type: socket.Datagram}
@@ -152,14 +174,14 @@ func (t *attempt) openFlow(ctx context.Context) (*socket.Socket, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := t.connect(ctx, s); err != nil {
+	if err := t.connect(ctx, s, i); err != nil {
 		s.Close()
 		return nil, err
 	}
 	return s, nil
 }
 
-func (t *attempt) connect(ctx context.Context, s *socket.Socket) error {
+func (t *attempt) connect(ctx context.Context, s *socket.Socket, i int) error {
 	if !t.test.UDP {
 		if err := t.settings.Apply(option.Opened, s); err != nil {
 			return err
@@ -178,8 +200,17 @@ func (t *attempt) connect(ctx context.Context, s *socket.Socket) error {
 			return err
 		}
 	}
-	if near := t.s.Name(); t.bound && near.AddrPort().IsValid() {
-		if err := s.Bind(socket.InetName(netip.AddrPortFrom(near.AddrPort().Addr(), 0))); err != nil {
+	if near := t.s.Name(); (t.bound || t.client.FlowPort > 0) && near.AddrPort().IsValid() {
+		port := t.client.FlowPort
+		if port > 0 { // which may be of the test before
+			if port += i; port > 65535 {
+				return fmt.Errorf("flow-port=%d: %d flows have no such ports", t.client.FlowPort, i+1)
+			}
+			if err := option.ReuseAddress.Set(s, true); err != nil {
+				return err
+			}
+		}
+		if err := s.Bind(socket.InetName(netip.AddrPortFrom(near.AddrPort().Addr(), uint16(port)))); err != nil {
 			return err
 		}
 	}
@@ -256,9 +287,12 @@ func (t *attempt) measure(ctx context.Context, r *run) error {
 			settle(r)
 		case <-received:
 		case <-ctx.Done():
-			r.halt()
-			t.send(ClientTerminate)
-			return ctx.Err()
+			if !t.test.Endless {
+				r.halt()
+				t.send(ClientTerminate)
+				return ctx.Err()
+			}
+			ctx = context.WithoutCancel(ctx) // that was its end: the server tells what it has
 		case told := <-ear.heard:
 			ear.heard = nil
 			r.halt()

@@ -45,7 +45,7 @@
 // [Report] is what both ends found; its Result has it in the words of package
 // bench.
 //
-// The package has no authentication (iperf3's RSA tokens) and no SCTP, and
+// The package has no SCTP, and
 // measures over IP and every stream socket that an address means. It prints
 // nothing.
 package iperf3

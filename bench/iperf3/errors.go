@@ -2,6 +2,7 @@ package iperf3
 
 import (
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"syscall"
 )
@@ -22,8 +23,13 @@ const (
 	codeBuffer       = 124
 	codeCongestion   = 134
 	codeStreams      = 204
+	codeLogin        = 142
+	codeRate         = 27
 	codeIdle         = 144
 )
+
+// errLogin is what a server's refusal means to a client that has told a user.
+var errLogin = errors.New("the server refused the user, the password or the time: clocks may differ by 10 s, the key must be the server's, and an iperf3 before 3.17 needs the option pkcs1")
 
 var codes = map[int]string{
 	codeDuration:     "the test is too long",
@@ -36,14 +42,14 @@ var codes = map[int]string{
 	codeBurst:        "the burst is out of bounds",
 	codeUDPBlockSize: "the size of datagrams is out of bounds",
 	codeTOS:          "the type of service is out of bounds",
-	27:               "the rate is beyond what the server allows",
+	codeRate:         "the rate is beyond what the server allows",
 	codeParameters:   "the parameters could not be read",
 	119:              "the client was stopped",
 	120:              "the server was stopped",
 	codeBuffer:       "the buffers could not be set",
 	130:              "the window could not be set",
 	codeCongestion:   "the server does not know that congestion control",
-	142:              "the server wants a user name and a password, which zocalo does not send",
+	codeLogin:        "it wants a user name and a password: give user=, password-file= and public-key=",
 	codeIdle:         "nothing arrived for too long",
 	codeStreams:      "the streams were not opened in time",
 }

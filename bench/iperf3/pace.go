@@ -12,8 +12,9 @@ type pace struct {
 	timer *time.Timer
 }
 
-func newPace(t *Test) *pace {
-	return &pace{rate: float64(t.Rate) / 8, burst: max(t.Burst, 1), begun: time.Now()}
+// newPace returns the pace of so many bits a second, 0 for no bound.
+func newPace(rate int64, burst int) *pace {
+	return &pace{rate: float64(rate) / 8, burst: max(burst, 1), begun: time.Now()}
 }
 
 // wait waits until it is time for a block of size bytes, and returns how many

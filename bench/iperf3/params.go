@@ -38,6 +38,7 @@ type parameters struct {
 	ZeroCopy   digit  `json:"zerocopy,omitempty"`
 	DontCut    digit  `json:"dont_fragment,omitempty"`
 	Version    string `json:"client_version,omitempty"`
+	Login      string `json:"authtoken,omitempty"`
 }
 
 // assumed is what a server of iperf3 takes for parameters that do not come: a

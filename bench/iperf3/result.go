@@ -14,6 +14,9 @@ func (p *Report) Result(address, program string) *bench.Result {
 	c.Machine, c.Started, c.Address, c.Service = bench.ThisMachine(program), p.Started, address, "iperf3"
 	c.Mode, c.Direction, c.Size, c.Flows = bench.Stream, p.Test.Direction, p.Test.Size, p.Test.Flows
 	c.Duration, c.WarmUp, c.Count = p.Test.Duration, p.Test.Omit, p.Test.Blocks
+	if p.Test.Endless {
+		c.Duration = bench.MaxDuration
+	}
 	if p.Test.Rate > 0 {
 		c.Rate = math.Round(100*float64(p.Test.Rate)/8/float64(p.Test.Size)*float64(p.Test.Flows)) / 100
 	}

@@ -30,6 +30,8 @@ type run struct {
 	senders sync.WaitGroup
 	takers  sync.WaitGroup
 
+	most int64 // bits a second of each flow, that this end keeps to; 0 is no bound
+
 	started time.Time
 	begun   time.Time // the measured time, once omitted is past
 	spent   bench.Processor
@@ -255,8 +257,33 @@ func (r *run) allowance(blocks, size int) (n, last int) {
 	return blocks, size
 }
 
+// rate is that of what this end sends, 0 as fast as it goes.
+func (r *run) rate() int64 {
+	if r.most > 0 && (r.test.Rate == 0 || r.test.Rate > r.most) {
+		return r.most
+	}
+	return r.test.Rate
+}
+
+// tooFast returns the rate of a flow of datagrams that comes faster than it may, 0 where
+// there is none.
+func (r *run) tooFast() int64 {
+	for _, f := range r.flows {
+		if f.sends {
+			continue
+		}
+		// What a sender does after a delay is no rate.
+		if elapsed := time.Since(r.begun); elapsed > 2*time.Second {
+			if rate := float64(f.bytes.Load()-f.base.bytes) * 8 / elapsed.Seconds(); rate > 1.1*float64(r.most) {
+				return int64(rate)
+			}
+		}
+	}
+	return 0
+}
+
 func (r *run) send(f *flow) error {
-	p := newPace(r.test)
+	p := newPace(r.rate(), r.test.Burst)
 	defer p.stop()
 	if r.test.UDP {
 		return r.sendDatagrams(f, p)
@@ -302,8 +329,12 @@ func (r *run) sendBytes(f *flow, p *pace) error {
 
 func (r *run) takeBytes(f *flow) error {
 	b := make([]byte, r.test.Size)
+	p := newPace(r.most, 1)
+	defer p.stop()
 	for {
+		p.wait(len(b), 1, r.stop) // the client waits as well; once the test is over nobody does
 		n, err := f.s.Read(b)
+		p.sent += int64(n)
 		r.count(f, n, int64(n))
 		if err != nil {
 			return r.unlessStopped(err)

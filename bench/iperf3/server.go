@@ -35,6 +35,18 @@ type Server struct {
 	// MaxConnsPerPeer bounds those of a single client; see [server.NewPerPeer].
 	MaxConnsPerPeer int
 
+	// Users, if not nil, are those who are served: a client must tell one of them.
+	Users *Users
+
+	// MaxTime bounds a test, with the time to omit, and MaxRate the bits a second of each of its
+	// directions; 0 is no bound but [MaxDuration]. Who asks for more is refused; who asks for
+	// no end is ended then, and who asks for no rate over TCP is kept to it.
+	MaxTime time.Duration
+	MaxRate int64
+
+	// Once ends Serve after the first test that has begun.
+	Once bool
+
 	// Allow and Deny are lists of peers, as [server.Server] has them.
 	Allow, Deny *server.List
 
@@ -57,7 +69,9 @@ type Server struct {
 // Flows of datagrams use the same address and port as the control connection
 // of their test.
 func (s *Server) Serve(ctx context.Context, listeners ...server.Listener) error {
-	v := &serving{Server: s, ending: ctx, log: s.Log, order: make(map[*socket.Socket]uint64), sessions: make(map[cookie]*session), entrances: make(map[socket.Name]chan struct{})}
+	ctx, end := context.WithCancel(ctx)
+	defer end()
+	v := &serving{Server: s, ending: ctx, end: end, log: s.Log, order: make(map[*socket.Socket]uint64), sessions: make(map[cookie]*session), entrances: make(map[socket.Name]chan struct{})}
 	if v.log == nil {
 		v.log = slog.New(slog.DiscardHandler)
 	}
@@ -119,6 +133,7 @@ func (s *Server) maxTests() int {
 type serving struct {
 	*Server
 	ending context.Context
+	end    func()
 	log    *slog.Logger
 
 	mu       sync.Mutex
@@ -230,6 +245,9 @@ func (v *serving) tell(peer socket.Name, r *Report, err error) {
 	}
 	if v.OnTest != nil {
 		v.OnTest(peer, r, err)
+	}
+	if v.Once && r != nil {
+		v.end()
 	}
 }
 

@@ -124,7 +124,17 @@ func (n *session) setUp() (*run, error) {
 		}
 		return nil, fmt.Errorf("%w: %w", refuse(codeParameters, "the parameters"), err)
 	}
+	if u := n.serving.Users; u != nil {
+		user, err := u.check(asked.Login, time.Now())
+		if err != nil {
+			return nil, fmt.Errorf("%w: %w", refuse(codeLogin, "user %q is not served", printable(user)), err)
+		}
+		n.serving.log.Info("a user was let in", "peer", n.s.Peer(), "user", printable(user))
+	}
 	test, refused := asked.test()
+	if refused == nil {
+		refused = n.serving.bound(test)
+	}
 	if refused != nil {
 		return nil, refused
 	}
@@ -132,6 +142,7 @@ func (n *session) setUp() (*run, error) {
 		return nil, refuse(codeUnsupported, "datagrams beside a control connection over %v", n.s.Kind())
 	}
 	r := newRun(test)
+	r.most = n.serving.MaxRate / int64(test.Flows)
 	if err := n.gather(r); err != nil {
 		return r, err
 	}
@@ -212,6 +223,17 @@ func (n *session) measure(r *run) error {
 		defer timer.Stop()
 		over = timer.C
 	}
+	var tooLong, looks <-chan time.Time
+	if most := n.serving.MaxTime; most > 0 && r.test.Duration == 0 {
+		timer := time.NewTimer(most)
+		defer timer.Stop()
+		tooLong = timer.C
+	}
+	if r.most > 0 && r.test.UDP {
+		ticker := time.NewTicker(time.Second)
+		defer ticker.Stop()
+		looks = ticker.C
+	}
 	idle := newIdleness(r)
 	defer idle.stop()
 	for {
@@ -223,6 +245,14 @@ func (n *session) measure(r *run) error {
 			if idle.tooLong() { // a client says when it is over
 				r.halt()
 				return n.giveUp(refuse(codeIdle, "nothing moved for %v", mostIdle))
+			}
+		case <-tooLong:
+			r.halt()
+			return n.giveUp(refuse(codeDuration, "a test lasts %v at most", n.serving.MaxTime))
+		case <-looks:
+			if rate := r.tooFast(); rate > 0 {
+				r.halt()
+				return n.giveUp(refuse(codeRate, "a flow has %d bit/s where %d are allowed", rate, r.most))
 			}
 		case <-over:
 			r.halt()

@@ -210,7 +210,7 @@ func TestAllowance(t *testing.T) {
 // A flow keeps to its rate exactly where the clock does.
 func TestPace(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		p := newPace(&Test{Rate: 8000, Burst: 2}) // 1000 bytes a second
+		p := newPace(8000, 2) // 1000 bytes a second
 		defer p.stop()
 		stop := make(chan struct{})
 		begun := time.Now()
@@ -247,7 +247,7 @@ func TestAllocations(t *testing.T) {
 	f := &flow{s: near}
 	ms, in := test.messages(), test.messages()
 	ms, in = ms[:2], in[:2]
-	p := newPace(test)
+	p := newPace(test.Rate, test.Burst)
 	allocated := testing.AllocsPerRun(100, func() {
 		n, last := r.allowance(p.wait(test.Size, len(ms), r.stop), test.Size)
 		for i := range ms[:n] {

@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"time"
 
@@ -41,6 +42,11 @@ type benching struct {
 	plot      string
 	maxTime   time.Duration
 	shorter   bool // --interval was given: a line for each
+	jsonl     bool // intervals are lines of JSON, as they end
+	endless   bool // until it is interrupted
+	once      bool // --serve ends after one client
+	limitTime time.Duration
+	limitRate int64
 }
 
 func (a *app) benchVerb() *cobra.Command {
@@ -56,7 +62,8 @@ it measures every kind of socket on this machine, along with a pipe and a memory
 copy.
 
 iperf3:HOST speaks iperf3's protocol to any iperf3 server; with --serve, it
-serves any number of iperf3 clients at once.
+serves any number of iperf3 clients at once. A stream to a multicast group is
+measured at every server that has joined it.
 
 It prints what both ends counted, the percentiles that the samples support, CPU
 time, and the conditions of the run. A note warns when the two ends disagree, or
@@ -72,7 +79,8 @@ Exit status 1 means that the measurement failed, or that data arrived corrupted;
   zocalo bench udp:host:5201 --stream --rate 10000 --size 1200
   zocalo bench iperf3:host --reverse --flows 4
   zocalo bench iperf3:host,udp,rate=100M --size 1400
-  zocalo bench --serve iperf3:any
+  zocalo bench --serve iperf3:any --once --limit-time 1m
+  zocalo bench udp4:239.1.2.3:5201,multicast-if=eth0 --stream --rate 1000
   zocalo bench tcp:host:5201 --against tcp:host:5201,nodelay --round-trip
   zocalo bench --relay 'socat TCP-L:{from.port},fork TCP:{to.host}:{to.port}'`,
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -96,10 +104,14 @@ Exit status 1 means that the measurement failed, or that data arrived corrupted;
 	f.Var(value(&b.options.Depth, 1, atLeast(1)), "depth", "requests in flight on each flow")
 	f.IntVar(&b.options.Batch, "batch", 0, "datagrams per system call, on connectionless kinds (default 64, or 1 with --rate)")
 	f.BoolVar(&b.options.Verify, "verify", false, "check the content of everything received")
-	f.VarP(value(&b.options.Duration, 0, someTime), "duration", "t", "how long to measure (default 10s)")
+	f.VarP(value(&b.options.Duration, 0, benchTime(&b.endless)), "duration", "t", "how long to measure, or forever: until interrupted (default 10s)")
 	f.Int64VarP(&b.options.Count, "count", "n", 0, "how many messages, requests or connections to measure")
 	f.Var(value(&b.warmUp, 0, aTime), "warm-up", "time to run before measuring (default a twentieth of the duration, at most 500ms; none with --count)")
 	f.VarP(value(&b.options.Interval, 0, aTime), "interval", "i", "print a line for each interval")
+	f.BoolVar(&b.jsonl, "jsonl", false, "like --json, with each interval on a line of its own as it ends (every second unless --interval says)")
+	f.BoolVar(&b.once, "once", false, "with --serve: exit when the first client is done")
+	f.Var(value(&b.limitTime, 0, someTime), "limit-time", "with --serve: the longest run")
+	f.Var(value(&b.limitRate, 0, bitRate), "limit-rate", "with --serve: bits per second of each flow and direction, or of an iperf3 test, such as 100M")
 	f.Var(value(&b.options.Patience, 5*time.Second, someTime), "patience", "how long to wait for a silent peer")
 	f.BoolVar(&b.histogram, "histogram", false, "draw the distribution of times")
 	f.StringVar(&b.plot, "plot", "", "plot percentiles, and values over time, to this `FILE.svg`")
@@ -163,12 +175,18 @@ func (b *benching) complete(cmd *cobra.Command) error {
 		return usagef("--count %d: it must be at least 1", b.options.Count)
 	}
 	many := b.relay != "" || b.against != ""
+	if b.jsonl {
+		b.json = true
+		if b.shorter = true; b.options.Interval == 0 {
+			b.options.Interval = time.Second
+		}
+	}
 	why, names := "is for --against and --relay", []string{"max-time"}
 	if many {
-		why, names = "shows one run, and --against and --relay make many", []string{"histogram", "plot", "interval"}
+		why, names = "shows one run, and --against and --relay make many", []string{"histogram", "plot", "interval", "jsonl"}
 	}
 	for _, err := range []error{
-		refuse(cmd, "is for --serve", "max-conns", "drain", "allow", "deny"), exclusive(cmd, "relay", "against"),
+		refuse(cmd, "is for --serve", "max-conns", "drain", "allow", "deny", "once", "limit-time", "limit-rate"), exclusive(cmd, "relay", "against"),
 		exclusive(cmd, "reverse", "both"), exclusive(cmd, "relay", "proxy-from-env"), refuse(cmd, why, names...),
 	} {
 		if err != nil {
@@ -209,7 +227,7 @@ func (b *benching) measure(ctx context.Context, text string) error {
 	for _, mode := range modes {
 		o := b.options
 		o.Mode, o.Address = mode, text
-		o.OnInterval = b.interval
+		o.OnInterval = func(i bench.Interval) { b.interval(mode, i) }
 		if len(modes) > 1 && mode == bench.Stream {
 			o.Depth = 1
 		}
@@ -219,6 +237,8 @@ func (b *benching) measure(ctx context.Context, text string) error {
 		case err == nil:
 		case ctx.Err() != nil:
 			return b.nothing(ctx)
+		case len(modes) > 1 && mode == bench.RoundTrip && errors.Is(err, bench.ErrGroup):
+			continue
 		case len(results) > 0 && errors.Is(err, bench.ErrNoServer):
 			b.sayf("no throughput: %v", err)
 			continue
@@ -265,8 +285,15 @@ func (b *benching) nothing(ctx context.Context) error {
 // finish prints the results, and says by the status whether they are whole.
 func (b *benching) finish(ctx context.Context, results []*bench.Result) error {
 	status := statusOK
+	if b.jsonl {
+		b.events.flush() // intervals come before their result
+	}
 	for i, r := range results {
-		if err := b.printNext(i, r, func(w io.Writer) error { return r.WriteText(w, b.histogram) }); err != nil {
+		var v any = r
+		if b.jsonl {
+			v = resultEvent{"result", r}
+		}
+		if err := b.printNext(i, v, func(w io.Writer) error { return r.WriteText(w, b.histogram) }); err != nil {
 			return err
 		}
 		if r.Corrupt() > 0 {
@@ -287,6 +314,33 @@ func (b *benching) finish(ctx context.Context, results []*bench.Result) error {
 	}
 	return nil
 }
+
+// A resultEvent is what --jsonl prints of a run that is over.
+type resultEvent struct {
+	Event string `json:"event"` // "result"
+	*bench.Result
+}
+
+// benchTime is how long to measure; it may be without an end.
+func benchTime(endless *bool) codec.Codec[time.Duration] {
+	c := someTime
+	c.Parse = func(text string) (time.Duration, error) {
+		if *endless = text == "forever"; *endless {
+			return bench.MaxDuration, nil
+		}
+		return someTime.Parse(text)
+	}
+	return c
+}
+
+// bitRate is bits a second.
+var bitRate = codec.Codec[int64]{Placeholder: "BITS", Format: func(n int64) string { return strconv.FormatInt(n, 10) }, Parse: func(text string) (int64, error) {
+	n, err := iperf3.ParseRate(text)
+	if err == nil && n == 0 {
+		err = errors.New("it must be more than 0")
+	}
+	return n, err
+}}
 
 // printNext prints the i-th result, after an empty line if it is not the first.
 func (b *benching) printNext(i int, v any, write func(io.Writer) error) error {

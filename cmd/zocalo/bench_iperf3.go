@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"strings"
 	"time"
@@ -22,13 +23,16 @@ func (b *benching) measureIperf3(ctx context.Context, cmd *cobra.Command, text s
 	if err := refuse(cmd, "does not apply to "+text+": iperf3's protocol only moves data", iperf3Flags...); err != nil {
 		return err
 	}
-	tcp, test, err := iperf3.ParseAddress(text, false)
+	c, err := iperf3.ParseClient(text)
 	if err != nil {
 		return usageError{err}
 	}
-	o := &b.options
+	o, test := &b.options, &c.Test
 	test.Direction, test.Flows, test.Size, test.Interval = o.Direction, o.Flows, o.Size, o.Interval
 	test.Duration, test.Blocks = o.Duration, o.Count
+	if test.Endless = b.endless; b.endless {
+		test.Duration = 0
+	}
 	if test.Bytes > 0 && (test.Duration > 0 || test.Blocks > 0) || test.Duration > 0 && test.Blocks > 0 {
 		return usagef("bytes=, --count and --duration each end the test: give only one")
 	}
@@ -48,7 +52,7 @@ func (b *benching) measureIperf3(ctx context.Context, cmd *cobra.Command, text s
 	if test.Interval == 0 && !b.quiet && b.liveWidth() > 0 {
 		test.Interval = time.Second
 	}
-	c := &iperf3.Client{Address: tcp, Test: test, OnInterval: b.interval}
+	c.OnInterval = func(i bench.Interval) { b.interval(bench.Stream, i) }
 	report, err := c.Run(ctx)
 	b.endLive()
 	switch {
@@ -75,14 +79,16 @@ func (b *benching) measureIperf3(ctx context.Context, cmd *cobra.Command, text s
 
 // serveIperf3 is a server of iperf3 on an address, with what ends it at once.
 func (b *benching) serveIperf3(ctx context.Context, text string) (serve func() error, abort func(), l *passive, err error) {
-	tcp, _, err := iperf3.ParseAddress(text, true)
+	tcp, s, err := iperf3.ParseServer(text)
 	if err != nil {
 		return nil, nil, nil, usageError{err}
 	}
 	if l, err = b.listenOn(ctx, tcp, &b.lists, false); err != nil {
 		return nil, nil, nil, err
 	}
-	s := &iperf3.Server{MaxConns: b.maxConns, MaxConnsPerPeer: b.maxPerPeer, Allow: b.allow, Deny: b.deny, Log: b.log, OnTest: b.servedIperf3}
+	s.Once = s.Once || b.once
+	s.MaxTime, s.MaxRate = cmp.Or(s.MaxTime, b.limitTime), cmp.Or(s.MaxRate, b.limitRate)
+	s.MaxConns, s.MaxConnsPerPeer, s.Allow, s.Deny, s.Log, s.OnTest = b.maxConns, b.maxPerPeer, b.allow, b.deny, b.log, b.servedIperf3
 	return func() error { return s.Serve(ctx, server.Listener(l)) }, s.Abort, l, nil
 }
 

@@ -9,14 +9,23 @@ import (
 
 // interval shows how a run goes: a line for each interval that was asked for,
 // or one that changes, on a terminal.
-func (b *benching) interval(i bench.Interval) {
+func (b *benching) interval(mode bench.Mode, i bench.Interval) {
 	text := intervalText(i)
 	switch {
+	case b.jsonl:
+		b.printEvent(intervalEvent{"interval", mode, i})
 	case b.shorter && !b.json:
 		b.print(text + "\n") // what fails here fails for the result too
 	case !b.quiet && b.liveWidth() > 0:
 		b.showLine(text)
 	}
+}
+
+// An intervalEvent is what --jsonl prints of an interval.
+type intervalEvent struct {
+	Event string     `json:"event"` // "interval"
+	Mode  bench.Mode `json:"mode"`
+	bench.Interval
 }
 
 // endLive takes the live line away.

@@ -13,7 +13,7 @@ import (
 // local measures every kind of socket on this machine.
 func (b *benching) local(ctx context.Context, cmd *cobra.Command) error {
 	if err := refuse(cmd, "needs an address: without one, every kind is measured the same way",
-		"proxy-from-env", "stream", "round-trip", "rate", "connect", "loaded", "reverse", "both", "flows", "depth", "batch", "count", "interval", "histogram", "plot"); err != nil {
+		"proxy-from-env", "stream", "round-trip", "rate", "connect", "loaded", "reverse", "both", "flows", "depth", "batch", "count", "interval", "jsonl", "histogram", "plot"); err != nil {
 		return err
 	}
 	machine := bench.ThisMachine(b.options.Program)

@@ -2,6 +2,8 @@ package main
 
 import (
 	"context"
+	"sync"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -16,15 +18,18 @@ func (b *benching) server(cmd *cobra.Command, args []string) error {
 		return usagef("--serve needs an address to listen on, such as tcp:0 or udp:any:5201")
 	}
 	if err := refuse(cmd, "is for the client: the server does what each client asks", "proxy-from-env", "stream", "round-trip", "rate", "connect", "loaded", "relay", "against", "reverse", "both", "flows", "depth", "batch", "verify",
-		"duration", "count", "warm-up", "interval", "histogram", "plot", "max-time"); err != nil {
+		"duration", "count", "warm-up", "interval", "jsonl", "histogram", "plot", "max-time"); err != nil {
 		return err
 	}
 	end := &bench.Server{Program: "zocalo " + version, Patience: b.options.Patience, MaxSize: b.options.Size, Log: b.log}
 	if !cmd.Flags().Changed("patience") {
 		end.Patience = 0 // the server's own, which is longer
 	}
-	if !b.quiet {
-		end.OnRun = func(peer socket.Name, what string) { b.log.Debug("run", "peer", peer.String(), "asks", what) }
+	end.MaxTime, end.MaxRate = b.limitTime, b.limitRate
+	var quiet oneOff
+	end.OnRun = func(peer socket.Name, what string) {
+		quiet.begins()
+		b.log.Debug("run", "peer", peer.String(), "asks", what)
 	}
 	var aborts []func()
 	ctx, stop := b.drained(cmd.Context(), b.serving.drain, func(stopped) {
@@ -35,6 +40,9 @@ func (b *benching) server(cmd *cobra.Command, args []string) error {
 	defer stop()
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
+	if b.once {
+		end.OnQuiet = func() { quiet.ends(cancel) }
+	}
 
 	var serving []func() error
 	var listeners []*passive
@@ -73,4 +81,31 @@ func (b *benching) server(cmd *cobra.Command, args []string) error {
 		}
 	}
 	return together(cancel, serving)
+}
+
+// oncePause is how long a server with --once waits for the next run of its client, which
+// measures round trips and then throughput unless it is told.
+const oncePause = 2 * time.Second
+
+// A oneOff ends a server once nothing was measured for oncePause.
+type oneOff struct {
+	mu    sync.Mutex
+	timer *time.Timer
+}
+
+func (o *oneOff) begins() {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.timer != nil {
+		o.timer.Stop()
+	}
+}
+
+func (o *oneOff) ends(end func()) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.timer != nil {
+		o.timer.Stop()
+	}
+	o.timer = time.AfterFunc(oncePause, end)
 }

@@ -85,8 +85,11 @@ func checkCommand(t *testing.T, where, command string) {
 		}
 		var err error
 		if iperf3.IsAddress(word) {
-			serve, _ := verb.Flags().GetBool("serve")
-			_, _, err = iperf3.ParseAddress(word, serve)
+			if serve, _ := verb.Flags().GetBool("serve"); serve {
+				_, _, err = iperf3.ParseServer(word)
+			} else {
+				_, err = iperf3.ParseClient(word)
+			}
 		} else {
 			if plain := address.Plain(word, "tcp"); plain != "" {
 				word = plain
