@@ -11,17 +11,38 @@ import (
 	"regexp"
 	"runtime"
 	"strings"
+	"sync"
 	"testing"
 )
+
+func TestMain(m *testing.M) {
+	status := m.Run()
+	os.RemoveAll(programs.folder)
+	os.Exit(status)
+}
+
+// programs are all of this folder, built once one of them is needed.
+var programs struct {
+	sync.Once
+	folder string
+	err    error
+}
 
 // build returns the path of a program.
 func build(t *testing.T, name string) string {
 	t.Helper()
-	path := filepath.Join(t.TempDir(), name)
-	if out, err := exec.Command("go", "build", "-o", path, "./"+name).CombinedOutput(); err != nil {
-		t.Fatalf("go build: %v\n%s", err, out)
+	programs.Do(func() {
+		if programs.folder, programs.err = os.MkdirTemp("", "examples"); programs.err != nil {
+			return
+		}
+		if out, err := exec.Command("go", "build", "-o", programs.folder, "./...").CombinedOutput(); err != nil {
+			programs.err = fmt.Errorf("go build: %w\n%s", err, out)
+		}
+	})
+	if programs.err != nil {
+		t.Fatal(programs.err)
 	}
-	return path
+	return filepath.Join(programs.folder, name)
 }
 
 func TestEcho(t *testing.T) {
