@@ -24,7 +24,7 @@ var options = proxy.NewClientOptions()
 
 // header is a further header line of the request.
 var header = option.New(option.Spec{
-	Name: "header", Phase: option.Naming, Only: option.ActiveOnly, Repeatable: true, Default: "Host, and Proxy-Authorization with user=",
+	Name: "header", Aliases: []string{"headers"}, Phase: option.Naming, Only: option.ActiveOnly, Repeatable: true, Default: "Host, and Proxy-Authorization with user=",
 	Doc: "a header to send to the proxy, as Name: value",
 }, codec.Codec[string]{Placeholder: "HEADER", Parse: parseHeader, Format: codec.Text.Format}, nil, nil)
 
