@@ -5,11 +5,13 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"testing"
 	"time"
 
 	_ "zocalo/layer/proxyproto"
 	_ "zocalo/layer/socks"
 	"zocalo/layer/tls"
+	"zocalo/socket"
 )
 
 // Kinds with layers over others, for the contract: TLS has its own way to end, to
@@ -22,6 +24,31 @@ var layeredKinds = []Kind{
 	{Name: "pp+tcp", Scheme: "pp+tcp", Endpoint: "127.0.0.1:0", HalfClose: true, Reset: true},
 	{Name: "socks5+tcp", Scheme: "socks5+tcp", Endpoint: "127.0.0.1:0", HalfClose: true, Reset: true},
 }
+
+// chained is a kind that comes and goes through a chain of two proxies of SOCKS, relays
+// themselves.
+func chained() endKind {
+	through := func(t *testing.T, to string) string {
+		one := relays(t, nil, "socks-listen:127.0.0.1:0", "requested:")
+		two := relays(t, nil, "socks-listen:127.0.0.1:0", "requested:")
+		at := func(r *running) string { return endpointOf(t, r.address()) }
+		return "socks5+socks5+tcp:" + at(one) + ",to=" + at(two) + ",to=" + to
+	}
+	k := Kind{Name: "socks chain", Scheme: "socks5+socks5+tcp", HalfClose: true, Reset: true}
+	return endKind{Kind: k, kind: kind{
+		name: k.Name, bytes: true,
+		from: func(t *testing.T) (string, peering) {
+			return "tcp-listen:127.0.0.1:0", func(at func() string) *socket.Socket { return dial(t, through(t, endpointOf(t, at()))) }
+		},
+		to: func(t *testing.T) (string, peering) {
+			l := listen(t, "tcp:127.0.0.1:0")
+			return through(t, l.Name().String()), func(func() string) *socket.Socket { return accept(t, l) }
+		},
+	}}
+}
+
+// endpointOf is where a listener of that address is, HOST:PORT.
+func endpointOf(t testing.TB, text string) string { return parse(t, text).Endpoint }
 
 // layerOptions are the options that a listener and a client with layers need: none where
 // the scheme has none.
