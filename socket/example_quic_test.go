@@ -1,4 +1,4 @@
-package zocalo_test
+package socket_test
 
 import (
 	"context"
@@ -7,23 +7,22 @@ import (
 	"fmt"
 	"io"
 	"log"
+	"net"
+	"net/netip"
 	"time"
 
 	"github.com/quic-go/quic-go"
 
-	"zocalo"
 	zocalotls "zocalo/layer/tls"
+	"zocalo/socket"
 )
 
-// quic-go, on both sides, over sockets that are opened by address, with the options of
-// addresses: it sends and takes datagrams in trains as it does over package net's.
-func ExampleListenPacket() {
+// quic-go on both sides: it sends and takes datagrams in trains, as over package net's
+// connections. By an address zocalo.ListenPacket makes such a connection.
+func ExampleSocket_PacketConn() {
 	ctx := context.Background()
 	serverTLS, clientTLS := quicConfigs()
-	there, err := zocalo.ListenPacket(ctx, "udp4:127.0.0.1:0,rcvbuf=4MiB")
-	if err != nil {
-		log.Fatal(err)
-	}
+	there := bound()
 	defer there.Close()
 	l, err := quic.Listen(there, serverTLS, nil)
 	if err != nil {
@@ -41,10 +40,7 @@ func ExampleListenPacket() {
 		}
 	}()
 
-	here, err := zocalo.ListenPacket(ctx, "udp4:127.0.0.1:0")
-	if err != nil {
-		log.Fatal(err)
-	}
+	here := bound()
 	defer here.Close()
 	c, err := quic.Dial(ctx, here, there.LocalAddr(), clientTLS, nil)
 	if err != nil {
@@ -60,6 +56,15 @@ func ExampleListenPacket() {
 	fmt.Printf("%s, %v\n", answer, err)
 	c.CloseWithError(0, "")
 	// Output: Hello world!, <nil>
+}
+
+// bound is a UDP socket on a free port, as what quic-go takes.
+func bound() net.PacketConn {
+	s := must(socket.New(socket.Inet, socket.Datagram, 0))
+	if err := s.Bind(socket.InetName(netip.MustParseAddrPort("127.0.0.1:0"))); err != nil {
+		log.Fatal(err)
+	}
+	return s.PacketConn()
 }
 
 // quicConfigs are those of a server that is localhost, and of a client that trusts it.
