@@ -21,7 +21,7 @@ type Address struct {
 	// Settings are the options given, each once, in the order given.
 	Settings option.Settings
 
-	memo *memo // of an address with layers
+	memo *memo // of an address with layers, or a scheme that prepares something
 }
 
 // String returns the address as Parse reads it: scheme and options under

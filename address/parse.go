@@ -96,7 +96,7 @@ func parseHead(head string) (Address, error) {
 	if !colon && a.Scheme.Endpoint != "" {
 		return a, &SyntaxError{head, "it has no endpoint: write " + a.word() + ":" + a.Scheme.Endpoint}
 	}
-	if a.Scheme.Layers != nil {
+	if a.Scheme.Layers != nil || a.Scheme.Prepare != nil {
 		a.memo = &memo{made: map[any]any{}}
 	}
 	a.Endpoint = strings.TrimPrefix(endpoint, "//")

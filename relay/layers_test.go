@@ -9,6 +9,7 @@ import (
 	"time"
 
 	_ "zocalo/layer/proxyproto"
+	"zocalo/layer/quic"
 	_ "zocalo/layer/socks"
 	"zocalo/layer/tls"
 	"zocalo/socket"
@@ -19,6 +20,7 @@ import (
 var layeredKinds = []Kind{
 	{Name: "tls+tcp", Scheme: "tls+tcp", Endpoint: "127.0.0.1:0", HalfClose: true, Reset: true, Total: 500_000, Weight: 3},
 	{Name: "tls+unix", Scheme: "tls+unix", HalfClose: true, Reset: true, Total: 500_000, Weight: 3},
+	{Name: "quic", Scheme: "quic", Endpoint: "127.0.0.1:0", HalfClose: true, Reset: true, Total: 500_000, Weight: 3},
 
 	// These step aside, and leave two sockets of the kernel's to event loops.
 	{Name: "pp+tcp", Scheme: "pp+tcp", Endpoint: "127.0.0.1:0", HalfClose: true, Reset: true},
@@ -56,7 +58,7 @@ func layerOptions(scheme string) (listener, client string) {
 	if strings.HasPrefix(scheme, "socks5+") {
 		return ",allow-to=*", ",to=there:1"
 	}
-	if !strings.HasPrefix(scheme, "tls+") {
+	if !strings.HasPrefix(scheme, "tls+") && scheme != "quic" {
 		return "", ""
 	}
 	cert, ca := testCertificate()
@@ -90,4 +92,4 @@ var testCertificate = sync.OnceValues(func() (cert, ca string) {
 })
 
 // atEnd runs when all tests are over.
-var atEnd []func()
+var atEnd = []func(){quic.CloseIdle}

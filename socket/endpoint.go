@@ -199,7 +199,8 @@ type Wrapper interface {
 }
 
 // A Layer is an endpoint over another that changes what passes, as TLS does.
-// [As] stops there; options look further, with [Beneath].
+// [As] stops there; options look further, with [Beneath]. Lower is nil where what is
+// beneath is shared by several, and nothing that one of them may set, wait on or close.
 type Layer interface {
 	Lower() Endpoint
 }
@@ -230,7 +231,7 @@ func InternetOf(e Endpoint) (own, peer netip.AddrPort) {
 			peer = beneath[1]
 		}
 		layer, ok := As[Layer](e)
-		if !ok {
+		if !ok || layer.Lower() == nil {
 			return own, peer
 		}
 		e = layer.Lower()

@@ -37,20 +37,18 @@ type base struct {
 
 func (b *base) configure(p *prepared) { b.prepared = p }
 
-// lower is the socket beneath, which the options of UDP reach.
+// lower is the UDP socket, for its options, as long as that is this socket's alone: nil
+// once others share it.
 func (b *base) lower() socket.Endpoint {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	switch {
-	case b.conn != nil:
-		return b.conn.transport.udp
-	case b.transport != nil:
+	if b.state == fresh && b.transport != nil {
 		return b.transport.udp
 	}
-	if _, err := b.own(); err != nil {
-		return nil
+	if udp, err := b.own(); err == nil {
+		return udp
 	}
-	return b.udp
+	return nil
 }
 
 // own returns the socket's own UDP socket, which it makes if need be. The caller holds mu.

@@ -94,13 +94,21 @@ func (c *carrier) ReadBatch(ms []ipv4.Message, flags int) (int, error) {
 	}
 }
 
-// WriteMsgUDP tries again where the system answers with what an earlier datagram met.
+// WriteMsgUDP takes what the network says for a loss: the system may say at any call what an
+// earlier datagram met, of whatever connection. Only who is connecting is told.
 func (c *carrier) WriteMsgUDP(b, oob []byte, to *net.UDPAddr) (n, oobn int, err error) {
-	n, oobn, err = c.wholeConn.WriteMsgUDP(b, oob, to)
-	if err != nil && socket.IsUnreachable(err) {
+	const tries = 3 // of each, some may answer for others
+	for range tries {
 		n, oobn, err = c.wholeConn.WriteMsgUDP(b, oob, to)
+		if err == nil || !socket.IsUnreachable(err) {
+			return n, oobn, err
+		}
 	}
-	return n, oobn, err
+	var errno syscall.Errno
+	if peer, nameErr := socket.NameOf(to); nameErr == nil && errors.As(err, &errno) && errno != syscall.ECONNREFUSED {
+		c.tell(peer, errno) // there is no way to it
+	}
+	return len(b), len(oob), nil
 }
 
 // SyscallConn gives quic-go no descriptor before it has set both buffers, so that it

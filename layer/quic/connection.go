@@ -30,7 +30,7 @@ var idle = struct {
 }{all: map[*connection]struct{}{}}
 
 // newConnection takes over a connection whose handshake is done, and one user's place
-// of its transport. ended is called once it is over. It has one user.
+// of its transport. ended is called once it is over. It has one user, who is to leave.
 func newConnection(c *quicgo.Conn, t *transport, p *prepared, own, peer socket.Name, ended func(*connection)) *connection {
 	n := &connection{quic: c, transport: t, prepared: p, own: own, peer: peer, users: 1}
 	n.announced = announces(c.ConnectionState().TLS.NegotiatedProtocol)
@@ -104,9 +104,11 @@ func (c *connection) closeQuiet() {
 	unused := c.quiet != nil
 	c.mu.Unlock()
 	if unused {
-		c.quic.CloseWithError(codeClosed, "")
+		c.close()
 	}
 }
+
+func (c *connection) close() { c.quic.CloseWithError(codeClosed, "") }
 
 // CloseIdle closes the connections that have no stream any more. By themselves they stay
 // for as long as the option idle-timeout says, for streams to come and for peers that have

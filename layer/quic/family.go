@@ -50,6 +50,8 @@ var (
 func init() {
 	stream := newScheme("quic", socket.Stream, "a stream of a QUIC connection, encrypted and authenticated")
 	stream.Options = slices.Insert(stream.Options, 2, streamsOption.Spec)
+	dgram := newScheme("quic-dgram", socket.Datagram, "the datagrams of a QUIC connection (RFC 9221), encrypted and authenticated")
+	dgram.Bind = receives(dgram.Bind)
 	socket.Register(&socket.Family{
 		Name:       "quic",
 		Domains:    []socket.DomainConstant{{Domain: Domain, Constant: "AF_QUIC"}, {Domain: Domain6, Constant: "AF_QUIC_IPV6"}},
@@ -58,9 +60,11 @@ func init() {
 		NetAddr:    func(n socket.Name, _ socket.Kind) net.Addr { return net.UDPAddrFromAddrPort(n.AddrPort()) },
 		KindName:   kindName,
 		Properties: properties,
-		Kinds:      map[string]socket.Kind{"quic": {Domain: Domain, Type: socket.Stream}, "quic6": {Domain: Domain6, Type: socket.Stream}},
+		Kinds: map[string]socket.Kind{"quic": {Domain: Domain, Type: socket.Stream}, "quic6": {Domain: Domain6, Type: socket.Stream},
+			"quic-dgram": {Domain: Domain, Type: socket.Datagram}, "quic-dgram6": {Domain: Domain6, Type: socket.Datagram}},
 	})
 	scheme.Register(stream)
+	scheme.Register(dgram)
 }
 
 func kindName(k socket.Kind) string {
@@ -69,18 +73,26 @@ func kindName(k socket.Kind) string {
 		return ""
 	case k.Type == socket.Stream:
 		return "quic"
+	case k.Type == socket.Datagram:
+		return "quic-dgram"
 	}
 	return ""
 }
 
 func properties(k socket.Kind) socket.Properties {
+	if k.Type == socket.Datagram {
+		return socket.Properties{Bounded: true}
+	}
 	return socket.Properties{Reliable: true, Ordered: true, Unduplicated: true, Connected: true}
 }
 
 func newEndpoint(k socket.Kind) (socket.Endpoint, error) {
 	if kindName(k) == "" {
 		return nil, &socket.UnsupportedError{Feature: fmt.Sprintf("type %v with protocol %v in domain quic", k.Type, k.Protocol),
-			Needs: "stream, with protocol 0"}
+			Needs: "stream or datagram, with protocol 0"}
+	}
+	if k.Type == socket.Datagram {
+		return newDatagram(k), nil
 	}
 	return newStream(k), nil
 }
@@ -120,4 +132,16 @@ func newScheme(name string, t socket.Type, doc string) *scheme.Scheme {
 	}
 	s.Prepare = func(t scheme.Target) (*scheme.PreparedScheme, error) { return prepare(s, t) }
 	return s
+}
+
+// receives makes a socket for datagrams that a listener is bound to take connections: nobody
+// listens on one.
+func receives(bind func(context.Context, scheme.Target, *socket.Socket, socket.Name) error) func(context.Context, scheme.Target, *socket.Socket, socket.Name) error {
+	return func(ctx context.Context, t scheme.Target, s *socket.Socket, n socket.Name) error {
+		err := bind(ctx, t, s, n)
+		if d, ok := s.Unwrap().(*datagram); ok && err == nil && t.Passive {
+			err = d.receive()
+		}
+		return err
+	}
 }

@@ -29,10 +29,12 @@ type listener struct {
 	kind      socket.Kind
 	transport *transport
 	prepared  *prepared
+	take      func(context.Context, *connection) error // serves one whose handshake is done, or says why not
 	quic      *quicgo.EarlyListener
 	backlog   *wait.Backlog[*stream]
 	serving   context.Context // ends with the listener
 	stop      context.CancelFunc
+	accepted  chan struct{} // closed when nothing is accepted any more
 
 	handshakes wait.Handshakes[*arrival]
 	begun      atomic.Int64 // handshakes, those too that are not among these yet
@@ -43,9 +45,13 @@ type listener struct {
 	shook func(*socket.Socket, error)
 }
 
-// listen begins to take connections of the transport.
-func listen(k socket.Kind, t *transport, p *prepared, backlog int) (*listener, error) {
-	l := &listener{kind: k, transport: t, prepared: p, backlog: wait.NewBacklog[*stream](backlog)}
+// listen begins to take connections of the transport. take is nil for streams, which go to
+// the queue.
+func listen(k socket.Kind, t *transport, p *prepared, backlog int, take func(context.Context, *connection) error) (*listener, error) {
+	l := &listener{kind: k, transport: t, prepared: p, backlog: wait.NewBacklog[*stream](backlog), accepted: make(chan struct{})}
+	if l.take = take; take == nil {
+		l.take = l.streams
+	}
 	l.serving, l.stop = context.WithCancel(context.Background())
 	l.handshakes = wait.Handshakes[*arrival]{
 		Run: l.shake, Peer: func(a *arrival) any { return a.peer.Subscriber() },
@@ -106,6 +112,7 @@ func (a *arrival) done(l *listener) { a.counted.Do(func() { l.begun.Add(-1) }) }
 
 // accept takes connections whose clients have said what they want.
 func (l *listener) accept() {
+	defer close(l.accepted)
 	for {
 		c, err := l.quic.Accept(context.Background())
 		if err != nil {
@@ -153,17 +160,27 @@ func (l *listener) shake(ctx context.Context, a *arrival, heard func()) {
 	l.transport.enter()
 	n := newConnection(c, l.transport, l.prepared, own, a.peer, func(*connection) {})
 	n.enter()
+	defer n.leave()
 	a.own, a.facts = own, n.facts
-	l.settle(a, nil)
-	s, err := c.AcceptStream(ctx)
-	if err != nil {
-		n.leave()
-		if c.Context().Err() == nil {
-			l.refuse(ctx, a)
+	if err := l.take(ctx, n); err != nil && c.Context().Err() == nil {
+		if ctx.Err() == nil {
+			c.CloseWithError(codeReset, err.Error())
+			l.settle(a, err)
+			return
 		}
-		return
+		l.refuse(ctx, a)
 	}
-	go l.serve(n, s)
+	l.settle(a, nil)
+}
+
+// streams takes the streams of a connection, once the peer has opened the first.
+func (l *listener) streams(ctx context.Context, c *connection) error {
+	s, err := c.quic.AcceptStream(ctx)
+	if err == nil {
+		c.enter()
+		go l.serve(c, s)
+	}
+	return err
 }
 
 // refuse ends a connection in the middle of its handshake, or before it has a stream.
@@ -176,17 +193,22 @@ func (l *listener) refuse(ctx context.Context, a *arrival) {
 	a.conn.CloseWithError(codeReset, "")
 }
 
-// serve takes the streams of a connection, of which it has one user's place.
+// serve takes the streams of a connection, of which it has one user's place. Once the
+// listener is closed they are reset, as nobody would take them.
 func (l *listener) serve(c *connection, s *quicgo.Stream) {
-	defer c.leave()
-	for {
-		if !l.put(c, s) {
-			return
-		}
+	for l.put(c, s) {
 		var err error
 		if s, err = c.quic.AcceptStream(l.serving); err != nil {
+			break
+		}
+	}
+	c.leave()
+	for {
+		s, err := c.quic.AcceptStream(context.Background())
+		if err != nil {
 			return
 		}
+		abort(s, codeReset)
 	}
 }
 
@@ -229,6 +251,7 @@ func (l *listener) failed(a *arrival, err error) {
 func (l *listener) close() {
 	l.stop()
 	l.quic.Close()
+	<-l.accepted // every one has a handshake, which the next ends
 	l.handshakes.Close()
 	l.transport.listener.CompareAndSwap(l, nil)
 }
@@ -261,7 +284,7 @@ func (e *stream) Listen(backlog int) error {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	var err error
-	e.listener, err = listen(e.kind, e.transport, e.prepared, backlog)
+	e.listener, err = listen(e.kind, e.transport, e.prepared, backlog, nil)
 	return err
 }
 
@@ -300,6 +323,11 @@ func (e *stream) tell(set func(*listener)) {
 	e.mu.Lock()
 	l := e.listener
 	e.mu.Unlock()
+	l.tell(set)
+}
+
+// tell changes whom a listener tells; nil is none yet.
+func (l *listener) tell(set func(*listener)) {
 	if l != nil {
 		l.mu.Lock()
 		defer l.mu.Unlock()

@@ -62,11 +62,15 @@ func prepare(s *scheme.Scheme, t scheme.Target) (*scheme.PreparedScheme, error) 
 		},
 		Reach: within.Reach(), Close: within.Close,
 	}
-	if t.Passive {
+	if s.Type == socket.Datagram {
+		p.quic.EnableDatagrams = true
+	} else if t.Passive {
 		p.quic.MaxIncomingStreams = DefaultStreams
 		if given, ok := streamsOption.In(t.Settings); ok {
 			p.quic.MaxIncomingStreams = int64(given)
 		}
+	}
+	if t.Passive {
 		ready.Notices = within.Notices
 	}
 	return ready, nil
