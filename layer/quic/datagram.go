@@ -24,8 +24,8 @@ const (
 	// each connection. What comes while all are full is lost.
 	waiting = 256
 
-	// leaving is how long Close waits for what was sent last to leave.
-	leaving = 100 * time.Millisecond
+	// leaving is how long Close waits for what was sent to leave.
+	leaving = time.Second
 )
 
 // A datagram is a socket of the kind quic-dgram: the datagrams of one connection (RFC 9221),
@@ -60,7 +60,6 @@ type peer struct {
 	sent  chan error
 	owed  bool // the last result was not waited for
 	space []byte
-	left  uint64 // packets that had left before the last datagram
 }
 
 func newDatagram(k socket.Kind) *datagram {
@@ -321,7 +320,6 @@ func (d *datagram) send(b []byte, n socket.Name) (int, error) {
 	if p.out == nil {
 		return 0, errNoPeer
 	}
-	p.left = p.conn.quic.ConnectionStats().PacketsSent
 	p.space = append(p.space[:0], b...)
 	p.out <- p.space
 	p.owed = true
@@ -370,20 +368,13 @@ func (d *datagram) Close() error {
 	}
 	end := time.Now().Add(leaving)
 	for _, p := range all {
-		p.settle(end)
+		p.turn.Wait(context.Background()) // whoever had it stops
+		p.turn.Give()
+		flushed(p.conn.quic, time.Until(end))
 		p.conn.close()
 	}
 	d.free()
 	return nil
-}
-
-// settle waits until something has left since the last datagram, that one by all likelihood.
-func (p *peer) settle(end time.Time) {
-	p.turn.Wait(context.Background()) // whoever had it stops
-	defer p.turn.Give()
-	for p.space != nil && time.Now().Before(end) && p.conn.quic.ConnectionStats().PacketsSent <= p.left && p.conn.quic.Context().Err() == nil {
-		time.Sleep(time.Millisecond)
-	}
 }
 
 // Abort implements [socket.Aborter].

@@ -1,6 +1,7 @@
 package quic
 
 import (
+	"reflect"
 	"sync"
 	"time"
 
@@ -22,14 +23,37 @@ func delivered(s *quicgo.Stream, most time.Duration) bool {
 	if mu == nil || completed == nil {
 		return false
 	}
-	backoff, pause := pass.Backoff{First: 50 * time.Microsecond, Last: 10 * time.Millisecond}, time.Duration(0)
-	for end := time.Now().Add(most); ; time.Sleep(pause) {
+	return poll(most, func() bool {
 		mu.Lock()
-		done := *completed
-		mu.Unlock()
-		if done || time.Now().After(end) {
-			return done
+		defer mu.Unlock()
+		return *completed
+	})
+}
+
+// flushed waits until all datagrams of a connection have left, for at most so long. It looks
+// into the queue in which quic-go keeps them.
+func flushed(c *quicgo.Conn, most time.Duration) bool {
+	locker := sys.Value(c, "datagramQueue", "sendMx")
+	ring := sys.Value(c, "datagramQueue", "sendQueue", "ring")
+	if !locker.IsValid() || ring.Kind() != reflect.Slice {
+		return false
+	}
+	mu, ok := locker.Addr().Interface().(*sync.Mutex)
+	return ok && poll(most, func() bool {
+		mu.Lock()
+		defer mu.Unlock()
+		return ring.Len() == 0 || c.Context().Err() != nil
+	})
+}
+
+// poll asks again and again whether something is done, for at most so long.
+func poll(most time.Duration, done func() bool) bool {
+	backoff, pause := pass.Backoff{First: 50 * time.Microsecond, Last: 10 * time.Millisecond}, time.Duration(0)
+	for end := time.Now().Add(most); !done(); time.Sleep(pause) {
+		if time.Now().After(end) {
+			return false
 		}
 		pause = backoff.After(pause)
 	}
+	return true
 }

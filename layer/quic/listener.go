@@ -145,12 +145,11 @@ func (l *listener) shake(ctx context.Context, a *arrival, heard func()) {
 	select {
 	case <-c.HandshakeComplete():
 	case <-c.Context().Done():
-		return
+		if !wait.IsClosed(c.HandshakeComplete()) {
+			return
+		} // else what came ahead of its end counts
 	case <-ctx.Done():
 		l.refuse(ctx, a)
-		return
-	}
-	if c.Context().Err() != nil {
 		return
 	}
 	own, err := socket.NameOf(c.LocalAddr())
