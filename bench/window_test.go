@@ -68,3 +68,22 @@ func TestServerTellsAfterLongRun(t *testing.T) {
 		}
 	}
 }
+
+// TestFaultsOfMeasuredTime repeats and reorders every tenth message, in the warm-up too: those of the measured
+// time count, and no others.
+func TestFaultsOfMeasuredTime(t *testing.T) {
+	for _, fault := range []sockettest.Fault{sockettest.Repeat, sockettest.Reorder} {
+		r := measure(t, faultyDial(t, fault, 10), Options{Mode: Stream, Rate: 2000, Batch: 1, Size: 200, Duration: 500 * time.Millisecond, WarmUp: 500 * time.Millisecond, Interval: 100 * time.Millisecond})
+		a, sent, received := r.Far.Arrivals, r.Near.Sent.Messages, r.Far.Received.Messages
+		if a.Expected != sent || a.Lost != 0 || a.Repeated != received-sent {
+			t.Errorf("%v: %d sent, %d received: %+v", fault, sent, received, a)
+		}
+		got := map[sockettest.Fault]int64{sockettest.Repeat: a.Repeated, sockettest.Reorder: a.Reordered}
+		for f, n := range got {
+			// The message on either side of where the measured time begins may be one of them.
+			if want := sent / 10; f == fault && (n < want-2 || n > want+2) || f != fault && n != 0 {
+				t.Errorf("%v: %d of %d were %v; want %d", fault, n, sent, f, want)
+			}
+		}
+	}
+}

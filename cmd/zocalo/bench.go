@@ -14,12 +14,10 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"zocalo"
 	"zocalo/address"
 	"zocalo/address/codec"
 	"zocalo/bench"
 	"zocalo/bench/iperf3"
-	"zocalo/socket"
 )
 
 // benching is the verb bench.
@@ -260,11 +258,6 @@ func (b *benching) address(text string) (address.Address, error) {
 		return a, err
 	}
 	return b.proxy.through(a)
-}
-
-// dialling connects to an address, again and again.
-func dialling(a address.Address) bench.Dial {
-	return func(ctx context.Context) (*socket.Socket, error) { return zocalo.DialAddress(ctx, a) }
 }
 
 // benchError makes wrong options mistakes of usage.
