@@ -9,6 +9,7 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"zocalo"
@@ -32,6 +33,11 @@ type RelayCost struct {
 	ProcessorTrip time.Duration `json:"processor_round_trip_ns,omitempty"`
 	ProcessorByte float64       `json:"processor_byte_ns,omitempty"`
 	Interrupted   bool          `json:"interrupted,omitempty"`
+
+	// NotAwaited says, of connections, that through the relay they stand before it has reached
+	// the other end: they do so even where nobody listens there. It is tried where the server is
+	// the run's own.
+	NotAwaited bool `json:"not_awaited,omitempty"`
 }
 
 // A RelayRun says how to measure a relay.
@@ -60,6 +66,7 @@ func MeasureRelay(ctx context.Context, run RelayRun, o Options) (*RelayCost, err
 	if err != nil {
 		return nil, err
 	}
+	stop = sync.OnceFunc(stop)
 	defer stop()
 	target, err := direct(ctx)
 	if err != nil {
@@ -114,6 +121,13 @@ func MeasureRelay(ctx context.Context, run RelayRun, o Options) (*RelayCost, err
 		cost.Comparisons = append(cost.Comparisons, c)
 	}
 	cost.Interrupted = ctx.Err() != nil
+	if o.Mode == Connect && run.To == "" && !cost.Interrupted {
+		stop()
+		if s, err := relayedDial(ctx); err == nil {
+			cost.NotAwaited = true
+			s.Close()
+		}
+	}
 	if len(cost.Comparisons) == 0 {
 		return nil, fmt.Errorf("nothing was compared: %w", context.Cause(ctx))
 	}
@@ -201,8 +215,8 @@ func (r *relayed) start(args []string, from, to string) error {
 	return err
 }
 
-// end ends the relay, and all that it started.
-func (r *relayed) end() { r.process.End(r.patience) }
+// end ends the relay, and all that it started: it waits for more peers, and would not by itself.
+func (r *relayed) end() { r.process.Terminate(r.patience) }
 
 // await waits until the relay answers for the server.
 func (r *relayed) await(ctx context.Context, dial Dial, o Options) error {
@@ -288,7 +302,7 @@ func (c *RelayCost) WriteText(w io.Writer) error {
 			before, ok := r.First.Latency.Percentile(p)
 			after, ok2 := r.Second.Latency.Percentile(p)
 			if ok && ok2 {
-				rows = append(rows, row{"it adds", fmt.Sprintf("%s to the %s of a round trip: %s without it, %s with it", signedTime(time.Duration(after-before)), percentileName(p),
+				rows = append(rows, row{"it adds", fmt.Sprintf("%s to the %s of a %s: %s without it, %s with it", signedTime(time.Duration(after-before)), percentileName(p), timed[r.First.Conditions.Mode == Connect],
 					TimeText(time.Duration(before)), TimeText(time.Duration(after)))})
 			}
 		}
@@ -299,6 +313,9 @@ func (c *RelayCost) WriteText(w io.Writer) error {
 	if c.ProcessorByte > 0 {
 		rows = append(rows, row{"its processor", fmt.Sprintf("%.3g ns a byte", c.ProcessorByte)})
 	}
+	if c.NotAwaited {
+		rows = append(rows, row{"note", "through the relay a connection stands before TO is reached: what that takes is not in its time"})
+	}
 	if c.Interrupted {
 		rows = append(rows, row{"note", "the run was interrupted: the figures are of what there was until then"})
 	}
@@ -308,6 +325,9 @@ func (c *RelayCost) WriteText(w io.Writer) error {
 	_, err := io.WriteString(w, b.String())
 	return err
 }
+
+// timed is what is timed, of connections and of all else.
+var timed = map[bool]string{true: "connection", false: "round trip"}
 
 // signedTime is a time that may be negative.
 func signedTime(d time.Duration) string {
