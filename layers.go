@@ -148,6 +148,7 @@ func (st *stack) over(s *socket.Socket) *socket.Socket {
 		k = l.Named(k)
 	}
 	e := &layeredListener{Endpoint: s}
+	e.provesNames = slices.ContainsFunc(st.ready, func(p *scheme.PreparedLayer) bool { return p.ProvesNames })
 	e.accepting = wait.Acceptor[*socket.Socket, *socket.Socket]{
 		Below: e.below,
 		Handshake: func(ctx context.Context, lower *socket.Socket, heard func()) (*socket.Socket, error) {
@@ -179,7 +180,12 @@ type layeredListener struct {
 	shook     func(*socket.Socket, error)
 	admit     func(*socket.Socket) bool
 	held      bool // answers are the caller's
+
+	provesNames bool
 }
+
+// ProvesNames implements [socket.NameProver].
+func (l *layeredListener) ProvesNames() bool { return l.provesNames }
 
 // Admit implements [socket.Admitter].
 func (l *layeredListener) Admit(admit func(*socket.Socket) bool) { l.admit = admit }

@@ -113,7 +113,7 @@ func CheckLists(allow, deny *List, sockets ...*socket.Socket) error {
 	for _, l := range named(allow, deny) {
 		for _, w := range l.words {
 			if !slices.ContainsFunc(sockets, func(s *socket.Socket) bool { return canMatch(w, s) }) {
-				return &ListError{l.name, w, "it can match nobody here: uid: and gid: are for connections over unix sockets, cert: for those with TLS, addresses for what the Internet carries"}
+				return &ListError{l.name, w, "it can match nobody here: uid: and gid: are for connections over unix sockets, cert: for TLS with client-ca=, addresses for what the Internet carries"}
 			}
 		}
 	}
@@ -156,6 +156,9 @@ func describe(s *socket.Socket) string { return s.Kind().String() + ":" + s.Name
 // with layers, addresses of what the Internet carries.
 func canMatch(word string, s *socket.Socket) bool {
 	if strings.HasPrefix(word, certWord) {
+		if p, ok := socket.As[socket.NameProver](s); ok {
+			return p.ProvesNames()
+		}
 		return s.Kind().Layers != ""
 	}
 	if strings.HasPrefix(word, "uid:") || strings.HasPrefix(word, "gid:") {

@@ -17,6 +17,12 @@ type Fact struct {
 // proves. There may be several.
 const CertificateName = "cert"
 
+// A NameProver is a listening endpoint with layers. It knows whether its peers must prove
+// their names by certificates, as facts of [CertificateName].
+type NameProver interface {
+	ProvesNames() bool
+}
+
 // A Teller is an endpoint of a layer that has something to tell of its connection.
 type Teller interface {
 	Facts() []Fact

@@ -54,7 +54,7 @@ func (p *prepared) endpoint(conn *tls.Conn, w *wire) *socket.Socket {
 	w.shaking = false
 	e := &endpoint{conn: conn, wire: w, lower: w.lower, passive: p.passive, input: inputOf(conn)}
 	state := conn.ConnectionState()
-	e.proven = p.proves(&state)
+	e.proven = proves(&state)
 	if w.waits {
 		return layer.Wrap(waiter{e}, w.lower)
 	}

@@ -15,13 +15,31 @@ func (e *endpoint) Facts() []socket.Fact {
 	return factsOf(layer.Name, e.conn.ConnectionState(), e.passive, e.proven)
 }
 
-// proves reports whether the peer's certificate is what was asked for.
-func (p *prepared) proves(state *tls.ConnectionState) bool {
-	return len(p.pins) > 0 || len(state.VerifiedChains) > 0
+// StateOf returns what crypto/tls knows about a connection, such as the peer's
+// certificate: of the outermost TLS layer, or of QUIC. ok is false without one.
+func StateOf(e socket.Endpoint) (state tls.ConnectionState, ok bool) {
+	for e != nil {
+		if s, ok := socket.As[interface{ ConnectionState() tls.ConnectionState }](e); ok {
+			return s.ConnectionState(), true
+		}
+		l, ok := socket.As[socket.Layer](e)
+		if !ok {
+			break
+		}
+		e = l.Lower()
+	}
+	return state, false
 }
 
-// factsOf is what there is to tell of a connection; proven says that the peer's
-// certificate is what was asked for. The variables are those of Apache's mod_ssl.
+// ConnectionState is for [StateOf].
+func (e *endpoint) ConnectionState() tls.ConnectionState { return e.conn.ConnectionState() }
+
+// proves reports whether an authority vouches for the names in the peer's certificate. A
+// pin does not: whoever has the pinned key can sign any name with it.
+func proves(state *tls.ConnectionState) bool { return len(state.VerifiedChains) > 0 }
+
+// factsOf returns the facts of a connection; proven is that of proves. The variables are
+// those of Apache's mod_ssl.
 func factsOf(layer string, state tls.ConnectionState, passive, proven bool) []socket.Fact {
 	var facts []socket.Fact
 	add := func(name, variable, value string) {

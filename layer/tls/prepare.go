@@ -28,7 +28,7 @@ func prepare(t scheme.LayerTarget) (*scheme.PreparedLayer, error) {
 	}
 	l := &scheme.PreparedLayer{Reach: p.reach(), Close: p.close}
 	if t.Passive {
-		l.Server, l.Notices = p.accept, p.notices
+		l.Server, l.Notices, l.ProvesNames = p.accept, p.notices, p.ca != ""
 	} else {
 		l.Client = p.connect
 	}

@@ -3,7 +3,10 @@ package tls_test
 import (
 	"bufio"
 	"context"
+	"crypto/sha256"
 	stdtls "crypto/tls"
+	"crypto/x509"
+	"encoding/hex"
 	"fmt"
 	"io"
 	"net"
@@ -16,6 +19,7 @@ import (
 	"time"
 
 	"zocalo"
+	"zocalo/layer/tls"
 	"zocalo/socket"
 )
 
@@ -104,6 +108,10 @@ func TestFacts(t *testing.T) {
 		for _, f := range socket.FactsOf(s) {
 			fmt.Fprintf(&b, "%s %s=%s\n", f.Name, f.Variable, f.Value)
 		}
+		state, ok := tls.StateOf(s)
+		if !ok || len(state.PeerCertificates) == 0 || state.PeerCertificates[0].Subject.CommonName != "ana@example.org" {
+			t.Errorf("the state of the connection is %v, %+v", ok, state)
+		}
 		io.WriteString(s, b.String())
 		s.CloseWrite()
 		io.Copy(io.Discard, s)
@@ -134,6 +142,31 @@ func TestFacts(t *testing.T) {
 	if text, _ := os.ReadFile(keylog); info.Mode().Perm() != 0o600 || !strings.Contains(string(text), "CLIENT_TRAFFIC_SECRET_0 ") {
 		t.Errorf("the key log, of mode %v, has %q", info.Mode(), text)
 	}
+}
+
+// A pinned key says who has it, and not that the names beside it are theirs.
+func TestPinProvesNoName(t *testing.T) {
+	f := newFiles(t)
+	mine := f.cert(t, soon, "ana")
+	pin := sha256.Sum256(leaf(t, mine).RawSubjectPublicKeyInfo)
+	l := server(t, "tls:127.0.0.1:0,cert="+f.cert(t, soon, "localhost")+",pin=sha256:"+hex.EncodeToString(pin[:]), func(s *socket.Socket) {
+		for _, f := range socket.FactsOf(s) {
+			fmt.Fprintf(s, "%s %s=%s\n", f.Name, f.Variable, f.Value)
+		}
+		s.CloseWrite()
+	})
+	s := dial(t, "tls:"+l.Name().String()+",sni=localhost,ca="+f.ca()+",cert="+mine)
+	text, err := io.ReadAll(s)
+	if got := string(text); err != nil || !strings.Contains(got, "unverified-cert =ana\n") || strings.Contains(got, "\ncert =") || !strings.Contains(got, "SSL_CLIENT_VERIFY=GENEROUS") {
+		t.Errorf("the server knows\n%s, %v", got, err)
+	}
+}
+
+// leaf is the first certificate in a file.
+func leaf(t *testing.T, path string) *x509.Certificate {
+	pair, err := stdtls.LoadX509KeyPair(path, path)
+	try(t, err)
+	return pair.Leaf
 }
 
 // A file that changes is read again; what makes no sense is not used.

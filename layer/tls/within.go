@@ -51,7 +51,7 @@ func (w *Within) Server() *tls.Config {
 
 // Facts is what there is to tell of a connection.
 func (w *Within) Facts(state tls.ConnectionState) []socket.Fact {
-	return factsOf(w.layer, state, w.p.passive, w.p.proves(&state))
+	return factsOf(w.layer, state, w.p.passive, proves(&state))
 }
 
 // Error is an error of a handshake for people.

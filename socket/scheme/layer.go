@@ -91,6 +91,10 @@ type PreparedLayer struct {
 	// reach the listener at, as "tls+tcp:127.0.0.1:5346"; nil for none.
 	Notices func(listening string) []string
 
+	// ProvesNames says that the connections of a listener have facts of
+	// [socket.CertificateName].
+	ProvesNames bool
+
 	// Close gives back what Prepare took; nil for nothing.
 	Close func()
 }
