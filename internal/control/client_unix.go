@@ -14,13 +14,19 @@ import (
 	"os"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 )
 
-// Look asks all processes of this user, and for root of all users, what they hold. One
-// that does not answer in time, or not as it should, is left out.
+// Look asks all processes of this user, and for root of all users, what they hold. What
+// does not answer in time, or not as it should, is left out: others' sockets may be
+// whatever they please.
 func Look(ctx context.Context) (answers []Answer) {
+	ctx, cancel := context.WithTimeout(ctx, lookPatience)
+	defer cancel()
+	var left atomic.Int64
+	left.Store(mostAnswers)
 	var mu sync.Mutex
 	var group sync.WaitGroup
 	tokens := make(chan struct{}, 16)
@@ -29,7 +35,7 @@ func Look(ctx context.Context) (answers []Answer) {
 			tokens <- struct{}{}
 			group.Go(func() {
 				defer func() { <-tokens }()
-				a, err := ask(ctx, path, p.uid)
+				a, err := ask(ctx, path, p.uid, &left)
 				if isRefused(err) && p.uid == os.Geteuid() {
 					removeStale(p.dir)
 				}
@@ -50,9 +56,7 @@ func Look(ctx context.Context) (answers []Answer) {
 func isRefused(err error) bool { return errors.Is(err, syscall.ECONNREFUSED) }
 
 // ask asks the process behind a socket, which is to be run by that user.
-func ask(ctx context.Context, path string, uid int) (*Answer, error) {
-	ctx, cancel := context.WithTimeout(ctx, lookPatience)
-	defer cancel()
+func ask(ctx context.Context, path string, uid int, left *atomic.Int64) (*Answer, error) {
 	conn, err := new(net.Dialer).DialContext(ctx, "unix", path)
 	if err != nil {
 		return nil, err
@@ -71,12 +75,26 @@ func ask(ctx context.Context, path string, uid int) (*Answer, error) {
 	if _, err := conn.Write(append(request, '\n')); err != nil {
 		return nil, err
 	}
-	a, err := readAnswer(conn)
+	a, err := readAnswer(bounded{conn, left})
 	if err != nil {
 		return nil, err
 	}
 	a.UID, a.PID = uid, cmp.Or(pid, a.PID)
 	return a, nil
+}
+
+// bounded reads no more than is left for all who read.
+type bounded struct {
+	r    io.Reader
+	left *atomic.Int64
+}
+
+func (b bounded) Read(p []byte) (int, error) {
+	n, err := b.r.Read(p)
+	if b.left.Add(-int64(n)) < 0 {
+		return 0, errors.New("the answers are too long")
+	}
+	return n, err
 }
 
 // readAnswer reads one answer, which has an end.

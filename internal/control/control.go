@@ -22,10 +22,11 @@ const (
 	mostLine    = 64 << 10
 	mostRows    = 20_000 // of an answer
 	patience    = 5 * time.Second
-	// What looks at all processes waits less for each: one that hangs must not keep the
-	// list of all others.
+	// Who looks at all processes does so for that long, and reads no more than so many bytes of
+	// them together.
 	lookPatience = 2 * time.Second
-	mostServers  = 1000
+	mostServers  = 1000 // of a user
+	mostAnswers  = 64 << 20
 )
 
 // A Request is what a client asks for, in a line.

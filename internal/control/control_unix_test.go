@@ -13,6 +13,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -184,6 +185,23 @@ func TestStale(t *testing.T) {
 	is("opened", true, mine, young, file, s.path)
 }
 
+// A process that says nothing, or too much, keeps nobody from the answers of others.
+func TestSilent(t *testing.T) {
+	dir := home(t)
+	open(t, func() []Row { return []Row{{Kind: "iso"}} })
+	l, err := net.ListenUnix("unix", &net.UnixAddr{Name: filepath.Join(dir, strconv.Itoa(os.Getpid())+"-1.sock"), Net: "unix"})
+	must(t, err)
+	defer l.Close() // it is never accepted from
+	if got := Look(t.Context()); len(got) != 1 || len(got[0].Rows) != 1 {
+		t.Errorf("it found %+v", got)
+	}
+	var left atomic.Int64
+	left.Store(20)
+	if a, err := readAnswer(bounded{strings.NewReader(`{"zocalo":1}` + "\n" + `{"kind":"pair"}` + "\n" + `{"end":true}` + "\n"), &left}); err == nil {
+		t.Errorf("too much was read: %+v", a)
+	}
+}
+
 // A folder that others may use, or that is another's, is not trusted: neither made use of nor looked into.
 func TestForeignFolder(t *testing.T) {
 	dir := home(t)
@@ -260,7 +278,7 @@ c, _ = s.accept(); c.sendall(b'{"zocalo":1,"pid":1}\n{"kind":"pair","state":"est
 	if line, err := bufio.NewReader(said).ReadString('\n'); err != nil {
 		t.Fatal(line, err)
 	}
-	if a, err := ask(t.Context(), path, 0); err == nil || !strings.Contains(err.Error(), "not served by its owner") {
+	if a, err := ask(t.Context(), path, 0, new(atomic.Int64)); err == nil || !strings.Contains(err.Error(), "not served by its owner") {
 		t.Errorf("it believes %+v, %v", a, err)
 	}
 }
