@@ -46,18 +46,12 @@ func newOpening(a address.Address, passive bool, allowed []string, resolver *net
 
 // CheckAddress returns what is wrong with an address by itself, whatever there is on
 // this machine or another: a port, a name or options that can never be, nil where
-// opening it may do. It looks up nothing, and reads the files that its layers name.
+// opening it may do. It looks up nothing, and reads the files that its layers name, for
+// when it is opened too.
 func CheckAddress(a address.Address, passive bool) error {
-	a, err := address.Parse(a.String()) // whose layers nobody else prepares, or uses
-	if err != nil {
-		return err
-	}
 	o, err := newOpening(a, passive, nil, nil)
 	if err != nil || o.scheme.Resolve == nil {
 		return err
-	}
-	if o.stack != nil {
-		defer o.stack.close()
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel() // so that nothing is looked up
