@@ -167,6 +167,18 @@ func Sendmsg(fd int, m *Msg, flags int) (n int, errno syscall.Errno) {
 	return max(n, 0), errno
 }
 
+// Ready reports whether one of events holds for fd now: poll(2), whose bits are
+// those of epoll.
+func Ready(fd int, events uint32) bool {
+	p := []unix.PollFd{{Fd: int32(fd), Events: int16(events)}}
+	for {
+		n, err := unix.Poll(p, 0)
+		if err != unix.EINTR {
+			return err != nil || n > 0
+		}
+	}
+}
+
 // AtMark is the ioctl SIOCATMARK of sockatmark(3).
 func AtMark(fd int) (bool, syscall.Errno) {
 	n, err := unix.IoctlGetInt(fd, siocatmark)

@@ -28,7 +28,7 @@ func Bind(fd int, a *Sockaddr) syscall.Errno {
 // Accept is accept4(2) with SOCK_NONBLOCK and SOCK_CLOEXEC. It fills in a.
 func Accept(fd int, a *Sockaddr) (int, syscall.Errno) {
 	a.Len = maxSockaddr
-	return call(unix.SYS_ACCEPT4, uintptr(fd), uintptr(unsafe.Pointer(&a.Buf)),
+	return call(false, unix.SYS_ACCEPT4, uintptr(fd), uintptr(unsafe.Pointer(&a.Buf)),
 		uintptr(unsafe.Pointer(&a.Len)), unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, 0, 0)
 }
 
@@ -61,26 +61,51 @@ func getname(call uintptr, fd int, a *Sockaddr) syscall.Errno {
 
 // Recv is recv(2).
 func Recv(fd int, b []byte, flags int) (int, syscall.Errno) {
-	return call(unix.SYS_RECVFROM, uintptr(fd), uintptr(unsafe.Pointer(unsafe.SliceData(b))), uintptr(len(b)), uintptr(flags), 0, 0)
+	return call(isBrief(flags, len(b)), unix.SYS_RECVFROM, uintptr(fd), uintptr(unsafe.Pointer(unsafe.SliceData(b))), uintptr(len(b)), uintptr(flags), 0, 0)
 }
 
 // Send is send(2) with MSG_NOSIGNAL.
 func Send(fd int, b []byte, flags int) (int, syscall.Errno) {
-	return call(unix.SYS_SENDTO, uintptr(fd), uintptr(unsafe.Pointer(unsafe.SliceData(b))), uintptr(len(b)), uintptr(flags|unix.MSG_NOSIGNAL), 0, 0)
+	return call(isBrief(flags, len(b)), unix.SYS_SENDTO, uintptr(fd), uintptr(unsafe.Pointer(unsafe.SliceData(b))), uintptr(len(b)), uintptr(flags|unix.MSG_NOSIGNAL), 0, 0)
+}
+
+// Ready reports whether one of events holds for fd now: poll(2), whose bits are
+// those of epoll. Like AtMark and Pending it is brief.
+func Ready(fd int, events uint32) bool {
+	p, atOnce := unix.PollFd{Fd: int32(fd), Events: int16(events)}, unix.Timespec{}
+	for {
+		n, _, errno := unix.RawSyscall6(unix.SYS_PPOLL, uintptr(unsafe.Pointer(&p)), 1, uintptr(unsafe.Pointer(&atOnce)), 0, 0, 0)
+		if errno != unix.EINTR {
+			return errno != 0 || n > 0
+		}
+	}
 }
 
 // call makes a call again until no signal interrupts it. What it points to must
-// be on the heap.
+// be on the heap. A brief one does not tell Go's scheduler that the thread is in the
+// kernel, as those named Raw do not: the runtime's monitor would wake every 20 us to look
+// for threads that stay there, and take the goroutines behind them to another thread. Of a
+// relay by 64 KiB that was a quarter of the processor time.
 //
 //go:uintptrescapes
-func call(number, a1, a2, a3, a4, a5, a6 uintptr) (int, syscall.Errno) {
+func call(brief bool, number, a1, a2, a3, a4, a5, a6 uintptr) (int, syscall.Errno) {
 	for {
-		n, _, errno := unix.Syscall6(number, a1, a2, a3, a4, a5, a6)
+		var n uintptr
+		var errno syscall.Errno
+		if brief {
+			n, _, errno = unix.RawSyscall6(number, a1, a2, a3, a4, a5, a6)
+		} else {
+			n, _, errno = unix.Syscall6(number, a1, a2, a3, a4, a5, a6)
+		}
 		if errno != unix.EINTR {
 			return count(n, errno)
 		}
 	}
 }
+
+// isBrief reports whether a call with those flags that moves at most so many bytes cannot
+// wait, and is soon over for whoever waits for its thread, as garbage collection.
+func isBrief(flags, bytes int) bool { return flags&unix.MSG_DONTWAIT != 0 && bytes <= 256<<10 }
 
 func count(n uintptr, errno syscall.Errno) (int, syscall.Errno) {
 	if errno != 0 {
@@ -171,11 +196,19 @@ func (m *Msg) prepare(namelen uint32) *unix.Msghdr {
 	return h
 }
 
+// size is how many bytes the message has room for.
+func (m *Msg) size() (n int) {
+	for i := range m.iov {
+		n += int(m.iov[i].Len)
+	}
+	return n
+}
+
 // Recvmsg is recvmsg(2). Name, Control (cut to what arrived) and Flags are
 // filled in. Descriptors are close-on-exec only with that flag.
 func Recvmsg(fd int, m *Msg, flags int) (int, syscall.Errno) {
 	h := m.prepare(maxSockaddr)
-	n, errno := call(unix.SYS_RECVMSG, uintptr(fd), uintptr(unsafe.Pointer(h)), uintptr(flags), 0, 0, 0)
+	n, errno := call(isBrief(flags, m.size()), unix.SYS_RECVMSG, uintptr(fd), uintptr(unsafe.Pointer(h)), uintptr(flags), 0, 0, 0)
 	if errno == 0 {
 		m.received(h)
 	}
@@ -193,18 +226,18 @@ func (m *Msg) received(h *unix.Msghdr) {
 // than MaxBuffers buffers it sends the first, which only a stream may do.
 func Sendmsg(fd int, m *Msg, flags int) (int, syscall.Errno) {
 	h := m.prepare(m.Name.Len)
-	return call(unix.SYS_SENDMSG, uintptr(fd), uintptr(unsafe.Pointer(h)), uintptr(flags|unix.MSG_NOSIGNAL), 0, 0, 0)
+	return call(isBrief(flags, m.size()), unix.SYS_SENDMSG, uintptr(fd), uintptr(unsafe.Pointer(h)), uintptr(flags|unix.MSG_NOSIGNAL), 0, 0, 0)
 }
 
 // Splice is splice(2) with SPLICE_F_MOVE and SPLICE_F_NONBLOCK: at most max
 // bytes, one side of which is a pipe.
 func Splice(from, to, max int) (int, syscall.Errno) {
-	return call(unix.SYS_SPLICE, uintptr(from), 0, uintptr(to), 0, uintptr(max), unix.SPLICE_F_MOVE|unix.SPLICE_F_NONBLOCK)
+	return call(false, unix.SYS_SPLICE, uintptr(from), 0, uintptr(to), 0, uintptr(max), unix.SPLICE_F_MOVE|unix.SPLICE_F_NONBLOCK)
 }
 
 // Sendfile is sendfile(2) from the file's own position.
 func Sendfile(to, from, max int) (int, syscall.Errno) {
-	return call(unix.SYS_SENDFILE, uintptr(to), uintptr(from), 0, uintptr(max), 0, 0)
+	return call(false, unix.SYS_SENDFILE, uintptr(to), uintptr(from), 0, uintptr(max), 0, 0)
 }
 
 // ReadNow is preadv2(2) with RWF_NOWAIT at the file's position: it reads from

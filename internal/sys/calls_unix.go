@@ -38,15 +38,3 @@ func Write(fd int, b []byte) (n int, errno syscall.Errno) {
 	errno = restarted(func() (err error) { n, err = unix.Write(fd, b); return err })
 	return max(n, 0), errno
 }
-
-// Ready reports whether one of events holds for fd now: poll(2), whose bits are
-// those of epoll.
-func Ready(fd int, events uint32) bool {
-	p := []unix.PollFd{{Fd: int32(fd), Events: int16(events)}}
-	for {
-		n, err := unix.Poll(p, 0)
-		if err != unix.EINTR {
-			return err != nil || n > 0
-		}
-	}
-}

@@ -18,6 +18,6 @@ func Pending(fd int) (int, syscall.Errno) { return ioctlInt(fd, unix.TIOCINQ) }
 
 func ioctlInt(fd int, request uintptr) (int, syscall.Errno) {
 	var v int32
-	_, _, errno := unix.Syscall(unix.SYS_IOCTL, uintptr(fd), request, uintptr(unsafe.Pointer(&v)))
+	_, _, errno := unix.RawSyscall(unix.SYS_IOCTL, uintptr(fd), request, uintptr(unsafe.Pointer(&v)))
 	return int(v), errno
 }

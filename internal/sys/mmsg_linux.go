@@ -46,7 +46,7 @@ func (b *Batch) Len(i int) int { return int(b.headers[i].len) }
 // filled, as Recvmsg does each.
 func Recvmmsg(fd int, b *Batch, n, flags int) (int, syscall.Errno) {
 	b.prepareToReceive(0, n)
-	got, errno := call(unix.SYS_RECVMMSG, uintptr(fd), uintptr(unsafe.Pointer(&b.headers[0])), uintptr(n), uintptr(flags), 0, 0)
+	got, errno := call(false, unix.SYS_RECVMMSG, uintptr(fd), uintptr(unsafe.Pointer(&b.headers[0])), uintptr(n), uintptr(flags), 0, 0)
 	b.received(0, got)
 	return got, errno
 }
@@ -76,7 +76,7 @@ func (b *Batch) received(first, n int) {
 // if none did.
 func Sendmmsg(fd int, b *Batch, first, end, flags int) (int, syscall.Errno) {
 	b.prepareToSend(first, end)
-	return call(unix.SYS_SENDMMSG, uintptr(fd), uintptr(unsafe.Pointer(&b.headers[first])), uintptr(end-first), uintptr(flags|unix.MSG_NOSIGNAL), 0, 0)
+	return call(false, unix.SYS_SENDMMSG, uintptr(fd), uintptr(unsafe.Pointer(&b.headers[first])), uintptr(end-first), uintptr(flags|unix.MSG_NOSIGNAL), 0, 0)
 }
 
 // RawSendmmsg is Sendmmsg, raw.

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"io"
 	"net"
+	"runtime"
 	"sync"
 	"syscall"
 
@@ -65,14 +66,24 @@ func (f *flow) run() {
 	f.filter.end(net.ErrClosed) // unless it was told of another end
 }
 
+// maxTurn is how many bytes a flow passes before others have their turn, as on the loops: one that
+// never waits would keep its processor for 10 ms. With 1 MiB a turn 8 flows took 1.26 times the
+// processor time.
+const maxTurn = 4 << 20
+
 // passOn is kept apart from run, and met from it, lest the stack of a waiting goroutine be larger, of
 // which every flow has one.
 func (f *flow) passOn() {
 	defer f.release()
 	defer f.closeFiles()
-	for {
+	for turn := 0; ; {
 		f.closeFiles()
+		if turn >= maxTurn {
+			runtime.Gosched()
+			turn = 0
+		}
 		data, what, err := f.src.next()
+		turn += len(data)
 		if err != nil || f.j.over.Load() {
 			goesOn, passes := f.met(err)
 			if !goesOn {
