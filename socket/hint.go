@@ -75,7 +75,11 @@ func lookup(e *net.DNSError) string {
 	case e.IsTimeout:
 		return "look up " + e.Name + ": no name server answered"
 	}
-	return "look up " + e.Name + ": " + e.Err
+	cause := e.Err
+	if strings.HasPrefix(cause, "dial ") || strings.HasPrefix(cause, "read ") || strings.HasPrefix(cause, "write ") {
+		cause = "the name server cannot be asked: " + cause[strings.LastIndex(cause, ": ")+2:] // without what package net tried
+	}
+	return "look up " + e.Name + ": " + cause
 }
 
 // Cause returns what came back of an operation that failed, as "connection refused",

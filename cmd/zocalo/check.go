@@ -18,7 +18,7 @@ func (a *app) checkVerb() *cobra.Command {
 	var properties []string
 	cmd := &cobra.Command{
 		Use:   "check [KIND...]",
-		Short: "Try every kind of socket on this machine, and print the properties it keeps",
+		Short: "Try every kind of socket here, and print the properties it keeps",
 		Long: `check makes sockets of each kind and tests what they promise: whether numbered
 messages are reliable, ordered and unduplicated under load, whether a connection
 comes first, whether two messages stay two, whether an urgent byte overtakes. It

@@ -39,7 +39,7 @@ func (a *app) hubVerb() *cobra.Command {
 	h := &hubVerb{app: a}
 	cmd := &cobra.Command{
 		Use:   "hub",
-		Short: "Run a NetHub, where XNS hosts and emulators meet, with a bridge to Ethernet",
+		Short: "Run a NetHub, where XNS hosts and emulators meet",
 		Long: `hub repeats each Ethernet frame from a client to all the others: it is the NetHub
 of the Xerox emulators Dodo, Dwarf, Draco, Darkstar and Medley. It listens on
 loopback by default, since the protocol has no login; '--listen tcp:any:3333

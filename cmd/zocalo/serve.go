@@ -38,7 +38,7 @@ func (a *app) serveVerb() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:     "serve ADDRESS | PORT [flags] -- COMMAND...",
 		Aliases: []string{"s"},
-		Short:   "Run a program for each connection, with the socket as its input and output",
+		Short:   "Run a program for each connection, on descriptors 0 and 1",
 		Long: `serve runs a program for each connection, as inetd does: the program's standard
 input and output are the socket itself. The environment says who connected:
 ZOCALO_PEER, and UCSPI's PROTO, TCPREMOTEIP, TCPREMOTEPORT and so on. PORT means
