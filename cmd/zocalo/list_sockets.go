@@ -42,6 +42,10 @@ func shown(columns []shownColumn) []*sockstat.Column {
 	return list
 }
 
+// mptcpWord is MPTCP in a table: whoever looks for lines that begin with tcp means
+// these too, which Go's servers listen on without having asked for them.
+const mptcpWord = "tcp/mptcp"
+
 // tableSink prints sockets as a table.
 type tableSink struct {
 	*list
@@ -136,7 +140,11 @@ func (t *tableSink) cells(s *sockstat.Socket) [][]byte {
 		if t.resolver != nil {
 			cell = t.resolver.appendCell(cell, c.Name, s)
 		}
-		if len(cell) == 0 {
+		switch {
+		case len(cell) > 0:
+		case c.Name == "kind" && s.Kind == sockstat.MPTCP:
+			cell = append(cell, mptcpWord...)
+		default:
 			cell = c.AppendText(cell, s)
 		}
 		t.made[i] = cell

@@ -30,6 +30,7 @@ var listKinds = func() []kindWord {
 		return func(s *sockstat.Socket) bool { return s.Type == t }
 	}
 	return append(words,
+		kindWord{mptcpWord, sockstat.MPTCP, nil},
 		kindWord{"tcp4", sockstat.TCP, v4}, kindWord{"tcp6", sockstat.TCP, v6},
 		kindWord{"udp4", sockstat.UDP, v4}, kindWord{"udp6", sockstat.UDP, v6},
 		kindWord{"raw6", sockstat.Raw, v6},
