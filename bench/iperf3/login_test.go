@@ -1,11 +1,13 @@
 package iperf3
 
 import (
+	"bytes"
 	"context"
 	"crypto/rand"
 	"crypto/rsa"
 	"crypto/sha256"
 	"crypto/x509"
+	"encoding/base64"
 	"encoding/pem"
 	"errors"
 	"fmt"
@@ -327,5 +329,26 @@ func TestEndless(t *testing.T) {
 	}
 	if r.Far.Received().Bytes == 0 || r.Elapsed < time.Second {
 		t.Errorf("%+v", r.Far)
+	}
+}
+
+// What a client sends is what openssl, and so iperf3, reads.
+func TestTokenByOpenSSL(t *testing.T) {
+	openssl := testenv.Program(t, "openssl")
+	c, key := newCredentials(t)
+	for padding, pkcs1 := range map[string]bool{"oaep": false, "pkcs1": true} {
+		token, err := (&Login{User: "mario", Password: "rossi", Key: &key.PublicKey, PKCS1: pkcs1}).token(time.Unix(1700000000, 0))
+		if err != nil {
+			t.Fatal(err)
+		}
+		secret, err := base64.StdEncoding.DecodeString(token)
+		if err != nil {
+			t.Fatal(err)
+		}
+		cmd := exec.Command(openssl, "pkeyutl", "-decrypt", "-inkey", c.private, "-pkeyopt", "rsa_padding_mode:"+padding)
+		cmd.Stdin = bytes.NewReader(secret)
+		if out, err := cmd.Output(); err != nil || string(out) != "user: mario\npwd:  rossi\nts:   1700000000" {
+			t.Errorf("%s: %q, %v", padding, out, err)
+		}
 	}
 }

@@ -13,6 +13,7 @@ import (
 	"net"
 	"os"
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -36,8 +37,12 @@ func Look(ctx context.Context) (answers []Answer) {
 			group.Go(func() {
 				defer func() { <-tokens }()
 				a, err := ask(ctx, path, p.uid, &left)
-				if isRefused(err) && p.uid == os.Geteuid() {
+				switch {
+				case !isRefused(err) || p.uid != os.Geteuid():
+				case strings.HasSuffix(path, making):
 					removeStale(p.dir)
+				default: // whatever process has the number now
+					os.Remove(path)
 				}
 				if err != nil {
 					return

@@ -177,12 +177,12 @@ func TestStale(t *testing.T) {
 	file := filepath.Join(dir, strconv.Itoa(pid)+"-5.sock")
 	must(t, os.WriteFile(file, nil, 0o600))
 	Look(t.Context())
-	is("looked", false, left, old)
-	is("looked", true, mine, young, file)
-	left = stale(pid, "-6.sock", 0)
+	is("looked", false, left, old, mine)
+	is("looked", true, young, file)
+	left, old = stale(pid, "-6.sock", 0), stale(pid, "-7.sock.new", time.Hour)
 	s := open(t, nil)
-	is("opened", false, left)
-	is("opened", true, mine, young, file, s.path)
+	is("opened", false, left, old)
+	is("opened", true, young, file, s.path)
 }
 
 // A process that says nothing, or too much, keeps nobody from the answers of others.
