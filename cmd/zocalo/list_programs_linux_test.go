@@ -254,3 +254,24 @@ func TestProgramSocket(t *testing.T) {
 		t.Errorf("the queues are %d and %d", s.RecvQ, s.SendQ)
 	}
 }
+
+// The live view has the pairs too, with their rates, also once its filter was changed.
+func TestListWatchPairs(t *testing.T) {
+	runtimeDirectory(t)
+	_, address := serverIn(t, "echo", "unix:"+filepath.Join(t.TempDir(), "s"))
+	client := start(t, "talk", address)
+	_, err := io.WriteString(client.in, "hello\n")
+	must(t, err)
+	expect(t, client.out, "hello\n")
+	d := sitsAt(t, "zocalo", "list", "--watch=50ms", "iso")
+	sees := func(what string) {
+		t.Helper()
+		eventually(t, what, func() bool { return strings.Contains(d.String(), what) })
+	}
+	sees("0 sockets")
+	d.types(t, "/\x15pair peer=%"+filepath.Base(address)+"\r\r")
+	sees("> pair   established")
+	sees("6 bytes passed from local to peer") // as it is drawn first
+	d.types(t, "q")
+	sees("\x1b[?1049l") // the screen is as it was
+}

@@ -173,7 +173,7 @@ func (m *liveView) typeKey(msg tea.KeyPressMsg) {
 			return
 		}
 		q := words.query(true)
-		q.Netns, q.AllNetns, q.FoldSubflows, q.Details = m.query.Netns, m.query.AllNetns, true, m.query.Details
+		q.Netns, q.AllNetns, q.FoldSubflows, q.Details, q.Programs = m.query.Netns, m.query.AllNetns, true, m.query.Details, m.query.Programs
 		m.query, m.filter, m.types, m.mistake = q, m.typed, false, ""
 	default:
 		if len(m.typed) < 1000 {
