@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 
+	"zocalo/internal/say"
 	"zocalo/socket"
 )
 
@@ -42,14 +43,14 @@ func (e *NamesError) Error() string {
 	var outcomes []outcome
 	names := map[outcome][]string{}
 	for _, err := range e.Errs {
-		o := outcome{cause: socket.ErrorText(err)}
+		o := outcome{cause: say.Error(err)}
 		if a, ok := err.(*socket.HintError); ok {
-			o = outcome{socket.ErrorText(a.Err), a.Hint}
+			o = outcome{say.Error(a.Err), a.Hint}
 			err = a.Err
 		}
 		name := ""
 		if op, ok := err.(*net.OpError); ok && op.Addr != nil {
-			name, o.cause = op.Addr.String(), socket.Cause(op)
+			name, o.cause = op.Addr.String(), say.Cause(op)
 		}
 		if names[o] == nil {
 			outcomes = append(outcomes, o)

@@ -8,6 +8,7 @@ import (
 	"sync"
 	"time"
 
+	"zocalo/internal/pass"
 	"zocalo/socket"
 )
 
@@ -136,7 +137,7 @@ func (f *failover) moved(s *socket.Socket, err error) bool {
 	defer f.moving.Unlock()
 	f.mu.Lock()
 	other, closed := f.now != s, f.closed
-	if !other && !closed && socket.IsUnreachable(err) {
+	if !other && !closed && pass.IsUnreachable(err) {
 		f.refused = append(f.refused, s.Peer())
 	}
 	refused := f.refused
@@ -146,7 +147,7 @@ func (f *failover) moved(s *socket.Socket, err error) bool {
 		return false
 	case other:
 		return true
-	case !socket.IsUnreachable(err):
+	case !pass.IsUnreachable(err):
 		return false
 	}
 	next, failure := f.Next(f.ctx, refused)

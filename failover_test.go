@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"zocalo"
+	"zocalo/internal/pass"
 	"zocalo/socket"
 )
 
@@ -85,8 +86,8 @@ func TestFailover(t *testing.T) {
 	}
 
 	target.Close()
-	for err := error(nil); !socket.IsUnreachable(err); time.Sleep(time.Millisecond) {
-		if _, err = s.Write([]byte("c")); err != nil && !socket.IsUnreachable(err) {
+	for err := error(nil); !pass.IsUnreachable(err); time.Sleep(time.Millisecond) {
+		if _, err = s.Write([]byte("c")); err != nil && !pass.IsUnreachable(err) {
 			t.Fatalf("Write to the last that refuses: %v", err)
 		}
 	}

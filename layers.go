@@ -166,7 +166,7 @@ func (st *stack) over(s *socket.Socket) *socket.Socket {
 			return upper, err
 		},
 		Refuse:  func(s *socket.Socket) { s.Abort() },
-		Peer:    func(s *socket.Socket) any { _, peer := socket.InternetOf(s); return peer.Addr() },
+		Peer:    func(s *socket.Socket) any { _, peer := s.Internet(); return peer.Addr() },
 		Max:     maxHandshakes,
 		Timeout: st.timeout,
 	}

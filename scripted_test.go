@@ -133,7 +133,7 @@ func registerScripted() {
 	}
 	socket.Register(&socket.Family{
 		Name:       "scripted",
-		Domains:    []socket.DomainConstant{{Domain: scriptedA, Constant: "AF_A"}, {Domain: scriptedB, Constant: "AF_B"}},
+		Domains:    map[socket.Domain]string{scriptedA: "AF_A", scriptedB: "AF_B"},
 		New:        newScripted,
 		FormatName: func(n socket.Name) string { return string(n.AppendData(nil)) },
 		KindName:   func(k socket.Kind) string { return "scripted" },

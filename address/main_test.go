@@ -43,7 +43,7 @@ func open(context.Context, scheme.Target) (*socket.Socket, error)          { ret
 func TestMain(m *testing.M) {
 	socket.Register(&socket.Family{
 		Name:    "toy",
-		Domains: []socket.DomainConstant{{Domain: toyDomain, Constant: "AF_TOY"}},
+		Domains: map[socket.Domain]string{toyDomain: "AF_TOY"},
 		KindName: func(k socket.Kind) string {
 			return "toy-" + k.Type.String()
 		},

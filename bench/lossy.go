@@ -3,6 +3,7 @@ package bench
 import (
 	"time"
 
+	"zocalo/internal/inbox"
 	"zocalo/socket"
 )
 
@@ -138,6 +139,6 @@ func (f *streamFlow) readLossy() error {
 
 // newInbox makes an inbox for messages of up to size bytes, and for the protocol's
 // own.
-func newInbox(s *socket.Socket, size int) *socket.Inbox {
-	return socket.NewInbox(s, max(size, greetingSize, headerSize+reportPart))
+func newInbox(s *socket.Socket, size int) *inbox.Inbox {
+	return inbox.New(s, max(size, greetingSize, headerSize+reportPart))
 }

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"zocalo/frame"
+	"zocalo/internal/inbox"
 	"zocalo/relay/join"
 	"zocalo/server"
 	"zocalo/socket"
@@ -51,7 +52,7 @@ func (e *Echoer) Datagrams(ctx context.Context, s *socket.Socket) error {
 	option.UDPGRO.Set(s, true) // where there is such a thing, and nobody has switched it off
 	o := join.Options{MaxMessage: e.MaxMessage}
 	d := &datagrams{Echoer: e, socket: s, own: s.Name(), limit: o.Limit(s), waits: s.Properties().Reliable}
-	in := socket.NewInbox(s, d.limit)
+	in := inbox.New(s, d.limit)
 	var again server.Retry
 	for {
 		messages, err := in.Receive()

@@ -32,7 +32,7 @@ func schemes() []*scheme.Scheme {
 func family() *socket.Family {
 	return &socket.Family{
 		Name:       "iso",
-		Domains:    []socket.DomainConstant{{Domain: Domain, Constant: "AF_ISO"}, {Domain: Domain6, Constant: "AF_ISO_IPV6"}},
+		Domains:    map[socket.Domain]string{Domain: "AF_ISO", Domain6: "AF_ISO_IPV6"},
 		New:        newEndpoint,
 		FormatName: formatName,
 		KindName:   kindName,

@@ -142,7 +142,7 @@ func (p *Peer) origin(ctx context.Context, to end) context.Context {
 	}
 	o := scheme.Origin{Peer: p.Name, Local: p.Local}
 	if s := p.Socket; s != nil {
-		o = scheme.Origin{Peer: s.Peer(), Local: s.Name(), Facts: socket.FactsOf(s)}
+		o = scheme.Origin{Peer: s.Peer(), Local: s.Name(), Facts: s.Facts()}
 	}
 	return scheme.WithOrigin(ctx, o)
 }

@@ -202,7 +202,7 @@ func (r *run) begins(ctx context.Context, from *socket.Socket, to reacher) (*ent
 		return nil, nil, nil, r.ended(e, Result{How: pass.Failed, Side: B, Duration: time.Since(e.Began)}, err)
 	}
 	r.account.reached(e, t.text)
-	if facts := socket.FactsText(socket.FactsOf(other)); facts != "" {
+	if facts := other.Facts().String(); facts != "" {
 		r.log.Debug("the target's layers are ready", "pair", e.Number, "target", t.text, "facts", facts)
 	}
 	return e, other, &t, nil

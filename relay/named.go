@@ -116,7 +116,7 @@ func wanted(s *socket.Socket) (name string, protocols []string) {
 	if s == nil {
 		return "", nil
 	}
-	for _, f := range socket.FactsOf(s) {
+	for _, f := range s.Facts() {
 		switch {
 		case f.Name == "sni" && name == "":
 			name = f.Value

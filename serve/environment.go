@@ -68,7 +68,7 @@ func Environment(c *socket.Socket) []string {
 		add("PROTO", strings.ToUpper(c.Kind().String()))
 	}
 	told := map[string]bool{} // what the outermost layer says goes before what one beneath was told
-	for _, f := range socket.FactsOf(c) {
+	for _, f := range c.Facts() {
 		if f.Variable != "" && !told[f.Variable] {
 			told[f.Variable] = true
 			add(f.Variable, f.Value)

@@ -164,7 +164,7 @@ func canMatch(word string, s *socket.Socket) bool {
 	if strings.HasPrefix(word, "uid:") || strings.HasPrefix(word, "gid:") {
 		return s.Domain() == socket.Unix && s.Type() != socket.Datagram
 	}
-	own, _ := socket.InternetOf(s)
+	own, _ := s.Internet()
 	return own.IsValid() || s.Kind().Renames()
 }
 
@@ -200,14 +200,14 @@ func (l *List) containsAddr(ap netip.AddrPort) bool {
 
 // ContainsPeer reports whether the peer of a connected socket is in the list:
 // by the internet address of it or, in domains that the Internet carries, of what
-// is beneath ([socket.InternetOf]); over a unix socket, by its credentials as the
+// is beneath ([socket.Socket.Internet]); over a unix socket, by its credentials as the
 // system vouches for them; by the names that a layer has seen proved. A peer that
 // has none of these, as over vsock, is in no list.
 func (l *List) ContainsPeer(c *socket.Socket) bool {
-	if len(l.certs) > 0 && slices.ContainsFunc(socket.FactsOf(c), l.containsCertificate) {
+	if len(l.certs) > 0 && slices.ContainsFunc(c.Facts(), l.containsCertificate) {
 		return true
 	}
-	if _, peer := socket.InternetOf(c); peer.IsValid() {
+	if _, peer := c.Internet(); peer.IsValid() {
 		return l.containsAddr(peer)
 	}
 	if c.Domain() != socket.Unix || len(l.uids)+len(l.gids) == 0 {

@@ -39,7 +39,7 @@ const leastPerPeer = 8
 func MostPerPeer(most, places int, sockets ...*socket.Socket) int {
 	if most == 0 && places > 0 {
 		for _, s := range sockets {
-			if own, _ := socket.InternetOf(s); own.IsValid() && !own.Addr().Unmap().IsLoopback() {
+			if own, _ := s.Internet(); own.IsValid() && !own.Addr().Unmap().IsLoopback() {
 				most = max(1, min(max(places/10, leastPerPeer), places-1))
 			}
 		}
@@ -71,7 +71,7 @@ func (b *PerPeer) Enter(c *socket.Socket) (p *Peer, ok bool) {
 	if b == nil {
 		return nil, true
 	}
-	if _, peer := socket.InternetOf(c); peer.IsValid() {
+	if _, peer := c.Internet(); peer.IsValid() {
 		return b.EnterName(peer.Addr(), nil)
 	}
 	if c.Domain() == socket.Unix {

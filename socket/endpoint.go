@@ -213,31 +213,6 @@ type Carried interface {
 	Carriage() (own, peer netip.AddrPort)
 }
 
-// InternetOf returns where an endpoint and its peer are on the Internet: what
-// their names say or, in a domain that another carries, those beneath. Either is
-// zero where nothing tells.
-func InternetOf(e Endpoint) (own, peer netip.AddrPort) {
-	for {
-		var beneath [2]netip.AddrPort
-		if c, ok := As[Carried](e); ok {
-			beneath[0], beneath[1] = c.Carriage()
-		} else {
-			beneath[0], beneath[1] = e.Name().AddrPort(), e.Peer().AddrPort()
-		}
-		if !own.IsValid() {
-			own = beneath[0]
-		}
-		if !peer.IsValid() {
-			peer = beneath[1]
-		}
-		layer, ok := As[Layer](e)
-		if !ok || layer.Lower() == nil {
-			return own, peer
-		}
-		e = layer.Lower()
-	}
-}
-
 // As finds the capability T of an endpoint: its own, or that of what it
 // wraps. A [Socket] is looked through as well. What ends an endpoint ([Aborter],
 // [CodeAborter], [Detacher]) is the endpoint's own alone.

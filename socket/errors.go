@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io"
 	"net"
-	"syscall"
 )
 
 // An UnsupportedError says that a socket, a domain or this system lacks a
@@ -70,16 +69,4 @@ func (s *Socket) failedTo(op string, peer Name, err error) error {
 // unsupported is the error of a method that the endpoint lacks.
 func (s *Socket) unsupported(op, feature, needs string) error {
 	return s.failed(op, &UnsupportedError{Feature: feature + " on a " + s.kind.String() + " socket", Needs: needs})
-}
-
-// IsUnreachable reports whether err is what the network says of a message that
-// found nobody: that a port, a host or a network cannot be reached. A connected
-// datagram socket is told so by ICMP, at a later call.
-func IsUnreachable(err error) bool {
-	for _, errno := range []syscall.Errno{syscall.ECONNREFUSED, syscall.EHOSTUNREACH, syscall.ENETUNREACH, syscall.EHOSTDOWN, syscall.ENOPROTOOPT} {
-		if errors.Is(err, errno) {
-			return true
-		}
-	}
-	return false
 }

@@ -1,8 +1,6 @@
 package socket
 
-import (
-	"strings"
-)
+import "strings"
 
 // A Fact is one thing that a layer knows of its connection once it stands, as the
 // version of TLS that both ends agreed on.
@@ -28,8 +26,11 @@ type Teller interface {
 	Facts() []Fact
 }
 
-// FactsText is what facts say, for people: "tls version TLSv1.3, cipher ...".
-func FactsText(facts []Fact) string {
+// Facts are what the layers of a connection tell, the outermost first.
+type Facts []Fact
+
+// String returns them in one line for people: "tls version TLSv1.3, cipher ...".
+func (facts Facts) String() string {
 	var b strings.Builder
 	layer := ""
 	for _, f := range facts {
@@ -50,9 +51,9 @@ func FactsText(facts []Fact) string {
 	return b.String()
 }
 
-// FactsOf returns what all layers of a connection tell, the outermost first.
-func FactsOf(e Endpoint) (all []Fact) {
-	for e != nil {
+// Facts returns what all layers of a connection tell, the outermost first.
+func (s *Socket) Facts() (all Facts) {
+	for e := s.endpoint; e != nil; {
 		if t, ok := e.(Teller); ok {
 			all = append(all, t.Facts()...)
 		}

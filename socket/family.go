@@ -12,8 +12,8 @@ import (
 // sockets are made, what their names are, and what its
 // kinds promise. A func that is nil is something that the domain does not have.
 type Family struct {
-	Name    string // in lower case, as "inet"
-	Domains []DomainConstant
+	Name    string            // in lower case, as "inet"
+	Domains map[Domain]string // each with the name that C gives it, as "AF_INET"
 
 	// New is socket(2).
 	New func(Kind) (Endpoint, error)
@@ -32,12 +32,6 @@ type Family struct {
 	// Kinds are those that have a name of their own in text, as "tcp" and "tcp6"; see
 	// [Kind.UnmarshalText].
 	Kinds map[string]Kind
-}
-
-// A DomainConstant is a domain of a family, under the name that C gives it.
-type DomainConstant struct {
-	Domain   Domain
-	Constant string // as "AF_INET"
 }
 
 // registered is what Register has gathered. It never changes: Register makes
@@ -72,11 +66,11 @@ func Register(f *Family) {
 	maps.Copy(r.domains, old.domains)
 	maps.Copy(r.consts, old.consts)
 	maps.Copy(r.kinds, old.kinds)
-	for _, d := range f.Domains {
-		if other, taken := r.domains[d.Domain]; taken {
-			panic(fmt.Sprintf("socket: family %s registers domain %d, which is %s's", f.Name, d.Domain, other.Name))
+	for d, constant := range f.Domains {
+		if other, taken := r.domains[d]; taken {
+			panic(fmt.Sprintf("socket: family %s registers domain %d, which is %s's", f.Name, uint16(d), other.Name))
 		}
-		r.domains[d.Domain], r.consts[d.Domain] = f, d.Constant
+		r.domains[d], r.consts[d] = f, constant
 	}
 	for name, k := range f.Kinds {
 		if _, taken := r.kinds[name]; taken {

@@ -14,7 +14,7 @@ import (
 func init() {
 	Register(&Family{
 		Name:       "file",
-		Domains:    []DomainConstant{{Unspecified, "AF_UNSPEC"}},
+		Domains:    map[Domain]string{Unspecified: "AF_UNSPEC"},
 		FormatName: func(Name) string { return "" },
 		KindName:   func(Kind) string { return "file" },
 		Kinds:      map[string]Kind{"file": {Type: Stream}},

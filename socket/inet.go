@@ -9,7 +9,7 @@ func init() { Register(inetFamily()) }
 func inetFamily() *Family {
 	return &Family{
 		Name:       "inet",
-		Domains:    []DomainConstant{{Inet, "AF_INET"}, {Inet6, "AF_INET6"}},
+		Domains:    map[Domain]string{Inet: "AF_INET", Inet6: "AF_INET6"},
 		New:        openKernel,
 		FormatName: formatInet,
 		NetAddr:    inetNetAddr,

@@ -5,7 +5,7 @@ func init() { Register(packetFamily()) }
 func packetFamily() *Family {
 	return &Family{
 		Name:       "packet",
-		Domains:    []DomainConstant{{Packet, "AF_PACKET"}},
+		Domains:    map[Domain]string{Packet: "AF_PACKET"},
 		New:        openKernel,
 		FormatName: formatLink,
 		KindName: func(k Kind) string {

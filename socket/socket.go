@@ -142,6 +142,31 @@ func (s *Socket) Name() Name { return s.endpoint.Name() }
 // none or where it has no name: getpeername(2).
 func (s *Socket) Peer() Name { return s.endpoint.Peer() }
 
+// Internet returns where the socket and its peer are on the Internet: what their
+// names say or, in a domain that another carries, those beneath. Either is zero
+// where nothing tells.
+func (s *Socket) Internet() (own, peer netip.AddrPort) {
+	for e := s.endpoint; ; {
+		var beneath [2]netip.AddrPort
+		if c, ok := As[Carried](e); ok {
+			beneath[0], beneath[1] = c.Carriage()
+		} else {
+			beneath[0], beneath[1] = e.Name().AddrPort(), e.Peer().AddrPort()
+		}
+		if !own.IsValid() {
+			own = beneath[0]
+		}
+		if !peer.IsValid() {
+			peer = beneath[1]
+		}
+		layer, ok := As[Layer](e)
+		if !ok || layer.Lower() == nil {
+			return own, peer
+		}
+		e = layer.Lower()
+	}
+}
+
 // Bind gives the socket a name: bind(2). For an internet name, port 0 lets
 // the system choose one.
 func (s *Socket) Bind(n Name) error {

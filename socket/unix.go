@@ -15,7 +15,7 @@ func (k *kernel) KeepsFile() bool { return k.keepsFile.Load() }
 func unixFamily() *Family {
 	return &Family{
 		Name:       "unix",
-		Domains:    []DomainConstant{{Unix, "AF_UNIX"}},
+		Domains:    map[Domain]string{Unix: "AF_UNIX"},
 		New:        openKernel,
 		Pair:       pairKernel,
 		FormatName: func(n Name) string { return strings.ReplaceAll(n.Path(), ",", ",,") },

@@ -9,7 +9,7 @@ func init() { Register(vsockFamily()) }
 func vsockFamily() *Family {
 	return &Family{
 		Name:    "vsock",
-		Domains: []DomainConstant{{VSock, "AF_VSOCK"}},
+		Domains: map[Domain]string{VSock: "AF_VSOCK"},
 		New:     openKernel,
 		FormatName: func(n Name) string {
 			cid, port := n.CIDPort()

@@ -43,7 +43,7 @@ func schemes() []*scheme.Scheme {
 func family() *socket.Family {
 	return &socket.Family{
 		Name:    "ns",
-		Domains: []socket.DomainConstant{{Domain: Domain, Constant: "AF_NS"}},
+		Domains: map[socket.Domain]string{Domain: "AF_NS"},
 		New:     newEndpoint,
 		FormatName: func(n socket.Name) string {
 			a, _ := AddrOf(n)

@@ -20,6 +20,7 @@ import (
 
 	"zocalo/address/codec"
 	"zocalo/internal/nearest"
+	"zocalo/internal/say"
 	"zocalo/process"
 	"zocalo/socket"
 )
@@ -181,7 +182,7 @@ func (a *app) sayError(text string) {
 
 // oneLine puts the errors that errors.Join parts by lines into one.
 func oneLine(err error) string {
-	return strings.ReplaceAll(strings.TrimSpace(socket.ErrorText(err)), "\n", "; ")
+	return strings.ReplaceAll(strings.TrimSpace(say.Error(err)), "\n", "; ")
 }
 
 // brokenOutput marks a write to standard output that failed.

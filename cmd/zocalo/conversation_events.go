@@ -36,7 +36,7 @@ func (c *conversation) sayConnected(s *socket.Socket, passive bool) error {
 		origin, destination = destination, origin
 	}
 	c.sayf("connected from %s to %s (%v)", origin, destination, s.Kind())
-	if facts := socket.FactsText(socket.FactsOf(s)); facts != "" {
+	if facts := s.Facts().String(); facts != "" {
 		c.sayf("%s", facts)
 	}
 	return nil

@@ -10,7 +10,7 @@ type layerFacts map[string]map[string]string
 
 func factsOf(s *socket.Socket) layerFacts {
 	var all layerFacts
-	for _, f := range socket.FactsOf(s) {
+	for _, f := range s.Facts() {
 		if f.Name == "" {
 			continue
 		}
@@ -46,6 +46,6 @@ func (a *app) sayHandshake(p *passive, c *socket.Socket, err error) {
 			a.printEvent(handshake{"handshake", c.Peer().String(), facts})
 		}
 	case a.verbose:
-		a.log.Debug("handshake done", "peer", server.PeerText(c), "facts", socket.FactsText(socket.FactsOf(c)))
+		a.log.Debug("handshake done", "peer", server.PeerText(c), "facts", c.Facts().String())
 	}
 }

@@ -68,7 +68,7 @@ type connKey struct{}
 func answer(w http.ResponseWriter, r *http.Request) {
 	s := r.Context().Value(connKey{}).(*socket.Socket)
 	fmt.Fprintf(w, "You came over %v.\n", s.Kind())
-	if facts := socket.FactsOf(s); len(facts) > 0 {
-		fmt.Fprintln(w, socket.FactsText(facts))
+	if facts := s.Facts(); len(facts) > 0 {
+		fmt.Fprintln(w, facts)
 	}
 }

@@ -51,7 +51,7 @@ func serve(ctx context.Context, address string) error {
 	})
 	log.Printf("listening on %s", l.Reach())
 	s := server.Server{Handler: func(_ context.Context, c *socket.Socket) {
-		for _, f := range socket.FactsOf(c) {
+		for _, f := range c.Facts() {
 			if f.Name == socket.CertificateName {
 				fmt.Fprintf(c, "Hello, %s!\n", f.Value)
 			}

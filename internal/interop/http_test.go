@@ -13,7 +13,6 @@ import (
 	"testing"
 
 	"zocalo"
-	"zocalo/socket"
 )
 
 // serveFile is a handler of what a server does: it serves a file, says back what it is
@@ -124,7 +123,7 @@ func TestHTTP2(t *testing.T) {
 		if err != nil {
 			return nil, err
 		}
-		if agreed := socket.FactsText(socket.FactsOf(s)); !strings.Contains(agreed, "h2") {
+		if agreed := s.Facts().String(); !strings.Contains(agreed, "h2") {
 			t.Errorf("what was agreed on is %q", agreed)
 		}
 		return s, nil

@@ -45,3 +45,10 @@ var (
 		syscall.EHOSTUNREACH, syscall.EHOSTDOWN, syscall.ENETUNREACH, syscall.ENETDOWN,
 	}
 )
+
+// IsUnreachable reports whether err is what the network says of a message that
+// found nobody: that a port, a host or a network cannot be reached. A connected
+// datagram socket is told so by ICMP, at a later call.
+func IsUnreachable(err error) bool { return Is(err, unreachable...) }
+
+var unreachable = []syscall.Errno{syscall.ECONNREFUSED, syscall.EHOSTUNREACH, syscall.ENETUNREACH, syscall.EHOSTDOWN, syscall.ENOPROTOOPT}

@@ -263,9 +263,9 @@ func TestOrigin(t *testing.T) {
 	if s.Peer() != peer || s.Name() != local {
 		t.Errorf("%v to %v", s.Peer(), s.Name())
 	}
-	told := fmt.Sprint(socket.FactsOf(s))
+	told := fmt.Sprint(s.Facts())
 	for _, f := range append(facts, socket.Fact{Variable: "PROXY_PEER", Value: c.Name().String()}) {
-		if !slices.ContainsFunc(socket.FactsOf(s), func(g socket.Fact) bool { return g.Variable == f.Variable && g.Value == f.Value }) {
+		if !slices.ContainsFunc(s.Facts(), func(g socket.Fact) bool { return g.Variable == f.Variable && g.Value == f.Value }) {
 			t.Errorf("%v is not among %s", f, told)
 		}
 	}

@@ -117,11 +117,11 @@ backend b
 			s.Close()
 		}
 		_, server := from(t, l, at)
-		hasID := slices.ContainsFunc(socket.FactsOf(server), func(f socket.Fact) bool {
+		hasID := slices.ContainsFunc(server.Facts(), func(f socket.Fact) bool {
 			return f.Variable == "UNIQUE_ID" && strings.HasPrefix(f.Value, "ID-")
 		})
 		if hasID != strings.Contains(send, "unique-id") {
-			t.Errorf("%s: %v", send, socket.FactsOf(server))
+			t.Errorf("%s: %v", send, server.Facts())
 		}
 	}
 }

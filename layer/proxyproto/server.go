@@ -22,7 +22,7 @@ type server struct {
 
 // believes reports whether the headers of a peer are trusted.
 func (s *server) believes(c *socket.Socket) bool {
-	_, peer := socket.InternetOf(c)
+	_, peer := c.Internet()
 	if s.from == nil {
 		return !peer.IsValid() || peer.Addr().Unmap().IsLoopback() // file permissions guard unix sockets
 	}

@@ -10,6 +10,7 @@ import (
 	quicgo "github.com/quic-go/quic-go"
 	"golang.org/x/net/ipv4"
 
+	"zocalo/internal/pass"
 	"zocalo/socket"
 	"zocalo/socket/option"
 )
@@ -52,7 +53,7 @@ func (c *carrier) listen() {
 		if err := c.udp.ReceiveError(&m); err != nil && !errors.Is(err, socket.ErrTruncated) {
 			return
 		}
-		if errno := m.Ancillary.Error.Errno; socket.IsUnreachable(errno) {
+		if errno := m.Ancillary.Error.Errno; pass.IsUnreachable(errno) {
 			c.tell(m.Peer, errno)
 		}
 	}
@@ -88,7 +89,7 @@ func (c *carrier) await(peer socket.Name, f func(error)) (stop func()) {
 func (c *carrier) ReadBatch(ms []ipv4.Message, flags int) (int, error) {
 	for {
 		n, err := c.batch.ReadBatch(ms, flags)
-		if err == nil || !socket.IsUnreachable(err) {
+		if err == nil || !pass.IsUnreachable(err) {
 			return n, err
 		}
 	}
@@ -100,7 +101,7 @@ func (c *carrier) WriteMsgUDP(b, oob []byte, to *net.UDPAddr) (n, oobn int, err 
 	const tries = 3 // of each, some may answer for others
 	for range tries {
 		n, oobn, err = c.wholeConn.WriteMsgUDP(b, oob, to)
-		if err == nil || !socket.IsUnreachable(err) {
+		if err == nil || !pass.IsUnreachable(err) {
 			return n, oobn, err
 		}
 	}

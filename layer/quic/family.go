@@ -54,7 +54,7 @@ func init() {
 	dgram.Bind = receives(dgram.Bind)
 	socket.Register(&socket.Family{
 		Name:       "quic",
-		Domains:    []socket.DomainConstant{{Domain: Domain, Constant: "AF_QUIC"}, {Domain: Domain6, Constant: "AF_QUIC_IPV6"}},
+		Domains:    map[socket.Domain]string{Domain: "AF_QUIC", Domain6: "AF_QUIC_IPV6"},
 		New:        newEndpoint,
 		FormatName: func(n socket.Name) string { return n.String() },
 		NetAddr:    func(n socket.Name, _ socket.Kind) net.Addr { return net.UDPAddrFromAddrPort(n.AddrPort()) },

@@ -111,8 +111,8 @@ func testCut(t *testing.T, said []byte, step int) {
 			if _, err := io.ReadFull(s, b); err != nil || string(b) != string(said)+"and more" {
 				t.Fatalf("%s, cut after %d bytes: %v, %t", kind, cut, err, bytes.Equal(b[:len(said)], said))
 			}
-			facts := fmt.Sprint(socket.FactsOf(s))
-			if !strings.Contains(facts, "example.org") || !strings.Contains(facts, "alpn  h2") {
+			facts := fmt.Sprint(s.Facts())
+			if !strings.Contains(facts, "example.org") || !strings.Contains(facts, "alpn h2") {
 				t.Fatalf("%s", facts)
 			}
 			q, ok := socket.As[socket.Requester](s)
@@ -171,7 +171,7 @@ func TestRefused(t *testing.T) {
 				t.Errorf("%.20q: %v, want one of %q", text, err, want)
 			}
 		case s := <-l.accepted:
-			t.Errorf("%.20q: accepted, %v", text, socket.FactsOf(s))
+			t.Errorf("%.20q: accepted, %v", text, s.Facts())
 		}
 	}
 }

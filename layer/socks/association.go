@@ -27,7 +27,7 @@ type association struct {
 // newAssociation makes the association that a peer asks for. from is where the peer says
 // it will send from; often it does not say.
 func newAssociation(c *proxy.Conn, from proxy.Destination, user string, reply func(netip.AddrPort, error) error) (*socket.Socket, error) {
-	own, client := socket.InternetOf(c.Lower)
+	own, client := c.Lower.Internet()
 	if !own.IsValid() {
 		return nil, deny5(c, 7, errors.New("the peer asks for UDP ASSOCIATE over a connection that is not TCP"))
 	}

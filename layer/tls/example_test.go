@@ -8,7 +8,6 @@ import (
 
 	"zocalo"
 	_ "zocalo/layer/tls"
-	"zocalo/socket"
 )
 
 // A server and a client by TLS. A listener without cert= makes a certificate up, and
@@ -34,7 +33,7 @@ func Example() {
 		log.Fatal(err)
 	}
 	defer c.Close()
-	for _, f := range socket.FactsOf(c) {
+	for _, f := range c.Facts() {
 		if f.Name == "version" || f.Name == "alpn" {
 			fmt.Println(f.Name, f.Value)
 		}

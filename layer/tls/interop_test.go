@@ -40,7 +40,7 @@ func TestClientsOfOthers(t *testing.T) {
 	l := server(t, "tls:127.0.0.1:0,cert="+f.cert(t, soon, "localhost", "127.0.0.1")+",client-ca="+f.ca(), func(s *socket.Socket) {
 		b := make([]byte, 5)
 		io.ReadFull(s, b)
-		fmt.Fprintf(s, "%s said %s\n", socket.FactsText(socket.FactsOf(s)), b)
+		fmt.Fprintf(s, "%s said %s\n", s.Facts().String(), b)
 		s.CloseWrite()
 	})
 	at := l.Addr().String()

@@ -105,7 +105,7 @@ func TestFacts(t *testing.T) {
 	f := newFiles(t)
 	l := server(t, "tls:127.0.0.1:0,alpn=a,alpn=b,cert="+f.cert(t, soon, "localhost", "db.example")+",client-ca="+f.ca(), func(s *socket.Socket) {
 		var b strings.Builder
-		for _, f := range socket.FactsOf(s) {
+		for _, f := range s.Facts() {
 			fmt.Fprintf(&b, "%s %s=%s\n", f.Name, f.Variable, f.Value)
 		}
 		state, ok := tls.StateOf(s)
@@ -133,7 +133,7 @@ func TestFacts(t *testing.T) {
 				t.Errorf("%q is not among what the server knows:\n%s", want, text)
 			}
 		}
-		if facts := socket.FactsText(socket.FactsOf(s)); !strings.Contains(facts, "cert db.example") || !strings.HasPrefix(facts, "tls version TLSv1.3, cipher ") {
+		if facts := s.Facts().String(); !strings.Contains(facts, "cert db.example") || !strings.HasPrefix(facts, "tls version TLSv1.3, cipher ") {
 			t.Errorf("the client knows %s", facts)
 		}
 	}
@@ -150,7 +150,7 @@ func TestPinProvesNoName(t *testing.T) {
 	mine := f.cert(t, soon, "ana")
 	pin := sha256.Sum256(leaf(t, mine).RawSubjectPublicKeyInfo)
 	l := server(t, "tls:127.0.0.1:0,cert="+f.cert(t, soon, "localhost")+",pin=sha256:"+hex.EncodeToString(pin[:]), func(s *socket.Socket) {
-		for _, f := range socket.FactsOf(s) {
+		for _, f := range s.Facts() {
 			fmt.Fprintf(s, "%s %s=%s\n", f.Name, f.Variable, f.Value)
 		}
 		s.CloseWrite()

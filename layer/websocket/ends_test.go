@@ -97,7 +97,7 @@ func TestCodes(t *testing.T) {
 		if want != io.EOF && !strings.Contains(err.Error(), `"because"`) {
 			t.Errorf("code %d: %v", code, err)
 		}
-		if facts := socket.FactsText(socket.FactsOf(s)); !strings.Contains(facts, "close") || !strings.Contains(facts, "because") {
+		if facts := s.Facts().String(); !strings.Contains(facts, "close") || !strings.Contains(facts, "because") {
 			t.Errorf("code %d: the facts are %s", code, facts)
 		}
 	}

@@ -205,7 +205,7 @@ func TestFacts(t *testing.T) {
 	for s, want := range map[*socket.Socket]string{
 		client: "ws subprotocol mqtt, deflate on", server: "ws path /chat?room=1, subprotocol mqtt, deflate on",
 	} {
-		if got := socket.FactsText(socket.FactsOf(s)); got != want {
+		if got := s.Facts().String(); got != want {
 			t.Errorf("the facts are %q; want %q", got, want)
 		}
 	}

@@ -48,7 +48,7 @@ func (s *session) takeErrors() {
 	unreachable := false
 	if !s.unix && e.queuedErrors(int(s.fd), func(_ []byte, q *socket.QueuedError) {
 		s.report(q, reason(q))
-		unreachable = unreachable || socket.IsUnreachable(q.Errno)
+		unreachable = unreachable || pass.IsUnreachable(q.Errno)
 	}) > 0 {
 		if unreachable && e.HasOthers {
 			s.refused()

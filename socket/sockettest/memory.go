@@ -40,7 +40,7 @@ func RegisterMemory() { registerMemory() }
 var registerMemory = sync.OnceFunc(func() {
 	f := &socket.Family{
 		Name:       "memory",
-		Domains:    []socket.DomainConstant{{Domain: Memory, Constant: "AF_MEMORY"}},
+		Domains:    map[socket.Domain]string{Memory: "AF_MEMORY"},
 		New:        newMemory,
 		Pair:       pairMemory,
 		FormatName: func(n socket.Name) string { return string(n.AppendData(nil)) },

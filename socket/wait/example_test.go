@@ -51,7 +51,7 @@ const Domain socket.Domain = 0x1f0
 func init() {
 	socket.Register(&socket.Family{
 		Name:       "box",
-		Domains:    []socket.DomainConstant{{Domain: Domain, Constant: "AF_BOX"}},
+		Domains:    map[socket.Domain]string{Domain: "AF_BOX"},
 		New:        newBox,
 		FormatName: func(n socket.Name) string { return string(n.AppendData(nil)) },
 		KindName:   func(socket.Kind) string { return "box" },

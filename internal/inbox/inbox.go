@@ -1,15 +1,18 @@
-package socket
+// Package inbox receives datagrams many at a time, for those who take all that come.
+package inbox
 
 import (
 	"errors"
+
+	"zocalo/socket"
 )
 
 // An Inbox receives the messages of one socket without connections, as many at a
 // time as come. Its memory grows with them.
 type Inbox struct {
-	socket   *Socket
+	socket   *socket.Socket
 	size     int // bytes of a message
-	messages []Message
+	messages []socket.Message
 	want     int // how many to ask for at once
 }
 
@@ -23,24 +26,24 @@ const (
 // trainBytes is the longest train that the system joins of datagrams.
 const trainBytes = 64 << 10
 
-// NewInbox makes an inbox for messages of up to size bytes, and one more, so that
-// longer ones show. Where [option.UDPGRO] is on, trains find room.
-func NewInbox(s *Socket, size int) *Inbox {
+// New makes an inbox for messages of up to size bytes, and one more, so that
+// longer ones show. Where the option gro is on, trains find room.
+func New(s *socket.Socket, size int) *Inbox {
 	if s.Offloads().Receive.On {
 		size = max(size, trainBytes)
 	}
 	return &Inbox{socket: s, size: size + 1, want: 1}
 }
 
-// Receive is [Socket.ReceiveBatch], without the errors that concern one message: the
+// Receive is [socket.Socket.ReceiveBatch], without the errors that concern one message: the
 // flag Truncated says which did not fit. The messages are the inbox's until the
 // next call, and may be changed until then.
 //
 // It asks for as many as came lately, since each that is asked for costs some time
 // whether it comes or not: a single one would wait for the preparation of all.
-func (in *Inbox) Receive() ([]Message, error) {
+func (in *Inbox) Receive() ([]socket.Message, error) {
 	for len(in.messages) < in.want {
-		in.messages = append(in.messages, Message{Buffers: [][]byte{make([]byte, in.size)}})
+		in.messages = append(in.messages, socket.Message{Buffers: [][]byte{make([]byte, in.size)}})
 	}
 	batch := in.messages[:in.want]
 	for i := range batch {
@@ -55,7 +58,7 @@ func (in *Inbox) Receive() ([]Message, error) {
 	case n < in.want/4:
 		in.want /= 2
 	}
-	if errors.Is(err, ErrTruncated) || errors.Is(err, ErrDescriptorsRefused) {
+	if errors.Is(err, socket.ErrTruncated) || errors.Is(err, socket.ErrDescriptorsRefused) {
 		err = nil
 	}
 	return batch[:n], err
