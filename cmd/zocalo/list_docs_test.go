@@ -44,7 +44,7 @@ func checkListCommand(t *testing.T, words []string) {
 	t.Helper()
 	a := &app{}
 	root := a.root()
-	cmd, args, err := root.Find(append([]string{"list"}, words...))
+	cmd, args, err := root.Find(withWatch(append([]string{"list"}, words...)))
 	if err == nil {
 		err = cmd.ParseFlags(args)
 	}

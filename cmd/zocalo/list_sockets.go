@@ -44,7 +44,7 @@ func shown(columns []shownColumn) []*sockstat.Column {
 
 // mptcpWord is MPTCP in a table: whoever looks for lines that begin with tcp means
 // these too, which Go's servers listen on without having asked for them.
-const mptcpWord = "tcp/mptcp"
+const mptcpWord = "tcp/mp"
 
 // tableSink prints sockets as a table.
 type tableSink struct {
