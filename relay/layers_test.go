@@ -12,6 +12,7 @@ import (
 	"zocalo/layer/quic"
 	_ "zocalo/layer/socks"
 	"zocalo/layer/tls"
+	_ "zocalo/layer/websocket"
 	"zocalo/socket"
 )
 
@@ -21,6 +22,8 @@ var layeredKinds = []Kind{
 	{Name: "tls+tcp", Scheme: "tls+tcp", Endpoint: "127.0.0.1:0", HalfClose: true, Reset: true, Total: 500_000, Weight: 3},
 	{Name: "tls+unix", Scheme: "tls+unix", HalfClose: true, Reset: true, Total: 500_000, Weight: 3},
 	{Name: "quic", Scheme: "quic", Endpoint: "127.0.0.1:0", HalfClose: true, Reset: true, Total: 500_000, Weight: 3},
+	{Name: "ws+tcp", Scheme: "ws+tcp", Endpoint: "127.0.0.1:0", Messages: true, HalfClose: true, Reset: true, Most: 60_000, Total: 500_000, Weight: 3},
+	{Name: "ws-stream+tcp", Scheme: "ws-stream+tcp", Endpoint: "127.0.0.1:0", HalfClose: true, Reset: true, Total: 500_000, Weight: 3},
 
 	// These step aside, and leave two sockets of the kernel's to event loops.
 	{Name: "pp+tcp", Scheme: "pp+tcp", Endpoint: "127.0.0.1:0", HalfClose: true, Reset: true},
@@ -57,6 +60,9 @@ func endpointOf(t testing.TB, text string) string { return parse(t, text).Endpoi
 func layerOptions(scheme string) (listener, client string) {
 	if strings.HasPrefix(scheme, "socks5+") {
 		return ",allow-to=*", ",to=there:1"
+	}
+	if strings.HasPrefix(scheme, "ws") {
+		return ",max-message=1MiB", ""
 	}
 	if !strings.HasPrefix(scheme, "tls+") && scheme != "quic" {
 		return "", ""

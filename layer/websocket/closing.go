@@ -137,10 +137,17 @@ func (e *endpoint) finish() error {
 	if err := e.out.close(ours); err != nil {
 		return err
 	}
-	if e.passive && e.peerClosed.Load() {
-		e.lower.Shutdown(socket.ShutdownWrite) // it is the server who ends the connection beneath
-	}
+	e.ended.Store(true)
+	e.endBelow()
 	return nil
+}
+
+// endBelow ends the sending side of the connection beneath once both ends have sent their
+// Close frame: servers wait for that.
+func (e *endpoint) endBelow() {
+	if e.ended.Load() && e.peerClosed.Load() {
+		e.lower.Shutdown(socket.ShutdownWrite)
+	}
 }
 
 // fail ends a connection whose peer broke the protocol, and tells it why. The caller has
@@ -167,13 +174,14 @@ func (e *endpoint) fail(err error) error {
 // longestReason is the most bytes of a reason in a Close frame.
 const longestReason = ws.MaxControlFramePayloadSize - 2
 
-// closed notes the peer's Close frame. Our own waits until this end has finished too,
+// closedBy notes the peer's Close frame. Our own waits until this end has finished too,
 // unless it has written nothing for a time.
 func (e *endpoint) closedBy(c closure) error {
 	e.limits.Lock()
 	defer e.limits.Unlock()
 	e.peerClosure = c
 	e.peerClosed.Store(true)
+	e.endBelow()
 	if err := c.ends(); err != io.EOF {
 		return err
 	}

@@ -19,10 +19,9 @@ import (
 // An endpoint is one end of a WebSocket. Deadlines are those of the connection beneath:
 // what ends waiting there ends it here.
 type endpoint struct {
-	layer   *scheme.Layer
-	lower   *socket.Socket
-	passive bool
-	facts   []socket.Fact
+	layer *scheme.Layer
+	lower *socket.Socket
+	facts []socket.Fact
 
 	closed  atomic.Bool
 	readEnd atomic.Bool           // shut down for reading
@@ -57,8 +56,9 @@ type endpoint struct {
 	followed atomic.Bool // another message was there behind the last that was read
 	sentText atomic.Bool // the peer's last message was a text
 
-	peerClosed   atomic.Bool
-	peerClosure  closure // guarded by limits
+	ended        atomic.Bool // this end has sent its Close frame
+	peerClosed   atomic.Bool // the peer has
+	peerClosure  closure     // guarded by limits
 	closeTimeout time.Duration
 	answering    *time.Timer
 	wrote        atomic.Int64 // since peerClosed
