@@ -9,6 +9,7 @@ import (
 	"sync/atomic"
 	"syscall"
 	"time"
+	"unicode/utf8"
 
 	"github.com/gobwas/ws"
 
@@ -21,6 +22,7 @@ import (
 type endpoint struct {
 	layer *scheme.Layer
 	lower *socket.Socket
+	peer  socket.Name
 	facts []socket.Fact
 
 	closed  atomic.Bool
@@ -29,7 +31,7 @@ type endpoint struct {
 
 	limits                      sync.Mutex   // so that no deadline outlives the end that Close sets
 	readDeadline, writeDeadline atomic.Int64 // since epoch; 0 is none
-	held                        bool         // the deadline of writing is not the user's; guarded by limits
+	forced                      bool         // the deadline of writing is not the user's; guarded by limits
 
 	// Of push.go, guarded by limits.
 	pushing bool // the turn of writing is that of who pushes
@@ -43,8 +45,11 @@ type endpoint struct {
 	out      output
 	one      [1][]byte
 	packs    bool
-	holding  *time.Timer // pushes what is held back
-	holds    bool        // it runs; guarded by limits
+	held     atomic.Bool   // messages are held back
+	batches  atomic.Uint32 // of such that were sent
+	seen     atomic.Uint32 // by pushHeld
+	holding  *time.Timer   // calls pushHeld
+	holds    atomic.Bool   // it runs
 
 	reads   sync.Mutex
 	reader  reading
@@ -53,7 +58,8 @@ type endpoint struct {
 	lost    bool   // what is between it and the rest did not fit
 	into    [1][]byte
 
-	followed atomic.Bool // another message was there behind the last that was read
+	more     atomic.Bool // another message is there behind the last that was read
+	followed atomic.Bool // that, and nothing was written since
 	sentText atomic.Bool // the peer's last message was a text
 
 	ended        atomic.Bool // this end has sent its Close frame
@@ -196,7 +202,7 @@ func (m messages) Receive(msg *socket.Message) error {
 	}
 	msg.N, msg.Size, msg.Flags, msg.SegmentSize = 0, 0, 0, 0
 	msg.Ancillary.Present = 0
-	msg.Peer = m.Peer()
+	msg.Peer = m.peer
 	e := m.endpoint
 	e.reads.Lock()
 	defer e.reads.Unlock()
@@ -218,6 +224,16 @@ func (m messages) Receive(msg *socket.Message) error {
 func (e *endpoint) receive(buffers [][]byte) (n, size int, err error) {
 	if err := e.mayRead(); err != nil {
 		return 0, 0, err
+	}
+	r := &e.reader
+	h, payload, whole := r.ahead, r.aheadOf, r.looksAhead
+	if r.looksAhead = false; len(buffers) == 1 && len(e.kept) == 0 && r.isBetween() {
+		if !whole {
+			h, payload, whole = r.whole()
+		}
+		if whole {
+			return e.takeWhole(h, payload, buffers[0])
+		}
 	}
 	v := vector{buffers: buffers}
 	n = v.copy(e.kept)
@@ -254,6 +270,21 @@ func (e *endpoint) receive(buffers [][]byte) (n, size int, err error) {
 	size = int(e.reader.size)
 	e.delivered(&e.reader)
 	return n, size, nil
+}
+
+// takeWhole is receive of a message that is there.
+func (e *endpoint) takeWhole(h ws.Header, payload, b []byte) (n, size int, err error) {
+	r := &e.reader
+	if h.Masked {
+		ws.Cipher(payload, h.Mask, 0)
+	}
+	r.in.from += ws.HeaderSize(h) + len(payload)
+	if r.text = h.OpCode == ws.OpText; r.text && !utf8.Valid(payload) {
+		return 0, 0, e.readError(errNoText)
+	}
+	n = copy(b, payload)
+	e.delivered(r)
+	return n, len(payload), nil
 }
 
 // keep keeps what has come of a message.
@@ -296,7 +327,15 @@ func (v *vector) copy(b []byte) (n int) {
 
 // delivered notes that a message was read.
 func (e *endpoint) delivered(r *reading) {
-	e.followed.Store(r.left == 0 && r.unpacker == nil && r.holdsMessage())
+	more := false
+	if r.isBetween() && !r.in.isEmpty() {
+		r.ahead, r.aheadOf, more = r.whole()
+	}
+	r.looksAhead = more
+	if e.more.Load() != more {
+		e.more.Store(more)
+	}
+	e.followed.Store(more)
 	if e.kind == sameKind && e.sentText.Load() != r.text {
 		e.sentText.Store(r.text)
 	}
@@ -317,7 +356,7 @@ func (m messages) Write(b []byte) (int, error) {
 
 // Send implements [socket.Messenger].
 func (m messages) Send(msg *socket.Message) (int, error) {
-	if !msg.Peer.IsZero() && msg.Peer != m.Peer() {
+	if !msg.Peer.IsZero() && msg.Peer != m.peer {
 		return 0, os.NewSyscallError("sendmsg", syscall.EISCONN)
 	}
 	size := 0
@@ -379,7 +418,12 @@ func (e *endpoint) write(buffers [][]byte, size int) error {
 	}
 	hold := e.followed.Load() && e.followed.Swap(false)
 	begun, err := e.out.message(h, buffers, hold)
-	if hold && err == nil {
+	if held := e.held.Load(); held != hold {
+		if e.held.Store(hold); held {
+			e.batches.Add(1)
+		}
+	}
+	if hold && !e.holds.Load() {
 		e.pushLater()
 	}
 	if begun && errors.Is(err, os.ErrDeadlineExceeded) && !e.closed.Load() && e.broken.Load() == nil {
@@ -486,7 +530,7 @@ func (e *endpoint) setDeadline(own *atomic.Int64, set func(time.Time) error, t t
 		own.Store(max(int64(t.Sub(epoch)), 1))
 	}
 	writes := own == &e.writeDeadline
-	if !writes && e.readEnd.Load() || writes && (e.pushing || e.held) || e.broken.Load() != nil {
+	if !writes && e.readEnd.Load() || writes && (e.pushing || e.forced) || e.broken.Load() != nil {
 		return nil // another one holds
 	}
 	return set(t)
@@ -499,7 +543,7 @@ func (e *endpoint) hold(t time.Time) bool {
 	if e.closed.Load() {
 		return false
 	}
-	e.held = true
+	e.forced = true
 	e.lower.SetWriteDeadline(t)
 	return true
 }
@@ -518,6 +562,9 @@ func (w waitingStream) WaitRead() error { return w.waitRead() }
 func (w waitingMessages) WaitRead() error { return w.waitRead() }
 
 func (e *endpoint) waitRead() error {
+	if e.more.Load() {
+		return nil
+	}
 	e.reads.Lock()
 	defer e.reads.Unlock()
 	for {

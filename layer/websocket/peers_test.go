@@ -12,7 +12,6 @@ import (
 	"testing"
 
 	"zocalo/internal/testenv"
-	"zocalo/socket"
 )
 
 // node returns a script of node that may require a module.
@@ -195,7 +194,7 @@ func TestServersOfOthers(t *testing.T) {
 						t.Fatalf("Read = %d bytes, %v", n, err)
 					}
 				}
-				if facts := socket.FactsText(socket.FactsOf(s)); strings.Contains(facts, "deflate") != (options == ",deflate") {
+				if facts := s.Facts().String(); strings.Contains(facts, "deflate") != (options == ",deflate") {
 					t.Errorf("the facts with %q are %q", options, facts)
 				}
 				try(t, s.CloseWrite())

@@ -1,8 +1,6 @@
 package websocket
 
-import (
-	"time"
-)
+import "time"
 
 // A pinging asks a peer from which nothing comes whether it is still there.
 type pinging struct {
@@ -39,9 +37,14 @@ func (e *endpoint) ping() {
 	case p.asked > heard: // nobody reads
 	case time.Duration(at-heard) < p.every:
 		next = p.every - time.Duration(at-heard)
-	case e.out.leavePing():
-		p.asked = at
-		e.push()
+	case e.writing.TryLock():
+		idle := len(e.out.out) == 0
+		e.giveTurn()
+		if idle {
+			p.asked = at
+			e.out.leavePing()
+			e.push()
+		}
 	}
 	e.limits.Lock()
 	defer e.limits.Unlock()
@@ -55,7 +58,7 @@ func (e *endpoint) breaks(err error) {
 	e.broken.CompareAndSwap(nil, &err)
 	e.limits.Lock()
 	defer e.limits.Unlock()
-	e.held = true
+	e.forced = true
 	if !e.closed.Load() {
 		e.lower.SetDeadline(past)
 	}

@@ -135,7 +135,7 @@ func (p *prepared) socket(e *endpoint, packs bool, facts []socket.Fact) *socket.
 
 // endpoint returns what a connection becomes.
 func (p *prepared) endpoint(lower *socket.Socket) *endpoint {
-	e := &endpoint{layer: p.layer, lower: lower, kind: p.kind, closeTimeout: p.closeTimeout}
+	e := &endpoint{layer: p.layer, lower: lower, peer: lower.Peer(), kind: p.kind, closeTimeout: p.closeTimeout}
 	e.reader.in.init(lower)
 	e.reader.client, e.reader.bytes, e.reader.most = p.passive, p.layer == streamLayer, int64(p.maxMessage)
 	e.out.lower, e.out.bounded, e.out.masks = lower, e.reader.in.bounded, !p.passive

@@ -12,7 +12,7 @@ func (e *endpoint) takeTurn() {
 	if !e.writing.TryLock() {
 		e.limits.Lock()
 		e.waiting++
-		if e.pushing && !e.held && !e.closed.Load() {
+		if e.pushing && !e.forced && !e.closed.Load() {
 			e.lower.SetWriteDeadline(past)
 		}
 		e.limits.Unlock()
@@ -21,7 +21,6 @@ func (e *endpoint) takeTurn() {
 		e.waiting--
 		e.limits.Unlock()
 	}
-	e.stopPushing()
 }
 
 // giveTurn ends the turn of writing.
@@ -38,7 +37,7 @@ func (e *endpoint) giveTurn() {
 func (e *endpoint) push() {
 	e.limits.Lock()
 	defer e.limits.Unlock()
-	if !e.toPush && !e.held && !e.closed.Load() {
+	if !e.toPush && !e.forced && !e.closed.Load() {
 		e.toPush = true
 		go e.pushOut()
 	}
@@ -48,7 +47,7 @@ func (e *endpoint) pushOut() {
 	e.writing.Lock()
 	e.limits.Lock()
 	e.toPush = false
-	may := !e.held && !e.closed.Load()
+	may := !e.forced && !e.closed.Load()
 	e.unpushed = may && e.waiting > 0 // who waits for the turn does it, or sees to it
 	if may = may && !e.unpushed; may {
 		e.pushing = true
@@ -66,15 +65,12 @@ func (e *endpoint) pushOut() {
 	e.giveTurn()
 }
 
-// stopPushing has the deadline of writing hold again. The caller has the turn of writing.
+// stopPushing has the deadline of writing hold again.
 func (e *endpoint) stopPushing() {
 	e.limits.Lock()
 	defer e.limits.Unlock()
-	if !e.pushing {
-		return
-	}
 	e.pushing = false
-	if e.closed.Load() || e.held {
+	if e.closed.Load() || e.forced {
 		return
 	}
 	var deadline time.Time
@@ -84,26 +80,34 @@ func (e *endpoint) stopPushing() {
 	e.lower.SetWriteDeadline(deadline)
 }
 
-// heldBack is for how long a message is, at most, that is expected to be followed by
-// another.
-const heldBack = time.Millisecond
+// heldBack is half of the time that a message is held back, at most, which is expected to be
+// followed by another.
+const heldBack = 500 * time.Microsecond
 
 // pushLater has what is held back pushed if nobody writes before.
 func (e *endpoint) pushLater() {
+	if !e.holds.CompareAndSwap(false, true) {
+		return
+	}
 	e.limits.Lock()
 	defer e.limits.Unlock()
 	switch {
-	case e.holds || e.closed.Load():
+	case e.closed.Load():
 	case e.holding == nil:
-		e.holds = true
-		e.holding = time.AfterFunc(heldBack, func() {
-			e.limits.Lock()
-			e.holds = false
-			e.limits.Unlock()
-			e.push()
-		})
+		e.holding = time.AfterFunc(heldBack, e.pushHeld)
 	default:
-		e.holds = true
 		e.holding.Reset(heldBack)
+	}
+}
+
+// pushHeld pushes what is held back, unless it is not what was when this was called last.
+func (e *endpoint) pushHeld() {
+	e.holds.Store(false)
+	switch n := e.batches.Load(); {
+	case !e.held.Load():
+	case e.seen.Swap(n) == n:
+		e.push()
+	default:
+		e.pushLater()
 	}
 }

@@ -1,9 +1,10 @@
 package websocket
 
 import (
-	"bytes"
+	"encoding/binary"
 	"fmt"
 	"io"
+	"math"
 
 	"github.com/gobwas/ws"
 
@@ -20,8 +21,6 @@ type reading struct {
 
 	head   [ws.MaxHeaderSize]byte // of the next frame, as far as it has come
 	headed int
-	parser bytes.Reader
-	params [ws.MaxHeaderSize]byte // of ws.ReadHeaderBuffer
 
 	control   ws.Header // of the control frame at hand
 	inControl bool
@@ -38,30 +37,56 @@ type reading struct {
 	size   int64 // bytes of the message that have come
 	utf8   textCheck
 
+	looksAhead bool // the next message is whole, and this one:
+	ahead      ws.Header
+	aheadOf    []byte
+
 	gathered []byte    // of a compressed message
 	unpacker *unpacker // of such a one, once all of it has come
 }
 
 // header returns the header of the next frame.
-func (r *reading) header() (h ws.Header, err error) {
+func (r *reading) header() (ws.Header, error) {
+	if b := r.in.bytes(); r.headed == 0 {
+		if n := headerSize(b); len(b) >= n {
+			r.in.from += n
+			return parseHeader(b)
+		}
+	}
 	for {
 		need := headerSize(r.head[:r.headed])
 		if r.headed == need {
-			break
+			r.headed = 0
+			return parseHeader(r.head[:])
 		}
 		if r.in.isEmpty() {
 			if err := r.in.fill(); err != nil {
-				return h, err
+				return ws.Header{}, err
 			}
 		}
 		n := copy(r.head[r.headed:need], r.in.bytes())
 		r.headed += n
 		r.in.from += n
 	}
-	r.parser.Reset(r.head[:r.headed])
-	r.headed = 0
-	if h, err = ws.ReadHeaderBuffer(&r.parser, r.params[:0]); err != nil {
-		return h, violates(err.Error())
+}
+
+// parseHeader reads a header that is whole. ws.ReadHeader does, from a reader, and takes as
+// long as all the rest of a short message.
+func parseHeader(b []byte) (h ws.Header, err error) {
+	h = ws.Header{Fin: b[0]&0x80 != 0, Rsv: b[0] & 0x70 >> 4, OpCode: ws.OpCode(b[0] & 0xf), Masked: b[1]&0x80 != 0, Length: int64(b[1] & 0x7f)}
+	mask := b[ws.MinHeaderSize:]
+	switch h.Length {
+	case 126:
+		h.Length, mask = int64(binary.BigEndian.Uint16(mask)), mask[2:]
+	case 127:
+		length := binary.BigEndian.Uint64(mask)
+		if length > math.MaxInt64 {
+			return h, violates(ws.ErrHeaderLengthMSB.Error())
+		}
+		h.Length, mask = int64(length), mask[8:]
+	}
+	if h.Masked {
+		copy(h.Mask[:], mask)
 	}
 	return h, nil
 }
@@ -84,22 +109,26 @@ func headerSize(b []byte) int {
 	return n
 }
 
-// holdsMessage reports whether a whole message comes next and is there.
-func (r *reading) holdsMessage() bool {
+// isBetween reports whether nothing is at hand of a message or a control frame, so that the
+// input begins with a header.
+func (r *reading) isBetween() bool {
+	return r.headed == 0 && !r.open && !r.inControl && !r.ended
+}
+
+// whole returns the message that the input begins with, if all of it is there, in one
+// frame that breaks no rule and is not compressed: most are so.
+func (r *reading) whole() (h ws.Header, payload []byte, ok bool) {
 	b := r.in.bytes()
 	n := headerSize(b)
-	if r.headed > 0 || len(b) < n {
-		return false
-	}
-	length := int(b[1] & 0x7f)
-	switch length {
-	case 126:
-		length = int(b[2])<<8 | int(b[3])
-	case 127:
-		return false
-	}
 	const final = 0x80
-	return b[0]&final != 0 && !ws.OpCode(b[0]&0xf).IsControl() && len(b) >= n+length
+	if len(b) < n || b[0] != final|byte(ws.OpBinary) && b[0] != final|byte(ws.OpText) {
+		return h, nil, false
+	}
+	h, err := parseHeader(b)
+	if err != nil || h.Masked != r.client || h.Length > int64(len(b)-n) || h.Length > r.most && !r.bytes {
+		return h, nil, false
+	}
+	return h, b[n : n+int(h.Length)], true
 }
 
 // state is what the rules for headers depend on.

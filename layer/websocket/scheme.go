@@ -48,7 +48,7 @@ var (
 	headerOption = option.New(option.Spec{
 		Name: "header", Phase: option.Naming, Only: option.ActiveOnly, Repeatable: true, Default: "only those of the handshake",
 		Doc: "a header to send to the server, as Name: value",
-	}, codec.Codec[string]{Placeholder: "HEADER", Parse: parseHeader, Format: codec.Text.Format}, nil, nil)
+	}, codec.Codec[string]{Placeholder: "HEADER", Parse: parseHeaderLine, Format: codec.Text.Format}, nil, nil)
 	userOption = option.New(option.Spec{
 		Name: "user", Phase: option.Naming, Only: option.ActiveOnly, Default: "none",
 		Doc: "the user name for HTTP basic authentication",
@@ -124,7 +124,7 @@ func parseToken(text string) (string, error) {
 	return text, nil
 }
 
-func parseHeader(text string) (string, error) {
+func parseHeaderLine(text string) (string, error) {
 	name, value, ok := strings.Cut(text, ":")
 	if _, err := parseToken(name); !ok || err != nil || strings.ContainsAny(value, "\r\n\x00") {
 		return "", fmt.Errorf("%q is not a header, such as X-Reason: test", text)
