@@ -3,6 +3,7 @@ package sockstat
 import (
 	"context"
 	"net/netip"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -101,7 +102,7 @@ func TestExplainPrograms(t *testing.T) {
 
 // What programs tell is filtered as all else is, and asked for only where its kinds are.
 func TestPrograms(t *testing.T) {
-	asked := 0
+	asked, last := 0, []Kind(nil)
 	list := func(q Query, words ...string) (locals []string) {
 		t.Helper()
 		f, err := ParseFilter(words)
@@ -109,7 +110,8 @@ func TestPrograms(t *testing.T) {
 			t.Fatal(err)
 		}
 		q.Filter = f
-		q.Programs = func(_ context.Context, each func(*Socket) bool) {
+		q.Programs = func(_ context.Context, kinds []Kind, each func(*Socket) bool) {
+			last = kinds
 			asked++
 			for _, s := range []Socket{
 				{Kind: ISO, State: Listen, RecvQ: 2, Local: Name{Text: "127.0.0.1:102", Addr: netip.MustParseAddrPort("127.0.0.1:102")}},
@@ -141,6 +143,9 @@ func TestPrograms(t *testing.T) {
 		if got := strings.Join(list(ours, strings.Fields(c.words)...), " "); got != c.want {
 			t.Errorf("%q finds %q; want %q", c.words, got, c.want)
 		}
+	}
+	if list(Query{States: []State{Listen}}, "kind!=ns", "kind!=tcp", "kind!=unix", "kind!=udp"); !slices.Equal(last, []Kind{ISO}) {
+		t.Errorf("of those that listen it asks for %v", last)
 	}
 	asked = 0
 	if got := list(Query{Kinds: []Kind{TCP, Unix}, States: []State{Listen}}); asked > 0 {

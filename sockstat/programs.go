@@ -22,8 +22,17 @@ func (q *Query) listPrograms(ctx context.Context, emit func(*Socket) bool) {
 	if q.Programs == nil || q.Netns != "" || kinds>>kernelKinds == 0 || ctx.Err() != nil {
 		return
 	}
+	var wanted []Kind
+	for k := kernelKinds; k < kindCount; k++ {
+		if k == Pair && states&(1<<Established|1<<SynSent) == 0 {
+			continue // a pair has no other state
+		}
+		if kinds&(1<<k) != 0 {
+			wanted = append(wanted, k)
+		}
+	}
 	complete := programCompleter(q.Details)
-	q.Programs(ctx, func(s *Socket) bool {
+	q.Programs(ctx, wanted, func(s *Socket) bool {
 		complete(s)
 		if kinds&(1<<s.Kind) == 0 || states&(1<<s.State) == 0 || !q.Filter.Match(s) || q.Want != nil && !q.Want(s) {
 			return true

@@ -49,9 +49,10 @@ type Query struct {
 	AllNetns bool
 
 	// Programs, if not nil, hands on what programs have in user space, of the kinds that are not
-	// [Kind.InKernel], until each returns false. It is called where such a kind is asked for, and Netns is not. Of the
+	// [Kind.InKernel], until each returns false. It is called with those kinds
+	// that are asked for, if there are some, and Netns is not. Of the
 	// processes the numbers are enough. Which sockets are listed is decided as for all others.
-	Programs func(ctx context.Context, each func(*Socket) bool)
+	Programs func(ctx context.Context, kinds []Kind, each func(*Socket) bool)
 
 	// Note, if not nil, is called for each thing that makes the listing weaker than asked, while it runs.
 	Note func(Note)

@@ -28,9 +28,11 @@ func trackUserSpace() { socket.Track(iso.Domain, iso.Domain6, xns.Domain) }
 // the pairs that it tells of and its sockets in user space. What fails there is the
 // command's failure nowhere. The func that it returns takes the socket away.
 func (a *app) tell(verb string, pairs func() []control.Row) (end func()) {
-	s := &control.Server{Verb: verb, Rows: func() []control.Row {
-		rows := userSpaceRows()
-		if pairs != nil {
+	s := &control.Server{Verb: verb, Rows: func(r *control.Request) (rows []control.Row) {
+		if r.Wants("iso") || r.Wants("ns") {
+			rows = userSpaceRows()
+		}
+		if pairs != nil && r.Wants("pair") { // of which there may be thousands
 			rows = append(rows, pairs()...)
 		}
 		return rows

@@ -14,13 +14,21 @@ import (
 
 // programs hands on what running zocalo commands say that they hold: those of this network
 // namespace, or of all.
-func (l *list) programs(allNetns bool) func(context.Context, func(*sockstat.Socket) bool) {
-	return func(ctx context.Context, each func(*sockstat.Socket) bool) { l.listPrograms(ctx, allNetns, each) }
+func (l *list) programs(allNetns bool) func(context.Context, []sockstat.Kind, func(*sockstat.Socket) bool) {
+	return func(ctx context.Context, kinds []sockstat.Kind, each func(*sockstat.Socket) bool) {
+		var names []string
+		for _, k := range kinds {
+			names = append(names, k.String())
+		}
+		if names != nil {
+			l.listPrograms(control.Look(ctx, names...), allNetns, each)
+		}
+	}
 }
 
-func (l *list) listPrograms(ctx context.Context, allNetns bool, each func(*sockstat.Socket) bool) {
+func (l *list) listPrograms(answers []control.Answer, allNetns bool, each func(*sockstat.Socket) bool) {
 	here := control.Netns()
-	for _, a := range control.Look(ctx) {
+	for _, a := range answers {
 		if !allNetns && a.Netns != here {
 			continue
 		}

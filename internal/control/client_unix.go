@@ -20,10 +20,11 @@ import (
 	"time"
 )
 
-// Look asks all processes of this user, and for root of all users, what they hold. What
+// Look asks all processes of this user, and for root of all users, what they hold, of some
+// kinds or all. What
 // does not answer in time, or not as it should, is left out: others' sockets may be
 // whatever they please.
-func Look(ctx context.Context) (answers []Answer) {
+func Look(ctx context.Context, kinds ...string) (answers []Answer) {
 	ctx, cancel := context.WithTimeout(ctx, lookPatience)
 	defer cancel()
 	var left atomic.Int64
@@ -36,7 +37,7 @@ func Look(ctx context.Context) (answers []Answer) {
 			tokens <- struct{}{}
 			group.Go(func() {
 				defer func() { <-tokens }()
-				a, err := ask(ctx, path, p.uid, &left)
+				a, err := ask(ctx, path, p.uid, kinds, &left)
 				switch {
 				case !isRefused(err) || p.uid != os.Geteuid():
 				case strings.HasSuffix(path, making):
@@ -61,7 +62,7 @@ func Look(ctx context.Context) (answers []Answer) {
 func isRefused(err error) bool { return errors.Is(err, syscall.ECONNREFUSED) }
 
 // ask asks the process behind a socket, which is to be run by that user.
-func ask(ctx context.Context, path string, uid int, left *atomic.Int64) (*Answer, error) {
+func ask(ctx context.Context, path string, uid int, kinds []string, left *atomic.Int64) (*Answer, error) {
 	conn, err := new(net.Dialer).DialContext(ctx, "unix", path)
 	if err != nil {
 		return nil, err
@@ -73,7 +74,7 @@ func ask(ctx context.Context, path string, uid int, left *atomic.Int64) (*Answer
 	if err != nil || owner != uid {
 		return nil, fmt.Errorf("%s is not served by its owner", path)
 	}
-	request, err := json.Marshal(Request{Version, "sockets"})
+	request, err := json.Marshal(Request{Version, "sockets", kinds})
 	if err != nil {
 		return nil, err
 	}

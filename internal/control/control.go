@@ -8,6 +8,7 @@ package control
 
 import (
 	"os"
+	"slices"
 	"time"
 )
 
@@ -31,9 +32,13 @@ const (
 
 // A Request is what a client asks for, in a line.
 type Request struct {
-	Zocalo int    `json:"zocalo"` // the version
-	Ask    string `json:"ask"`    // "sockets"
+	Zocalo int      `json:"zocalo"`          // the version
+	Ask    string   `json:"ask"`             // "sockets"
+	Kinds  []string `json:"kinds,omitempty"` // of rows; none is all
 }
+
+// Wants reports whether rows of a kind are asked for.
+func (r *Request) Wants(kind string) bool { return len(r.Kinds) == 0 || slices.Contains(r.Kinds, kind) }
 
 // A Header is the first line of an answer.
 type Header struct {

@@ -37,7 +37,7 @@ func home(t *testing.T) string {
 	return filepath.Join(dir, "zocalo")
 }
 
-func open(t *testing.T, rows func() []Row) *Server {
+func open(t *testing.T, rows func(*Request) []Row) *Server {
 	t.Helper()
 	s := &Server{Verb: "relay", Rows: rows}
 	must(t, s.Open())
@@ -58,7 +58,7 @@ func TestAnswer(t *testing.T) {
 	dir := home(t)
 	began := time.Now().Round(0)
 	row := Row{Kind: "pair", Type: "stream", State: "established", Local: "tcp:127.0.0.1:1", Peer: "unix:\x1b[31m", Sent: 5, Received: 7, Began: began}
-	a, b := open(t, func() []Row { return []Row{row} }), open(t, func() []Row { return nil })
+	a, b := open(t, func(*Request) []Row { return []Row{row} }), open(t, func(*Request) []Row { return nil })
 	for _, path := range []string{dir, a.path} {
 		info, err := os.Stat(path)
 		must(t, err)
@@ -86,7 +86,12 @@ func TestAnswer(t *testing.T) {
 // One connection may ask again and again; what is no request is answered by why not.
 func TestRequests(t *testing.T) {
 	home(t)
-	s := open(t, func() []Row { return []Row{{Kind: "iso"}} })
+	s := open(t, func(r *Request) []Row {
+		if !r.Wants("iso") {
+			return nil
+		}
+		return []Row{{Kind: "iso"}}
+	})
 	c := dial(t, s)
 	in := bufio.NewScanner(c)
 	ask := func(text string) (lines []string) {
@@ -106,6 +111,9 @@ func TestRequests(t *testing.T) {
 		if got := ask(`{"zocalo":1,"ask":"sockets","more":"is for later"}`); len(got) != 3 || got[2] != `{"end":true}` {
 			t.Errorf("it answers %q", got)
 		}
+	}
+	if got := ask(`{"zocalo":1,"ask":"sockets","kinds":["ns"]}`); len(got) != 2 {
+		t.Errorf("of another kind it has %q", got)
 	}
 	for text, want := range map[string]string{
 		`{"zocalo":2,"ask":"sockets"}`: "version 2 of the protocol: this is 1",
@@ -129,7 +137,7 @@ func TestRequests(t *testing.T) {
 // Rows and clients are bounded, and a client that says nothing does not keep the end.
 func TestBounds(t *testing.T) {
 	home(t)
-	s := open(t, func() []Row { return make([]Row, mostRows+3) })
+	s := open(t, func(*Request) []Row { return make([]Row, mostRows+3) })
 	if got := Look(t.Context()); len(got) != 1 || len(got[0].Rows) != mostRows || got[0].LeftOut != 3 {
 		t.Fatalf("it found %d rows of %d processes", len(got[0].Rows), len(got))
 	}
@@ -188,7 +196,7 @@ func TestStale(t *testing.T) {
 // A process that says nothing, or too much, keeps nobody from the answers of others.
 func TestSilent(t *testing.T) {
 	dir := home(t)
-	open(t, func() []Row { return []Row{{Kind: "iso"}} })
+	open(t, func(*Request) []Row { return []Row{{Kind: "iso"}} })
 	l, err := net.ListenUnix("unix", &net.UnixAddr{Name: filepath.Join(dir, strconv.Itoa(os.Getpid())+"-1.sock"), Net: "unix"})
 	must(t, err)
 	defer l.Close() // it is never accepted from
@@ -244,7 +252,7 @@ func TestOtherUser(t *testing.T) {
 		t.Skip(err)
 	}
 	dir := home(t)
-	s := open(t, func() []Row { return nil })
+	s := open(t, func(*Request) []Row { return nil })
 	for _, path := range []string{filepath.Dir(dir), dir} {
 		must(t, os.Chmod(path, 0o777))
 	}
@@ -278,7 +286,7 @@ c, _ = s.accept(); c.sendall(b'{"zocalo":1,"pid":1}\n{"kind":"pair","state":"est
 	if line, err := bufio.NewReader(said).ReadString('\n'); err != nil {
 		t.Fatal(line, err)
 	}
-	if a, err := ask(t.Context(), path, 0, new(atomic.Int64)); err == nil || !strings.Contains(err.Error(), "not served by its owner") {
+	if a, err := ask(t.Context(), path, 0, nil, new(atomic.Int64)); err == nil || !strings.Contains(err.Error(), "not served by its owner") {
 		t.Errorf("it believes %+v, %v", a, err)
 	}
 }

@@ -10,7 +10,7 @@ import (
 // A Server is the control socket of this process: there is none on this system.
 type Server struct {
 	Verb string
-	Rows func() []Row
+	Rows func(*Request) []Row
 }
 
 func (s *Server) Open() error { return errors.ErrUnsupported }
@@ -18,4 +18,4 @@ func (s *Server) Close()      {}
 func (s *Server) Remove()     {}
 
 // Look finds nothing.
-func Look(context.Context) []Answer { return nil }
+func Look(context.Context, ...string) []Answer { return nil }

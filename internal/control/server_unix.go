@@ -23,9 +23,9 @@ import (
 type Server struct {
 	// Verb is what the process does.
 	Verb string
-	// Rows returns what it holds now. One call is under way at a time, and it may
-	// take a moment.
-	Rows func() []Row
+	// Rows returns what it holds now of what is asked for. One call is under way at a
+	// time, and it may take a moment.
+	Rows func(*Request) []Row
 
 	began    time.Time
 	path     string
@@ -164,7 +164,7 @@ func (s *Server) answer(c io.Writer, line []byte, tooLong error) error {
 		return out.Flush()
 	}
 	s.asking.Lock()
-	rows := s.Rows()
+	rows := s.Rows(&r)
 	s.asking.Unlock()
 	left := max(len(rows)-mostRows, 0)
 	for i := range rows[:len(rows)-left] {
