@@ -4,8 +4,9 @@
 // [Run] takes the kinds of this machine by name and returns a [Report], which
 // goes to JSON as it is, or to people by [Report.WriteTable]. [Try] does the
 // same for one [Source], so that the author of a new family, or a test, can
-// hand in sockets of its own. A source is found for every scheme that package
-// socket knows, so a family that the program imports is tried as well.
+// hand in sockets of its own. A source is found for every scheme whose endpoint
+// is a host and port, a path or a name, as its Endpoint says (host:port, path,
+// name), so a family that the program imports is tried as well.
 //
 // The experiments, by the properties that they judge:
 //

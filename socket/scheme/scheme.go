@@ -19,7 +19,7 @@ import (
 type Scheme struct {
 	Name     string   // in lower case
 	Aliases  []string // other spellings, socat's among them
-	Endpoint string   // what follows the colon, for people: "host:port"
+	Endpoint string   // what follows the colon, for people and package check: "host:port", "path", "name"
 	Doc      string   // what it is, in half a line
 
 	// Domains are those that the scheme's names may be in, the usual one

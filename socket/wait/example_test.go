@@ -15,8 +15,8 @@ import (
 
 // A family of one's own: boxes in memory, which have a name and are sent messages. It is
 // all that package socket and the address language need; deadlines, contexts and Close
-// are package wait's. What more a box could do, as tell who sent a message
-// ([socket.Messenger]), would be methods besides.
+// are package wait's. What more a box could do, as answer whether something waits
+// ([socket.ReadWaiter]), would be methods besides.
 func Example_family() {
 	ctx := context.Background()
 	l, err := zocalo.Listen(ctx, "box:office")
@@ -60,7 +60,7 @@ func init() {
 		},
 	})
 	scheme.Register(&scheme.Scheme{
-		Name: "box", Endpoint: "NAME", Doc: "a box of this process", Domains: []socket.Domain{Domain}, Type: socket.Datagram,
+		Name: "box", Endpoint: "name", Doc: "a box of this process", Domains: []socket.Domain{Domain}, Type: socket.Datagram,
 		Resolve: func(_ context.Context, t scheme.Target) ([]socket.Name, error) {
 			n, err := socket.MakeName(Domain, []byte(t.Endpoint))
 			return []socket.Name{n}, err
@@ -73,18 +73,23 @@ var boxes sync.Map // by name
 // A box is an endpoint: what it embeds has its deadlines, and ends its calls.
 type box struct {
 	wait.Life
-	in   chan []byte
+	in   chan letter
 	room wait.Bell // rung when there is room in it
 	mu   sync.Mutex
 	name socket.Name
 	peer *box
 }
 
+type letter struct {
+	from socket.Name
+	data []byte
+}
+
 func newBox(k socket.Kind) (socket.Endpoint, error) {
 	if k.Type != socket.Datagram || k.Protocol != 0 {
 		return nil, &socket.UnsupportedError{Feature: "a box of type " + k.Type.String(), Needs: "datagrams"}
 	}
-	b := &box{in: make(chan []byte, 16), room: wait.NewBell()}
+	b := &box{in: make(chan letter, 16), room: wait.NewBell()}
 	b.Init()
 	return b, nil
 }
@@ -102,57 +107,89 @@ func (b *box) Bind(n socket.Name) error {
 
 // Connect remembers where Write sends to.
 func (b *box) Connect(_ context.Context, n socket.Name) error {
-	peer, ok := boxes.Load(n)
-	if !ok {
-		return wait.Syscall("connect", syscall.ECONNREFUSED)
+	peer, err := b.receiver(n)
+	if err != nil {
+		return wait.Syscall("connect", err)
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.peer = peer.(*box)
+	b.peer = peer
 	return nil
 }
 
-// Write waits while the peer's box is full: for room, or for what ends the call.
-func (b *box) Write(data []byte) (int, error) {
-	b.mu.Lock()
-	peer := b.peer
-	b.mu.Unlock()
-	if peer == nil {
-		return 0, wait.Syscall("write", syscall.EDESTADDRREQ)
+// Send waits while the peer's box is full: for room, or for what ends the call. A peer that
+// the message names counts more than the connected one.
+func (b *box) Send(m *socket.Message) (int, error) {
+	to, err := b.receiver(m.Peer)
+	if err != nil {
+		return 0, wait.Syscall("send", err)
 	}
 	l := b.WriteLimits(context.Background())
-	message := bytes.Clone(data)
-	err := l.Await(peer.room, "write", func() (ready bool, err error) {
-		if peer.Ended() {
+	sent := letter{b.Name(), bytes.Join(m.Buffers, nil)}
+	err = l.Await(to.room, "send", func() (ready bool, err error) {
+		if to.Ended() {
 			return false, syscall.ECONNREFUSED
 		}
 		select {
-		case peer.in <- message:
+		case to.in <- sent:
 			return true, nil
 		default:
 			return false, nil
 		}
 	})
-	peer.room.Ring() // for the next who waits
+	to.room.Ring() // for the next who waits
 	if err != nil {
 		return 0, err
 	}
-	return len(data), nil
+	return len(sent.data), nil
 }
 
-// Read takes one message.
-func (b *box) Read(to []byte) (int, error) {
+func (b *box) receiver(n socket.Name) (*box, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if n.IsZero() {
+		if b.peer == nil {
+			return nil, syscall.EDESTADDRREQ
+		}
+		return b.peer, nil
+	}
+	to, ok := boxes.Load(n)
+	if !ok {
+		return nil, syscall.ECONNREFUSED
+	}
+	return to.(*box), nil
+}
+
+// Receive takes one letter.
+func (b *box) Receive(m *socket.Message) error {
 	l := b.ReadLimits(context.Background())
-	data, err := wait.Receive(&l, b.in)
+	got, err := wait.Receive(&l, b.in)
 	if err != nil {
-		return 0, err
+		return err
 	}
 	b.room.Ring()
-	n := copy(to, data)
-	if n < len(data) {
-		return n, socket.ErrTruncated
+	m.Peer, m.N, m.Size, m.Flags = got.from, 0, len(got.data), 0
+	for _, to := range m.Buffers {
+		m.N += copy(to, got.data[m.N:])
 	}
-	return n, nil
+	if m.N < m.Size {
+		m.Flags = socket.Truncated
+		return socket.ErrTruncated
+	}
+	return nil
+}
+
+func (b *box) Write(data []byte) (int, error) {
+	var m socket.Message
+	m.SetData(data)
+	return b.Send(&m)
+}
+
+func (b *box) Read(data []byte) (int, error) {
+	var m socket.Message
+	m.SetData(data)
+	err := b.Receive(&m)
+	return m.N, err
 }
 
 // Close ends every call that waits.

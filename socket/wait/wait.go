@@ -111,8 +111,8 @@ func (l *Limits) over(passed <-chan struct{}) error {
 	return l.Ctx.Err()
 }
 
-// Await calls try until it is ready, and sleeps on the bell in between. It
-// returns try's error, which as an errno is said to be of that system call, or
+// Await calls try until it is ready or fails, and sleeps on the bell in between.
+// It returns try's error, which as an errno is said to be of that system call, or
 // that of the first limit reached, without calling try if that was so from the
 // start.
 func (l *Limits) Await(b Bell, call string, try func() (ready bool, err error)) error {
@@ -122,7 +122,7 @@ func (l *Limits) Await(b Bell, call string, try func() (ready bool, err error)) 
 			b.Ring() // it may have been this call that took the last ring
 			return err
 		}
-		if ready, err := try(); ready {
+		if ready, err := try(); ready || err != nil {
 			return Syscall(call, err)
 		}
 		select {

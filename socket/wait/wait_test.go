@@ -3,12 +3,16 @@ package wait_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net"
 	"os"
+	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
 
+	"zocalo/socket"
+	"zocalo/socket/sockettest"
 	"zocalo/socket/wait"
 )
 
@@ -107,5 +111,43 @@ func TestBell(t *testing.T) {
 		if len(b) != 1 {
 			t.Error("the ring went with the call that was interrupted")
 		}
+	})
+}
+
+// An error ends the wait, whether or not it is said to be ready.
+func TestAwaitFails(t *testing.T) {
+	l, _ := limits(t.Context())
+	for _, ready := range []bool{true, false} {
+		err := l.Await(wait.NewBell(), "write", func() (bool, error) { return ready, syscall.EPIPE })
+		var call *os.SyscallError
+		if !errors.As(err, &call) || call.Syscall != "write" || call.Err != syscall.EPIPE {
+			t.Errorf("ready %t: %v, want EPIPE of write", ready, err)
+		}
+	}
+}
+
+// The family of the example does all that a kind of messages must.
+func TestExampleFamily(t *testing.T) {
+	i := 0
+	sockettest.TestMessages(t, func() (a, b *socket.Socket, stop func(), err error) {
+		i++
+		bound := func(name string) (*socket.Socket, socket.Name) {
+			s, err := socket.New(Domain, socket.Datagram, 0)
+			if err != nil {
+				t.Fatal(err)
+			}
+			n, err := socket.MakeName(Domain, fmt.Append(nil, name, i))
+			if err == nil {
+				err = s.Bind(n)
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			return s, n
+		}
+		a, nameA := bound("a")
+		b, nameB := bound("b")
+		err = errors.Join(a.Connect(t.Context(), nameB), b.Connect(t.Context(), nameA))
+		return a, b, func() { a.Close(); b.Close() }, err
 	})
 }
