@@ -1,6 +1,7 @@
 package main
 
 import (
+	"crypto/tls"
 	"fmt"
 	"io"
 	"net"
@@ -217,6 +218,15 @@ func be(what string, args []string) error {
 	if err != nil {
 		return err
 	}
+	if what == "tls" {
+		cert, err := tls.LoadX509KeyPair(args[2], args[2])
+		if err != nil {
+			return err
+		}
+		l = tls.NewListener(l, &tls.Config{
+			Certificates: []tls.Certificate{cert}, MinVersion: tls.VersionTLS13, CurvePreferences: []tls.CurveID{tls.X25519},
+		})
+	}
 	for {
 		c, err := l.Accept()
 		if err != nil {
@@ -240,6 +250,9 @@ func be(what string, args []string) error {
 		}
 		go func() {
 			defer c.Close()
+			if s, ok := c.(*tls.Conn); ok && s.Handshake() != nil {
+				return
+			}
 			to, err := dial(args[1])
 			if err != nil {
 				return
