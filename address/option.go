@@ -145,7 +145,7 @@ const DefaultHandshakeTimeout = 10 * time.Second
 // DefaultRetryInterval is the pause between two tries to connect.
 const DefaultRetryInterval = time.Second
 
-// peers is the codec of who is served: what is not an address or a prefix is
+// peers is the codec of whoever is served: what is not an address or a prefix is
 // KIND:VALUE, as uid:0, which the verb knows.
 func peers(placeholder string) codec.Codec[string] {
 	c := nonEmpty(placeholder)

@@ -79,7 +79,7 @@ func TestLossyRoundTrips(t *testing.T) {
 }
 
 // TestCorruptLink sees that changed content is found at either end, and only
-// by who was asked to look.
+// by whoever was asked to look.
 func TestCorruptLink(t *testing.T) {
 	const count, every = 1000, 20
 	for _, verify := range []bool{true, false} {

@@ -104,7 +104,7 @@ func writeFrame(s *socket.Socket, kind frameType, number uint64, stamp int64) er
 	return err
 }
 
-// isStart reports whether a message is the start of who knows the token.
+// isStart reports whether a message is the start of whoever knows the token.
 func isStart(b []byte, token uint64) bool {
 	var h header
 	return len(b) == headerSize && h.parse(b) == nil && h.kind == startFrame && h.number == token

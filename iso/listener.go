@@ -17,7 +17,7 @@ var background = context.Background()
 // passive is what a listener has.
 type passive struct {
 	*wait.Backlog[*connection]            // connections that stand
-	errs                       chan error // of TCP's accept, for who waits
+	errs                       chan error // of TCP's accept, for whoever waits
 	hoard                      hoard
 }
 
@@ -154,7 +154,7 @@ func (c *connection) agree(l *connection, p *passive, cr *tpdu) *tpdu {
 	return cc
 }
 
-// enqueue gives the connection to who accepts, as soon as there is room. It
+// enqueue gives the connection to whoever accepts, as soon as there is room. It
 // returns why not, else Unspecified.
 func (c *connection) enqueue(ctx context.Context, p *passive) Reason {
 	c.confirmed = make(chan struct{})

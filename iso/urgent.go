@@ -22,7 +22,7 @@ const mostUrgent = 256
 // or by ReceiveUrgent, which reads ahead into the inbox while nobody reads.
 type urgent struct {
 	agreed  bool      // by both sides; set before the connection stands
-	pump    wait.Turn // of who reads from TCP, and owns the inbox
+	pump    wait.Turn // of whoever reads from TCP, and owns the inbox
 	readers atomic.Int32
 	changed wait.Bell // for ReceiveUrgent: data came, the pump is free, or there is no more
 	room    wait.Bell // for Read: data was taken

@@ -61,7 +61,7 @@ func TestGateOpensForWhoIsRefused(t *testing.T) {
 	}
 }
 
-// refusing is a gated listener that is watched as it is told of who is refused.
+// refusing is a gated listener that is watched as it is told of whoever is refused.
 type refusing struct {
 	server.Listener
 	told func(*socket.Socket)

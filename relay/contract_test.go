@@ -432,7 +432,7 @@ func TestContractUnreadInput(t *testing.T) {
 	})
 }
 
-// side is that of who came to FROM, or of TO.
+// side is that of whoever came to FROM, or of TO.
 func side(first bool) int {
 	if first {
 		return 0

@@ -44,7 +44,7 @@ type fast struct {
 	dials    sync.WaitGroup
 	perPeer  *server.PerPeer
 	shortage server.Shortage
-	tell     streams.Teller[func()] // what may wait for who reads it, and a loop must not
+	tell     streams.Teller[func()] // what may wait for whoever reads it, and a loop must not
 }
 
 // A fastPair is what the account knows of a connection besides the loop's own

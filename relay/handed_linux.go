@@ -158,7 +158,7 @@ func isBare(s *socket.Socket) bool {
 	}
 }
 
-// The rest of streams.Service is for who accepts.
+// The rest of streams.Service is for whoever accepts.
 
 func (h *loops) Accepted(*streams.Conn, int, *sys.Sockaddr)         {}
 func (h *loops) ConnectFailed(*streams.Conn, string, syscall.Errno) {}

@@ -41,7 +41,7 @@ func mayMean(to end, l *socket.Socket) bool {
 	return err != nil || errOwn != nil || port == own || port == "" || port[0] < '0' || port[0] > '9'
 }
 
-// reaches reports whether who connects to a name comes to who listens on own.
+// reaches reports whether a connection to a name comes to the listener on own.
 func reaches(n, own socket.Name) bool {
 	switch {
 	case n == own:

@@ -57,7 +57,7 @@ func (j *joining) serve(ctx context.Context, l server.Listener) (err error) {
 		return err
 	}
 	defer j.to.close()
-	// Who connects may go on while the relay drains, who waits for a peer to come may
+	// Whoever connects may go on while the relay drains, whoever waits for a peer to come may
 	// not.
 	if j.reaching = ctx; !r.now().to[0].passive {
 		j.reaching = r.life
@@ -165,7 +165,7 @@ var errFiles = errors.New("descriptors came, which do not pass: between two unix
 
 // pair reaches the other end for one of FROM and joins them. Both are closed
 // when it returns. What is done before and after is in funcs of their own: the stack
-// of who waits in the middle is what an idle pair costs.
+// of whoever waits in the middle is what an idle pair costs.
 func (r *run) pair(ctx context.Context, from *socket.Socket, to reacher) error {
 	e, other, t, err := r.begins(ctx, from, to)
 	if err != nil {
@@ -237,7 +237,7 @@ func (r *run) ends(e *entry, from, other *socket.Socket, t *target, result *Resu
 	return programOutcome(from, other, result.Side, r.ended(e, *result, err))
 }
 
-// programOutcome is the error of a pair for who waits for this one alone: of a
+// programOutcome is the error of a pair for whoever waits for this one alone: of a
 // program that is one of its ends, its exit status. by is the end that err is of.
 func programOutcome(from, to *socket.Socket, by Side, err error) error {
 	if err == nil || by == B {

@@ -109,7 +109,7 @@ func listening(name, scheme, endpoint, options string) kind {
 		defer l.Close()
 		ctx, cancel := context.WithTimeout(t.Context(), patience)
 		defer cancel()
-		if layered != "" { // who connects waits for who accepts
+		if layered != "" { // whoever connects waits for an Accept
 			go func() {
 				if s, err := l.Accept(ctx); err == nil {
 					s.Close()

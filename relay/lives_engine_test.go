@@ -30,7 +30,7 @@ type Options struct {
 
 // An Ended is a pair that is over, as the relay tells of it.
 type Ended struct {
-	Peer     string // the name of who came
+	Peer     string // the name of whoever came
 	Finished bool   // both sides ended in order
 	Bytes    [2]int64
 	Text     string // all of it, for people

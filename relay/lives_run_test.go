@@ -185,7 +185,7 @@ func lacks(ctx context.Context, k Kind, dir string) error {
 		return err
 	}
 	defer l.Close()
-	if k.layered() { // who connects waits for who accepts
+	if k.layered() { // whoever connects waits for an Accept
 		go func() {
 			if s, err := l.Accept(ctx); err == nil {
 				s.Close()

@@ -110,7 +110,7 @@ const shortTime = 5 * time.Second
 // as Retry says, or while descriptors are out. A peer that breaks off meanwhile
 // ends it. Nil ends are those of TO, as they are at each attempt.
 func (r *run) dial(ctx context.Context, p *Peer, to []end) (*socket.Socket, target, error) {
-	if isNow(p.socket(), gone) { // as who only tries whether somebody answers: TO is spared that
+	if isNow(p.socket(), gone) { // as whoever only tries whether somebody answers: TO is spared that
 		return nil, target{}, errGone
 	}
 	ctx, cancel := context.WithCancelCause(ctx)
@@ -252,7 +252,7 @@ func gone(peer *socket.Socket, fd uintptr) bool {
 	return over && (unread == 0 || peer.Domain() != socket.Unix)
 }
 
-// left is gone for who waits for a partner: a peer that has finished and said
+// left is gone for whoever waits for a partner: a peer that has finished and said
 // nothing is taken for one that closed.
 func left(peer *socket.Socket, fd uintptr) bool {
 	_, ended, unread := sys.Hangup(int(fd))
@@ -306,7 +306,7 @@ func descriptorOf(peer *socket.Socket) syscall.RawConn {
 	return raw
 }
 
-// mayPass reports whether an error is one of the network or of who is to be
+// mayPass reports whether an error is one of the network or of whoever is to be
 // reached, and not of what was asked for.
 func mayPass(err error) bool {
 	return !errors.Is(err, errors.ErrUnsupported) && !pass.Is(err, syscall.EACCES, syscall.EPERM, syscall.EISDIR)

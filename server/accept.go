@@ -73,7 +73,7 @@ func (r *serving) screen(ctx context.Context, l Listener) {
 		}
 		allow := r.Allow
 		if s.Kind().Renames() || allow != nil && len(allow.certs) > 0 {
-			allow = nil // it is for who the peer is said to be, or proves to be
+			allow = nil // it applies to whom the peer is said to be, or proves to be
 		}
 		a.Admit(func(c *socket.Socket) bool {
 			why := TurnedAway(allow, r.Deny, c)
@@ -97,7 +97,7 @@ func NameTurnedAway(allow, deny *List, n socket.Name, who *socket.Credentials) (
 	return refusal(allow, deny, func(l *List) bool { return l.Contains(n) || who != nil && l.containsProcess(*who) })
 }
 
-// SenderTurnedAway is TurnedAway of who sent a message.
+// SenderTurnedAway is TurnedAway of whoever sent a message.
 func SenderTurnedAway(allow, deny *List, m *socket.Message) (why string) {
 	return refusal(allow, deny, func(l *List) bool { return l.ContainsSender(m) })
 }

@@ -106,7 +106,7 @@ type ListError struct {
 func (e *ListError) Error() string { return e.List + " " + e.Words + ": " + e.Problem }
 
 // CheckLists refuses lists, either of which may be nil, that cannot do their work
-// for who comes to these sockets, which are bound: with a word that can match
+// for whoever comes to these sockets, which are bound: with a word that can match
 // nobody at any of them, or without one that can match somebody at each. Whoever
 // writes a list counts on it.
 func CheckLists(allow, deny *List, sockets ...*socket.Socket) error {
@@ -186,7 +186,7 @@ func (l *List) String() string { return strings.Join(l.words, " ") }
 // names are not: of a unix peer, the list knows the user and not the name.
 func (l *List) Contains(n socket.Name) bool { return l.containsAddr(n.AddrPort()) }
 
-// ContainsSender is Contains of who sent a message: by its address or, in domains
+// ContainsSender is Contains of whoever sent a message: by its address or, in domains
 // that the Internet carries, by that which it came from there.
 func (l *List) ContainsSender(m *socket.Message) bool { return l.containsAddr(m.Source()) }
 

@@ -32,7 +32,7 @@ type descriptor struct {
 	mu        sync.Mutex
 	file      *os.File      // owns fd once the descriptor asked to join the runtime's poller
 	polled    bool          // file is in the poller
-	changed   chan struct{} // made by who waits by a timer, closed to wake it
+	changed   chan struct{} // made by whoever waits by a timer, closed to wake it
 	gone      chan struct{} // made by a close that must wait, closed by destroy
 	keep      bool          // detached: nobody may join, and destroy must not close fd
 	destroyed bool
@@ -209,7 +209,7 @@ func (d *descriptor) WaitRead() error {
 	return firstError(err, "poll", errno)
 }
 
-// waitError names why waiting ended: close wakes who waits by a deadline, and
+// waitError names why waiting ended: close wakes whoever waits by a deadline, and
 // the poller's own errors say little.
 func (d *descriptor) waitError(err error) error {
 	switch {
@@ -424,7 +424,7 @@ func (d *descriptor) directions() [4]*direction {
 	return [4]*direction{&d.read, &d.write, &d.urgent, &d.faults}
 }
 
-// wakeTimers makes who waits by a timer look at the state again. The caller
+// wakeTimers makes whoever waits by a timer look at the state again. The caller
 // holds mu.
 func (d *descriptor) wakeTimers() {
 	if d.changed != nil {

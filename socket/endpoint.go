@@ -61,7 +61,7 @@ type Acceptor interface {
 }
 
 // An AcceptWaiter is an [Acceptor] that can wait without taking a connection out of
-// the queue, and take one without waiting: for who listens on several sockets, and
+// the queue, and take one without waiting: for those that listen on several sockets, and
 // must not accept what nobody has asked for.
 type AcceptWaiter interface {
 	// WaitAccept returns nil once there is a connection, or an error that Accept
@@ -140,7 +140,7 @@ type CodedError interface {
 }
 
 // A ReadWaiter can wait for what is to be read before there is memory to read
-// it into, so that who waits for long holds none.
+// it into, so that whoever waits for long holds none.
 type ReadWaiter interface {
 	// WaitRead returns nil once Read or Receive would not wait: something is
 	// there, or the end, or an error that they will tell. Deadlines and Close

@@ -190,7 +190,7 @@ func (k *kernel) askName(last *atomic.Pointer[Name], ask func(int, *sys.Sockaddr
 
 func (k *kernel) Close() error {
 	if k.busy() {
-		// The errors of who waits are to tell the names.
+		// The errors of those waiting are to tell the names.
 		k.Name()
 		k.Peer()
 	}
@@ -409,7 +409,7 @@ func (k *kernel) readBytes(b []byte) (int, error) {
 }
 
 // endOf is what a read of nothing is: the end in order, or the reset of a TCP
-// connection of which the system has told another call, as who was writing.
+// connection of which the system has told another call, as whoever was writing.
 func (k *kernel) endOf(call string) error {
 	if k.kind.Type == Stream && k.kind.Domain != Unix && sys.WasReset(k.fd) {
 		return sys.Error(call, syscall.ECONNRESET)

@@ -483,7 +483,7 @@ func TestLikeNetNames(t *testing.T) {
 			t.Errorf("after Close %q, before %q", after, before)
 		}
 	})
-	// The system chooses an abstract name for who binds to none.
+	// The system chooses an abstract name for a socket that binds to none.
 	if runtime.GOOS == "linux" {
 		eachLibrary(t, []string{"unixgram", "unix"}, func(t *testing.T, l library, network string) {
 			var a net.Addr

@@ -309,7 +309,7 @@ func (s *Socket) Read(b []byte) (int, error) {
 	return n, s.failed("read", err)
 }
 
-// WaitRead waits until Read or Receive would not wait, for who has no memory to
+// WaitRead waits until Read or Receive would not wait, for callers that have no memory to
 // read into before that: poll(2). Kinds that cannot tell refuse it.
 func (s *Socket) WaitRead() error {
 	w := s.readWaiter()

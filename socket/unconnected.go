@@ -11,7 +11,7 @@ import (
 type Correspondents struct {
 	// Peer is where writes go to, and Info where they leave, as
 	// [PacketInfo.Answer] has it for the message of a peer that asked first.
-	// The zero Name is one who has no name, and cannot be written to.
+	// The zero Name is a peer that has no name, and cannot be written to.
 	Peer Name
 	Info PacketInfo
 

@@ -24,7 +24,7 @@ func TestAnyPort(t *testing.T) {
 	})
 }
 
-// anyPort has a client ask, and go on with who answered.
+// anyPort has a client ask, and go on with whoever answered.
 func anyPort(t *testing.T, asked *net.UDPConn, client *command) {
 	say := func(text string) {
 		_, err := client.in.Write([]byte(text + "\n"))

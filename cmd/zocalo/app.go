@@ -298,7 +298,7 @@ func (a *app) begin() error {
 	case a.verbose:
 		level = slog.LevelDebug
 	}
-	if !a.verbose && !signal.Ignored(syscall.SIGQUIT) { // the stacks of all goroutines are for who asks for more
+	if !a.verbose && !signal.Ignored(syscall.SIGQUIT) { // the stacks of all goroutines are for those who ask for more
 		a.quitless = onSignal(syscall.SIGQUIT, func() { end(stopped(syscall.SIGQUIT)) })
 	}
 	options := &slog.HandlerOptions{Level: level, ReplaceAttr: plainErrors}

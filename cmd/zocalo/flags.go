@@ -202,7 +202,7 @@ func (l *lists) take(a address.Address) (err error) {
 	return err
 }
 
-// take does so for who serves many.
+// take does so for whoever serves many.
 func (s *serving) take(a address.Address) error {
 	if _, given := address.AcceptTimeout.In(a.Settings); given {
 		return usagef("%v: accept-timeout is for verbs that wait for one peer, such as listen: omit it", a)
@@ -252,7 +252,7 @@ func (s *serving) server(a *app, handler func(context.Context, *socket.Socket)) 
 	}
 }
 
-// check refuses lists that cannot do their work for who comes to these
+// check refuses lists that cannot do their work for whoever comes to these
 // listeners.
 func (l *lists) check(listeners ...*passive) error {
 	var sockets []*socket.Socket

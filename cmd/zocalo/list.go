@@ -179,7 +179,7 @@ func (l *list) run(ctx context.Context, args []string) error {
 	q.Note = func(n sockstat.Note) {
 		lacking := n.Reason == sockstat.FromProc || n.Reason == sockstat.NotListed
 		if lacking && len(n.Kinds) == 1 && words.kinds == nil {
-			l.log.Debug(n.Text) // of little weight to who did not ask for this kind
+			l.log.Debug(n.Text) // of little weight to anyone who did not ask for this kind
 			return
 		}
 		if (n.Reason == sockstat.HiddenProcesses || n.Reason == sockstat.HiddenNetns) && os.Geteuid() == 0 {

@@ -12,7 +12,7 @@ import (
 	"zocalo/socket/option"
 )
 
-// proxyFromEnv is the flag of who connects through the proxy of the environment.
+// proxyFromEnv is the flag of whoever connects through the proxy of the environment.
 type proxyFromEnv struct{ on bool }
 
 func (p *proxyFromEnv) flag(cmd *cobra.Command) {

@@ -55,7 +55,7 @@ type Row struct {
 	Kind  string `json:"kind"` // "iso", "ns" or "pair"
 	Type  string `json:"type,omitempty"`
 	State string `json:"state,omitempty"`
-	// The name of the socket, and of its peer. Of a pair they are addresses: of who
+	// The name of the socket, and of its peer. Of a pair they are addresses: of whoever
 	// came, or of the socket of this process, and of whom it was joined with.
 	Local    string    `json:"local,omitempty"`
 	Peer     string    `json:"peer,omitempty"`

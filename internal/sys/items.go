@@ -77,7 +77,7 @@ type ExtendedError struct {
 	Info, Data         uint32
 }
 
-// CmsgError returns an extended error, and fills in the address of who caused
+// CmsgError returns an extended error, and fills in the address of whoever caused
 // it.
 func CmsgError(c Cmsg, offender *Sockaddr) (e ExtendedError, ok bool) {
 	if len(c.Data) < 16 {

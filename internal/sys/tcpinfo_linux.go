@@ -25,7 +25,7 @@ func tcpInfoBytes(info *TCPInfo) []byte {
 }
 
 // zeroCopyReceive is the size of struct tcp_zerocopy_receive up to where it
-// tells of errors, which would take them from who reads.
+// tells of errors, which would take them from whoever reads.
 const zeroCopyReceive = 16
 
 // WasReset reports whether a TCP connection that reads as ended is over without

@@ -119,7 +119,7 @@ func (in *inbox) parcel(i int) (p parcel) {
 	return p
 }
 
-// sender returns the bytes of the name of who sent what a slot holds, good
+// sender returns the bytes of the name of whoever sent what a slot holds, good
 // until it is filled again.
 func (in *inbox) sender(i int) []byte {
 	a := &in.batch.Msgs[i].Name

@@ -170,7 +170,7 @@ func (n *near) distribute(got int) {
 	e.gathered = e.gathered[:0]
 }
 
-// peer returns what tells the peers apart: the name of who sent what a slot
+// peer returns what tells the peers apart: the name of whoever sent what a slot
 // holds, in the system's bytes, and the address of ours to answer from.
 func (n *near) peer(slot int, p *parcel) []byte {
 	name := n.e.inbox.sender(slot)

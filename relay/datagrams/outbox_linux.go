@@ -76,7 +76,7 @@ func (o *outbox) send(fd int, ps []piece, d *direction) (place, syscall.Errno) {
 	var at, cutTo place // trains before cutTo are cut
 	for at.piece < len(ps) {
 		if last := &ps[at.piece]; d.from == pass.A && at.piece == len(ps)-1 && !last.isTrain() {
-			// A message alone to who is connected, as most are where many peers
+			// A message alone to a peer that is connected, as most are where many peers
 			// send: a header would cost a tenth more.
 			_, errno := sendto(fd, last.data, sys.DontWait)
 			if errno != 0 {

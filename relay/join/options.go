@@ -64,7 +64,7 @@ type Options struct {
 	// may pass. Waiting is no idleness.
 	Pace Pace
 
-	// Progress, if not nil, is kept up to date with what has passed, for who
+	// Progress, if not nil, is kept up to date with what has passed, for whoever
 	// wants to know before the join ends.
 	Progress *Progress
 

@@ -29,7 +29,7 @@ func (p *Progress) From(s pass.Side) (bytes, messages int64) {
 	return p.bytes[s].Load(), p.messages[s].Load()
 }
 
-// Add counts what was written: for who moves the pair in place of a join.
+// Add counts what was written: for whoever moves the pair in place of a join.
 func (p *Progress) Add(from pass.Side, bytes, messages int) {
 	p.bytes[from].Add(int64(bytes))
 	if messages > 0 {

@@ -107,7 +107,7 @@ type worker struct {
 	refused   refused // descriptors that are about to be reset
 	spareHeld []*held
 	turn      *side      // whose turn it is by the total rate
-	lineTimer poll.Timer // of who is first in line
+	lineTimer poll.Timer // of whoever is first in line
 
 	// For system calls.
 	name      sys.Sockaddr

@@ -80,7 +80,7 @@ func TestLifetime(t *testing.T) {
 	r.wantsEnding(pass.Lifetime)
 }
 
-// No more are open than may be, and who waits is served when there is a place.
+// No more are open than may be, and whoever waits is served when there is a place.
 func TestMaxConns(t *testing.T) {
 	for _, loops := range []int{1, 2} {
 		r := relaying(t, tcp, socket.Kind{}, loops, func(s *service) { s.group.MaxConns = 2 })

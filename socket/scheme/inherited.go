@@ -141,7 +141,7 @@ func (s *stdio) Name() socket.Name { return socket.Name{} }
 
 func (s *stdio) Peer() socket.Name { return socket.Name{} }
 
-// Shutdown ends standard output by closing it, so that who reads it sees the
+// Shutdown ends standard output by closing it, so that its reader sees the
 // end.
 func (s *stdio) Shutdown(how socket.ShutdownHow) error {
 	if how != socket.ShutdownRead {

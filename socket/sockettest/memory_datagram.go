@@ -26,7 +26,7 @@ func (e *memoryDatagram) Bind(n socket.Name) error {
 	return e.bind(n, e)
 }
 
-// Connect sets the peer, who has to be there, and does not wait. The zero
+// Connect sets the peer, which has to be there, and does not wait. The zero
 // name unsets it.
 func (e *memoryDatagram) Connect(ctx context.Context, peer socket.Name) error {
 	l := e.WriteLimits(ctx)

@@ -49,7 +49,7 @@ func (a *Acceptor[Lower, Upper]) init() {
 }
 
 // Accept returns the next connection whose handshake is done, in the order of
-// their ends. An error of Below is returned to one who waits.
+// their ends. An error of Below is returned to one of those waiting.
 func (a *Acceptor[Lower, Upper]) Accept(ctx context.Context) (Upper, error) {
 	a.init()
 	var none Upper
@@ -88,14 +88,14 @@ func (a *Acceptor[Lower, Upper]) ask(ctx context.Context) error {
 		a.recall = recall
 		a.mu.Unlock()
 		if a.handshakes.Len() >= a.Max {
-			runtime.Gosched() // who has spoken is heard before anybody gives way
+			runtime.Gosched() // whoever has spoken is heard before anybody gives way
 		}
 		lower, err = a.Below(ctx)
 		a.mu.Lock()
 	}
 	recalled := a.recall == nil
 	a.recall, a.asking = nil, false
-	a.done.Ring() // for who is to ask next
+	a.done.Ring() // for whoever is to ask next
 	switch {
 	case err == nil:
 		a.handshakes.Begin(lower)
@@ -123,7 +123,7 @@ func (a *Acceptor[Lower, Upper]) run(ctx context.Context, lower Lower, heard fun
 	a.done.Ring()
 }
 
-// interrupt calls back who waits in Below. The caller holds mu.
+// interrupt calls back whoever waits in Below. The caller holds mu.
 func (a *Acceptor[Lower, Upper]) interrupt() {
 	if a.recall != nil {
 		a.recall()

@@ -137,7 +137,7 @@ func (b *box) Send(m *socket.Message) (int, error) {
 			return false, nil
 		}
 	})
-	to.room.Ring() // for the next who waits
+	to.room.Ring() // for the next one that waits
 	if err != nil {
 		return 0, err
 	}

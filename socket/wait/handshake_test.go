@@ -128,7 +128,7 @@ func TestAcceptsOnlyForWhoWaits(t *testing.T) {
 	})
 }
 
-// An error from below goes to one who waits, and the next call tries again.
+// An error from below goes to one of those waiting, and the next call tries again.
 func TestAcceptFails(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := newPort(8)

@@ -31,7 +31,7 @@ type Bell chan struct{}
 // NewBell returns a bell that has not rung.
 func NewBell() Bell { return make(Bell, 1) }
 
-// Ring wakes one who waits, or the next who will. It never blocks.
+// Ring wakes one of those waiting, or the next one to wait. It never blocks.
 func (b Bell) Ring() {
 	select {
 	case b <- struct{}{}:
