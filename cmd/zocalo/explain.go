@@ -18,7 +18,8 @@ func (a *app) explainVerb() *cobra.Command {
 		Use:   "explain [ADDRESS]",
 		Short: "Explain an address: what it means, and every option it takes",
 		Long: `explain says what an address means: its socket, what that promises, and the
-options it takes. Without an address it lists the schemes.`,
+options it takes. Without an address it lists the schemes, and the
+layers that go over them.`,
 		Example: `  zocalo explain tcp:localhost:5346
   zocalo explain TCP-LISTEN:8080,fork,reuseaddr
   zocalo explain --json unix:/run/x.sock`,
@@ -26,7 +27,7 @@ options it takes. Without an address it lists the schemes.`,
 		Args:              arguments(0, 1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if len(args) == 0 {
-				return a.listSchemes()
+				return a.listWords()
 			}
 			parsed, err := explained(args[0])
 			if err != nil {
@@ -65,9 +66,9 @@ func explained(text string) (address.Address, error) {
 	return a, wrongUsage(err)
 }
 
-// listSchemes prints the schemes, a line each.
-func (a *app) listSchemes() error {
-	schemes := scheme.All()
+// listWords prints the schemes and the layers, a line each.
+func (a *app) listWords() error {
+	schemes, layers := scheme.All(), scheme.Layers()
 	if a.json {
 		type scheme struct {
 			Scheme string `json:"scheme"`
@@ -79,11 +80,24 @@ func (a *app) listSchemes() error {
 				return err
 			}
 		}
+		type layer struct {
+			Layer string `json:"layer"`
+			Doc   string `json:"doc"`
+		}
+		for _, l := range layers {
+			if err := a.printJSON(layer{l.Name, l.Doc}); err != nil {
+				return err
+			}
+		}
 		return nil
 	}
 	var text strings.Builder
 	for _, s := range schemes {
 		fmt.Fprintf(&text, "%-16s %s\n", s.Name, s.Doc)
+	}
+	text.WriteString("\nlayers, which go over a scheme with a +, as tls+tcp: (docs/layers.md):\n")
+	for _, l := range layers {
+		fmt.Fprintf(&text, "%-16s %s\n", l.Name, l.Doc)
 	}
 	return a.print(text.String())
 }

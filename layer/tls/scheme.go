@@ -127,7 +127,7 @@ const layerName = "tls"
 var layer = &scheme.Layer{
 	LayerKind: socket.LayerKind{Name: layerName},
 	Aliases:   []string{"ssl"}, Short: "tcp", Names: true,
-	Doc: "TLS",
+	Doc: "TLS 1.2 and 1.3",
 	Options: []*option.Spec{
 		certOption.Spec, keyOption.Spec, caOption.Spec, clientCAOption.Spec, pinOption.Spec, sniOption.Spec, alpnOption.Spec, minOption.Spec,
 		verifyOption.Spec, closeNotifyOption.Spec, keylogOption.Spec, starttlsOption.Spec,
