@@ -93,7 +93,7 @@ Many spellings of socat(1) are taken. \fBzocalo explain\fR \fIADDRESS\fR says wh
 	for _, l := range scheme.Layers() {
 		short := ""
 		if l.Short != "" {
-			short = l.Name + ": alone is " + l.Name + "+" + l.Short + ":"
+			short = "Alone, " + l.Name + ": is " + l.Name + "+" + l.Short + ":"
 		}
 		item(`\fB`+roff(l.Name)+`\fR+`, l.Doc, also(l.Aliases), short)
 		take(l.Name, l.Options)
