@@ -1,6 +1,7 @@
 package check
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -34,12 +35,16 @@ func Kinds() []string {
 	kinds := slices.Clone(kernelKinds)
 	others := slices.Concat(kernelKinds, askedOnly, linkKinds)
 	for _, s := range scheme.All() {
-		if s.Resolve != nil && !s.NoListen && !s.NoDial && !slices.Contains(others, s.Name) {
+		if s.Resolve != nil && !s.NoListen && !s.NoDial && !several(s) && !slices.Contains(others, s.Name) {
 			kinds = append(kinds, s.Name)
 		}
 	}
 	return kinds
 }
+
+// several reports whether a scheme has one socket for the connections of all peers, as
+// quic-dgram.
+func several(s *scheme.Scheme) bool { return s.Prepare != nil && s.Type == socket.Datagram }
 
 // An opener makes the source of a kind that was found. Its error says why
 // this machine lacks the kind.
@@ -64,10 +69,12 @@ func lookup(kind string) (string, opener, error) {
 		return "", nil, &UnknownError{"kind", kind, append(Kinds(), askedOnly...)}
 	case slices.Contains(linkKinds, s.Name):
 		return "", nil, &KindError{kind, "it would need a network interface that carries nothing else"}
+	case several(s):
+		return "", nil, &KindError{kind, "the socket that listens serves all who connect, and is not one end of a pair: try quic"}
 	case s.Resolve == nil || s.NoListen || s.NoDial:
 		return "", nil, &KindError{kind, "it does not have both a side that listens and one that connects"}
 	}
-	if s.Layers != nil {
+	if s.Layers != nil || s.Prepare != nil {
 		return s.Name, func(ctx context.Context) (*Source, error) { return openStack(ctx, s) }, nil
 	}
 	return s.Name, func(ctx context.Context) (*Source, error) { return openScheme(ctx, s) }, nil
@@ -90,9 +97,10 @@ func openScheme(ctx context.Context, s *scheme.Scheme) (*Source, error) {
 	return src, nil
 }
 
-// openStack makes the source of a stack of layers, which only addresses make.
+// openStack makes the source of a stack of layers, or of another scheme whose sockets only
+// addresses make.
 func openStack(ctx context.Context, s *scheme.Scheme) (*Source, error) {
-	p, err := newPlace(s, s.Carrier)
+	p, err := newPlace(s, cmp.Or(s.Carrier, s))
 	if err != nil {
 		return nil, err
 	}

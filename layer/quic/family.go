@@ -2,6 +2,7 @@ package quic
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"slices"
@@ -41,11 +42,22 @@ var (
 		Name: "keepalive", Phase: option.Naming, Default: "15s, at most half of idle-timeout",
 		Doc: "how often to send a packet where there is nothing else to send; 0 for never",
 	}, codec.Duration, nil, nil)
+	alpnOption = option.New(option.Spec{
+		Name: "alpn", Phase: option.Naming, Repeatable: true, Default: Protocol,
+		Doc: "a protocol to offer or accept, in order of preference; in any but " + Protocol + " nothing announces a stream until something is written to it",
+	}, codec.Codec[string]{Placeholder: "PROTOCOL", Parse: parseProtocol, Format: func(s string) string { return s }}, nil, nil)
 	streamsOption = option.New(option.Spec{
 		Name: "streams", Phase: option.Naming, Only: option.PassiveOnly, Default: "100",
 		Doc: "how many streams of one connection a peer may have open",
 	}, codec.Between(codec.Integer, 1, 1<<20), nil, nil)
 )
+
+func parseProtocol(text string) (string, error) {
+	if text == "" || len(text) > 255 {
+		return "", errors.New("it must have 1 to 255 bytes")
+	}
+	return text, nil
+}
 
 func init() {
 	stream := newScheme("quic", socket.Stream, "a stream of a QUIC connection, encrypted and authenticated")
@@ -112,7 +124,7 @@ func newScheme(name string, t socket.Type, doc string) *scheme.Scheme {
 	if !ok {
 		panic("quic: package socket has no scheme udp")
 	}
-	own := []*option.Spec{idleOption.Spec, keepAliveOption.Spec}
+	own := []*option.Spec{idleOption.Spec, keepAliveOption.Spec, alpnOption.Spec}
 	s := &scheme.Scheme{
 		Name: name, Endpoint: "host:port", Port: true, Doc: doc,
 		Domains: []socket.Domain{Domain, Domain6}, Type: t,

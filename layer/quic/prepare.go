@@ -30,7 +30,16 @@ type prepared struct {
 }
 
 func prepare(s *scheme.Scheme, t scheme.Target) (*scheme.PreparedScheme, error) {
-	within, err := tls.PrepareWithin("quic", Protocol, scheme.LayerTarget{
+	var protocols []string
+	for _, given := range t.Settings {
+		if given.Spec == alpnOption.Spec {
+			protocols = append(protocols, given.Value.(string))
+		}
+	}
+	if protocols == nil {
+		protocols = []string{Protocol}
+	}
+	within, err := tls.PrepareWithin("quic", protocols, scheme.LayerTarget{
 		Passive: t.Passive, Settings: t.Settings, Carrier: s, Destination: t.Endpoint,
 	})
 	if err != nil {

@@ -3,7 +3,6 @@ package tls
 import (
 	"crypto/tls"
 	"net"
-	"slices"
 
 	"zocalo/socket"
 	"zocalo/socket/option"
@@ -18,18 +17,19 @@ type Within struct {
 }
 
 // WithinOptions are the options that mean something inside another protocol, always of
-// TLS 1.3: without those of the connection beneath, and of ACME, which asks by TCP.
+// TLS 1.3: without those of the connection beneath, of ACME, which asks by TCP, and of
+// alpn=, which has another default there.
 func WithinOptions() []*option.Spec {
 	return []*option.Spec{
 		certOption.Spec, keyOption.Spec, caOption.Spec, clientCAOption.Spec, pinOption.Spec,
-		sniOption.Spec, alpnOption.Spec, verifyOption.Spec, keylogOption.Spec,
+		sniOption.Spec, verifyOption.Spec, keylogOption.Spec,
 	}
 }
 
-// PrepareWithin reads the options of an address. layer is the word of the protocol,
-// and alpn is what it speaks where the address does not say.
-func PrepareWithin(layer, alpn string, t scheme.LayerTarget) (*Within, error) {
-	p, err := newPrepared(t, []string{alpn})
+// PrepareWithin reads the options of an address. layer is the word of the protocol, and
+// protocols are what is offered or taken by ALPN.
+func PrepareWithin(layer string, protocols []string, t scheme.LayerTarget) (*Within, error) {
+	p, err := newPrepared(t, protocols)
 	if err != nil {
 		return nil, err
 	}
@@ -61,9 +61,6 @@ func (w *Within) Error(err error) error { return handshakeError(err, w.p.base.Se
 func (w *Within) Refusal(alert uint8) error {
 	return w.Error(&net.OpError{Op: "remote error", Err: tls.AlertError(alert)})
 }
-
-// Protocols are those that the address offers or takes.
-func (w *Within) Protocols() []string { return slices.Clone(w.p.base.NextProtos) }
 
 // Reach, Notices and Close are those of a [scheme.PreparedLayer].
 func (w *Within) Reach() string                     { return w.p.reach() }
