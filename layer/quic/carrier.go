@@ -125,7 +125,7 @@ func (c *carrier) SyscallConn() (syscall.RawConn, error) {
 // how large it is.
 func (c *carrier) SetReadBuffer(size int) error {
 	if !c.given[0] {
-		enlarge(c.udp, option.ReceiveBuffer, size)
+		enlarge(c.udp, option.ReceiveBuffer, forceReceiveBuffer, size)
 	}
 	return nil
 }
@@ -133,14 +133,19 @@ func (c *carrier) SetReadBuffer(size int) error {
 // SetWriteBuffer is the last of what quic-go sets before it wants the descriptor.
 func (c *carrier) SetWriteBuffer(size int) error {
 	if !c.given[1] {
-		enlarge(c.udp, option.SendBuffer, size)
+		enlarge(c.udp, option.SendBuffer, forceSendBuffer, size)
 	}
 	c.sized.Store(true)
 	return nil
 }
 
-func enlarge(udp *socket.Socket, o *option.Option[int], size int) {
+// enlarge asks for what everybody may have, and where that is less, for what CAP_NET_ADMIN may.
+func enlarge(udp *socket.Socket, o *option.Option[int], force func(*socket.Socket, int), size int) {
+	if now, err := o.Get(udp); err != nil || now >= size {
+		return
+	}
+	o.Set(udp, size)
 	if now, err := o.Get(udp); err == nil && now < size {
-		o.Set(udp, size)
+		force(udp, size)
 	}
 }

@@ -1,0 +1,148 @@
+package quic_test
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	quicgo "github.com/quic-go/quic-go"
+
+	"zocalo"
+	"zocalo/layer/quic"
+	lists "zocalo/server"
+	"zocalo/socket"
+)
+
+// told is what a listener was told of a handshake.
+type told struct {
+	peer  socket.Name
+	facts string
+	err   error
+}
+
+// listener listens, accepts, and passes on what it is told of handshakes.
+func listener(t *testing.T, options string) (*zocalo.Listener, <-chan told) {
+	t.Helper()
+	l, err := zocalo.Listen(t.Context(), "quic:127.0.0.1:0"+options)
+	try(t, err)
+	all := make(chan told, 100)
+	l.OnHandshake(func(c *socket.Socket, err error) {
+		all <- told{c.Peer(), socket.FactsText(socket.FactsOf(c)), err}
+	})
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		for {
+			s, err := l.Accept(context.Background())
+			if err != nil {
+				return
+			}
+			s.Close()
+		}
+	}()
+	t.Cleanup(func() { l.Close(); <-done })
+	return l, all
+}
+
+func next[T any](t *testing.T, c <-chan T) T {
+	t.Helper()
+	select {
+	case v := <-c:
+		return v
+	case <-time.After(patience):
+		t.Fatal("nothing came")
+		panic("unreachable")
+	}
+}
+
+// A listener tells of each handshake: what it came to, or why it came to nothing; who has
+// connected is told why in words too.
+func TestHandshakes(t *testing.T) {
+	cert, ca := certificate(t)
+	l, all := listener(t, ",cert="+cert)
+	at := "quic:" + l.Name().String()
+	s := dial(t, at+",sni=test,ca="+ca)
+	if is := next(t, all); is.err != nil || is.peer != s.Name() || !strings.Contains(is.facts, "version TLSv1.3") || !strings.Contains(is.facts, "alpn "+quic.Protocol) {
+		t.Errorf("the listener was told %+v", is)
+	}
+	for options, want := range map[string]string{
+		",sni=other,ca=" + ca:        "certificate is for test, not other",
+		"":                           "certificate is for test, not 127.0.0.1",
+		",sni=test,alpn=h3,ca=" + ca: `"no application protocol"`,
+	} {
+		if _, err := zocalo.Dial(t.Context(), at+options); err == nil || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "CRYPTO_ERROR") {
+			t.Errorf("with %s: %v", options, err)
+		}
+		if is := next(t, all); is.err == nil {
+			t.Errorf("with %s the listener was told of success", options)
+		}
+	}
+}
+
+// A client that opens no stream has the time of a handshake, and no more.
+func TestClientWithoutStream(t *testing.T) {
+	l, all := listener(t, ",handshake-timeout=100ms")
+	c, err := bareClient(t, l.Addr(), nil, quic.Protocol)
+	try(t, err)
+	next(t, c.Context().Done())
+	var closed *quicgo.ApplicationError
+	if err := context.Cause(c.Context()); !errors.As(err, &closed) || !closed.Remote {
+		t.Errorf("it ended by %v", err)
+	}
+	if is := next(t, all); is.err == nil || !strings.Contains(is.err.Error(), "open a stream, within 100ms") {
+		t.Errorf("the listener was told %+v", is)
+	}
+}
+
+// Who is denied has no handshake, and is told so.
+func TestDenied(t *testing.T) {
+	l, err := zocalo.Listen(t.Context(), "quic:127.0.0.1:0")
+	try(t, err)
+	deny, err := lists.ParseList([]string{"127.0.0.0/8"})
+	try(t, err)
+	ctx, stop := context.WithCancel(t.Context())
+	done := make(chan error, 1)
+	srv := &lists.Server{Deny: deny, Handler: func(context.Context, *socket.Socket) {
+		t.Error("who is denied was served")
+	}}
+	go func() { done <- srv.Serve(ctx, l) }()
+	if _, err := zocalo.Dial(t.Context(), l.Reach()); !errors.Is(err, syscall.ECONNREFUSED) || !strings.Contains(err.Error(), "the peer takes no connection now") {
+		t.Errorf("connecting: %v", err)
+	}
+	stop()
+	<-done
+	l.Close()
+}
+
+// Connections go on when the listener is closed, and new streams of them are reset.
+func TestListenerClosed(t *testing.T) {
+	l, err := zocalo.Listen(t.Context(), "quic:127.0.0.1:0")
+	try(t, err)
+	c, err := bareClient(t, l.Addr(), nil, quic.Protocol)
+	try(t, err)
+	s, err := c.OpenStream()
+	try(t, err)
+	_, err = s.Write([]byte("zhola"))
+	try(t, err)
+	served, err := l.Accept(t.Context())
+	try(t, err)
+	defer served.Close()
+	try(t, l.Close())
+	b := make([]byte, 10)
+	n, err := served.Read(b)
+	try(t, err)
+	if string(b[:n]) != "hola" {
+		t.Errorf("read %q", b[:n])
+	}
+	s, err = c.OpenStream()
+	try(t, err)
+	_, err = s.Write([]byte("z"))
+	try(t, err)
+	var reset *quicgo.StreamError
+	if _, err := s.Read(b); !errors.As(err, &reset) {
+		t.Errorf("a stream that nobody will accept: %v", err)
+	}
+}
