@@ -199,5 +199,8 @@ func (b *base) Facts() []socket.Fact {
 	return c.facts()
 }
 
+// ProvesNames implements [socket.NameProver].
+func (b *base) ProvesNames() bool { return b.prepared != nil && b.prepared.tls.ProvesNames() }
+
 // past is a deadline that ends what waits.
 var past = time.Unix(1, 0)

@@ -197,7 +197,7 @@ func (d *datagram) leaves(p *peer, err error) {
 		delete(d.peers, p.conn.peer)
 		return
 	}
-	d.gone = connectionError(err)
+	d.gone = d.prepared.connectionError(err)
 	close(d.ended)
 }
 
@@ -329,17 +329,17 @@ func (d *datagram) send(b []byte, n socket.Name) (int, error) {
 	}
 	p.owed = false
 	if result != nil {
-		return 0, sendError(result, len(b))
+		return 0, d.sendError(result, len(b))
 	}
 	return len(b), nil
 }
 
-func sendError(err error, size int) error {
+func (d *datagram) sendError(err error, size int) error {
 	var long *quicgo.DatagramTooLargeError
 	if errors.As(err, &long) {
 		return fmt.Errorf("a datagram of %d bytes, and the path takes %d: %w", size, long.MaxDatagramPayloadSize, syscall.EMSGSIZE)
 	}
-	return connectionError(err)
+	return d.prepared.connectionError(err)
 }
 
 // Close implements [socket.Endpoint]. It closes the connections too: nothing else uses them.

@@ -47,7 +47,7 @@ func (e *stream) readError(err error) error {
 	case errors.As(err, &reset):
 		return &brokenError{fmt.Sprintf("the peer reset the stream (code %d)", reset.ErrorCode), syscall.ECONNRESET, uint64(reset.ErrorCode), true}
 	}
-	return connectionError(err)
+	return e.prepared.connectionError(err)
 }
 
 // writeError is what an error of writing is for people.
@@ -63,11 +63,11 @@ func (e *stream) writeError(err error) error {
 	case errors.As(err, &stopped):
 		return &brokenError{fmt.Sprintf("the peer reads no more (code %d)", stopped.ErrorCode), syscall.EPIPE, uint64(stopped.ErrorCode), true}
 	}
-	return connectionError(err)
+	return e.prepared.connectionError(err)
 }
 
 // connectionError is why a connection that stood is no more.
-func connectionError(err error) error {
+func (p *prepared) connectionError(err error) error {
 	broken := func(format string, args ...any) error {
 		return &brokenError{text: fmt.Sprintf(format, args...), errno: syscall.ECONNRESET}
 	}
@@ -82,6 +82,8 @@ func connectionError(err error) error {
 		return broken("the peer does not know the connection any more")
 	case errors.As(err, &application) && application.Remote:
 		return broken("the peer closed the connection (code %d%s)", application.ErrorCode, quoted(application.ErrorMessage))
+	case errors.As(err, &transport) && transport.Remote && isAlert(transport):
+		return broken("%v", p.tls.Refusal(uint8(transport.ErrorCode-firstAlert)))
 	case errors.As(err, &transport) && transport.Remote:
 		return broken("the peer ended the connection (%v%s)", transport.ErrorCode, quoted(transport.ErrorMessage))
 	case errors.As(err, &transport):
@@ -116,6 +118,10 @@ const (
 	lastAlert  = 0x1ff
 )
 
+func isAlert(e *quicgo.TransportError) bool {
+	return e.ErrorCode >= firstAlert && e.ErrorCode <= lastAlert
+}
+
 // handshakeError is what an error of a handshake is for people.
 func (p *prepared) handshakeError(err error) error {
 	var transport *quicgo.TransportError
@@ -144,8 +150,7 @@ func (p *prepared) handshakeError(err error) error {
 }
 
 func (p *prepared) transportError(e *quicgo.TransportError) error {
-	alert := e.ErrorCode >= firstAlert && e.ErrorCode <= lastAlert
-	switch {
+	switch alert := isAlert(e); {
 	case alert && e.Remote:
 		return p.tls.Refusal(uint8(e.ErrorCode - firstAlert))
 	case alert:

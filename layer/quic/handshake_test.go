@@ -12,7 +12,6 @@ import (
 
 	"zocalo"
 	"zocalo/layer/quic"
-	lists "zocalo/server"
 	"zocalo/socket"
 )
 
@@ -30,7 +29,7 @@ func listener(t *testing.T, options string) (*zocalo.Listener, <-chan told) {
 	try(t, err)
 	all := make(chan told, 100)
 	l.OnHandshake(func(c *socket.Socket, err error) {
-		all <- told{c.Peer(), socket.FactsText(socket.FactsOf(c)), err}
+		all <- told{c.Peer(), c.Facts().String(), err}
 	})
 	done := make(chan struct{})
 	go func() {
@@ -82,6 +81,23 @@ func TestHandshakes(t *testing.T) {
 	}
 }
 
+// A client learns after its own handshake that it has shown no certificate.
+func TestCertificateMissing(t *testing.T) {
+	cert, ca := certificate(t)
+	l, all := listener(t, ",cert="+cert+",client-ca="+ca)
+	s, err := zocalo.Dial(t.Context(), "quic:"+l.Name().String()+",sni=test,ca="+ca)
+	if err == nil {
+		defer s.Close()
+		_, err = s.Read(make([]byte, 1))
+	}
+	if err == nil || !strings.Contains(err.Error(), "the peer refused") || !strings.Contains(err.Error(), "certificate required") {
+		t.Errorf("reading: %v", err)
+	}
+	if is := next(t, all); is.err == nil {
+		t.Error("the listener was told of success")
+	}
+}
+
 // A client that opens no stream has the time of a handshake, and no more.
 func TestClientWithoutStream(t *testing.T) {
 	l, all := listener(t, ",handshake-timeout=100ms")
@@ -97,24 +113,25 @@ func TestClientWithoutStream(t *testing.T) {
 	}
 }
 
-// Who is denied has no handshake, and is told so.
-func TestDenied(t *testing.T) {
-	l, err := zocalo.Listen(t.Context(), "quic:127.0.0.1:0")
-	try(t, err)
-	deny, err := lists.ParseList([]string{"127.0.0.0/8"})
-	try(t, err)
-	ctx, stop := context.WithCancel(t.Context())
-	done := make(chan error, 1)
-	srv := &lists.Server{Deny: deny, Handler: func(context.Context, *socket.Socket) {
-		t.Error("who is denied was served")
-	}}
-	go func() { done <- srv.Serve(ctx, l) }()
+// Who is not admitted has no handshake, and is told so.
+func TestNotAdmitted(t *testing.T) {
+	l, all := listener(t, "")
+	a, _ := socket.As[socket.Admitter](l.Sockets()[0])
+	asked := make(chan socket.Name, 1)
+	a.Admit(func(c *socket.Socket) bool {
+		asked <- c.Peer()
+		c.Abort()
+		return false
+	})
 	if _, err := zocalo.Dial(t.Context(), l.Reach()); !errors.Is(err, syscall.ECONNREFUSED) || !strings.Contains(err.Error(), "the peer takes no connection now") {
 		t.Errorf("connecting: %v", err)
 	}
-	stop()
-	<-done
-	l.Close()
+	if n := next(t, asked).AddrPort(); !n.Addr().IsLoopback() {
+		t.Errorf("the listener was asked about %v", n)
+	}
+	if len(all) > 0 {
+		t.Errorf("the listener was told of a handshake: %+v", <-all)
+	}
 }
 
 // Connections go on when the listener is closed, and new streams of them are reset.

@@ -62,6 +62,9 @@ func (w *Within) Refusal(alert uint8) error {
 	return w.Error(&net.OpError{Op: "remote error", Err: tls.AlertError(alert)})
 }
 
+// ProvesNames reports whether every client of a listener must prove its names.
+func (w *Within) ProvesNames() bool { return w.p.passive && w.p.ca != "" }
+
 // Reach, Notices and Close are those of a [scheme.PreparedLayer].
 func (w *Within) Reach() string                     { return w.p.reach() }
 func (w *Within) Notices(listening string) []string { return w.p.notices(listening) }
