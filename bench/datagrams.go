@@ -10,6 +10,7 @@ import (
 	"syscall"
 	"time"
 
+	"zocalo/internal/accept"
 	"zocalo/server"
 	"zocalo/socket"
 	"zocalo/socket/option"
@@ -25,7 +26,7 @@ func (s *Server) Datagrams(ctx context.Context, c *socket.Socket) error {
 	stop := context.AfterFunc(ctx, func() { c.SetDeadline(past) })
 	defer stop()
 	d := &desk{server: s, socket: c, sessions: make(map[socket.Name]*session)}
-	d.perPeer = server.NewPerPeer(s.MaxPerPeer, d.mostSessions(), c)
+	d.perPeer = accept.NewPerPeer(s.MaxPerPeer, d.mostSessions(), c)
 	defer d.close()
 	size := maxDatagram
 	if s.MaxSize > 0 {
@@ -88,7 +89,7 @@ type desk struct {
 	socket   *socket.Socket
 	now      time.Time // when the batch at hand came
 	sessions map[socket.Name]*session
-	perPeer  *server.PerPeer
+	perPeer  *accept.PerPeer
 	last     *session // that of the message before
 	lastPeer socket.Name
 	from     netip.Addr // where on the Internet the message at hand came from
@@ -101,7 +102,7 @@ type desk struct {
 // A session is one peer's flow.
 type session struct {
 	peer     socket.Name
-	who      *server.Peer // nil where a single peer is not bounded
+	who      *accept.Peer // nil where a single peer is not bounded
 	asked    greeting     // as it came
 	ask      greeting     // as it is served
 	answer   answer
@@ -130,7 +131,7 @@ func (d *desk) take(m *socket.Message) (back bool) {
 	if m.Peer.IsZero() || m.Flags&socket.Truncated != 0 {
 		return false // there is nobody to answer, or not the whole of a message
 	}
-	if server.SenderTurnedAway(d.server.Allow, d.server.Deny, m) != "" {
+	if (server.Lists{Allow: d.server.Allow, Deny: d.server.Deny}).RefusesSender(m) != "" {
 		return false
 	}
 	n := d.last

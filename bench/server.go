@@ -37,7 +37,7 @@ type Server struct {
 	// Deny over those that are, as [server.Server] does with connections.
 	Allow, Deny *server.List
 	// MaxPerPeer bounds the flows of a single address on a socket without
-	// connections; see [server.NewPerPeer].
+	// connections; see [accept.NewPerPeer].
 	MaxPerPeer int
 	// MaxTime bounds a run, with its warm-up: who asks for more is refused, and a flow that goes
 	// on for longer, and Patience beyond it, is reset. MaxRate bounds the bits a second of each stream, in each

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"zocalo/frame"
+	"zocalo/internal/accept"
 	"zocalo/internal/inbox"
 	"zocalo/relay/join"
 	"zocalo/server"
@@ -40,7 +41,7 @@ func Datagrams(ctx context.Context, s *socket.Socket) error {
 //
 // It allocates nothing per message.
 func (e *Echoer) Datagrams(ctx context.Context, s *socket.Socket) error {
-	if err := server.ListsApply(e.Allow, e.Deny, s); err != nil {
+	if err := (server.Lists{Allow: e.Allow, Deny: e.Deny}).Apply(s); err != nil {
 		return err
 	}
 	if e.MaxMessage > frame.MaxSize {
@@ -53,7 +54,7 @@ func (e *Echoer) Datagrams(ctx context.Context, s *socket.Socket) error {
 	o := join.Options{MaxMessage: e.MaxMessage}
 	d := &datagrams{Echoer: e, socket: s, own: s.Name(), limit: o.Limit(s), waits: s.Properties().Reliable}
 	in := inbox.New(s, d.limit)
-	var again server.Retry
+	var again accept.Retry
 	for {
 		messages, err := in.Receive()
 		if ctx.Err() != nil {
@@ -82,8 +83,8 @@ type datagrams struct {
 	own    socket.Name
 	limit  int  // bytes of a message
 	waits  bool // a peer that does not read may keep us waiting
-	time   server.AnswerTime
-	round  server.Repeats
+	time   accept.AnswerTime
+	round  accept.Repeats
 }
 
 // answers makes answers of those messages that get one, moves them to the front,
@@ -92,7 +93,7 @@ func (d *datagrams) answers(ms []socket.Message) []socket.Message {
 	n := 0
 	for i := range ms {
 		m := &ms[i]
-		if server.SenderTurnedAway(d.Allow, d.Deny, m) != "" || !d.answerable(m) {
+		if (server.Lists{Allow: d.Allow, Deny: d.Deny}).RefusesSender(m) != "" || !d.answerable(m) {
 			continue
 		}
 		m.SetData(m.Buffers[0][:m.N])
@@ -118,7 +119,7 @@ func (d *datagrams) answerable(m *socket.Message) bool {
 		d.leave(m.Peer, errUnnamed)
 		return false
 	case d.own.IsSelf(m.Peer):
-		d.leave(m.Peer, server.ErrOwn)
+		d.leave(m.Peer, accept.ErrOwn)
 		return false
 	}
 	return d.leavesRounds(m)
@@ -136,7 +137,7 @@ func (d *datagrams) leavesRounds(m *socket.Message) bool {
 	for at := 0; at == 0 || at < m.N; at += size {
 		segment := data[at:min(at+size, m.N)]
 		if d.round.End(m.Peer, segment, now) {
-			d.leave(m.Peer, server.ErrRound)
+			d.leave(m.Peer, accept.ErrRound)
 			continue
 		}
 		left += copy(data[left:], segment)

@@ -13,7 +13,7 @@ type StreamOptions struct {
 	Loops int
 
 	// OnConnect, if not nil, is told of each connection that is served, by
-	// the text of [server.PeerText]; and OnEnd of its end, with the error of a
+	// the text of [accept.PeerText]; and OnEnd of its end, with the error of a
 	// system call if it did not end in order. They are called in a goroutine of
 	// their own, one at a time, and may be late.
 	OnConnect func(peer string)
@@ -27,7 +27,7 @@ type StreamOptions struct {
 // Connected is a connection of [Streams] that is open.
 type Connected struct {
 	Listener socket.Name
-	Peer     string // the text of [server.PeerText]
+	Peer     string // the text of [accept.PeerText]
 	Began    time.Time
 	Bytes    int64 // that were sent back
 }

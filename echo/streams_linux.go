@@ -9,6 +9,7 @@ import (
 	"syscall"
 	"time"
 
+	"zocalo/internal/accept"
 	"zocalo/internal/pass"
 	"zocalo/internal/sys"
 	"zocalo/relay/streams"
@@ -32,13 +33,13 @@ func Streams(ctx context.Context, s *server.Server, o StreamOptions, listeners .
 		}
 	})
 	defer stopped()
-	if err := server.ListsApply(s.Allow, s.Deny, listeners...); err != nil {
+	if err := (server.Lists{Allow: s.Allow, Deny: s.Deny}).Apply(listeners...); err != nil {
 		return err
 	}
 	group := &streams.Group{Service: e, Limits: streams.Limits{MaxConns: int64(s.Places())}, Stopped: stopped}
 	lists := make([][]streams.Listening, streams.Loops(o.Loops))
 	lists[0] = streams.Listenings(listeners)
-	e.perPeer = server.NewPerPeer(s.MaxConnsPerPeer, s.Places(), listeners...)
+	e.perPeer = accept.NewPerPeer(s.MaxConnsPerPeer, s.Places(), listeners...)
 	if err := group.Listen(lists...); err != nil {
 		return err
 	}
@@ -77,19 +78,19 @@ type echoes struct {
 	listeners []*socket.Socket
 	log       *slog.Logger
 	tell      streams.Teller[func()]
-	perPeer   *server.PerPeer
-	shortage  server.Shortage
+	perPeer   *accept.PerPeer
+	shortage  accept.Shortage
 }
 
 // Accepted implements streams.Service.
 func (e *echoes) Accepted(c *streams.Conn, listener int, a *sys.Sockaddr) {
 	name, who := streams.Name(a), streams.Credentials(c.FD(), a)
-	why := server.NameTurnedAway(e.Allow, e.Deny, name, who)
-	var peer *server.Peer
+	why := server.Lists{Allow: e.Allow, Deny: e.Deny}.RefusesName(name, who)
+	var peer *accept.Peer
 	if why == "" {
 		var ok bool
 		if peer, ok = e.perPeer.EnterName(name.AddrPort().Addr(), who); !ok {
-			why = server.TooMany
+			why = accept.TooMany
 		}
 	}
 	if why != "" {
@@ -99,7 +100,7 @@ func (e *echoes) Accepted(c *streams.Conn, listener int, a *sys.Sockaddr) {
 		})
 		return
 	}
-	p := &echoPeer{text: server.NameText(name, who), listener: listener, peer: peer}
+	p := &echoPeer{text: accept.NameText(name, who), listener: listener, peer: peer}
 	c.Data = p
 	if tell := e.options.OnConnect; tell != nil {
 		e.tell.Add(func() { tell(p.text) })
@@ -129,7 +130,7 @@ func (e *echoes) open(group *streams.Group) (open []Connected) {
 type echoPeer struct {
 	text     string
 	listener int
-	peer     *server.Peer // nil where a single peer is not bounded
+	peer     *accept.Peer // nil where a single peer is not bounded
 }
 
 // Ended implements streams.Service.

@@ -48,7 +48,7 @@ func (g *gated) Accept(ctx context.Context) (*socket.Socket, error) {
 // bounds of a single peer.
 func (g *gated) Sockets() []*socket.Socket { return server.SocketsOf(g.Listener) }
 
-// Refused implements server.Refuser: the next one need not wait for the reset.
+// Refused is called by a server: the next one need not wait for the reset.
 func (g *gated) Refused(c *socket.Socket) { g.gate.Started(c) }
 
 // wait waits until the gate is open.

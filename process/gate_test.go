@@ -68,7 +68,7 @@ type refusing struct {
 }
 
 func (r refusing) Refused(c *socket.Socket) {
-	r.Listener.(server.Refuser).Refused(c)
+	r.Listener.(interface{ Refused(*socket.Socket) }).Refused(c)
 	r.told(c)
 }
 

@@ -80,7 +80,7 @@ type Limits struct {
 	MaxConns int
 
 	// MaxConnsPerPeer bounds the pairs of a single peer, connections and sessions
-	// alike, as server.NewPerPeer says. One more connection is reset; one more
+	// alike, as accept.NewPerPeer says. One more connection is reset; one more
 	// session takes the place of that of the same peer that was idle longest.
 	MaxConnsPerPeer int
 

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"time"
 
+	"zocalo/internal/accept"
 	"zocalo/internal/pass"
 	"zocalo/relay/datagrams"
 	"zocalo/relay/streams"
@@ -39,7 +40,7 @@ func newBatching(r *run, _ server.Listener) engine {
 
 // sessionPeer is the peer of a session.
 func sessionPeer(number int64, near, peer socket.Name) *Peer {
-	return &Peer{Pair: number, Name: peer, Local: near, Text: server.NameText(peer, nil)}
+	return &Peer{Pair: number, Name: peer, Local: near, Text: accept.NameText(peer, nil)}
 }
 
 // call is what a Teller of calls does with each.
@@ -101,7 +102,7 @@ func (b *batching) pairs() []Pair {
 // pair is a session as a pair.
 func (b *batching) pair(s datagrams.Session) Pair {
 	return Pair{
-		Number: s.Number, Peer: server.NameText(s.Peer, nil), Target: b.r.targetText(s.Target),
+		Number: s.Number, Peer: accept.NameText(s.Peer, nil), Target: b.r.targetText(s.Target),
 		Began: time.Now().Add(-s.Result.Duration), Result: s.Result, Dropped: int64(s.Result.From[A].Dropped) + int64(s.Result.From[B].Dropped), Err: s.Err,
 	}
 }

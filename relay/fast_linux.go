@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"zocalo"
+	"zocalo/internal/accept"
 	"zocalo/internal/pass"
 	"zocalo/internal/sys"
 	"zocalo/relay/join"
@@ -42,8 +43,8 @@ type fast struct {
 	group    streams.Group
 	plain    atomic.Pointer[plain] // nil where reaching takes a goroutine
 	dials    sync.WaitGroup
-	perPeer  *server.PerPeer
-	shortage server.Shortage
+	perPeer  *accept.PerPeer
+	shortage accept.Shortage
 	tell     streams.Teller[func()] // what may wait for whoever reads it, and a loop must not
 }
 
@@ -54,7 +55,7 @@ type fastPair struct {
 	began  int64          // Unix nanoseconds
 	inet   netip.AddrPort // who came, over the Internet,
 	other  *string        // or else, for people
-	peer   *server.Peer   // nil where a single peer is not bounded
+	peer   *accept.Peer   // nil where a single peer is not bounded
 	dialed *dialed        // nil where the loop itself connects,
 	name   *candidate     // to this
 }
@@ -80,7 +81,7 @@ func newFast(r *run, _ server.Listener) engine {
 		}
 	}
 	f.plain.Store(newPlain(r.now()))
-	f.perPeer = server.NewPerPeer(r.now().MaxConnsPerPeer, int(f.group.MaxConns), r.sockets...)
+	f.perPeer = accept.NewPerPeer(r.now().MaxConnsPerPeer, int(f.group.MaxConns), r.sockets...)
 	return f
 }
 
@@ -152,10 +153,10 @@ func (f *fast) listeners(ctx context.Context) (all [][]streams.Listening, more [
 func (f *fast) Accepted(c *streams.Conn, listener int, a *sys.Sockaddr) {
 	p := &fastPair{began: time.Now().UnixNano()}
 	name, who := streams.Name(a), streams.Credentials(c.FD(), a)
-	why := server.NameTurnedAway(f.Allow, f.Deny, name, who)
+	why := server.Lists{Allow: f.Allow, Deny: f.Deny}.RefusesName(name, who)
 	var caller *Peer
 	if f.Admit != nil || f.Began != nil || f.Route != nil || f.Reach != nil || slices.ContainsFunc(f.now().to, end.hasLayers) {
-		caller = &Peer{Name: name, Local: streams.Local(c.FD()), Text: server.NameText(name, who), Credentials: who}
+		caller = &Peer{Name: name, Local: streams.Local(c.FD()), Text: accept.NameText(name, who), Credentials: who}
 	}
 	if why == "" && f.Admit != nil {
 		if err := f.Admit(caller); err != nil {
@@ -165,7 +166,7 @@ func (f *fast) Accepted(c *streams.Conn, listener int, a *sys.Sockaddr) {
 	if why == "" {
 		var ok bool
 		if p.peer, ok = f.perPeer.EnterName(name.AddrPort().Addr(), who); !ok {
-			why = server.TooMany
+			why = accept.TooMany
 		}
 	}
 	if why != "" {
@@ -176,7 +177,7 @@ func (f *fast) Accepted(c *streams.Conn, listener int, a *sys.Sockaddr) {
 		return
 	}
 	if p.inet = name.AddrPort(); !p.inet.IsValid() {
-		text := server.NameText(name, who)
+		text := accept.NameText(name, who)
 		p.other = &text
 	}
 	p.number = f.account.number()

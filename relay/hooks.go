@@ -6,8 +6,8 @@ import (
 
 	"zocalo"
 	"zocalo/address"
+	"zocalo/internal/accept"
 	"zocalo/relay/join"
-	"zocalo/server"
 	"zocalo/socket"
 	"zocalo/socket/option"
 	"zocalo/socket/scheme"
@@ -105,7 +105,7 @@ type Attempt struct {
 //
 //go:noinline
 func (h *Hooks) peerOf(s *socket.Socket) *Peer {
-	p := &Peer{Text: server.PeerText(s), Socket: s}
+	p := &Peer{Text: accept.PeerText(s), Socket: s}
 	if h.Admit == nil && h.Began == nil && h.Route == nil && h.Reach == nil {
 		return p
 	}

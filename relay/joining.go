@@ -7,6 +7,7 @@ import (
 	"syscall"
 	"time"
 
+	"zocalo/internal/accept"
 	"zocalo/internal/pass"
 	"zocalo/process"
 	"zocalo/relay/join"
@@ -87,7 +88,7 @@ func (j *joining) begin(ctx context.Context, c *socket.Socket, over func()) (han
 	if r.Admit != nil {
 		if err := r.Admit(r.peerOf(c)); err != nil {
 			r.gate.Started(c)
-			server.Refuse(ctx, c, time.Now())
+			accept.Refuse(ctx, c, time.Now())
 			r.log.Info("peer rejected", "listener", c.Name(), "peer", c.Peer(), "reason", err)
 			return false
 		}
@@ -197,7 +198,7 @@ func (r *run) begins(ctx context.Context, from *socket.Socket, to reacher) (*ent
 		if told, _ := answer(from, nil, err); told {
 			from.Close()
 		} else {
-			server.Refuse(r.life, from, e.Began)
+			accept.Refuse(r.life, from, e.Began)
 		}
 		return nil, nil, nil, r.ended(e, Result{How: pass.Failed, Side: B, Duration: time.Since(e.Began)}, err)
 	}

@@ -10,6 +10,7 @@ import (
 
 	"zocalo"
 	"zocalo/address"
+	"zocalo/internal/accept"
 	"zocalo/internal/pass"
 	"zocalo/internal/sys"
 	"zocalo/process"
@@ -355,7 +356,7 @@ func (a *accepting) reach(ctx context.Context, p *Peer) (*socket.Socket, target,
 			a.spare = c
 			return nil, target{}, errGone
 		default:
-			return c, target{a.r.now().to[0], server.PeerText(c)}, nil
+			return c, target{a.r.now().to[0], accept.PeerText(c)}, nil
 		}
 	}
 }
@@ -371,11 +372,11 @@ func (a *accepting) accept(ctx context.Context) (*socket.Socket, error) {
 		if err != nil {
 			return nil, err
 		}
-		why := server.TurnedAway(a.r.Allow, a.r.Deny, c)
+		why := server.Lists{Allow: a.r.Allow, Deny: a.r.Deny}.Refuses(c)
 		if why == "" {
 			return c, nil
 		}
-		go server.Refuse(ctx, c, time.Now())
+		go accept.Refuse(ctx, c, time.Now())
 		a.r.log.Info("peer rejected", "listener", a.l.Name(), "peer", c.Peer(), "reason", why)
 	}
 }
@@ -394,10 +395,11 @@ func (r *run) newGathering(l server.Listener) *gathering {
 	s := r.sessions(func(handling context.Context, c *socket.Socket) {
 		closed := make(chan struct{})
 		c.OnClose(func() { close(closed) })
+		session, _ := socket.As[interface{ SessionOver() <-chan struct{} }](c)
 		select {
 		case g.peers <- c:
 			<-closed
-		case <-server.Over(c): // what it has sent is stale
+		case <-session.SessionOver(): // what it has sent is stale
 		case <-ctx.Done():
 		}
 	})
@@ -417,7 +419,7 @@ func (g *gathering) reach(ctx context.Context, p *Peer) (*socket.Socket, target,
 	defer watch(p.socket(), left, func() { cancel(errGone) })()
 	select {
 	case c := <-g.peers:
-		return c, target{g.r.now().to[0], server.PeerText(c)}, nil
+		return c, target{g.r.now().to[0], accept.PeerText(c)}, nil
 	case <-ctx.Done():
 		return nil, target{}, context.Cause(ctx)
 	case err := <-g.over:

@@ -37,7 +37,7 @@ func (r *run) listen(ctx context.Context, e end) (server.Listener, error) {
 // asked for.
 func (r *run) checkListener(ctx context.Context, l server.Listener) error {
 	sockets := server.SocketsOf(l)
-	if err := server.ListsApply(r.Allow, r.Deny, sockets...); err != nil {
+	if err := (server.Lists{Allow: r.Allow, Deny: r.Deny}).Apply(sockets...); err != nil {
 		return err
 	}
 	return r.refuseItself(ctx, sockets, r.now().to)

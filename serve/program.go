@@ -7,6 +7,7 @@ import (
 	"sync"
 	"time"
 
+	"zocalo/internal/accept"
 	"zocalo/process"
 	"zocalo/server"
 	"zocalo/socket"
@@ -113,7 +114,7 @@ func (p *Program) Serve(ctx context.Context, c *socket.Socket) (err error) {
 	defer func() {
 		if err != nil {
 			p.gate.Started(c)
-			server.Refuse(ctx, c, began)
+			accept.Refuse(ctx, c, began)
 		}
 		c.Close()
 	}()
@@ -123,7 +124,7 @@ func (p *Program) Serve(ctx context.Context, c *socket.Socket) (err error) {
 		return err
 	}
 	defer release()
-	r := &run{Program: p, ctx: ctx, log: p.log().With("peer", server.PeerText(c))}
+	r := &run{Program: p, ctx: ctx, log: p.log().With("peer", accept.PeerText(c))}
 	r.command = p.Command
 	r.command.Env = append(p.env[:len(p.env):len(p.env)], Environment(c)...)
 	_, direct := socket.As[socket.Descriptor](c)

@@ -2,17 +2,16 @@ package server
 
 import (
 	"context"
-	"log/slog"
 	"time"
 
-	"zocalo/internal/pass"
+	"zocalo/internal/accept"
 	"zocalo/socket"
 )
 
 // accept takes the connections of one listener until ctx ends, or the
 // listener fails for good.
 func (r *serving) accept(ctx context.Context, l Listener) error {
-	var again Retry
+	var again accept.Retry
 	for {
 		round := r.conns.turn(ctx)
 		if ctx.Err() != nil {
@@ -35,16 +34,16 @@ func (r *serving) accept(ctx context.Context, l Listener) error {
 // admit starts the handler of a new connection, unless its peer is turned
 // away. It waits where other listeners have filled the server meanwhile.
 func (r *serving) admit(ctx context.Context, l Listener, c *socket.Socket) {
-	why := TurnedAway(r.Allow, r.Deny, c)
-	var peer *Peer
+	why := Lists{r.Allow, r.Deny}.Refuses(c)
+	var peer *accept.Peer
 	if why == "" {
 		var ok bool
 		if peer, ok = r.perPeer.Enter(c); !ok {
-			why = TooMany
+			why = accept.TooMany
 		}
 	}
 	if why != "" {
-		if g, ok := l.(Refuser); ok {
+		if g, ok := l.(refuser); ok {
 			g.Refused(c)
 		}
 		r.turnAway(ctx, l, c, why)
@@ -76,42 +75,13 @@ func (r *serving) screen(ctx context.Context, l Listener) {
 			allow = nil // it applies to whom the peer is said to be, or proves to be
 		}
 		a.Admit(func(c *socket.Socket) bool {
-			why := TurnedAway(allow, r.Deny, c)
+			why := Lists{allow, r.Deny}.Refuses(c)
 			if why != "" {
 				r.turnAway(ctx, l, c, why)
 			}
 			return why == ""
 		})
 	}
-}
-
-// TurnedAway says why the peer of a connected socket is to be turned away, ""
-// if it is not; either list may be nil. See [Server].
-func TurnedAway(allow, deny *List, c *socket.Socket) (why string) {
-	return refusal(allow, deny, func(l *List) bool { return l.ContainsPeer(c) })
-}
-
-// NameTurnedAway is TurnedAway of a peer of which only that is known: its name,
-// and over a unix socket the process that it is.
-func NameTurnedAway(allow, deny *List, n socket.Name, who *socket.Credentials) (why string) {
-	return refusal(allow, deny, func(l *List) bool { return l.Contains(n) || who != nil && l.containsProcess(*who) })
-}
-
-// SenderTurnedAway is TurnedAway of whoever sent a message.
-func SenderTurnedAway(allow, deny *List, m *socket.Message) (why string) {
-	return refusal(allow, deny, func(l *List) bool { return l.ContainsSender(m) })
-}
-
-// refusal says why a peer is turned away, "" if it is not. has reports whether
-// it is in a list.
-func refusal(allow, deny *List, has func(*List) bool) string {
-	switch {
-	case deny != nil && has(deny):
-		return "it is denied"
-	case allow != nil && !has(allow):
-		return "it is not among the allowed"
-	}
-	return ""
 }
 
 // shortageOf returns what says that a listener pauses.
@@ -121,14 +91,12 @@ func (r *serving) shortageOf(l Listener) func(error) {
 	}
 }
 
-// A Shortage tells of descriptors or memory that are out, once while that
-// lasts.
-type Shortage struct{ trouble pass.Trouble }
+// A refuser is a listener that is told which of its connections are refused, a moment
+// before they are closed.
+type refuser interface{ Refused(c *socket.Socket) }
 
-// Tell logs that a listener pauses for err.
-func (s *Shortage) Tell(log *slog.Logger, listener socket.Name, err error) {
-	if s.trouble.Begins("", time.Now()) {
-		log.Warn("accepting pauses until descriptors and memory are free again: raise the limit (ulimit -n), or allow fewer connections",
-			"listener", listener, "error", err)
-	}
+// refuse is accept.Refuse beside the accept loop.
+func (r *serving) refuse(ctx context.Context, c *socket.Socket) {
+	now := time.Now()
+	r.handlers.Go(func() { accept.Refuse(ctx, c, now) })
 }

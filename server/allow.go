@@ -105,25 +105,28 @@ type ListError struct {
 // Error says which words, why, and what to do.
 func (e *ListError) Error() string { return e.List + " " + e.Words + ": " + e.Problem }
 
-// CheckLists refuses lists, either of which may be nil, that cannot do their work
-// for whoever comes to these sockets, which are bound: with a word that can match
+// Lists are whom to serve: every peer that is in Allow, where that is not nil, and not
+// in Deny. Deny wins. A [Server] and [Sessions] apply theirs by themselves.
+type Lists struct{ Allow, Deny *List }
+
+// Check refuses lists that cannot do their work for who comes to these sockets, which are bound: with a word that can match
 // nobody at any of them, or without one that can match somebody at each. Whoever
 // writes a list counts on it.
-func CheckLists(allow, deny *List, sockets ...*socket.Socket) error {
-	for _, l := range named(allow, deny) {
+func (ls Lists) Check(sockets ...*socket.Socket) error {
+	for _, l := range ls.named() {
 		for _, w := range l.words {
 			if !slices.ContainsFunc(sockets, func(s *socket.Socket) bool { return canMatch(w, s) }) {
 				return &ListError{l.name, w, "it can match nobody here: uid: and gid: are for connections over unix sockets, cert: for TLS with client-ca=, addresses for what the Internet carries"}
 			}
 		}
 	}
-	return ListsApply(allow, deny, sockets...)
+	return ls.Apply(sockets...)
 }
 
-// ListsApply is the second half of CheckLists, which a server does by itself:
+// Apply is the second half of Check, which a server does by itself:
 // where no word can match, a list would let everybody in, or nobody.
-func ListsApply(allow, deny *List, sockets ...*socket.Socket) error {
-	for _, l := range named(allow, deny) {
+func (ls Lists) Apply(sockets ...*socket.Socket) error {
+	for _, l := range ls.named() {
 		for _, s := range sockets {
 			if !slices.ContainsFunc(l.words, func(w string) bool { return canMatch(w, s) }) {
 				return &ListError{l.name, l.String(), fmt.Sprintf(
@@ -134,14 +137,43 @@ func ListsApply(allow, deny *List, sockets ...*socket.Socket) error {
 	return nil
 }
 
+// Refuses says why the peer of a connected socket is to be turned away, "" if it is
+// not.
+func (ls Lists) Refuses(c *socket.Socket) (why string) {
+	return ls.refuse(func(l *List) bool { return l.ContainsPeer(c) })
+}
+
+// RefusesName is Refuses of a peer of which only that is known: its name,
+// and over a unix socket the process that it is.
+func (ls Lists) RefusesName(n socket.Name, who *socket.Credentials) (why string) {
+	return ls.refuse(func(l *List) bool { return l.Contains(n) || who != nil && l.containsProcess(*who) })
+}
+
+// RefusesSender is Refuses of whoever sent a message.
+func (ls Lists) RefusesSender(m *socket.Message) (why string) {
+	return ls.refuse(func(l *List) bool { return l.ContainsSender(m) })
+}
+
+// refuse says why a peer is turned away, "" if it is not. has reports whether
+// it is in a list.
+func (ls Lists) refuse(has func(*List) bool) string {
+	switch {
+	case ls.Deny != nil && has(ls.Deny):
+		return "it is denied"
+	case ls.Allow != nil && !has(ls.Allow):
+		return "it is not among the allowed"
+	}
+	return ""
+}
+
 type namedList struct {
 	name string
 	*List
 }
 
 // named returns the lists that have words.
-func named(allow, deny *List) (lists []namedList) {
-	for _, l := range []namedList{{"allow", allow}, {"deny", deny}} {
+func (ls Lists) named() (lists []namedList) {
+	for _, l := range []namedList{{"allow", ls.Allow}, {"deny", ls.Deny}} {
 		if l.List != nil && len(l.words) > 0 {
 			lists = append(lists, l)
 		}

@@ -222,7 +222,7 @@ func TestCheckLists(t *testing.T) {
 			sockets = append(sockets, bound(t, k))
 		}
 		got := ""
-		if err := server.CheckLists(l, nil, sockets...); err != nil {
+		if err := (server.Lists{Allow: l, Deny: nil}).Check(sockets...); err != nil {
 			got = err.Error()
 		}
 		if !strings.HasPrefix(got, c.want) || c.want == "" && got != "" {

@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"zocalo/internal/accept"
 	"zocalo/server"
 	"zocalo/socket"
 )
@@ -23,7 +24,7 @@ func TestPerPeer(t *testing.T) {
 		{0, 1000, any, 100}, {0, 20, any, 8}, {0, 8, any, 7}, {0, 1, any, 1}, {0, -1, any, 0}, {-1, 1000, any, 0},
 		{3, 1000, any, 3}, {0, 1000, bound(t, tcp), 0}, {3, 1000, bound(t, tcp), 3}, {0, 1000, bound(t, unix), 0},
 	} {
-		b := server.NewPerPeer(test.most, test.places, test.socket)
+		b := accept.NewPerPeer(test.most, test.places, test.socket)
 		got := 0
 		for range 101 {
 			if _, ok := b.EnterName(netip.MustParseAddr("10.0.0.1"), nil); ok {
@@ -40,14 +41,14 @@ func TestPerPeer(t *testing.T) {
 }
 
 func TestPerPeerTellsPeersApart(t *testing.T) {
-	b := server.NewPerPeer(1, 10, bound(t, tcp))
-	enter := func(addr string, uid int) (*server.Peer, bool) {
+	b := accept.NewPerPeer(1, 10, bound(t, tcp))
+	enter := func(addr string, uid int) (*accept.Peer, bool) {
 		if addr == "" {
 			return b.EnterName(netip.Addr{}, &socket.Credentials{UID: uid})
 		}
 		return b.EnterName(netip.MustParseAddr(addr), nil)
 	}
-	var first *server.Peer
+	var first *accept.Peer
 	for i, p := range []struct {
 		addr string
 		uid  int

@@ -9,6 +9,7 @@ import (
 	"sync"
 	"time"
 
+	"zocalo/internal/accept"
 	"zocalo/internal/pass"
 	"zocalo/socket"
 )
@@ -54,8 +55,10 @@ type Server struct {
 	// queue. None is accepted only to be dropped.
 	MaxConns int
 
-	// MaxConnsPerPeer bounds those of a single peer, as [NewPerPeer] says; one
-	// more is reset.
+	// MaxConnsPerPeer bounds those of a single peer: an IPv4 address, the /64 of an
+	// IPv6 address, a user over unix sockets. One more is reset. 0 is a tenth of
+	// MaxConns, but at least 8 where others have a place besides, and no bound where
+	// the listeners are on loopback or of the domain unix; negative is no bound.
 	MaxConnsPerPeer int
 
 	// Drain is how long open connections may go on once Serve's context has
@@ -125,7 +128,7 @@ func (s *Server) Serve(ctx context.Context, listeners ...Listener) error {
 		r.close(listeners)
 		return err
 	}
-	startPoller()
+	accept.StartPoller()
 	accepting, stop := context.WithCancel(ctx)
 	defer stop()
 	handling, end := context.WithCancel(context.WithoutCancel(ctx))
@@ -137,7 +140,7 @@ func (s *Server) Serve(ctx context.Context, listeners ...Listener) error {
 	for _, l := range listeners {
 		sockets = append(sockets, SocketsOf(l)...)
 	}
-	r.perPeer = NewPerPeer(s.MaxConnsPerPeer, most, sockets...)
+	r.perPeer = accept.NewPerPeer(s.MaxConnsPerPeer, most, sockets...)
 
 	failed := make(chan error, len(listeners))
 	var loops sync.WaitGroup
@@ -185,7 +188,7 @@ func (s *Server) check(listeners []Listener) error {
 		return errors.New("serve: no listener was given: give at least one")
 	}
 	for _, l := range listeners {
-		if err := ListsApply(s.Allow, s.Deny, SocketsOf(l)...); err != nil {
+		if err := (Lists{s.Allow, s.Deny}).Apply(SocketsOf(l)...); err != nil {
 			return err
 		}
 	}
@@ -206,13 +209,13 @@ type serving struct {
 	log      *slog.Logger
 	handling context.Context // of the handlers
 	conns    connections
-	perPeer  *PerPeer
+	perPeer  *accept.PerPeer
 	handlers sync.WaitGroup
-	shortage Shortage
+	shortage accept.Shortage
 }
 
 // serve starts the handler of an admitted connection.
-func (r *serving) serve(c *socket.Socket, peer *Peer) {
+func (r *serving) serve(c *socket.Socket, peer *accept.Peer) {
 	r.handlers.Add(1)
 	over := func() {
 		c.Close()

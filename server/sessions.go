@@ -10,6 +10,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"zocalo/internal/accept"
 	"zocalo/internal/pass"
 	"zocalo/socket"
 	"zocalo/socket/option"
@@ -62,7 +63,7 @@ type Sessions struct {
 	Max int
 
 	// MaxPerPeer bounds those of a single peer, whatever ports it sends from, as
-	// [NewPerPeer] says of connections. One more takes the place of that of the
+	// [Server] says of connections. One more takes the place of that of the
 	// same peer which was idle longest.
 	MaxPerPeer int
 
@@ -121,16 +122,16 @@ func (s *Sessions) Serve(ctx context.Context, sockets ...*socket.Socket) error {
 	case len(sockets) == 0:
 		return errors.New("serve: no socket was given: give at least one")
 	}
-	if err := ListsApply(s.Allow, s.Deny, sockets...); err != nil {
+	if err := (Lists{s.Allow, s.Deny}).Apply(sockets...); err != nil {
 		return err
 	}
-	startPoller()
+	accept.StartPoller()
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
 	handling, end := context.WithCancel(context.WithoutCancel(ctx))
 	defer end()
 	t := &sessionTable{Sessions: s, log: logger(s.Log), handling: handling, open: map[sessionKey]*session{}, began: time.Now(),
-		recent: pass.Recent[*session]{Max: s.max(), MaxPerPeer: MostPerPeer(s.MaxPerPeer, s.max(), sockets...)}}
+		recent: pass.Recent[*session]{Max: s.max(), MaxPerPeer: accept.MaxPerPeer(s.MaxPerPeer, s.max(), sockets...)}}
 
 	failed := make(chan error, len(sockets))
 	var loops sync.WaitGroup
@@ -139,7 +140,7 @@ func (s *Sessions) Serve(ctx context.Context, sockets ...*socket.Socket) error {
 		option.ReceiveDropped.Set(c, true) // or what the system drops is not known
 		loops.Go(func() {
 			waits := c.Properties().Reliable
-			if err := t.receive(&sessionSocket{Socket: c, waits: waits, answers: AnswerTime{Again: waits}}); err != nil {
+			if err := t.receive(&sessionSocket{Socket: c, waits: waits, answers: accept.AnswerTime{Again: waits}}); err != nil {
 				failed <- err
 				stop()
 			}
@@ -224,7 +225,7 @@ func (t *sessionTable) receive(from *sessionSocket) error {
 	own := from.Name()
 	memory := make([]byte, t.maxMessage())
 	var m socket.Message
-	var again Retry
+	var again accept.Retry
 	var lost uint32 // as the system told last
 	for {
 		m.SetData(memory)
@@ -257,7 +258,7 @@ func (t *sessionTable) receive(from *sessionSocket) error {
 			at = m.Ancillary.PacketInfo.Answer()
 		}
 		if own.IsSelf(m.Peer) {
-			t.drop(ErrOwn.Error(), m.Peer)
+			t.drop(accept.ErrOwn.Error(), m.Peer)
 			continue
 		}
 		t.deliver(sender{from, m.Peer, m.Via, at}, memory[:m.N])
@@ -295,7 +296,7 @@ func (t *sessionTable) session(from sender) *session {
 		t.touch(s)
 		return s
 	}
-	why := refusal(t.Allow, t.Deny, func(l *List) bool { return l.containsAddr(from.source()) })
+	why := Lists{t.Allow, t.Deny}.refuse(func(l *List) bool { return l.containsAddr(from.source()) })
 	switch {
 	case t.closed && s == nil:
 		return nil
@@ -314,7 +315,7 @@ func (t *sessionTable) session(from sender) *session {
 	}
 	var addr netip.Addr
 	if !t.Together {
-		addr = PeerAddr(from.source().Addr())
+		addr = socket.InetName(from.source()).Subscriber()
 	}
 	t.recent.Max = t.max() // which may have changed
 	if x := t.recent.GivesWay(addr); x != nil {

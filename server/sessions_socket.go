@@ -8,6 +8,7 @@ import (
 	"sync"
 	"time"
 
+	"zocalo/internal/accept"
 	"zocalo/internal/pass"
 	"zocalo/socket"
 	"zocalo/socket/wait"
@@ -20,11 +21,11 @@ type sessionSocket struct {
 
 	mu      sync.Mutex
 	m       socket.Message
-	answers AnswerTime
+	answers accept.AnswerTime
 }
 
 // send sends a message to a peer. One that does not read, such as a unix datagram
-// socket, gets as little time as [AnswerTime] says, since all others wait for that
+// socket, gets as little time as [accept.AnswerTime] says, since all others wait for that
 // long, and then it is os.ErrDeadlineExceeded.
 func (s *sessionSocket) send(buffers [][]byte, peer socket.Name, from socket.PacketInfo) (int, error) {
 	s.mu.Lock()
@@ -59,11 +60,11 @@ type session struct {
 
 	mu       sync.Mutex // of all below
 	queue    pass.Queue
-	senders  []sender // of what is in queue, with Together
-	to       sender   // whom writes go to
-	answered bool     // since the last message came
-	repeat   repeat   // of messages in answer to ours
-	ended    bool     // no more comes after what is in the queue
+	senders  []sender      // of what is in queue, with Together
+	to       sender        // whom writes go to
+	answered bool          // since the last message came
+	repeat   accept.Repeat // of messages in answer to ours
+	ended    bool          // no more comes after what is in the queue
 
 	one     [1][]byte // the buffer of Write, guarded by sending
 	sending sync.Mutex
@@ -84,8 +85,8 @@ func (s *session) put(data []byte, from sender) (queued, over bool) {
 	if s.ended {
 		return false, true
 	}
-	if s.answered && s.repeat.ends(data, time.Now()) {
-		s.table.drop(ErrRound.Error(), from.peer)
+	if s.answered && s.repeat.End(data, time.Now()) {
+		s.table.drop(accept.ErrRound.Error(), from.peer)
 		return true, false
 	}
 	s.answered = false
@@ -125,12 +126,9 @@ func (s *session) end() {
 	}
 }
 
-// Over returns a channel that is closed when the session of a socket that
-// [Sessions] has made is over, though there may be messages in it to read.
-func Over(c *socket.Socket) <-chan struct{} {
-	s, _ := socket.As[*session](c)
-	return s.over
-}
+// SessionOver returns a channel that is closed when the session is over, though
+// there may be messages in it to read.
+func (s *session) SessionOver() <-chan struct{} { return s.over }
 
 // wait waits until a message waits, and calls take, which may take it, with mu held.
 func (s *session) wait(take func() error) error {

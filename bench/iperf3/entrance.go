@@ -152,7 +152,7 @@ func (n *session) knocked(door *socket.Socket, end time.Time) (socket.Name, erro
 		switch {
 		case errors.Is(err, socket.ErrTruncated), passing(err):
 			continue
-		case err == nil && (m.Size != len(knocking) || server.SenderTurnedAway(n.serving.Allow, n.serving.Deny, &m) != ""):
+		case err == nil && (m.Size != len(knocking) || server.Lists{Allow: n.serving.Allow, Deny: n.serving.Deny}.RefusesSender(&m) != ""):
 			continue
 		case err == nil && (hostOf(m.Peer) == hostOf(n.s.Peer()) || hostOf(m.Peer) == n.elsewhere):
 			return m.Peer, nil

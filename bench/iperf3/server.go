@@ -32,7 +32,7 @@ type Server struct {
 	// datagrams may be there beside them.
 	MaxConns int
 
-	// MaxConnsPerPeer bounds those of a single client; see [server.NewPerPeer].
+	// MaxConnsPerPeer bounds those of a single client; see [accept.NewPerPeer].
 	MaxConnsPerPeer int
 
 	// Users, if not nil, are those who are served: a client must tell one of them.

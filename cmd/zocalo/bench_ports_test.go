@@ -20,7 +20,7 @@ func TestSourcePorts(t *testing.T) {
 		}
 		must(t, err)
 		defer s.Close()
-		accept(t, l)
+		accepted(t, l)
 		if next, err := dial(t.Context()); err == nil {
 			defer next.Close()
 			if got := next.Name().AddrPort().Port(); int(got) != first+1 {

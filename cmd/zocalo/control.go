@@ -7,11 +7,11 @@ import (
 	"sync"
 	"time"
 
+	"zocalo/internal/accept"
 	"zocalo/internal/control"
 	"zocalo/internal/pass"
 	"zocalo/iso"
 	"zocalo/relay/join"
-	"zocalo/server"
 	"zocalo/socket"
 	"zocalo/socket/option"
 	"zocalo/xns"
@@ -117,7 +117,7 @@ func (h *held) add(s *socket.Socket, passed func() (sent, received int64, known 
 	scheme := s.Kind().String()
 	p := &heldPair{passed: passed, row: control.Row{
 		Kind: "pair", Type: s.Type().String(), State: "established", Began: time.Now(),
-		Local: addressText(scheme, s.Name(), scheme), Peer: addressText(scheme, s.Peer(), server.PeerText(s)),
+		Local: addressText(scheme, s.Name(), scheme), Peer: addressText(scheme, s.Peer(), accept.PeerText(s)),
 	}}
 	h.mu.Lock()
 	defer h.mu.Unlock()

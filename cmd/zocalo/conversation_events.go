@@ -4,8 +4,8 @@ import (
 	"fmt"
 
 	"zocalo/bench"
+	"zocalo/internal/accept"
 	"zocalo/internal/pass"
-	"zocalo/server"
 	"zocalo/socket"
 )
 
@@ -28,7 +28,7 @@ func (c *conversation) sayConnected(s *socket.Socket, passive bool) error {
 	if !c.verbose {
 		return nil
 	}
-	origin, destination := s.Name().String(), server.PeerText(s)
+	origin, destination := s.Name().String(), accept.PeerText(s)
 	if origin == "" {
 		origin = "an unnamed socket"
 	}
@@ -47,9 +47,9 @@ func (c *conversation) sayConnected(s *socket.Socket, passive bool) error {
 func (c *conversation) saySender(n socket.Name) {
 	switch {
 	case c.verbose:
-		c.sayf("message from %s", server.NameText(n, nil))
+		c.sayf("message from %s", accept.NameText(n, nil))
 	case c.greeted != nil && c.greeted.isNew(n):
-		c.sayf("connected by %s", server.NameText(n, nil))
+		c.sayf("connected by %s", accept.NameText(n, nil))
 	}
 }
 

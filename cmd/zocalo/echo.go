@@ -12,6 +12,7 @@ import (
 	"zocalo/address"
 	"zocalo/echo"
 	"zocalo/frame"
+	"zocalo/internal/accept"
 	"zocalo/internal/control"
 	"zocalo/relay"
 	"zocalo/relay/join"
@@ -173,7 +174,7 @@ func (e *echoing) open(ctx context.Context, a address.Address) (*passive, error)
 
 // serve echoes one connection.
 func (e *echoing) serve(ctx context.Context, c *socket.Socket, format frame.Format) {
-	peer := server.PeerText(c)
+	peer := accept.PeerText(c)
 	if e.once {
 		e.cancel() // accept no other
 	}

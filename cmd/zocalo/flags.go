@@ -259,7 +259,7 @@ func (l *lists) check(listeners ...*passive) error {
 	for _, p := range listeners {
 		sockets = append(sockets, p.Sockets()...)
 	}
-	if err := server.CheckLists(l.allow, l.deny, sockets...); err != nil {
+	if err := (server.Lists{Allow: l.allow, Deny: l.deny}).Check(sockets...); err != nil {
 		return usagef("--%w", err)
 	}
 	return nil

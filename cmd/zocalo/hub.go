@@ -15,6 +15,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"zocalo"
+	"zocalo/internal/accept"
 	"zocalo/server"
 	"zocalo/socket"
 	"zocalo/xns"
@@ -266,7 +267,7 @@ type hubEvent struct {
 
 // line serves a client.
 func (h *hubVerb) line(ctx context.Context, c *socket.Socket) {
-	peer := server.PeerText(c)
+	peer := accept.PeerText(c)
 	h.say(hubEvent{Event: "joined", Peer: peer}, "joined by", peer)
 	line, err := h.hub.Serve(ctx, c)
 	e := hubEvent{Event: "left", Peer: peer, Framing: line.Framing.String(), Counts: &line.Counts}

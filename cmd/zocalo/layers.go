@@ -1,7 +1,7 @@
 package main
 
 import (
-	"zocalo/server"
+	"zocalo/internal/accept"
 	"zocalo/socket"
 )
 
@@ -40,12 +40,12 @@ type handshake struct {
 func (a *app) sayHandshake(p *passive, c *socket.Socket, err error) {
 	switch {
 	case err != nil:
-		a.log.Info("handshake failed", "listener", p.address.Scheme.Name, "peer", server.PeerText(c), "error", err)
+		a.log.Info("handshake failed", "listener", p.address.Scheme.Name, "peer", accept.PeerText(c), "error", err)
 	case a.json:
 		if facts := factsOf(c); facts != nil {
 			a.printEvent(handshake{"handshake", c.Peer().String(), facts})
 		}
 	case a.verbose:
-		a.log.Debug("handshake done", "peer", server.PeerText(c), "facts", c.Facts().String())
+		a.log.Debug("handshake done", "peer", accept.PeerText(c), "facts", c.Facts().String())
 	}
 }

@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"zocalo/address"
+	"zocalo/internal/accept"
 	"zocalo/relay/join"
 	"zocalo/server"
 	"zocalo/socket"
@@ -124,7 +125,7 @@ func (l *listen) firstInTime(ctx context.Context, p *passive) (join.End, error) 
 // talkWith talks with a peer that is there.
 func (l *listen) talkWith(ctx context.Context, end join.End, a address.Address) error {
 	if !l.quiet && !l.json {
-		l.sayf("connected by %s", server.PeerText(end.Socket))
+		l.sayf("connected by %s", accept.PeerText(end.Socket))
 		if l.greeted != nil {
 			l.greeted.isNew(end.Socket.Peer())
 		}
@@ -235,15 +236,15 @@ func (l *listen) first(ctx context.Context, p *passive) (join.End, error) {
 
 // turnsAway resets a peer that --allow or --deny is against.
 func (l *listen) turnsAway(c *socket.Socket) bool {
-	why := server.TurnedAway(l.allow, l.deny, c)
+	why := server.Lists{Allow: l.allow, Deny: l.deny}.Refuses(c)
 	if why != "" {
-		server.Refuse(context.Background(), c, time.Now())
-		l.log.Info("peer rejected", "peer", server.PeerText(c), "reason", why)
+		accept.Refuse(context.Background(), c, time.Now())
+		l.log.Info("peer rejected", "peer", accept.PeerText(c), "reason", why)
 	}
 	return why != ""
 }
 
 // admits reports whether --allow and --deny let in who sent a message.
 func (l *listen) admits(m *socket.Message) bool {
-	return server.SenderTurnedAway(l.allow, l.deny, m) == ""
+	return server.Lists{Allow: l.allow, Deny: l.deny}.RefusesSender(m) == ""
 }

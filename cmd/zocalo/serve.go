@@ -13,6 +13,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"zocalo/internal/accept"
 	"zocalo/process"
 	"zocalo/serve"
 	"zocalo/server"
@@ -180,7 +181,7 @@ func (s *serveRun) run(ctx context.Context, text string) error {
 	handler := func(ctx context.Context, c *socket.Socket) {
 		defer pairs.add(c, countedByTCP(c))()
 		if err := s.program.Serve(ctx, c); err != nil && ctx.Err() == nil {
-			s.log.Error("cannot run the program for a connection", "peer", server.PeerText(c), "error", err)
+			s.log.Error("cannot run the program for a connection", "peer", accept.PeerText(c), "error", err)
 		}
 	}
 	srv := s.server(s.app, handler)

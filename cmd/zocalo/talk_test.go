@@ -83,7 +83,7 @@ func serverTCP(t *testing.T) (*net.TCPListener, string) {
 }
 
 // accept takes the next connection.
-func accept(t *testing.T, l *net.TCPListener) *net.TCPConn {
+func accepted(t *testing.T, l *net.TCPListener) *net.TCPConn {
 	t.Helper()
 	must(t, l.SetDeadline(time.Now().Add(scriptPatience)))
 	c, err := l.AcceptTCP()
@@ -110,7 +110,7 @@ func TestTalkInterrupted(t *testing.T) {
 			testenv.Signal(t, signal)
 			l, address := serverTCP(t)
 			c := start(t, "talk", address)
-			peer := accept(t, l)
+			peer := accepted(t, l)
 			io.WriteString(c.in, "hello\n")
 			expect(t, peer, "hello\n")
 			must(t, c.Process.Signal(signal))
@@ -157,7 +157,7 @@ func TestInterruptedBefore(t *testing.T) {
 func TestTalkReset(t *testing.T) {
 	l, address := serverTCP(t)
 	c := start(t, "talk", address)
-	peer := accept(t, l)
+	peer := accepted(t, l)
 	io.WriteString(c.in, "hello\n")
 	expect(t, peer, "hello\n") // the connection stands for both
 	must(t, peer.SetLinger(0))
@@ -172,7 +172,7 @@ func TestTalkReset(t *testing.T) {
 func TestTalkHalfClosed(t *testing.T) {
 	l, address := serverTCP(t)
 	c := start(t, "talk", address)
-	peer := accept(t, l)
+	peer := accepted(t, l)
 	io.WriteString(peer, "bye\n")
 	must(t, peer.CloseWrite())
 	if out, err := io.ReadAll(c.out); err != nil || string(out) != "bye\n" {
@@ -236,7 +236,7 @@ func TestTalkRepeatsFile(t *testing.T) {
 	c.Stdin, c.Stdout = in, &out
 	must(t, c.Start())
 	for range 3 {
-		peer := accept(t, l)
+		peer := accepted(t, l)
 		got, err := io.ReadAll(peer)
 		if err != nil || string(got) != "request" {
 			t.Fatalf("the peer read %q, %v", got, err)

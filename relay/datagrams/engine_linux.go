@@ -7,10 +7,10 @@ import (
 	"sync"
 	"time"
 
+	"zocalo/internal/accept"
 	"zocalo/internal/pass"
 	"zocalo/internal/poll"
 	"zocalo/internal/sys"
-	"zocalo/server"
 	"zocalo/socket"
 )
 
@@ -90,7 +90,7 @@ func (r *Relay) serve(ctx, life context.Context, sockets []*socket.Socket) error
 	e.dial.ctx, cancel = context.WithCancel(context.WithoutCancel(ctx))
 	r.mu.Lock()
 	e.Limits = r.Limits
-	e.recent = pass.Recent[*session]{Max: e.max(), MaxPerPeer: server.MostPerPeer(e.MaxPerPeer, e.max(), sockets...)}
+	e.recent = pass.Recent[*session]{Max: e.max(), MaxPerPeer: accept.MaxPerPeer(e.MaxPerPeer, e.max(), sockets...)}
 	r.engine.Store(e)
 	r.mu.Unlock()
 	defer context.AfterFunc(ctx, func() { l.Post(e.drain) })()

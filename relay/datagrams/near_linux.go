@@ -9,7 +9,6 @@ import (
 
 	"zocalo/internal/pass"
 	"zocalo/internal/poll"
-	"zocalo/server"
 	"zocalo/socket"
 	"zocalo/socket/option"
 )
@@ -217,7 +216,7 @@ func (n *near) session(peer []byte, link int, now time.Duration) *session {
 		}
 		return nil
 	}
-	addr := server.PeerAddr(name.AddrPort().Addr())
+	addr := name.Subscriber()
 	if x := e.recent.GivesWay(addr); x != nil {
 		if e.recent.Crowded() && e.trouble.Begins("crowded", time.Now()) {
 			e.log.Warn("as many sessions are open as may be: new ones take the place of those that were idle longest", "sessions", e.recent.Len())

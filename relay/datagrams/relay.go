@@ -102,7 +102,7 @@ type Limits struct {
 	Max int
 
 	// MaxPerPeer bounds those of a single peer, whatever ports it sends from, as
-	// server.NewPerPeer says. One more takes the place of that of the same peer
+	// accept.NewPerPeer says. One more takes the place of that of the same peer
 	// which was idle longest.
 	MaxPerPeer int
 

@@ -5,10 +5,10 @@ import (
 	"slices"
 	"time"
 
+	"zocalo/internal/accept"
 	"zocalo/internal/pass"
 	"zocalo/internal/sys"
 	"zocalo/relay/join"
-	"zocalo/server"
 	"zocalo/socket"
 )
 
@@ -177,7 +177,7 @@ func (s *session) touch(now time.Duration) {
 func (s *session) name() socket.Name { return socket.SockaddrName([]byte(s.sockaddr())) }
 
 // peerText names the peer for the log.
-func (s *session) peerText() string { return server.NameText(s.name(), nil) }
+func (s *session) peerText() string { return accept.NameText(s.name(), nil) }
 
 func (s *session) sockaddr() string { return s.peer[:len(s.peer)-s.near.local] }
 

@@ -1,4 +1,4 @@
-package server
+package accept
 
 import (
 	"net/netip"
@@ -32,11 +32,11 @@ type peerKey struct {
 // others have a place besides.
 const leastPerPeer = 8
 
-// MostPerPeer returns the bound of that many for each peer of the sockets, which
+// MaxPerPeer returns the bound of that many for each peer of the sockets, which
 // are bound; negative is none. 0 is the default: a tenth of the places, but at
 // least 8 where others have a place besides, and no bound where the sockets are
 // on loopback or the domain unix, or the places are not bounded themselves.
-func MostPerPeer(most, places int, sockets ...*socket.Socket) int {
+func MaxPerPeer(most, places int, sockets ...*socket.Socket) int {
 	if most == 0 && places > 0 {
 		for _, s := range sockets {
 			if own, _ := s.Internet(); own.IsValid() && !own.Addr().Unmap().IsLoopback() {
@@ -47,22 +47,12 @@ func MostPerPeer(most, places int, sockets ...*socket.Socket) int {
 	return most
 }
 
-// NewPerPeer returns the bound that MostPerPeer says.
+// NewPerPeer returns the bound that MaxPerPeer says.
 func NewPerPeer(most, places int, sockets ...*socket.Socket) *PerPeer {
-	if most = MostPerPeer(most, places, sockets...); most <= 0 {
+	if most = MaxPerPeer(most, places, sockets...); most <= 0 {
 		return nil
 	}
 	return &PerPeer{most: most, open: map[peerKey]*Peer{}}
-}
-
-// PeerAddr returns the address by which a single peer is told from others: the
-// first of its /64 where it has IPv6.
-func PeerAddr(a netip.Addr) netip.Addr {
-	if a = a.Unmap().WithZone(""); a.Is6() {
-		net, _ := a.Prefix(64)
-		a = net.Addr()
-	}
-	return a
 }
 
 // Enter counts one more of the peer of a connected socket, unless it has as many
@@ -88,7 +78,7 @@ func (b *PerPeer) EnterName(a netip.Addr, who *socket.Credentials) (p *Peer, ok 
 	if b == nil || !a.IsValid() && who == nil {
 		return nil, true
 	}
-	key := peerKey{addr: PeerAddr(a)}
+	key := peerKey{addr: socket.InetName(netip.AddrPortFrom(a, 0)).Subscriber()}
 	if !a.IsValid() {
 		key.uid = who.UID
 	}

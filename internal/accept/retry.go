@@ -1,4 +1,4 @@
-package server
+package accept
 
 import (
 	"context"
@@ -45,7 +45,7 @@ func (r *Retry) After(ctx context.Context, err error, short func(error)) bool {
 // Reset says that the call succeeded.
 func (r *Retry) Reset() { *r = Retry{} }
 
-// startPoller makes the runtime start its poller, by a timer, which needs it.
+// StartPoller makes the runtime start its poller, by a timer, which needs it.
 // It would otherwise do so when something first waits, and end the program if
 // there are no descriptors left by then.
-func startPoller() { time.AfterFunc(time.Hour, func() {}).Stop() }
+func StartPoller() { time.AfterFunc(time.Hour, func() {}).Stop() }

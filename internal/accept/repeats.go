@@ -1,4 +1,4 @@
-package server
+package accept
 
 import (
 	"errors"
@@ -25,8 +25,8 @@ var (
 	ErrRound = errors.New("the same has come too often at once: the peer seems to answer answers, as another echo does")
 )
 
-// A repeat counts how often a message comes again.
-type repeat struct {
+// A Repeat counts how often a message of one peer comes again.
+type Repeat struct {
 	sum   uint64
 	size  int
 	count int
@@ -35,18 +35,18 @@ type repeat struct {
 
 var repeatSeed = maphash.MakeSeed()
 
-// ends notes a message, and reports whether it came so often that it is not to
+// End notes a message, and reports whether it came so often that it is not to
 // be answered. Of those of one size that begin alike one is followed at a time,
 // so that several that go round end one after the other.
-func (r *repeat) ends(data []byte, now time.Time) bool {
+func (r *Repeat) End(data []byte, now time.Time) bool {
 	sum := maphash.Bytes(repeatSeed, data[:min(len(data), 64)])
 	switch {
 	case now.Sub(r.last) > repeatPause:
-		*r = repeat{sum: sum, size: len(data), last: now}
+		*r = Repeat{sum: sum, size: len(data), last: now}
 	case sum == r.sum && len(data) == r.size:
 		r.last = now
 		if r.count++; r.count >= mostRepeats {
-			*r = repeat{}
+			*r = Repeat{}
 			return true
 		}
 	}
@@ -57,7 +57,7 @@ func (r *repeat) ends(data []byte, now time.Time) bool {
 // peer. They remember a bounded number of peers.
 type Repeats [256]struct {
 	peer socket.Name
-	repeat
+	Repeat
 }
 
 // End notes a message, and reports whether it came so often that it is not to be
@@ -65,7 +65,7 @@ type Repeats [256]struct {
 func (rs *Repeats) End(peer socket.Name, data []byte, now time.Time) bool {
 	r := &rs[maphash.Comparable(repeatSeed, peer)%uint64(len(rs))]
 	if r.peer != peer {
-		r.peer, r.repeat = peer, repeat{}
+		r.peer, r.Repeat = peer, Repeat{}
 	}
-	return r.repeat.ends(data, now)
+	return r.Repeat.End(data, now)
 }

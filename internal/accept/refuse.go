@@ -1,4 +1,4 @@
-package server
+package accept
 
 import (
 	"context"
@@ -24,10 +24,6 @@ func mayWait() bool {
 	return lately.MayWait(time.Since(began))
 }
 
-// A Refuser is a listener that is told which of its connections are refused, a moment
-// before they are closed.
-type Refuser interface{ Refused(c *socket.Socket) }
-
 // Refuse resets a connection that was accepted at that time and is not to be served.
 // Over TCP it first waits, at most 10 ms and not beyond the end of ctx: a reset that
 // comes before the client has seen that it is connected makes its connect fail.
@@ -41,10 +37,4 @@ func Refuse(ctx context.Context, c *socket.Socket, accepted time.Time) {
 		}
 	}
 	c.Abort()
-}
-
-// refuse is Refuse beside the accept loop.
-func (r *serving) refuse(ctx context.Context, c *socket.Socket) {
-	now := time.Now()
-	r.handlers.Go(func() { Refuse(ctx, c, now) })
 }
