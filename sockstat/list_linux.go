@@ -47,8 +47,8 @@ var dial = dialDiag
 // list runs a query.
 func list(ctx context.Context, q *Query, emit func(*Socket) bool) error {
 	l := &lister{q: q, emit: emit, states: q.stateMask(), users: make(map[uint32]string)}
-	everything := &Query{}
-	l.counting = q.Filter.Needs()&Processes != 0 && q.kindMask() == everything.kindMask() && l.states == everything.stateMask()
+	everything, kernels := &Query{}, uint32(1<<kernelKinds-1)
+	l.counting = q.Filter.Needs()&Processes != 0 && q.kindMask()&kernels == kernels && l.states == everything.stateMask()
 	l.interfaces.fd = -1
 	err := l.run(ctx)
 	l.leave()

@@ -173,6 +173,9 @@ func (l *list) run(ctx context.Context, args []string) error {
 		q.Netns = l.netns
 	}
 	q.FoldSubflows = true
+	if group != nil && q.Kinds == nil { // sockets are counted, and a pair is none
+		q.Kinds = slices.DeleteFunc(sockstat.Kinds(), func(k sockstat.Kind) bool { return k == sockstat.Pair })
+	}
 	if !l.kill || words.ofPrograms() { // what the kernel has is meant, unless somebody asks for the others
 		q.Programs = l.programs(q.AllNetns)
 	}

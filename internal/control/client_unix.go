@@ -13,10 +13,8 @@ import (
 	"net"
 	"os"
 	"slices"
-	"strings"
 	"sync"
 	"sync/atomic"
-	"syscall"
 	"time"
 )
 
@@ -38,14 +36,10 @@ func Look(ctx context.Context, kinds ...string) (answers []Answer) {
 			group.Go(func() {
 				defer func() { <-tokens }()
 				a, err := ask(ctx, path, p.uid, kinds, &left)
-				switch {
-				case !isRefused(err) || p.uid != os.Geteuid():
-				case strings.HasSuffix(path, making):
-					removeStale(p.dir)
-				default: // whatever process has the number now
-					os.Remove(path)
-				}
 				if err != nil {
+					if p.uid == os.Geteuid() {
+						removeStale(path, err)
+					}
 					return
 				}
 				mu.Lock()
@@ -58,8 +52,6 @@ func Look(ctx context.Context, kinds ...string) (answers []Answer) {
 	slices.SortFunc(answers, func(a, b Answer) int { return cmp.Or(cmp.Compare(a.PID, b.PID), a.Began.Compare(b.Began)) })
 	return answers
 }
-
-func isRefused(err error) bool { return errors.Is(err, syscall.ECONNREFUSED) }
 
 // ask asks the process behind a socket, which is to be run by that user.
 func ask(ctx context.Context, path string, uid int, kinds []string, left *atomic.Int64) (*Answer, error) {

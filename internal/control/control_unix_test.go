@@ -180,16 +180,15 @@ func TestStale(t *testing.T) {
 		}
 	}
 	pid := gone.Process.Pid
-	left, mine, young := stale(pid, "-1.sock", 0), stale(os.Getpid(), "-2.sock", 0), stale(pid, "-3.sock.new", 0)
-	old := stale(pid, "-4.sock.new", time.Hour)
+	left, young, old := stale(pid, "-1.sock", 0), stale(os.Getpid(), "-2.sock", 0), stale(os.Getpid(), "-3.sock", time.Hour)
 	file := filepath.Join(dir, strconv.Itoa(pid)+"-5.sock")
 	must(t, os.WriteFile(file, nil, 0o600))
 	Look(t.Context())
-	is("looked", false, left, old, mine)
+	is("looked", false, left, old)
 	is("looked", true, young, file)
-	left, old = stale(pid, "-6.sock", 0), stale(pid, "-7.sock.new", time.Hour)
+	left = stale(pid, "-6.sock", 0)
 	s := open(t, nil)
-	is("opened", false, left, old)
+	is("opened", false, left)
 	is("opened", true, young, file, s.path)
 }
 

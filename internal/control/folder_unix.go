@@ -13,12 +13,7 @@ import (
 	"syscall"
 )
 
-const (
-	suffix = ".sock"
-	// A socket has this name until it listens, so that whoever finds one that nobody
-	// listens on knows that its process is gone.
-	making = ".new"
-)
+const suffix = ".sock"
 
 // folders are where sockets of this user may be: where they are made, and where they are
 // if the run-time directory was not there then, or is not set now.

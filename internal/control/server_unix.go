@@ -46,19 +46,23 @@ func (s *Server) Open() error {
 	if err != nil {
 		return err
 	}
-	removeStale(dir)
+	for _, path := range (place{dir, os.Geteuid()}).sockets() {
+		if owner := ownerOf(path); owner > 0 && !isGone(owner) {
+			continue // which asks nothing of those that run
+		}
+		if c, err := net.DialTimeout("unix", path, lookPatience); err == nil {
+			c.Close() // of another pid namespace
+		} else {
+			removeStale(path, err)
+		}
+	}
 	s.path = filepath.Join(dir, fmt.Sprintf("%d-%08x%s", os.Getpid(), rand.Uint32(), suffix))
-	l, err := net.ListenUnix("unix", &net.UnixAddr{Name: s.path + making, Net: "unix"})
+	l, err := net.ListenUnix("unix", &net.UnixAddr{Name: s.path, Net: "unix"})
 	if err != nil {
 		return err
 	}
-	l.SetUnlinkOnClose(false) // the name is another one by then
-	if err = os.Chmod(s.path+making, 0o600); err == nil {
-		err = os.Rename(s.path+making, s.path)
-	}
-	if err != nil {
+	if err := os.Chmod(s.path, 0o600); err != nil {
 		l.Close()
-		os.Remove(s.path + making)
 		return err
 	}
 	s.began, s.listener, s.places, s.clients = time.Now(), l, make(chan struct{}, mostClients), make(map[*net.UnixConn]struct{})
@@ -174,25 +178,27 @@ func (s *Server) answer(c io.Writer, line []byte, tooLong error) error {
 	return out.Flush()
 }
 
-// removeStale removes the sockets of processes that are gone: there is no such process,
-// and nobody listens, as one of another pid namespace might.
-func removeStale(dir string) {
-	for _, path := range (place{dir, os.Geteuid()}).sockets() {
-		number, _, _ := strings.Cut(filepath.Base(path), "-")
-		if pid, err := strconv.Atoi(number); err != nil || pid <= 0 || !errors.Is(syscall.Kill(pid, 0), syscall.ESRCH) {
-			continue
-		}
-		if strings.HasSuffix(path, making) {
-			if info, err := os.Lstat(path); err != nil || time.Since(info.ModTime()) < time.Minute {
-				continue
-			}
-		}
-		c, err := net.DialTimeout("unix", path, lookPatience)
-		switch {
-		case err == nil:
-			c.Close()
-		case isRefused(err):
-			os.Remove(path) // or another was faster
-		}
+// removeStale removes a socket that nobody listens on, as err of connecting says, once its
+// process is gone or has had the time to listen.
+func removeStale(path string, err error) {
+	if !errors.Is(err, syscall.ECONNREFUSED) {
+		return
+	}
+	info, err := os.Lstat(path)
+	if err == nil && (isGone(ownerOf(path)) || time.Since(info.ModTime()) > time.Minute) {
+		os.Remove(path) // or another was faster
 	}
 }
+
+// ownerOf is the process that made a socket, by its name; 0 where that is none of ours.
+func ownerOf(path string) int {
+	number, _, _ := strings.Cut(filepath.Base(path), "-")
+	pid, err := strconv.Atoi(number)
+	if err != nil || pid < 0 {
+		return 0
+	}
+	return pid
+}
+
+// isGone reports whether there is no such process in this pid namespace.
+func isGone(pid int) bool { return pid > 0 && errors.Is(syscall.Kill(pid, 0), syscall.ESRCH) }
