@@ -22,7 +22,7 @@ func TestConsumer(t *testing.T) {
 			return err
 		case d.IsDir() && (name == "testdata" || strings.HasPrefix(name, ".") && name != ".."):
 			return filepath.SkipDir
-		case d.Type().IsRegular() && !strings.HasSuffix(name, "_test.go"):
+		case d.Type().IsRegular() && !strings.HasSuffix(name, "_test.go") && !strings.HasPrefix(name, "."):
 			copyFile(t, path, filepath.Join(tree, strings.TrimPrefix(path, "..")))
 		}
 		return nil
@@ -60,12 +60,12 @@ func TestConsumer(t *testing.T) {
 	}
 }
 
-// command returns what a command prints, run in dir without the network.
+// command returns what a command prints, run in dir.
 func command(t *testing.T, dir string, args ...string) string {
 	t.Helper()
 	cmd := exec.CommandContext(t.Context(), args[0], args[1:]...)
 	cmd.Dir = dir
-	cmd.Env = append(os.Environ(), "GOPROXY=off", "GOWORK=off")
+	cmd.Env = append(os.Environ(), "GOWORK=off")
 	var stderr bytes.Buffer
 	cmd.Stderr = &stderr
 	out, err := cmd.Output()

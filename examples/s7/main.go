@@ -40,13 +40,13 @@ var setup = []byte{
 }
 
 func ask(ctx context.Context, address string) (size int, err error) {
-	d := zocalo.Dialer{Timeout: 5 * time.Second}
+	d := zocalo.Dialer{Timeout: 15 * time.Second}
 	c, err := d.Dial(ctx, address)
 	if err != nil {
 		return 0, err
 	}
 	defer c.Close()
-	c.SetDeadline(time.Now().Add(5 * time.Second))
+	c.SetDeadline(time.Now().Add(15 * time.Second))
 	if _, err := c.Write(setup); err != nil {
 		return 0, err
 	}
