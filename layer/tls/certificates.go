@@ -66,12 +66,12 @@ func (r *reloading) current() *tls.Config {
 func (r *reloading) stamps() string {
 	var b strings.Builder
 	for _, path := range r.paths {
-		info, err := os.Stat(path)
-		if err != nil {
+		switch info, err := os.Stat(path); {
+		case err != nil:
 			fmt.Fprintln(&b, err)
-			continue
+		case info.Mode().IsRegular(): // a pipe can be read only once
+			fmt.Fprintln(&b, info.Size(), info.ModTime().UnixNano())
 		}
-		fmt.Fprintln(&b, info.Size(), info.ModTime().UnixNano())
 	}
 	return b.String()
 }
