@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"os"
 	"slices"
 	"time"
@@ -123,17 +124,23 @@ func (st *stack) begin(ctx context.Context, s *socket.Socket, one func(*scheme.P
 		}
 		if err != nil {
 			s.Close()
-			return nil, &scheme.LayerError{Layer: l.Name, Err: st.late(ctx, err)}
+			return nil, &scheme.LayerError{Layer: l.Name, Err: st.ended(ctx, err)}
 		}
 		s = over
 	}
 	return s, nil
 }
 
-// late says which time was over, if one was.
-func (st *stack) late(ctx context.Context, err error) error {
-	if context.Cause(ctx) == os.ErrDeadlineExceeded && (errors.Is(err, os.ErrDeadlineExceeded) || errors.Is(err, context.DeadlineExceeded)) {
+// ended returns why a handshake was ended from outside, if that is what err is.
+func (st *stack) ended(ctx context.Context, err error) error {
+	cause := context.Cause(ctx)
+	switch {
+	case cause == os.ErrDeadlineExceeded && (errors.Is(err, os.ErrDeadlineExceeded) || errors.Is(err, context.DeadlineExceeded)):
 		return fmt.Errorf("the peer did not finish the handshake within %v: %s=TIME gives it longer", st.timeout, address.HandshakeTimeout.Name)
+	case cause == net.ErrClosed && (errors.Is(err, context.Canceled) || errors.Is(err, net.ErrClosed)):
+		return errors.New("the listener was closed during the handshake")
+	case cause == wait.ErrGaveWay && errors.Is(err, context.Canceled):
+		return cause
 	}
 	return err
 }

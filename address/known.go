@@ -147,8 +147,8 @@ func Plain(text, scheme string) string {
 	}
 	head := split(text)[0]
 	word, _, _ := strings.Cut(head, ":")
-	if _, known, _ := lookup(word); known {
-		return ""
+	if _, known, _ := lookup(word); known || strings.Contains(word, "+") && !strings.Contains(word, "/") {
+		return "" // no host has a +
 	}
 	if scheme = guessed(head, scheme); scheme == "" {
 		return ""
