@@ -338,7 +338,7 @@ func (c *conversation) outcome(r pass.Result, err error) error {
 	}
 	sent, printed := r.From[pass.A].Refused, r.From[pass.B].Refused
 	if sent+printed > 0 {
-		return fmt.Errorf("messages too long were dropped: %d from standard input, %d from the peer", sent, printed)
+		return fmt.Errorf("messages were refused: %d from standard input, %d from the peer", sent, printed)
 	}
 	return nil
 }

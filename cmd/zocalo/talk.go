@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"io"
 	"net"
 	"net/netip"
 	"strconv"
@@ -13,9 +14,11 @@ import (
 	"zocalo"
 	"zocalo/address"
 	"zocalo/address/codec"
+	"zocalo/frame"
 	"zocalo/internal/pass"
 	"zocalo/relay/join"
 	"zocalo/socket"
+	"zocalo/socket/option"
 )
 
 // talk is the verb talk: a client, with standard input and output on its
@@ -27,6 +30,7 @@ type talk struct {
 	probe          bool
 	proxy          proxyFromEnv
 	wait           time.Duration
+	preamble       string
 	pinging        pinging
 }
 
@@ -83,6 +87,7 @@ round-trip times at the end. Exit status 1 means that there was no reply.`,
   zocalo talk -v tcp:localhost:80 --crlf
   echo ping | zocalo talk udp:localhost:7 --idle 500ms
   zocalo talk unix:/run/x.sock,frame=len32 <requests
+  zocalo talk wss://example.org/feed --repeat --preamble '{"subscribe":"news"}'
   zocalo talk --probe tcp:localhost:8000-8010
   zocalo talk --ping -c 5 idp:0#2608C123456,link=hub:localhost:3333`,
 		ValidArgsFunction: completeAddresses(1),
@@ -103,12 +108,13 @@ round-trip times at the end. Exit status 1 means that there was no reply.`,
 	t.proxy.flag(cmd)
 	f.Var(value(&t.wait, 0, aTime), "wait", "keep trying for this long, until something answers")
 	f.VarP(value(&t.count, 0, atLeast(0)), "count", "c", "exit after this many messages, or --ping replies; 0 is until interrupted")
+	f.StringVar(&t.preamble, "preamble", "", "send this `LINE` first, on each connection: to subscribe again after --repeat has connected again")
 	t.pinging.flags(cmd)
 	return cmd
 }
 
 // talkFlags are those of a conversation, which --probe and --ping do not hold.
-var talkFlags = []string{"frame", "whole", "quoted", "hex", "crlf", "urgent", "idle", "repeat", "raw"}
+var talkFlags = []string{"preamble", "frame", "whole", "quoted", "hex", "crlf", "urgent", "idle", "repeat", "raw"}
 
 func (t *talk) run(cmd *cobra.Command, args []string) error {
 	a, err := t.addressOf(args)
@@ -187,6 +193,7 @@ func (t *talk) talkAndRepeat(ctx context.Context, a address.Address) error {
 // whether all of input was sent.
 func (t *talk) once(ctx context.Context, a address.Address) (stood, over bool, err error) {
 	d := zocalo.Dialer{Timeout: t.connectTimeout}
+	a = asText(a)
 	s, err := t.dial(ctx, d, a)
 	if err != nil {
 		if canceled(ctx, err) {
@@ -202,6 +209,10 @@ func (t *talk) once(ctx context.Context, a address.Address) (stood, over bool, e
 		return true, false, err
 	}
 	defer t.attach(s)()
+	if err := t.sendPreamble(s, a); err != nil {
+		s.Close()
+		return true, false, err
+	}
 	r, err := t.hold(ctx, join.End{Socket: s}, a)
 	return true, r.From[pass.A].EndOfFile, err
 }
@@ -219,6 +230,43 @@ func (t *talk) dial(ctx context.Context, d zocalo.Dialer, a address.Address) (*s
 		case <-time.After(min(waitPause, time.Until(end))):
 		}
 	}
+}
+
+// asText has lines go out as text over WebSocket, which servers tell from binary
+// messages, unless the address says how.
+func asText(a address.Address) address.Address {
+	if a.Scheme == nil || len(a.Scheme.Layers) == 0 || a.Scheme.Layers[0].Name != "ws" {
+		return a
+	}
+	for _, spec := range a.Scheme.Layers[0].Options {
+		if text, err := spec.Parse("text"); spec.Name == "type" && err == nil {
+			a.Settings = a.Settings.WithDefaults(option.Settings{{Spec: spec, Value: text}})
+		}
+	}
+	return a
+}
+
+// sendPreamble sends the line of --preamble, as one of input would be.
+func (t *talk) sendPreamble(s *socket.Socket, a address.Address) error {
+	if t.preamble == "" {
+		return nil
+	}
+	var w io.Writer = s
+	line := []byte(t.preamble)
+	format, framed := address.Frame.In(a.Settings)
+	switch {
+	case framed:
+		var err error
+		if w, err = frame.NewWriter(s, format, len(line)); err != nil {
+			return err
+		}
+	case !s.Properties().Bounded && t.crlf:
+		line = append(line, "\r\n"...)
+	case !s.Properties().Bounded:
+		line = append(line, '\n')
+	}
+	_, err := w.Write(line)
+	return err
 }
 
 // failover returns s with the other names that the address means behind it,

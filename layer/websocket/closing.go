@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"strconv"
 	"syscall"
 	"time"
@@ -12,6 +13,7 @@ import (
 
 	"github.com/gobwas/ws"
 
+	"zocalo/address/codec"
 	"zocalo/socket"
 )
 
@@ -39,6 +41,15 @@ type endError struct{ text string }
 
 func (e *endError) Error() string        { return e.text }
 func (e *endError) Is(target error) bool { return target == syscall.EPIPE }
+
+// A tooLong refuses a message that is longer than this end itself takes. It matches
+// EMSGSIZE.
+type tooLong struct{ most int64 }
+
+func (e *tooLong) Error() string {
+	return fmt.Sprintf("ws: the message is longer than max-message=%s", codec.FormatSize(e.most))
+}
+func (e *tooLong) Is(target error) bool { return target == syscall.EMSGSIZE }
 
 // A silentError says that the peer does not answer. It matches ETIMEDOUT.
 type silentError struct{ after time.Duration }
@@ -182,6 +193,7 @@ func (e *endpoint) closedBy(c closure) error {
 	e.peerClosure = c
 	e.peerClosed.Store(true)
 	e.endBelow()
+	slog.Debug("ws: the peer sent its Close frame", "peer", e.peer.String(), "code", c.String())
 	if err := c.ends(); err != io.EOF {
 		return err
 	}

@@ -53,9 +53,8 @@ type endpoint struct {
 
 	reads   sync.Mutex
 	reader  reading
-	failure error  // that every read meets from now on
-	kept    []byte // of a message of which a deadline kept the rest
-	lost    bool   // what is between it and the rest did not fit
+	failure error // that every read meets from now on
+	kept    kept  // of a message that is not whole yet
 	into    [1][]byte
 
 	more     atomic.Bool // another message is there behind the last that was read
@@ -227,7 +226,7 @@ func (e *endpoint) receive(buffers [][]byte) (n, size int, err error) {
 	}
 	r := &e.reader
 	h, payload, whole := r.ahead, r.aheadOf, r.looksAhead
-	if r.looksAhead = false; len(buffers) == 1 && len(e.kept) == 0 && r.isBetween() {
+	if r.looksAhead = false; len(buffers) == 1 && len(e.kept.bytes) == 0 && r.isBetween() {
 		if !whole {
 			h, payload, whole = r.whole()
 		}
@@ -236,8 +235,8 @@ func (e *endpoint) receive(buffers [][]byte) (n, size int, err error) {
 		}
 	}
 	v := vector{buffers: buffers}
-	n = v.copy(e.kept)
-	full := e.lost || n < len(e.kept)
+	n = v.copy(e.kept.bytes)
+	full := e.kept.lost || n < len(e.kept.bytes)
 	for {
 		over, err := e.next()
 		if err == nil && over {
@@ -258,15 +257,12 @@ func (e *endpoint) receive(buffers [][]byte) (n, size int, err error) {
 			err = e.readError(err)
 			if e.failure == nil && !e.closed.Load() {
 				e.keep(buffers, n)
-				e.lost = full && e.reader.size > int64(n)
+				e.kept.lost = full && e.reader.size > int64(n)
 			}
 			return 0, 0, err
 		}
 	}
-	e.kept, e.lost = e.kept[:0], false
-	if cap(e.kept) > bufferSize {
-		e.kept = nil
-	}
+	e.forgetKept()
 	size = int(e.reader.size)
 	e.delivered(&e.reader)
 	return n, size, nil
@@ -285,14 +281,6 @@ func (e *endpoint) takeWhole(h ws.Header, payload, b []byte) (n, size int, err e
 	n = copy(b, payload)
 	e.delivered(r)
 	return n, len(payload), nil
-}
-
-// keep keeps what has come of a message.
-func (e *endpoint) keep(buffers [][]byte, n int) {
-	e.kept = e.kept[:0]
-	for _, b := range buffers {
-		e.kept = append(e.kept, b[:min(len(b), n-len(e.kept))]...)
-	}
 }
 
 // A vector is buffers that are filled in order.
@@ -340,6 +328,9 @@ func (e *endpoint) delivered(r *reading) {
 		e.sentText.Store(r.text)
 	}
 }
+
+// LongestMessage is the bound of messages, for who lends the memory to read them into.
+func (m messages) LongestMessage() int { return int(m.reader.most) }
 
 func (m messages) Write(b []byte) (int, error) {
 	e := m.endpoint
@@ -398,6 +389,9 @@ func (e *endpoint) mayWrite() error {
 func (e *endpoint) write(buffers [][]byte, size int) error {
 	if err := e.mayWrite(); err != nil {
 		return err
+	}
+	if r := &e.reader; !r.bytes && int64(size) > r.most {
+		return &tooLong{r.most}
 	}
 	h := ws.Header{Fin: true, OpCode: ws.OpBinary, Length: int64(size)}
 	if isText, err := e.isText(buffers); err != nil {
@@ -492,6 +486,7 @@ func (e *endpoint) end(end func() error) error {
 	e.reads.Lock()
 	defer e.reads.Unlock()
 	e.reader.forget()
+	e.forgetKept()
 	return err
 }
 
@@ -546,83 +541,4 @@ func (e *endpoint) hold(t time.Time) bool {
 	e.forced = true
 	e.lower.SetWriteDeadline(t)
 	return true
-}
-
-// Ends over a connection that can be waited for without memory.
-type (
-	waitingStream   struct{ stream }
-	waitingMessages struct{ messages }
-)
-
-// WaitRead implements [socket.ReadWaiter].
-func (w waitingStream) WaitRead() error { return w.waitRead() }
-
-// WaitRead implements [socket.ReadWaiter]. Of a message the beginning is there: Read may
-// have to wait for the rest of it.
-func (w waitingMessages) WaitRead() error { return w.waitRead() }
-
-func (e *endpoint) waitRead() error {
-	if e.more.Load() {
-		return nil
-	}
-	e.reads.Lock()
-	defer e.reads.Unlock()
-	for {
-		if ready, err := e.lookAhead(); ready || err != nil {
-			return err
-		}
-		if err := e.waitBelow(); err != nil {
-			return e.waitFailed(err)
-		}
-	}
-}
-
-func (e *endpoint) waitBelow() error {
-	in := &e.reader.in
-	in.asks.Store(now())
-	err := e.lower.WaitRead()
-	in.asks.Store(0)
-	in.ready = err == nil
-	return err
-}
-
-//go:noinline
-func (e *endpoint) waitFailed(err error) error {
-	if err = e.readError(err); e.failure != nil {
-		return nil // for Read to tell
-	}
-	return err
-}
-
-// lookAhead reports whether Read would find something. It is kept apart from WaitRead,
-// lest the stack of a waiting goroutine be larger. The caller has the turn of reading.
-//
-//go:noinline
-func (e *endpoint) lookAhead() (ready bool, err error) {
-	if err := e.over(&e.readDeadline); err != nil {
-		return false, err
-	}
-	if e.failure != nil || e.readEnd.Load() {
-		return true, nil
-	}
-	in := &e.reader.in
-	in.trying = true
-	defer func() { in.trying = false }()
-	for {
-		over, err := e.next()
-		switch {
-		case err == nil && over && !e.reader.bytes:
-			e.reader.ended = true // for receive to find
-			return true, nil
-		case err == nil && over:
-			continue
-		case err == nil:
-			return true, nil
-		case err == errNothingYet:
-			in.giveBack()
-			return false, nil
-		}
-		err = e.waitFailed(err)
-		return true, err
-	}
 }

@@ -67,7 +67,7 @@ var (
 	}, codec.Duration.Or("TIME"), nil, nil)
 	maxMessageOption = option.New(option.Spec{
 		Name: "max-message", Phase: option.Naming, Default: "1MiB",
-		Doc: "the longest message to receive, after decompression",
+		Doc: "the longest message to send or receive, uncompressed",
 	}, codec.AtLeast(codec.Size, 1), nil, nil)
 	deflateOption = option.New(option.Spec{
 		Name: "deflate", Aliases: []string{"permessage-deflate"}, Phase: option.Naming, Default: "off",

@@ -40,7 +40,7 @@ func TestMessages(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			sockettest.TestMessages(t, func() (a, b *socket.Socket, stop func(), err error) {
 				return open("ws+"+at[0], at[1])
-			}, sockettest.Largest(60_000), sockettest.Patience(patience))
+			}, sockettest.Largest(60_000), sockettest.TooLarge(1<<20+1), sockettest.Patience(patience))
 		})
 	}
 	for name, options := range map[string]string{"deflate": ",deflate", "from the server": ""} {

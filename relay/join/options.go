@@ -14,8 +14,9 @@ import (
 type Options struct {
 	// MaxMessage is the longest message in bytes, in either direction: a
 	// longer one is refused and counted. 0 or less means what the kind
-	// carries in practice: 64 KiB for internet datagrams, else 256 KiB, which
-	// is more than a unix socket takes with Linux's usual buffers. More than
+	// carries in practice: its own bound where it has one, as ws, 64 KiB for internet
+	// datagrams, else 256 KiB, which is more than a unix socket takes with Linux's usual
+	// buffers. More than
 	// [frame.MaxSize] is refused, since each end that keeps boundaries by
 	// itself needs that much memory at once.
 	MaxMessage int
@@ -102,11 +103,17 @@ const (
 	otherMessage = 256 << 10
 )
 
+// A bound is an end of a kind with a bound of its own on messages.
+type bound interface{ LongestMessage() int }
+
 // Limit is the longest message to take from, or give to, an end.
 func (o *Options) Limit(s *socket.Socket) int {
+	own, has := socket.As[bound](s)
 	switch d := s.Domain(); {
 	case o.MaxMessage > 0:
 		return o.MaxMessage
+	case has:
+		return min(own.LongestMessage(), frame.MaxSize)
 	case s.Type().Bounded() && (d == socket.Inet || d == socket.Inet6):
 		return inetMessage
 	}
