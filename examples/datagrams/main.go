@@ -1,8 +1,7 @@
 // Datagrams is a server for thousands of UDP peers with one socket and one goroutine:
-// each peer that says something within a second is told how many there are. What comes
-// and goes does so in batches.
+// each that says something is told how many have. Datagrams come and go in batches.
 //
-//	datagrams udp:any:5346
+//	datagrams udp4:any:5346
 package main
 
 import (
@@ -27,6 +26,11 @@ func main() {
 	}
 }
 
+const (
+	atOnce   = 64      // datagrams that one call takes or sends
+	maxPeers = 100_000 // that are remembered
+)
+
 func serve(ctx context.Context, address string) error {
 	l, err := zocalo.Listen(ctx, address)
 	if err != nil {
@@ -34,16 +38,14 @@ func serve(ctx context.Context, address string) error {
 	}
 	defer l.Close()
 	log.Printf("listening on %s", l.Reach())
-	s := l.Sockets()[0]
-	defer context.AfterFunc(ctx, func() { s.Close() })()
+	s := l.Sockets()[0] // the only one, unless the address means several names
 
-	seen := map[socket.Name]time.Time{}
-	messages := make([]socket.Message, 64)
-	memory := make([]byte, 64*2048)
-	answers := make([]byte, 64*64)
+	seen := map[socket.Name]time.Time{} // a name is a value, and allocates nothing
+	messages := make([]socket.Message, atOnce)
+	var memory [atOnce][2048]byte
 	for {
 		for i := range messages {
-			messages[i].SetData(memory[2048*i:][:2048])
+			messages[i].SetData(memory[i][:])
 		}
 		n, err := s.ReceiveBatch(messages)
 		if err != nil && !errors.Is(err, socket.ErrTruncated) {
@@ -53,17 +55,10 @@ func serve(ctx context.Context, address string) error {
 		for i := range messages[:n] {
 			seen[messages[i].Peer] = now
 		}
-		if len(seen) > 100_000 {
-			for name, last := range seen {
-				if now.Sub(last) > time.Minute {
-					delete(seen, name)
-				}
-			}
-		}
+		forget(seen, now)
 		for i := range messages[:n] {
-			answer := fmt.Appendf(answers[64*i:][:0], "you are one of %d\n", len(seen))
-			messages[i].SetData(answer)
-			messages[i].Ancillary.Answer()
+			messages[i].SetData(fmt.Appendf(memory[i][:0], "you are one of %d\n", len(seen)))
+			messages[i].Ancillary.Answer() // what makes it leave by the address that was asked
 		}
 		for sent := 0; sent < n; {
 			m, err := s.SendBatch(messages[sent:n])
@@ -72,5 +67,20 @@ func serve(ctx context.Context, address string) error {
 				sent++ // that one is its peer's trouble
 			}
 		}
+	}
+}
+
+// forget bounds the memory for those who have said something.
+func forget(seen map[socket.Name]time.Time, now time.Time) {
+	if len(seen) < maxPeers {
+		return
+	}
+	for name, last := range seen {
+		if now.Sub(last) > time.Minute {
+			delete(seen, name)
+		}
+	}
+	if len(seen) >= maxPeers {
+		clear(seen) // a flood, from names that may be made up
 	}
 }

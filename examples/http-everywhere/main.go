@@ -7,14 +7,12 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log"
 	"net"
 	"net/http"
 	"os"
 	"os/signal"
-	"sync"
 
 	"zocalo"
 	_ "zocalo/layer/tls"
@@ -39,7 +37,6 @@ func serve(ctx context.Context, addresses []string) error {
 		// What the handler asks of the connection goes with its context.
 		ConnContext: func(ctx context.Context, c net.Conn) context.Context { return context.WithValue(ctx, connKey{}, c) },
 	}
-	var serving sync.WaitGroup
 	failed := make(chan error, len(addresses))
 	for _, a := range addresses {
 		l, err := zocalo.Listen(ctx, a)
@@ -48,19 +45,15 @@ func serve(ctx context.Context, addresses []string) error {
 			return err
 		}
 		log.Printf("listening on %s", l.Reach())
-		serving.Go(func() {
-			if err := server.Serve(l.NetListener()); !errors.Is(err, http.ErrServerClosed) {
-				failed <- err
-			}
-		})
+		go func() { failed <- server.Serve(l.NetListener()) }()
 	}
 	select {
 	case err := <-failed:
 		server.Close()
 		return err
 	case <-ctx.Done():
+		return server.Shutdown(context.Background())
 	}
-	return server.Shutdown(context.Background())
 }
 
 type connKey struct{}
