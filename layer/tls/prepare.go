@@ -229,7 +229,7 @@ func (p *prepared) notices(listening string) []string {
 	if p.ephemeral == nil {
 		return nil
 	}
-	line := fmt.Sprintf("using a self-signed certificate until it ends (cert= sets one): connect with zocalo talk %s", listening)
+	line := fmt.Sprintf("using a self-signed certificate for this run (cert= sets another): connect with zocalo talk %s", listening)
 	if p.base.ClientAuth != tls.NoClientCert {
 		line += ",cert=FILE,key=FILE"
 	}

@@ -9,15 +9,15 @@ import (
 	"zocalo/socket/scheme"
 )
 
-// A Within is TLS for a protocol that has it inside, as QUIC: the options of an address
+// A Within is TLS for a protocol that contains it, such as QUIC: the options of an address
 // as a configuration of crypto/tls.
 type Within struct {
 	p     *prepared
 	layer string
 }
 
-// WithinOptions are the options that mean something inside another protocol, always of
-// TLS 1.3: without those of the connection beneath, of ACME, which asks by TCP, and of
+// WithinOptions are the options that have a meaning within another protocol, which always
+// uses TLS 1.3: all but those of the connection beneath, of ACME, which works over TCP, and
 // alpn=, which has another default there.
 func WithinOptions() []*option.Spec {
 	return []*option.Spec{
@@ -26,8 +26,8 @@ func WithinOptions() []*option.Spec {
 	}
 }
 
-// PrepareWithin reads the options of an address. layer is the word of the protocol, and
-// protocols are what is offered or taken by ALPN.
+// PrepareWithin reads the options of an address. layer is the name of the protocol, and
+// protocols are what it offers or accepts by ALPN.
 func PrepareWithin(layer string, protocols []string, t scheme.LayerTarget) (*Within, error) {
 	p, err := newPrepared(t, protocols)
 	if err != nil {
@@ -36,7 +36,7 @@ func PrepareWithin(layer string, protocols []string, t scheme.LayerTarget) (*Wit
 	return &Within{p, layer}, nil
 }
 
-// Client returns the configuration of who connects, as the files are now.
+// Client returns the configuration of a client, from the files as they are now.
 func (w *Within) Client() *tls.Config { return w.p.files.current() }
 
 // Server returns the configuration of a listener, which follows the files.
@@ -49,7 +49,7 @@ func (w *Within) Server() *tls.Config {
 	}
 }
 
-// Facts is what there is to tell of a connection.
+// Facts returns the facts of a connection.
 func (w *Within) Facts(state tls.ConnectionState) []socket.Fact {
 	return factsOf(w.layer, state, w.p.passive, proves(&state))
 }

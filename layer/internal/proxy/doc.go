@@ -1,4 +1,3 @@
-// Package proxy is what the layers that go on through a proxy, or are one, have in
-// common: where to go, who may ask, what may be reached, and the connection whose
-// peer has asked.
+// Package proxy is what the layers that connect through a proxy, or are one, have in
+// common: destinations, the options of clients and of listeners, rules and users.
 package proxy
