@@ -129,7 +129,7 @@ func (a Address) side() (passive, known bool) {
 func (a Address) Target(passive bool) (scheme.Target, error) {
 	t := scheme.Target{Endpoint: a.Endpoint, Passive: passive, Settings: a.Settings}
 	if a.Scheme == nil {
-		return t, &SyntaxError{Problem: "it is empty: write SCHEME:ENDPOINT, as tcp:127.0.0.1:5346"}
+		return t, &SyntaxError{Problem: "it is empty: write SCHEME:ENDPOINT, such as tcp:127.0.0.1:5346"}
 	}
 	if err := a.checkSide(passive); err != nil {
 		return t, err
@@ -158,7 +158,7 @@ func (a Address) checkSide(passive bool) error {
 		switch {
 		case !isOther(set.Spec.Only, passive):
 		case passive:
-			return &OptionError{set.Spec.Name, s.Name, "it is for the side that connects, and this one listens"}
+			return &OptionError{set.Spec.Name, s.Name, "it is for the connecting side, and this address listens"}
 		default:
 			return &OptionError{set.Spec.Name, s.Name, "it is for the listening side" + listenHint(s)}
 		}
@@ -188,7 +188,7 @@ func (a Address) boundEndpoint(host string) (string, error) {
 	case !a.Scheme.Port:
 		return problem("a listener is bound to its endpoint: omit bind")
 	case strings.Contains(port, ":"):
-		return problem("the endpoint " + quote(a.Endpoint) + " names a host already: omit one")
+		return problem("the endpoint " + quote(a.Endpoint) + " already names a host: omit one")
 	case strings.Count(host, ":") == 1, strings.Contains(host, "]:"):
 		return problem("a listener's port is its endpoint's: write bind=HOST alone")
 	}

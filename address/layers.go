@@ -102,7 +102,7 @@ func layerOf(word string) (*scheme.Layer, error) {
 	before, passive := strings.CutSuffix(word, "-listen")
 	switch {
 	case word == "":
-		return nil, &SyntaxError{"+", "a layer is missing before it: write LAYER+tcp:, as tls+tcp:"}
+		return nil, &SyntaxError{"+", "a layer is missing before it: write LAYER+tcp:, such as tls+tcp:"}
 	case carries:
 		return nil, &SyntaxError{word, "it is no layer: layers come first, and what carries them last, as in tls+tcp:"}
 	case passive:

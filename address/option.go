@@ -33,7 +33,7 @@ var (
 	Backlog = option.New(option.Spec{
 		Name:    "backlog",
 		Default: "0, the system's maximum",
-		Doc:     "how many connections may wait to be accepted; the system lowers what is beyond its maximum",
+		Doc:     "how many connections may wait to be accepted; the system limits it to its maximum",
 		Phase:   option.Caller,
 		Only:    option.PassiveOnly,
 	}, codec.AtLeast(codec.Integer, 0), nil, nil)
@@ -43,7 +43,7 @@ var (
 	ConnectTimeout = option.New(option.Spec{
 		Name:    "connect-timeout",
 		Default: "0, as long as the system tries",
-		Doc:     "give up if there is no connection by then, look-up included",
+		Doc:     "give up connecting after this long, lookup included",
 		Phase:   option.Caller,
 		Only:    option.ActiveOnly,
 	}, codec.Duration, nil, nil)
@@ -53,7 +53,7 @@ var (
 	HandshakeTimeout = option.New(option.Spec{
 		Name:    "handshake-timeout",
 		Default: "10s",
-		Doc:     "give a connection up whose layers (TLS, a proxy) are not ready by then",
+		Doc:     "give up a connection whose layers (TLS, a proxy) are not ready after this long",
 		Phase:   option.Caller,
 	}, codec.Duration, nil, nil)
 
@@ -69,8 +69,8 @@ var (
 	// sent has ended.
 	NoShutdown = option.New(option.Spec{
 		Name: "no-shutdown", Aliases: []string{"shut-none"},
-		Default: "off: the end of what it is sent is passed on, as a half-close",
-		Doc:     "keep the sending side open once there is nothing more to send, until the peer has finished",
+		Default: "off: the end of input is passed on as a half-close",
+		Doc:     "keep the sending side open after the end of input, until the peer has finished",
 		Phase:   option.Caller,
 	}, codec.Flag, nil, nil)
 
@@ -78,7 +78,7 @@ var (
 	Retry = option.New(option.Spec{
 		Name:    "retry",
 		Default: "0",
-		Doc:     "try to connect, or to listen, so many times more, interval= apart",
+		Doc:     "try to connect, or to listen, this many more times, interval= apart",
 		Phase:   option.Caller,
 	}, codec.AtLeast(codec.Integer, 0), nil, nil)
 
@@ -95,7 +95,7 @@ var (
 	Allow = option.New(option.Spec{
 		Name: "allow", Aliases: []string{"range"},
 		Default: "everybody",
-		Doc:     "serve only peers of this address or prefix, as --allow has it",
+		Doc:     "serve only peers of this address or prefix; the same as --allow",
 		Phase:   option.Caller,
 		Only:    option.PassiveOnly,
 	}, peers("PEERS"), nil, nil)
@@ -104,7 +104,7 @@ var (
 	MaxConns = option.New(option.Spec{
 		Name: "max-conns", Aliases: []string{"max-children"},
 		Default: "the verb's",
-		Doc:     "connections served at once, as --max-conns has it",
+		Doc:     "connections served at once; the same as --max-conns",
 		Phase:   option.Caller,
 		Only:    option.PassiveOnly,
 	}, codec.AtLeast(codec.Integer, 1), nil, nil)
@@ -113,7 +113,7 @@ var (
 	AcceptTimeout = option.New(option.Spec{
 		Name:    "accept-timeout",
 		Default: "0, for ever",
-		Doc:     "give up when nobody came by then, as listen's --accept-timeout has it",
+		Doc:     "give up if nobody connects within this time; the same as listen's --accept-timeout",
 		Phase:   option.Caller,
 		Only:    option.PassiveOnly,
 	}, codec.Duration, nil, nil)

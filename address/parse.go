@@ -84,14 +84,14 @@ func parseHead(head string) (Address, error) {
 		return a, err
 	case known:
 	case head == "":
-		return a, &SyntaxError{head, "it is empty: write SCHEME:ENDPOINT, as tcp:127.0.0.1:5346"}
+		return a, &SyntaxError{head, "it is empty: write SCHEME:ENDPOINT, such as tcp:127.0.0.1:5346"}
 	case !colon && guess(head) != "":
 		return a, &SyntaxError{head, "it has no scheme: did you mean " + guess(head) + "?"}
 	default:
 		return a, unknownScheme(word, head)
 	}
 	if !colon && a.Scheme.Name == "pipe" { // socat's is one without a name
-		return a, &SyntaxError{head, "it has no endpoint: write pipe:path, or 'zocalo echo ADDRESS' for what sends everything back"}
+		return a, &SyntaxError{head, "it has no endpoint: write pipe:path, or use 'zocalo echo ADDRESS' to send everything back"}
 	}
 	if !colon && a.Scheme.Endpoint != "" {
 		return a, &SyntaxError{head, "it has no endpoint: write " + a.word() + ":" + a.Scheme.Endpoint}
@@ -137,7 +137,7 @@ func cutSide(word string) (base string, listen, sided bool) {
 func (a *Address) add(field string) error {
 	name, text, hasValue := strings.Cut(field, "=")
 	if name == "" {
-		return &SyntaxError{Problem: "an option's name is missing after a comma; a comma itself is written ,,"}
+		return &SyntaxError{Problem: "an option name is missing after a comma; a comma itself is written ,,"}
 	}
 	spec, err := Lookup(a.Scheme, name)
 	if err != nil {

@@ -56,11 +56,11 @@ var noScheme = map[string]string{
 	"ip-recvfrom":   ipElsewhere,
 	"proxy":         proxyElsewhere,
 	"proxy-connect": proxyElsewhere,
-	"socketpair":    "two ends that nobody else has are of no use here: exec:COMMAND is a program on a socket pair",
+	"socketpair":    "a socket pair with both ends in this process is of no use: exec:COMMAND is a program on a socket pair",
 	"http":          "zocalo opens sockets and speaks no HTTP: write tcp:HOST:80, with --crlf for what you type",
 	"https":         "zocalo opens sockets and speaks no HTTP: write tls:HOST:443, with --crlf for what you type",
 	"tun":           "there are no tunnel devices here",
-	"readline":      "write -, the terminal edits lines",
+	"readline":      "write -: the terminal edits lines",
 	"sctp":          "there is no SCTP here: unix-seqpacket and iso keep message boundaries over a connection",
 	"dccp":          "there is no DCCP here",
 	"udplite":       "there is no UDP-Lite here: write udp:HOST:PORT",
@@ -81,8 +81,8 @@ var noOption = map[string]string{
 	"crlf":              "it is a flag here: --crlf",
 	"crnl":              "it is a flag here: --crlf",
 	"lowport":           "name the port: bind=:PORT, below 1024",
-	"null-eof":          "an empty datagram is a message here, and no end: --idle ends a conversation of datagrams",
-	"shut-null":         "an empty datagram is a message here, and no end: no-shutdown keeps the sending side open",
+	"null-eof":          "an empty datagram is a message here, not the end: --idle ends a conversation of datagrams",
+	"shut-null":         "an empty datagram is a message here, not the end: no-shutdown keeps the sending side open",
 	"shut-down":         "that is so anyway: no-shutdown is the opposite",
 	"shut-close":        "the end of what is sent is a half-close here: no-shutdown keeps the sending side open",
 	"pf":                "the scheme says it: tcp4:, tcp6:, udp4:, udp6:",
@@ -93,14 +93,14 @@ var noOption = map[string]string{
 	"setsockopt-listen": noNumbers,
 	"setsockopt-int":    noNumbers,
 	"ioctl-void":        "there is no ioctl by number here: stty(1) sets terminals",
-	"ip-options":        "IP options have no word here: routers drop packets that have them",
-	"ip-recvopts":       "IP options have no word here: routers drop packets that have them",
+	"ip-options":        "IP options are not supported: routers drop packets that have them",
+	"ip-recvopts":       "IP options are not supported: routers drop packets that have them",
 	"readbytes":         "it reads to the end: write shell:'head -c N FILE' for a part",
 	"ignoreeof":         "write shell:'tail -f FILE'",
-	"setlk":             "nothing is locked here: start zocalo by flock(1)",
+	"setlk":             "there is no file locking: start zocalo with flock(1)",
 	"ftruncate":         "write trunc, or use truncate(1) before",
-	"noatime":           "there is no such flag here",
-	"o-noatime":         "there is no such flag here",
+	"noatime":           "there is no such flag",
+	"o-noatime":         "there is no such flag",
 	"umask":             "it is for files that are made here; a program has it by shell:'umask MASK && COMMAND'",
 	"chdir":             "change to the folder first: write shell:'cd FOLDER && COMMAND'",
 	"cd":                "change to the folder first: write shell:'cd FOLDER && COMMAND'",
@@ -110,8 +110,8 @@ var noOption = map[string]string{
 	"sigquit":           "a program gets SIGTERM when its pair has ended",
 	"fdin":              "the program has descriptors 0 and 1: write shell:'COMMAND N<&0'",
 	"fdout":             "the program has descriptors 0 and 1: write shell:'COMMAND N>&1'",
-	"f-setpipe-sz":      "pipes are as large as the system makes them",
-	"bind-tempname":     "write bind=PATH; unix-dgram: has a name of the system's choosing anyway",
+	"f-setpipe-sz":      "the size of pipes is the system's",
+	"bind-tempname":     "write bind=PATH; for unix-dgram: the system chooses a name anyway",
 	"unlink-early":      "remove it first with rm(1)",
 	"link":              "write pty:PATH",
 	"pty-interval":      noWait,
@@ -128,8 +128,8 @@ var noOption = map[string]string{
 }
 
 const (
-	noNumbers  = "options have names here, and no numbers: 'zocalo explain' with the address lists them"
-	noWait     = "a pty is open on this side always: programs come and go"
+	noNumbers  = "options have names here, not numbers: 'zocalo explain' with the address lists them"
+	noWait     = "this side of a pty is always open: programs come and go"
 	noTerminal = "raw and echo set terminals here, and speed, line and flow a serial line: the rest is for stty(1)"
 	noLine     = "write line=8N1: data bits, parity (N, E or O) and stop bits"
 	noFlow     = "write flow=xonxoff"

@@ -28,7 +28,7 @@ type Receiver struct {
 }
 
 // ErrGroup says that a mode is not for a group of receivers.
-var ErrGroup = errors.New("a group of receivers is there: it is measured by a stream, forward and over one flow")
+var ErrGroup = errors.New("a group of receivers is there: measure it with a stream, forward, over one flow")
 
 // groupSocket is the error of a flow whose socket writes to a group.
 type groupSocket struct{ *socket.Socket }
@@ -193,7 +193,7 @@ func (g *group) gather(ctx context.Context, patience time.Duration) error {
 		case since > patience/gathering && n > 0:
 			return nil
 		case since > patience:
-			return fmt.Errorf("%v: nobody of the group answered within %v: has a zocalo bench --serve joined it, as udp4:any:PORT,multicast=GROUP?", g.socket.Peer(), patience)
+			return fmt.Errorf("%v: nobody in the group answered within %v: has a zocalo bench --serve joined it, for example as udp4:any:PORT,multicast=GROUP?", g.socket.Peer(), patience)
 		}
 	}
 }

@@ -18,10 +18,10 @@ func TestServerLimits(t *testing.T) {
 		o    Options
 		want string
 	}{
-		{tcp, Options{Mode: Stream, Duration: 2 * time.Second}, "runs may last 1s here"},
-		{udp, Options{Mode: Stream, Direction: Reverse, Duration: time.Second, WarmUp: time.Second}, "runs may last 1s here"},
-		{tcp, Options{Mode: Stream, Rate: 2000, Size: 1000, Duration: 100 * time.Millisecond}, "streams may have 8000000 bit/s here"},
-		{udp, Options{Mode: Stream, Size: 1000, Duration: 100 * time.Millisecond}, "streams may have 8000000 bit/s here"},
+		{tcp, Options{Mode: Stream, Duration: 2 * time.Second}, "runs: at most 1s"},
+		{udp, Options{Mode: Stream, Direction: Reverse, Duration: time.Second, WarmUp: time.Second}, "runs: at most 1s"},
+		{tcp, Options{Mode: Stream, Rate: 2000, Size: 1000, Duration: 100 * time.Millisecond}, "streams: at most 8000000 bit/s"},
+		{udp, Options{Mode: Stream, Size: 1000, Duration: 100 * time.Millisecond}, "streams: at most 8000000 bit/s"},
 	} {
 		if r, err := Run(t.Context(), c.dial, c.o); err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%+v: %v, %v; want %q", c.o, r, err, c.want)

@@ -126,7 +126,7 @@ func openLocal(ctx context.Context, kind, dir string) (Dial, func(), error) {
 	}
 	s, ok := scheme.Lookup(kind)
 	if !ok || !slices.Contains(localKinds, kind) {
-		return nil, nil, refusef("kind %q is none of %s", kind, strings.Join(LocalKinds(), ", "))
+		return nil, nil, refusef("kind %q is unknown: choose from %s", kind, strings.Join(LocalKinds(), ", "))
 	}
 	a, err := localAddress(s, dir)
 	if err != nil {

@@ -93,7 +93,7 @@ func (r *receiver) open() error {
 		return errors.New("data after its end")
 	}
 	if r.frame.number != r.next {
-		return fmt.Errorf("frame %d came where %d was due", r.frame.number, r.next)
+		return fmt.Errorf("frame %d came where %d was expected", r.frame.number, r.next)
 	}
 	r.next++
 	if r.frame.flags&measured != 0 && r.first.IsZero() {

@@ -292,9 +292,9 @@ func (c *RelayCost) WriteText(w io.Writer) error {
 		switch {
 		case r.Verdict != Undecided || r.Interrupted:
 		case r.Pairs < looks[0]:
-			rows = append(rows, row{"", fmt.Sprintf("too few pairs to be sure of it: %d are the least", looks[0])})
+			rows = append(rows, row{"", fmt.Sprintf("too few pairs to be sure: at least %d are needed", looks[0])})
 		default:
-			rows = append(rows, row{"", "no difference was found within the time, nor that there is none"})
+			rows = append(rows, row{"", "inconclusive: within the time neither a difference nor its absence was shown"})
 		}
 	}
 	for _, r := range c.Comparisons {
@@ -314,10 +314,10 @@ func (c *RelayCost) WriteText(w io.Writer) error {
 		rows = append(rows, row{"its processor", fmt.Sprintf("%.3g ns a byte", c.ProcessorByte)})
 	}
 	if c.NotAwaited {
-		rows = append(rows, row{"note", "through the relay a connection stands before TO is reached: what that takes is not in its time"})
+		rows = append(rows, row{"note", "through the relay a connection is established before TO is reached: that time is not included"})
 	}
 	if c.Interrupted {
-		rows = append(rows, row{"note", "the run was interrupted: the figures are of what there was until then"})
+		rows = append(rows, row{"note", "the run was interrupted: the figures cover what happened until then"})
 	}
 	writeRows(&b, rows)
 	b.WriteString("\n")

@@ -20,7 +20,7 @@ func (r *Result) remarkf(format string, args ...any) {
 // remark says what a reader must know to trust the figures.
 func (r *Result) remark() {
 	if r.Interrupted {
-		r.remarkf("the run was interrupted: the figures are of what there was until then")
+		r.remarkf("the run was interrupted: the figures cover what happened until then")
 	}
 	switch {
 	case r.Elapsed > 0:

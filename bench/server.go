@@ -96,15 +96,15 @@ func (s *Server) accept(text []byte, kind socket.Properties) (g greeting, a answ
 	}
 	switch {
 	case g.size > most:
-		a.reason = fmt.Sprintf("messages may have %d bytes here", most)
+		a.reason = fmt.Sprintf("messages: at most %d bytes", most)
 	case g.service == framed && kind.Bounded && g.size < headerSize:
-		a.reason = fmt.Sprintf("messages need %d bytes at least", headerSize)
+		a.reason = fmt.Sprintf("messages: at least %d bytes", headerSize)
 	case g.direction&reverse != 0 && g.duration == 0 && g.count == 0:
 		a.reason = "neither a duration nor a count"
 	case s.MaxTime > 0 && g.duration > s.MaxTime:
-		a.reason = fmt.Sprintf("runs may last %v here", s.MaxTime)
+		a.reason = fmt.Sprintf("runs: at most %v", s.MaxTime)
 	case s.MaxRate > 0 && g.service == framed && (g.gap > 0 && g.rate() > float64(s.MaxRate) || g.gap == 0 && g.direction&forward != 0 && kind.Bounded && !kind.Connected):
-		a.reason = fmt.Sprintf("streams may have %d bit/s here", s.MaxRate)
+		a.reason = fmt.Sprintf("streams: at most %d bit/s", s.MaxRate)
 	default:
 		if s.MaxRate > 0 && g.gap == 0 { // of what this end sends
 			g.gap = max(time.Duration(float64(g.size)*8/float64(s.MaxRate)*float64(time.Second)), 1)
@@ -335,7 +335,7 @@ func (f *servedFlow) control(h *header, _ []byte) error {
 		f.over = true
 		close(f.ended)
 	default:
-		return fmt.Errorf("a frame of type %d where none is due", h.kind)
+		return fmt.Errorf("an unexpected frame of type %d", h.kind)
 	}
 	return nil
 }

@@ -42,10 +42,10 @@ func boundaries(t *trial) (Finding, error) {
 	if err != nil {
 		return f, err
 	}
-	f = judgeFault("bounded", true, got.misbounded, "stay apart", "%d did not arrive as the one message they were: %s")
+	f = judgeFault("bounded", true, got.misbounded, "stay apart", "%d did not arrive as single messages: %s")
 	f.Sent = fmt.Sprintf("%d messages of %d and %d bytes in turn", sends, smallSend, largeSend)
 	if f.Verdict == Broken {
-		f.Word = "do not stay apart"
+		f.Word = "do not stay separate"
 		return f, nil
 	}
 	f.Seen = "each read gave one of them"
@@ -72,7 +72,7 @@ func boundaries(t *trial) (Finding, error) {
 	case errors.Is(err, socket.ErrTruncated):
 		f.Seen += fmt.Sprintf("; %d bytes read to a buffer of 10 are cut, and the error says so", smallSend)
 	case err == nil:
-		f.Verdict, f.Word = Broken, "cut in silence"
+		f.Verdict, f.Word = Broken, "silently truncated"
 		f.Seen += fmt.Sprintf("; of %d bytes, a buffer of 10 got %d, and nothing tells of the rest", smallSend, n)
 	default:
 		return f, err

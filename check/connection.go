@@ -24,9 +24,9 @@ func connected(t *trial) ([]Finding, error) {
 		f.Verdict = judge("connected", true, refusal != nil && !t.missing(refusal)).Verdict
 		switch {
 		case refusal == nil:
-			f.Word, f.Seen = "sent before", "it was taken, though there is nobody to receive it"
+			f.Word, f.Seen = "sent before", "it was accepted, although nobody can receive it"
 		case f.Verdict == Broken:
-			f.Word, f.Seen = "waits", "the send waits, rather than to be refused"
+			f.Word, f.Seen = "waits", "the send waits instead of being refused"
 		default:
 			f.Word, f.Seen = "needed", "refused: "+why(refusal)+"; with a connection it needs no name to arrive"
 			a, b, err := t.pair()
@@ -110,17 +110,17 @@ func nobody(t *trial) ([]Finding, error) {
 		f.Word, f.Seen = "later", "it was sent; the next call says: "+why(err)
 		return []Finding{f}, nil
 	}
-	f.Word, f.Seen = "silent", fmt.Sprintf("it was sent, and nothing was heard of it within %v", silence)
+	f.Word, f.Seen = "silent", fmt.Sprintf("it was sent, and nothing came back within %v", silence)
 	return []Finding{f}, nil
 }
 
 // refusal is what a connection has found that was to be made where nobody listens.
 func (t *trial) refusal(err error) []Finding {
 	f := judge("nobody", true, err != nil && !t.missing(err))
-	f.Sent = "connect to a name where nobody listens"
+	f.Sent = "connect to a name where nothing is listening"
 	f.Word, f.Seen = "refused", "refused: "+why(err)
 	if err == nil {
-		f.Word, f.Seen = "connected", "it succeeded, though nobody listens"
+		f.Word, f.Seen = "connected", "it succeeded, although nothing is listening"
 	} else if f.Verdict == Broken {
 		f.Word, f.Seen = "no answer", "no answer within "+t.patience.String()
 	}
@@ -144,7 +144,7 @@ func (t *trial) peerGone() ([]Finding, error) {
 	f.Sent = "a message to an end that was closed"
 	f.Word, f.Seen = "refused", "refused: "+why(err)
 	if f.Verdict == Broken {
-		f.Word, f.Seen = "silent", "nothing tells that nobody is there"
+		f.Word, f.Seen = "silent", "nothing says that nobody is there"
 	}
 	return []Finding{f}, nil
 }

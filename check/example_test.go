@@ -33,8 +33,8 @@ func ExampleRun() {
 	//
 	// A word: promised, and kept. (In brackets): seen, but not promised.
 	//
-	// ways  in how many directions data goes
-	// fds   how many descriptors a program holds to use both directions
+	// ways  in how many directions data flows
+	// fds   how many descriptors a program needs for both directions
 	//
 	// 2 kinds tried: 4 promises kept, 0 broken
 }

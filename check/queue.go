@@ -24,7 +24,7 @@ func queue(t *trial) ([]Finding, error) {
 		c, err := t.client(l.Name(), 0)
 		if t.missing(err) {
 			f.Verdict, f.Word = Broken, "no queue"
-			f.Seen = fmt.Sprintf("client %d is not let in before an accept", i+1)
+			f.Seen = fmt.Sprintf("client %d is not admitted before an accept", i+1)
 			return []Finding{f}, nil
 		}
 		if err == nil {

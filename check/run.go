@@ -265,7 +265,7 @@ func (t *trial) run(e experiment, patience time.Duration) (findings []Finding, e
 	case <-done:
 		return result, failure
 	case <-time.After(patience):
-		return nil, errors.New("a call goes on, though its deadline has passed and its socket was closed")
+		return nil, errors.New("a call continues although its deadline has passed and its socket is closed")
 	}
 }
 

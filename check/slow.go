@@ -41,7 +41,7 @@ func slow(t *trial) ([]Finding, error) {
 		return nil, err
 	}
 	f := judge("slow", t.Promised.Reliable, arrived == sent && same)
-	f.Sent = "as much as is taken, to a receiver that does not read"
+	f.Sent = "as much as is accepted, to a receiver that does not read"
 	f.Word = "does not wait"
 	f.Seen = fmt.Sprintf("%s were taken, and the sender never had to wait", plural(sent, unit))
 	if waited {

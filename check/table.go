@@ -39,16 +39,16 @@ var six = []column{
 // further are the other experiments, in tables that fit the width.
 var further = [][]column{{
 	{"intact", "intact", "the content that arrives is what was sent"},
-	{"slow", "slow", "what becomes of messages that the receiver does not read"},
-	{"nobody", "nobody", "what a sender hears when nobody is there"},
-	{"largest", "largest", "how many bytes one message may have"},
-	{"queue", "queue", "how clients are served that came before accept was called"},
-	{"waiting", "waiting", "a call that waits is woken by what it waits for, a deadline, or Close"},
+	{"slow", "slow", "what happens to messages that the receiver does not read"},
+	{"nobody", "nobody", "what a sender is told when nobody is there"},
+	{"largest", "largest", "the maximum size of a message"},
+	{"queue", "queue", "how clients that came before accept are served"},
+	{"waiting", "waiting", "a waiting call is woken by what it waits for, a deadline or Close"},
 }, {
-	{"names", "names", "each end knows the other by the name that this has itself"},
-	{"ways", "ways", "in how many directions data goes"},
+	{"names", "names", "each end knows the other by the other's own name"},
+	{"ways", "ways", "in how many directions data flows"},
 	{"reach", "reach", "how far it goes: within this machine (local), or between machines"},
-	{"descriptors", "fds", "how many descriptors a program holds to use both directions"},
+	{"descriptors", "fds", "how many descriptors a program needs for both directions"},
 }}
 
 // lineWidth is the width of the terminals that everything fits.
@@ -239,8 +239,8 @@ var measured = []struct{ property, figure, heading, meaning string }{
 	{"speed", "throughput", "throughput", "of a stream of large messages, roughly"},
 	{"speed", "round trip", "round trip", "of a small message and its answer, roughly"},
 	{"largest", "largest", "largest", "the largest message, in bytes"},
-	{"slow", "arrived", "held", "what is kept for a receiver that does not read, in bytes"},
-	{"queue", "queued", "queued", "the clients that get in before an accept, with a backlog of 2"},
+	{"slow", "arrived", "held", "what is buffered for a receiver that does not read, in bytes"},
+	{"queue", "queued", "queued", "clients admitted before an accept, with a backlog of 2"},
 	{"reliable", "lost", "lost", fmt.Sprintf("of %d messages", loadRecords)},
 }
 

@@ -44,7 +44,7 @@ func (f Format) refuse(msg []byte) error {
 		return &RefusedError{f, 0, "carries no empty message: choose another format"}
 	case f.Kind == Lines:
 		if i := bytes.IndexByte(msg, '\n'); i >= 0 {
-			return &RefusedError{f, len(msg), fmt.Sprintf("carries no newline, and byte %d is one: choose a format with lengths, as len32", i)}
+			return &RefusedError{f, len(msg), fmt.Sprintf("carries no newline, and byte %d is one: choose a format with lengths, such as len32", i)}
 		}
 	}
 	return nil

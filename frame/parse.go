@@ -23,11 +23,11 @@ func Parse(text string) (Format, error) {
 		case hasSize && !info.sized:
 			return Format{}, fmt.Errorf("format %.40q: %s takes no size: write %[2]s alone", text, name)
 		case !hasSize && info.sized:
-			return Format{}, fmt.Errorf("format %.40q needs a size in bytes: write %s:N, as %[2]s:512", text, name)
+			return Format{}, fmt.Errorf("format %.40q needs a size in bytes: write %s:N, for example %[2]s:512", text, name)
 		case hasSize:
 			n, err := codec.ParseSize(size)
 			if err != nil || n < 1 || n > MaxSize {
-				return Format{}, fmt.Errorf("format %.40q: the size must be 1 to %d bytes, as 512 or 64KiB", text, MaxSize)
+				return Format{}, fmt.Errorf("format %.40q: the size must be 1 to %d bytes, such as 512 or 64KiB", text, MaxSize)
 			}
 			f.Size = int(n)
 		}

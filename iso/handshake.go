@@ -148,7 +148,7 @@ func (e *connection) request(peer socket.Name) error {
 	case codeDR:
 		return refusal(&t)
 	case codeER:
-		return &socket.HintError{Err: errored(&t, true), Hint: "see what it does not like, and leave out options that not everybody knows, as expedited"}
+		return &socket.HintError{Err: errored(&t, true), Hint: "see what it does not like, and omit options that not everybody knows, such as expedited"}
 	default:
 		return protocolError(causeBadType, "a %s came in answer to a connection request", codeNames[t.code])
 	}

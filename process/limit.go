@@ -35,7 +35,7 @@ func ParseLimit(text string) (Limit, error) {
 	name, value, ok := strings.Cut(text, "=")
 	name = strings.ToLower(name)
 	if !ok {
-		return Limit{}, fmt.Errorf("limit %q: write NAME=VALUE, as nofile=256", text)
+		return Limit{}, fmt.Errorf("limit %q: write NAME=VALUE, such as nofile=256", text)
 	}
 	if _, known := resources[name]; !known {
 		return Limit{}, nearest.Unknown("limit", name, LimitNames())

@@ -52,7 +52,7 @@ var register = sync.OnceFunc(func() {
 		},
 	})
 	scheme.Register(&scheme.Scheme{
-		Name: "pty", Endpoint: "path, or nothing", Doc: "a new pseudo-terminal, with a symbolic link at the path to the device that other programs open",
+		Name: "pty", Endpoint: "path, or nothing", Doc: "a new pseudo-terminal; a symbolic link at the path leads to the device that other programs open",
 		Type: socket.Stream, NoListen: true, Options: []*option.Spec{rawOption.Spec, modeOption.Spec, ownerOption.Spec, ownerGroupOption.Spec},
 		Open: openDevice,
 	})
@@ -73,7 +73,7 @@ var (
 	}, codec.Flag, nil, nil)
 	folderOption = option.New(option.Spec{
 		Name: "chdir", Aliases: []string{"cd"}, Phase: option.Naming, Default: "where this program runs",
-		Doc: "the folder that the program runs in",
+		Doc: "the folder in which the program runs",
 	}, codec.Text.Or("FOLDER"), nil, nil)
 	sessionOption = option.New(option.Spec{
 		Name: "setsid", Phase: option.Naming, Default: "off: a process group of its own",
@@ -81,15 +81,15 @@ var (
 	}, codec.Flag, nil, nil)
 	pipesOption = option.New(option.Spec{
 		Name: "pipes", Phase: option.Naming, Default: "on for shell, off for exec: one end of a socket pair",
-		Doc: "give the program a pipe each for its input and its output, which it can also open as /dev/stdin and /dev/stdout; pipes=0 is a socket pair",
+		Doc: "give the program one pipe for input and one for output, which it can also open as /dev/stdin and /dev/stdout; pipes=0 is a socket pair",
 	}, codec.Flag, nil, nil)
 	userOption = option.New(option.Spec{
 		Name: "user", Aliases: []string{"su", "uid"}, Phase: option.Naming, Default: "who runs this one",
-		Doc: "who runs the program, a name or a number", Privilege: "root",
+		Doc: "the user under which the program runs, a name or a number", Privilege: "root",
 	}, codec.Text.Or("USER"), nil, nil)
 	groupOption = option.New(option.Spec{
 		Name: "group", Aliases: []string{"gid"}, Phase: option.Naming, Default: "the user's own",
-		Doc: "the group that the program runs in, a name or a number", Privilege: "root",
+		Doc: "the group under which the program runs, a name or a number", Privilege: "root",
 	}, codec.Text.Or("GROUP"), nil, nil)
 	ownerOption = option.New(option.Spec{
 		Name: "user", Aliases: []string{"uid"}, Phase: option.Naming, Default: "who runs this program",
@@ -101,7 +101,7 @@ var (
 	}, codec.Text.Or("GROUP"), nil, nil)
 	rawOption = option.New(option.Spec{
 		Name: "raw", Aliases: []string{"rawer", "cfmakeraw"}, Phase: option.Naming, Default: "on: every byte passes as it is",
-		Doc: "switch off what a terminal does with its input and output: echo, lines, signals; raw=0 leaves it on",
+		Doc: "switch off the terminal's own processing: echo, line editing, signals; raw=0 leaves it on",
 	}, codec.Flag, nil, nil)
 	modeOption = option.New(option.Spec{
 		Name: "mode", Aliases: []string{"perm"}, Phase: option.Naming, Default: "the system's, usually 0620",

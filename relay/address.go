@@ -58,7 +58,7 @@ func prepare(c Config) (*settings, error) {
 	case len(c.To) > 0 && c.Reach != nil:
 		return nil, errors.New("relay: there are addresses to reach and a function that reaches: give one of the two")
 	case c.Listener != nil && !s.from.passive:
-		return nil, fmt.Errorf("relay: a listener was given, and %v does not listen: give the address without it, or leave it away", from)
+		return nil, fmt.Errorf("relay: a listener was given, and %v does not listen: give the address without it, or omit it", from)
 	case c.Reach != nil:
 		s.to = []end{{Address: address.Address{Scheme: &scheme.Scheme{Name: "reached"}}}}
 	}
@@ -93,7 +93,7 @@ func directed(a address.Address, name string) address.Address {
 // checkPair refuses a TO that can never be joined with FROM as is asked for.
 func (c *Config) checkPair(from, to end) error {
 	if to.passive && len(c.To) > 1 {
-		return &PairError{from.Address, to.Address, "TO listens, and is one of several addresses to reach: one that listens must be alone"}
+		return &PairError{from.Address, to.Address, "TO listens, and is one of several: a TO that listens must be the only one"}
 	}
 	if err := checkPair(from, to); err != nil || !c.PassFiles {
 		return err
@@ -155,16 +155,16 @@ func checkPair(from, to end) error {
 		return &PairError{from.Address, to.Address, fmt.Sprintf(format, args...)}
 	}
 	if from.single() && to.single() && from.Scheme == to.Scheme && from.Endpoint == to.Endpoint {
-		return refuse("they are one and the same: give another on one side")
+		return refuse("they are the same: give a different one on one side")
 	}
 	if to.Scheme == requested && !requests(from.Address) {
-		return refuse("the peers of FROM ask for nothing: make it a proxy's listener, as socks-listen:1080, connect-listen:3128 or proxy-listen:1080")
+		return refuse("the peers of FROM ask for nothing: make it a proxy's listener, such as socks-listen:1080, connect-listen:3128 or proxy-listen:1080")
 	}
 	for _, e := range []end{from, to} {
 		bounded, known := e.bounded()
 		switch k, _ := e.kind(); {
 		case e.passive && k.Type == socket.Raw:
-			return refuse("%s has no peers to tell apart: only a socket that connects can be joined", e.Scheme.Name)
+			return refuse("%s cannot tell its peers apart: only a connected socket can be joined", e.Scheme.Name)
 		case e.Scheme.Loops != nil && e.Scheme.Loops(e.Settings):
 			return refuse("%v would read what it writes: add rdonly to read it, or wronly to write to it", e)
 		case known && bounded && e.format != frame.Format{}:
@@ -191,7 +191,7 @@ func checkFiles(from, to end) error {
 		k, known := e.kind()
 		switch {
 		case known && k.Domain != socket.Unix:
-			return refuse(fmt.Sprintf("descriptors pass between unix sockets, and %s is none: omit --pass-fds", e.Scheme.Name))
+			return refuse(fmt.Sprintf("descriptors pass between unix sockets only, and %s is not one: omit --pass-fds", e.Scheme.Name))
 		case e.format != frame.Format{}:
 			return refuse(fmt.Sprintf("descriptors have no place in messages of a format: omit frame=%v or --pass-fds", e.format))
 		case known && e.passive && k.Type == socket.Datagram:
@@ -203,7 +203,7 @@ func checkFiles(from, to end) error {
 
 // needsFormat says what to add to an address of bytes beside one of messages.
 func needsFormat(bytes, messages address.Address) string {
-	return fmt.Sprintf("%s carries bytes and %s messages: add frame=FORMAT to %v, as frame=lines or frame=len32, or frame=chunk:64KiB for no agreement at all",
+	return fmt.Sprintf("%s carries bytes and %s messages: add frame=FORMAT to %v, such as frame=lines or frame=len32, or frame=chunk:64KiB if the two sides have agreed on nothing",
 		bytes.Scheme.Name, messages.Scheme.Name, bytes)
 }
 

@@ -189,5 +189,5 @@ func ExamplePairError() {
 	b := &relay.Relay{Config: relay.Config{From: from, To: []address.Address{to}}}
 	fmt.Println(b.Run(context.Background()))
 	// Output:
-	// relay tcp-listen:8080 unix-seqpacket:/run/app.sock: tcp carries bytes and unix-seqpacket messages: add frame=FORMAT to tcp-listen:8080, as frame=lines or frame=len32, or frame=chunk:64KiB for no agreement at all
+	// relay tcp-listen:8080 unix-seqpacket:/run/app.sock: tcp carries bytes and unix-seqpacket messages: add frame=FORMAT to tcp-listen:8080, such as frame=lines or frame=len32, or frame=chunk:64KiB if the two sides have agreed on nothing
 }

@@ -162,7 +162,7 @@ var untoldIdle = 5 * time.Second // a variable for tests
 
 // errFiles is why a message was refused, or a stream reset, with which
 // descriptors came.
-var errFiles = errors.New("descriptors came, which do not pass: between two unix sockets they do where that is asked for (--pass-fds)")
+var errFiles = errors.New("descriptors arrived, and are not passed on: --pass-fds passes them between two unix sockets")
 
 // pair reaches the other end for one of FROM and joins them. Both are closed
 // when it returns. What is done before and after is in funcs of their own: the stack
@@ -227,7 +227,7 @@ func (r *run) ends(e *entry, from, other *socket.Socket, t *target, result *Resu
 	case errors.Is(err, socket.ErrDescriptorsRefused):
 		err = errFiles
 	case errors.As(err, &failed) && errors.Is(failed.Err, syscall.EBADF):
-		failed.Err = &socket.HintError{Err: failed.Err, Hint: "it is open to be read only, and something came for it"}
+		failed.Err = &socket.HintError{Err: failed.Err, Hint: "it is open for reading only, and data came for it"}
 	case errors.As(err, &needs):
 		bytes, messages := r.from.Address, t.Address
 		if needs.Side == B {

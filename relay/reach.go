@@ -80,7 +80,7 @@ func (r *run) failover(ctx context.Context, p *Peer, s *socket.Socket) *socket.S
 			return next, err
 		},
 		OnMove: func(to socket.Name, why error) {
-			r.log.Info("a target refused, and another is used", "target", to, "error", why)
+			r.log.Info("a target refused; using another", "target", to, "error", why)
 		},
 	}.Wrap(s)
 }
@@ -144,7 +144,7 @@ func (r *run) dial(ctx context.Context, p *Peer, to []end) (*socket.Socket, targ
 		}
 		r.log.Debug("trying again", "pause", pause, "error", err)
 		if !told {
-			r.log.Info("what cannot be reached is tried again", "for", patienceText(patience), "error", err)
+			r.log.Info("trying again what could not be reached", "for", patienceText(patience), "error", err)
 		}
 		select {
 		case <-ctx.Done():
@@ -211,7 +211,7 @@ func (r *run) reachBy(ctx context.Context, holds *settings, p *Peer) (*socket.So
 func (s *settings) route(ctx context.Context, p *Peer) (to []end, err error) {
 	addresses, err := s.Route(ctx, p, s.To)
 	if err == nil && len(addresses) == 0 {
-		err = errors.New("no address was chosen to be reached")
+		err = errors.New("no address to reach was chosen")
 	}
 	for _, a := range addresses {
 		e, err := newEnd(a)
@@ -243,7 +243,7 @@ func (r *run) dialOne(ctx context.Context, holds *settings, e end, p *Peer, refu
 	return c, target{e, text}, nil
 }
 
-var errGone = fmt.Errorf("the peer broke off before anything was reached for it: %w", syscall.ECONNRESET)
+var errGone = fmt.Errorf("the peer disconnected before its target was reached: %w", syscall.ECONNRESET)
 
 // gone reports whether a peer has reset the connection, or closed it both ways, as
 // far as the system can tell. What a unix peer has sent before it closed is passed
@@ -351,7 +351,7 @@ func (a *accepting) reach(ctx context.Context, p *Peer) (*socket.Socket, target,
 			return nil, target{}, err
 		case isNow(c, left):
 			c.Close()
-			a.r.log.Debug("a peer had gone before there was a partner for it", "listener", a.l.Name(), "peer", c.Peer())
+			a.r.log.Debug("a peer had disconnected before a partner came for it", "listener", a.l.Name(), "peer", c.Peer())
 		case isNow(peer, left):
 			a.spare = c
 			return nil, target{}, errGone

@@ -175,7 +175,7 @@ func TestRefusedPairs(t *testing.T) {
 		{"udp-listen:127.0.0.1:0", "tcp:127.0.0.1:1", []string{"add frame=FORMAT to tcp:127.0.0.1:1"}},
 		{"udp-listen:127.0.0.1:0,frame=lines", "udp:127.0.0.1:1", []string{"udp keeps message boundaries itself: omit frame=lines"}},
 		{"tcp-listen:127.0.0.1:0,frame=lines", "tcp:127.0.0.1:1", []string{"add frame=FORMAT to tcp:127.0.0.1:1"}},
-		{"raw-listen:127.0.0.1,protocol=253", "udp:127.0.0.1:1", []string{"no peers to tell apart"}},
+		{"raw-listen:127.0.0.1,protocol=253", "udp:127.0.0.1:1", []string{"cannot tell its peers apart"}},
 	} {
 		b := &relay.Relay{Config: relay.Config{From: parse(t, test.from)}}
 		b.To = append(b.To, parse(t, test.to))
@@ -189,7 +189,7 @@ func TestRefusedPairs(t *testing.T) {
 	}
 	b.To = append(b.To, parse(t, "tcp-listen:127.0.0.1:0"), parse(t, "tcp:127.0.0.1:1"))
 	var refused *relay.PairError // wrong usage, to the command
-	if err := b.Run(t.Context()); !mentions(err, "must be alone") || !errors.As(err, &refused) {
+	if err := b.Run(t.Context()); !mentions(err, "must be the only one") || !errors.As(err, &refused) {
 		t.Errorf("with two TO of which one listens: %v", err)
 	}
 }

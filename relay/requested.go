@@ -17,7 +17,7 @@ import (
 // listener with a layer whose peers do ([socket.Requester]). Its options are those of
 // tcp, by which the peer's target is reached.
 var requested = &scheme.Scheme{
-	Name: "requested", Doc: "as TO of relay, what the peer of a proxy's FROM asks for, as socks-listen:1080",
+	Name: "requested", Doc: "as TO of relay, what the peer of a proxy's FROM asks for, such as socks-listen:1080",
 	Domains: []socket.Domain{socket.Inet, socket.Inet6}, Type: socket.Stream, NoListen: true,
 }
 

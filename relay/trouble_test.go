@@ -220,7 +220,7 @@ func TestNoDescriptors(t *testing.T) {
 	// that lacks, or none.
 	short := func() bool {
 		log := r.journal.String()
-		return strings.Contains(log, "accepting pauses") || strings.Contains(log, "tried again") || len(r.Open()) == 2
+		return strings.Contains(log, "accepting pauses") || strings.Contains(log, "trying again") || len(r.Open()) == 2
 	}
 	await(t, "the log says that descriptors are out", short)
 	e.giveBack(1) // to accept with

@@ -281,7 +281,7 @@ func (t *sessionTable) deliver(from sender, data []byte) {
 
 func (t *sessionTable) short(err error) {
 	if t.trouble.Begins("receiving", time.Now()) {
-		t.log.Warn("receiving pauses until the system has memory again", "error", err)
+		t.log.Warn("receiving is paused until the system has memory again", "error", err)
 	}
 }
 

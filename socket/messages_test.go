@@ -122,7 +122,7 @@ func TestPeek(t *testing.T) {
 	})
 }
 
-// More buffers than one system call takes must not be cut in silence.
+// More buffers than one system call takes must not be silently truncated.
 func TestManyBuffers(t *testing.T) {
 	many := make([][]byte, 3000)
 	for i := range many {

@@ -24,7 +24,7 @@ func StreamOver(s *Socket) (*Socket, error) {
 	p := s.Properties()
 	if !p.Bounded || !p.Reliable || !p.Ordered || !p.Connected {
 		return nil, &UnsupportedError{Feature: "a stream over a " + s.kind.String() + " socket",
-			Needs: "a kind with messages that is reliable, ordered and connected, as unix-seqpacket"}
+			Needs: "a kind with messages that is reliable, ordered and connected, such as unix-seqpacket"}
 	}
 	return streamLayer.Wrap(&streamOver{Endpoint: s, part: maxPart}, s), nil
 }

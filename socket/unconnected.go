@@ -47,7 +47,7 @@ type UnnamedPeerError struct{ Kind Kind }
 
 // Error says what the peer should do.
 func (e *UnnamedPeerError) Error() string {
-	return fmt.Sprintf("the peer is a %v socket without a name, and cannot be answered: bind it, as bind=/run/peer.sock", e.Kind)
+	return fmt.Sprintf("the peer is a %v socket without a name, and cannot be answered: bind it, for example with bind=/run/peer.sock", e.Kind)
 }
 
 type unconnected struct {

@@ -158,7 +158,7 @@ func parseTerm(word string) (term, error) {
 	t := term{word: word, kinds: ^uint32(0), states: ^uint32(0)}
 	key, value, found := strings.Cut(word, "=")
 	if !found {
-		return t, fmt.Errorf("a filter is KEY=VALUE or KEY!=VALUE, as port=443")
+		return t, fmt.Errorf("a filter is KEY=VALUE or KEY!=VALUE, such as port=443")
 	}
 	key, t.negate = strings.CutSuffix(key, "!")
 	if strings.TrimSpace(value) == "" {

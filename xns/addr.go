@@ -135,7 +135,7 @@ func parseGroups(text string, most uint64) (n uint64, err error) {
 		g, err := strconv.ParseUint(group, 10, 64)
 		switch {
 		case err != nil, i > 0 && len(group) > 3:
-			return 0, errors.New("it is not groups of up to three decimal digits, as 1-002-003")
+			return 0, errors.New("it is not groups of up to three decimal digits, such as 1-002-003")
 		case n > most/1000, n*1000 > most-min(g, most), g > most:
 			return 0, fmt.Errorf("it is more than %d", most)
 		}

@@ -55,7 +55,7 @@ var (
 	// PacketType is the type of the IDP packets that a datagram socket sends.
 	PacketType = newOption(option.Spec{
 		Name: "type", Constant: "SO_DEFAULT_HEADERS", Phase: option.Opened, Default: "0",
-		Doc: "the type of the packets sent, as 4 for Packet Exchange",
+		Doc: "the type of the packets sent, such as 4 for Packet Exchange",
 	}, small("TYPE", math.MaxUint8), func(c *config) *uint8 { return &c.packetType }, nil)
 
 	// Datastream is the datastream type of what is sent without another one.

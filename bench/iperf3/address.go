@@ -266,7 +266,7 @@ func (t *Test) set(name, value string) (own bool, err error) {
 	case "congestion":
 		t.Congestion = value
 		if value == "" {
-			err = fmt.Errorf("it needs a name, as cubic")
+			err = fmt.Errorf("it needs a name, such as cubic")
 		}
 	case "bytes", "octets": // octets: the name until 2026-12
 		t.Bytes, err = codec.ParseSize(value)
@@ -305,7 +305,7 @@ func ParseRate(text string) (int64, error) {
 	}
 	f, err := strconv.ParseFloat(number, 64)
 	if err != nil || !(f >= 0) || f*unit >= math.MaxInt64 {
-		return 0, fmt.Errorf("%q is no rate: write bits a second, as 10M", text)
+		return 0, fmt.Errorf("%q is not a rate: write bits per second, such as 10M", text)
 	}
 	return int64(f * unit), nil
 }

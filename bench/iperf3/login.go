@@ -75,11 +75,11 @@ func (l *Login) token(now time.Time) (string, error) {
 // hears no reason.
 func (u *Users) check(token string, now time.Time) (user string, err error) {
 	if token == "" {
-		return "", errors.New("no user was told")
+		return "", errors.New("no user was given")
 	}
 	secret, err := base64.StdEncoding.DecodeString(token)
 	if err != nil {
-		return "", errors.New("what was told is no text in base64")
+		return "", errors.New("the login is not base64")
 	}
 	var text []byte
 	if u.PKCS1 {
@@ -89,14 +89,14 @@ func (u *Users) check(token string, now time.Time) (user string, err error) {
 		text, err = rsa.DecryptOAEP(sha1.New(), nil, u.Key, secret, nil)
 	}
 	if err != nil {
-		return "", fmt.Errorf("what was told is not for this key, or of a client with another padding (option pkcs1): %w", err)
+		return "", fmt.Errorf("the login is not for this key, or its client uses another padding (option pkcs1): %w", err)
 	}
 	user, password, at, ok := parseLogin(string(text))
 	if !ok {
-		return "", errors.New("what was told has another form")
+		return "", errors.New("the login has an unknown form")
 	}
 	if off := now.Sub(time.Unix(at, 0)).Abs(); off > max(u.Skew, 0) && (u.Skew > 0 || off > DefaultSkew) {
-		return user, fmt.Errorf("its clock differs by %v from this one", off.Round(time.Second))
+		return user, fmt.Errorf("its clock differs from this one by %v", off.Round(time.Second))
 	}
 	want, err := u.hash(user)
 	if err != nil {
@@ -143,7 +143,7 @@ func (u *Users) hash(user string) ([]byte, error) {
 func readBounded(name string, most int64) ([]byte, error) {
 	info, err := os.Stat(name)
 	if err == nil && info.Size() > most {
-		err = fmt.Errorf("%s has %d bytes: %d are the most", name, info.Size(), most)
+		err = fmt.Errorf("%s has %d bytes: the maximum is %d", name, info.Size(), most)
 	}
 	if err != nil {
 		return nil, err
@@ -159,7 +159,7 @@ func readKey[T any](name string, parsers ...func([]byte) (any, error)) (key T, e
 	}
 	block, _ := pem.Decode(text)
 	if block == nil {
-		return key, fmt.Errorf("%s is no key in PEM: openssl makes one", name)
+		return key, fmt.Errorf("%s is not a PEM key: openssl makes one", name)
 	}
 	for _, parse := range parsers {
 		if any, err := parse(block.Bytes); err == nil {

@@ -138,7 +138,7 @@ func TestStockLogin(t *testing.T) {
 	}
 	for why, try := range map[string]func() error{
 		"user or password is wrong": func() error { return run("bianchi", user...) },
-		"no user was told":          func() error { return run("") },
+		"no user was given":         func() error { return run("") },
 		"is not 64 hexadecimal":     func() error { return run("rossi", append([]string{"--username", "luigi"}, user[2:]...)...) },
 	} {
 		err := try()

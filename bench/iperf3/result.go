@@ -31,10 +31,10 @@ func (p *Report) Result(address, program string) *bench.Result {
 			r.RemarkRates("server", "client", r.Far.Sent, r.Near.Received)
 		}
 	} else {
-		r.Remarks = append(r.Remarks, "the server has not told what it counted")
+		r.Remarks = append(r.Remarks, "the server did not report what it counted")
 	}
 	if p.Interrupted {
-		r.Remarks = append(r.Remarks, "the run was interrupted: the figures are of what there was until then")
+		r.Remarks = append(r.Remarks, "the run was interrupted: the figures cover what happened until then")
 	}
 	if p.Test.ZeroCopy && p.Test.forward() {
 		r.Remarks = append(r.Remarks, "this end copies what it sends: sendfile is the server's")

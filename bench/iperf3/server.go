@@ -241,7 +241,7 @@ func (v *serving) remove(n *session) {
 
 func (v *serving) tell(peer socket.Name, r *Report, err error) {
 	if err != nil {
-		v.log.Info("a test did not end well", "peer", peer, "error", err)
+		v.log.Info("a test failed", "peer", peer, "error", err)
 	}
 	if v.OnTest != nil {
 		v.OnTest(peer, r, err)
@@ -266,6 +266,6 @@ func (c *control) drain() {
 	}
 }
 
-var errSilent = errors.New("nothing moved, and another client wanted the place")
+var errSilent = errors.New("nothing moved, and another client was waiting")
 
 var errEnding = errors.New("the server was stopped")

@@ -31,7 +31,7 @@ func (l *list) checkKill(w listWords) error {
 	case !l.kill:
 		return nil
 	case !w.positive:
-		return usagef("--kill closes what a filter matches: give one that says what, as port=443 or process=nginx; a kind alone, or what is left out by !=, would match too much")
+		return usagef("--kill closes what a filter matches: give one that says what, such as port=443 or process=nginx; a kind alone, or only what != excludes, would match too much")
 	case l.group != "" || l.explain || l.resolve:
 		return usagef("--kill does not go with --group, --explain or --resolve")
 	case (l.json || l.jsonl) && !l.yes:

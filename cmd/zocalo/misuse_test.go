@@ -35,7 +35,7 @@ func TestMisuses(t *testing.T) {
 		"talk TCP:h:1,crnl":                  "it is a flag here: --crlf",
 		"talk TCP:h:1,lowport":               "name the port: bind=:PORT, below 1024",
 		"explain TCP-CONNECT:h:1,fork":       "it is for the listening side",
-		"talk READLINE":                      "write -, the terminal edits lines",
+		"talk READLINE":                      "write -: the terminal edits lines",
 		"talk IP4-SENDTO:h:89":               "raw:HOST,protocol=PROTOCOL",
 		"talk nosuch:h:1":                    "unknown scheme",
 		"talk tcp:h:1,zzz":                   "'zocalo explain tcp:' lists those of tcp",

@@ -124,7 +124,7 @@ func (s *session) undialed(err error) {
 	m.held[pass.A] = queue{}
 	s.account()
 	s.report(err, err.Error())
-	s.drop(pass.A, n, "the far socket could not be had")
+	s.drop(pass.A, n, "the far socket could not be opened")
 }
 
 // redial dials again, and reports so, where the pause is over.

@@ -254,7 +254,7 @@ func (e *engine) broke() bool {
 // refuser returns what says that trains are off in a direction.
 func (e *engine) refuser(where string) func(string) {
 	return func(reason string) {
-		e.log.Warn("datagrams leave one by one from now on", "direction", where, "reason", reason)
+		e.log.Warn("datagrams are sent one by one from now on", "direction", where, "reason", reason)
 	}
 }
 

@@ -100,6 +100,6 @@ func (n *near) sessionWith(peer []byte) *session {
 func (e *engine) unattributed(n *near, err error, reason string) {
 	e.totals.errors.Add(1)
 	if e.trouble.Begins("near "+reason, time.Now()) {
-		e.log.Warn("an error came of something sent to a peer, and not to which; further ones like it are counted", "socket", n.name, "error", err)
+		e.log.Warn("an error was reported for a datagram sent to an unknown peer; further ones like it are counted", "socket", n.name, "error", err)
 	}
 }

@@ -128,7 +128,7 @@ func (n *near) receive() {
 		n.short = true
 		e.startTick()
 		if e.trouble.Begins("receiving", time.Now()) {
-			e.log.Warn("receiving pauses until the system has memory again", "socket", n.name, "error", errno)
+			e.log.Warn("receiving is paused until the system has memory again", "socket", n.name, "error", errno)
 		}
 	case isPassing(errno):
 		e.unattributed(n, errno, errno.Error())
@@ -212,7 +212,7 @@ func (n *near) session(peer []byte, link int, now time.Duration) *session {
 	if n.name.IsSelf(name) {
 		e.totals.turnedAway.Add(1)
 		if e.trouble.Begins("own name", time.Now()) {
-			e.log.Warn("a message says that it comes from the relay itself, and was dropped; others are counted", "socket", n.name, "peer", name)
+			e.log.Warn("a message with the relay's own address as its sender was dropped; further ones are counted", "socket", n.name, "peer", name)
 		}
 		return nil
 	}

@@ -98,6 +98,6 @@ func (s *session) dialedAgain(target socket.Name) {
 		m.pause = roundBackoff.After(m.pause)
 		m.again = e.loop.Now() + m.pause
 	case e.trouble.Begins("another target", time.Now()):
-		e.log.Info("a target could not be reached, and another is used", "peer", s.peerText(), "target", target)
+		e.log.Info("a target could not be reached; using another", "peer", s.peerText(), "target", target)
 	}
 }

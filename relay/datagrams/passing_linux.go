@@ -174,10 +174,10 @@ func (s *session) hold(from pass.Side, p piece) {
 	if from == pass.A && s.fd < 0 {
 		switch {
 		case m.failure != nil && !s.redial():
-			s.drop(from, p.count(), "the far socket could not be had")
+			s.drop(from, p.count(), "the far socket could not be opened")
 			return
 		case e.dial.held+len(p.data) > mostHeldDialing:
-			s.drop(from, p.count(), "too much waits for far sockets to be connected")
+			s.drop(from, p.count(), "too much is waiting for far sockets to connect")
 			return
 		}
 	}

@@ -114,7 +114,7 @@ func (s *session) end(how pass.EndReason, err error) {
 		}
 		for side := range m.held {
 			n, _ := m.held[side].count()
-			s.drop(pass.Side(side), n, "the session ended before they could leave")
+			s.drop(pass.Side(side), n, "the session ended before they could be sent")
 			m.held[side] = queue{}
 		}
 		s.account()
@@ -214,7 +214,7 @@ func (s *session) snapshot() Session {
 func (s *session) admits(from pass.Side, p *parcel) bool {
 	e := s.near.e
 	if from == pass.B && s.unnamed {
-		s.drop(from, datagramsIn(p.size, p.segment), "the peer has no name to be answered at: a program that binds its socket has one")
+		s.drop(from, datagramsIn(p.size, p.segment), "the peer has no name to answer to: its program must bind its socket")
 		return false
 	}
 	if p.files && s.isUnix(from) {

@@ -149,7 +149,7 @@ func (e *NeedsFormatError) Error() string {
 	if e.Framed {
 		other = "is cut into messages"
 	}
-	return fmt.Sprintf("relay: end %v (%v) carries bytes and end %v (%v) %s: say where a message ends on %[1]v, as frame=lines or frame=len32, or frame=chunk:64KiB for no agreement at all",
+	return fmt.Sprintf("relay: end %v (%v) carries bytes and end %v (%v) %s: say where a message ends on %[1]v, such as frame=lines or frame=len32, or frame=chunk:64KiB if the two sides have agreed on nothing",
 		e.Side, kindText(e.Bytes), e.Side.Other(), kindText(e.Messages), other)
 }
 
@@ -172,7 +172,7 @@ func check(ends *[2]End) error {
 		case e.bounded() && e.cut():
 			return fmt.Errorf("relay: end %v (%v) keeps message boundaries by itself: give it no format", pass.Side(side), kindText(e.Socket.Kind()))
 		case e.Text && !e.Whole && e.Format == frame.Format{}:
-			return fmt.Errorf("relay: end %v says how messages are written and not how its bytes are cut: give it a format, as lines", pass.Side(side))
+			return fmt.Errorf("relay: end %v says how messages are written and not how its bytes are cut: give it a format, such as lines", pass.Side(side))
 		}
 	}
 	for side := range ends {

@@ -58,5 +58,5 @@ func ExampleNeedsFormatError() {
 	fmt.Println(err)
 	// Output:
 	// true A
-	// relay: end A (unix) carries bytes and end B (unix-dgram) carries messages: say where a message ends on A, as frame=lines or frame=len32, or frame=chunk:64KiB for no agreement at all
+	// relay: end A (unix) carries bytes and end B (unix-dgram) carries messages: say where a message ends on A, such as frame=lines or frame=len32, or frame=chunk:64KiB if the two sides have agreed on nothing
 }

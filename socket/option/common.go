@@ -19,7 +19,7 @@ var (
 	// are in time-wait; on UDP, by several sockets at once.
 	ReuseAddress = intOption(Spec{
 		Name: "reuseaddr", Aliases: []string{"so-reuseaddr"}, Constant: "SO_REUSEADDR", Phase: Opened, Default: "on for stream listeners, else off",
-		Doc:   "bind a name again while old connections of it fade away",
+		Doc:   "bind a name again while its old connections are in TIME_WAIT",
 		Since: "Linux 2.0",
 	}, codec.Flag, sys.SOL_SOCKET, sys.SO_REUSEADDR, boolToInt, intToBool)
 
@@ -27,7 +27,7 @@ var (
 	// which the system spreads what comes (Linux 3.9).
 	ReusePort = intOption(Spec{
 		Name: "reuseport", Aliases: []string{"so-reuseport"}, Constant: "SO_REUSEPORT", Phase: Opened, Default: "off",
-		Doc:   "share the name with other sockets of the same user, which the system spreads the load over",
+		Doc:   "share the name with other sockets of the same user; the system spreads the load over them",
 		Since: "Linux 3.9",
 	}, codec.Flag, sys.SOL_SOCKET, sys.SO_REUSEPORT, boolToInt, intToBool)
 
@@ -36,7 +36,7 @@ var (
 	// those of New.
 	KeepAlive = intOption(Spec{
 		Name: "keepalive", Aliases: []string{"so-keepalive"}, Constant: "SO_KEEPALIVE", Phase: Opened, Default: "on",
-		Doc:   "probe an idle connection, so that a peer that is gone is noticed",
+		Doc:   "probe an idle connection, to notice a peer that is gone",
 		Since: "Linux 2.0",
 	}, codec.Flag, sys.SOL_SOCKET, sys.SO_KEEPALIVE, boolToInt, intToBool)
 
@@ -54,7 +54,7 @@ var (
 		Name: "rcvbuf", Aliases: []string{"so-rcvbuf"}, Constant: "SO_RCVBUF", Phase: Opened, Default: "the system's, growing for TCP",
 		Doc:      "size of the receive buffer",
 		Since:    "Linux 2.0",
-		Silently: "is doubled, is lowered to net.core.rmem_max, and ends the growing of TCP's",
+		Silently: "is doubled, is limited to net.core.rmem_max, and stops TCP from growing the buffer",
 	}, codec.AtLeast(codec.Size, 1), sys.SOL_SOCKET, sys.SO_RCVBUF, same, same)
 
 	// SendBuffer is the size of the send buffer, see ReceiveBuffer.
@@ -62,7 +62,7 @@ var (
 		Name: "sndbuf", Aliases: []string{"so-sndbuf"}, Constant: "SO_SNDBUF", Phase: Opened, Default: "the system's, growing for TCP",
 		Doc:      "size of the send buffer",
 		Since:    "Linux 2.0",
-		Silently: "is doubled, is lowered to net.core.wmem_max, and ends the growing of TCP's",
+		Silently: "is doubled, is limited to net.core.wmem_max, and stops TCP from growing the buffer",
 	}, codec.AtLeast(codec.Size, 1), sys.SOL_SOCKET, sys.SO_SNDBUF, same, same)
 
 	// OOBInline leaves urgent data in the stream, where [socket.Socket.AtMark] tells
@@ -80,7 +80,7 @@ var (
 	// upwards.
 	Linger = New(Spec{
 		Name: "linger", Aliases: []string{"so-linger"}, Constant: "SO_LINGER", Phase: Opened, Default: "off: close returns at once, and the system sends the rest",
-		Doc:      "let close wait for what is not sent yet; 0 resets the connection instead",
+		Doc:      "let close wait until all is sent; 0 resets the connection instead",
 		Since:    "Linux 2.0",
 		Silently: "is ignored by unix sockets",
 	}, codec.Duration, func(e socket.Endpoint, d time.Duration) error {

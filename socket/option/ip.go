@@ -37,7 +37,7 @@ var (
 	// (IP_MTU_DISCOVER, IPV6_MTU_DISCOVER).
 	MTUDiscovery = ipOption(Spec{
 		Name: "mtu-discover", Aliases: []string{"ip-mtu-discover", "pmtudisc"}, Constant: "IP_MTU_DISCOVER", Phase: Opened, Default: "want, unless net.ipv4.ip_no_pmtu_disc says otherwise",
-		Doc:   "what to do about the path's MTU: dont, want, do, probe, interface or omit",
+		Doc:   "what to do about the path MTU: dont, want, do, probe, interface or omit",
 		Since: "Linux 2.2, probe 2.6.22, interface 3.14, omit 3.16",
 	}, codec.Codec[MTUMode]{Placeholder: "MODE", Parse: ParseMTUMode, Format: MTUMode.String}, sys.IP_MTU_DISCOVER, sys.IPV6_MTU_DISCOVER,
 		func(m MTUMode) int { return int(m) }, func(n int) MTUMode { return MTUMode(n) })

@@ -42,7 +42,7 @@ var (
 	// the routes decide. Linux does not tell it for IPv4.
 	MulticastInterface = New(Spec{
 		Name: "multicast-if", Aliases: []string{"multicast-interface", "ip-multicast-if"}, Constant: "IP_MULTICAST_IF", Phase: Opened, Default: "by the routes",
-		Doc:   "interface that packets to multicast groups leave by",
+		Doc:   "interface by which packets to multicast groups leave",
 		Since: "Linux 2.0, by index 2.2",
 	}, codec.Text.Or("INTERFACE"), setMulticastInterface, getMulticastInterface)
 
@@ -126,7 +126,7 @@ func membership(e socket.Endpoint, constant string, g Group, change func(int, in
 	}
 	if d := domainOf(e); (d == socket.Inet || d == socket.Inet6) && (d == socket.Inet) != g.Group.Is4() {
 		return &socket.HintError{Err: fmt.Errorf("group %v on a socket of domain %v: %w", g.Group, d, syscall.EAFNOSUPPORT),
-			Hint: "use a socket of the group's version, as udp4: or udp6:"}
+			Hint: "use a socket of the group's version: udp4: or udp6:"}
 	}
 	index, err := sys.InterfaceIndex(g.Interface)
 	if err != nil {

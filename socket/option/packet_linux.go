@@ -47,7 +47,7 @@ var (
 	// (PACKET_IGNORE_OUTGOING, Linux 4.20).
 	IgnoreOutgoing = intOption(Spec{
 		Name: "ignore-outgoing", Aliases: []string{"packet-ignore-outgoing"}, Constant: "PACKET_IGNORE_OUTGOING", Phase: Opened, Default: "off",
-		Doc:   "leave out the packets that this machine sends",
+		Doc:   "do not receive the packets that this machine sends",
 		Since: "Linux 4.20", Privilege: "CAP_NET_RAW, as the socket itself",
 	}, codec.Flag, sys.SOL_PACKET, sys.PACKET_IGNORE_OUTGOING, boolToInt, intToBool)
 )

@@ -30,7 +30,7 @@ var (
 	// that is not bound to one yet, else CAP_NET_RAW.
 	Device = New(Spec{
 		Name: "device", Aliases: []string{"so-bindtodevice", "interface"}, Constant: "SO_BINDTODEVICE", Phase: Opened, Default: "any",
-		Doc:   "network interface that packets leave by and come from",
+		Doc:   "network interface by which packets leave and arrive",
 		Since: "Linux 2.0.30", Privilege: "CAP_NET_RAW to change it, and before 5.7 to set it",
 	}, codec.Text.Or("INTERFACE"), func(e socket.Endpoint, name string) error {
 		return setText(e, "SO_BINDTODEVICE", sys.SOL_SOCKET, sys.SO_BINDTODEVICE, name)
@@ -53,9 +53,9 @@ var (
 	// by it, all else needs the queueing discipline fq.
 	MaxPacingRate = intOption(Spec{
 		Name: "max-pacing-rate", Aliases: []string{"so-max-pacing-rate"}, Constant: "SO_MAX_PACING_RATE", Phase: Opened, Default: "no bound",
-		Doc:      "most bytes a second, which leave evenly spaced",
+		Doc:      "maximum bytes per second, evenly spaced",
 		Since:    "Linux 3.13",
-		Silently: "has no effect but on TCP where the interface's queueing discipline is not fq; 4GiB and more are no bound",
+		Silently: "affects only TCP unless the interface's queueing discipline is fq; 4GiB or more is no bound",
 	}, codec.AtLeast(codec.Size, 1), sys.SOL_SOCKET, sys.SO_MAX_PACING_RATE,
 		func(n int) int { return int(min(int64(n), math.MaxUint32)) }, func(n int) int { return int(uint32(n)) })
 
@@ -79,7 +79,7 @@ var (
 		Name: "busy-poll", Aliases: []string{"so-busy-poll"}, Constant: "SO_BUSY_POLL", Phase: Opened, Default: "0",
 		Doc:   "how long to poll the device for packets before waiting",
 		Since: "Linux 3.11", Privilege: "CAP_NET_ADMIN to raise it",
-		Silently: "is ignored by devices without busy polling, as loopback, and by calls that do not wait, as this package's",
+		Silently: "is ignored by devices without busy polling, such as loopback, and by calls that do not wait, such as this package's",
 	}, codec.Duration, sys.SOL_SOCKET, sys.SO_BUSY_POLL,
 		func(d time.Duration) int { return int(d / time.Microsecond) },
 		func(n int) time.Duration { return time.Duration(n) * time.Microsecond })
@@ -145,7 +145,7 @@ var (
 		Name: "zerocopy", Aliases: []string{"so-zerocopy"}, Constant: "SO_ZEROCOPY", Phase: Opened, Default: "off",
 		Doc:      "let sends that ask for it leave the data where it is",
 		Since:    "Linux 4.14, UDP 5.0, vsock 6.7",
-		Silently: "copies all the same where it must, as over loopback",
+		Silently: "still copies where it must, for example over loopback",
 	}, codec.Flag, sys.SOL_SOCKET, sys.SO_ZEROCOPY, boolToInt, intToBool)
 
 	// ReusePortProgram gives the sockets that share a name by [ReusePort] a

@@ -31,7 +31,7 @@ var (
 		Name: "fastopen-connect", Aliases: []string{"tcp-fastopen-connect"}, Constant: "TCP_FASTOPEN_CONNECT", Phase: Opened, Default: "off", Only: ActiveOnly,
 		Doc:      "connect with the first write, and send its data along",
 		Since:    "Linux 4.11",
-		Silently: "waits for the handshake as ever without a cookie of the server, or unless net.ipv4.tcp_fastopen has bit 1",
+		Silently: "waits for the handshake as usual if there is no cookie from the server, or unless net.ipv4.tcp_fastopen has bit 1",
 	}, codec.Flag, sys.IPPROTO_TCP, sys.TCP_FASTOPEN_CONNECT, boolToInt, intToBool)
 
 	// DeferAccept makes a listener's Accept return a connection only once
@@ -40,7 +40,7 @@ var (
 	// longer than what was set: 1, 3, 7, 15 ... seconds.
 	DeferAccept = intOption(Spec{
 		Name: "defer-accept", Aliases: []string{"tcp-defer-accept"}, Constant: "TCP_DEFER_ACCEPT", Phase: Opened, Default: "off", Only: PassiveOnly,
-		Doc:      "accept a connection once its first data has arrived, or after so long",
+		Doc:      "accept a connection once its first data has arrived, or after this long",
 		Since:    "Linux 2.4",
 		Silently: "is rounded up to 1, 3, 7, 15 ... seconds",
 	}, codec.Duration, sys.IPPROTO_TCP, sys.TCP_DEFER_ACCEPT, toSeconds, fromSeconds)
@@ -51,7 +51,7 @@ var (
 	// CAP_NET_ADMIN; one that is not there is ENOENT.
 	Congestion = New(Spec{
 		Name: "congestion", Aliases: []string{"tcp-congestion"}, Constant: "TCP_CONGESTION", Phase: Opened, Default: "net.ipv4.tcp_congestion_control",
-		Doc:   "algorithm of congestion control, as cubic, reno or bbr",
+		Doc:   "congestion control algorithm, such as cubic, reno or bbr",
 		Since: "Linux 2.6.13", Privilege: "CAP_NET_ADMIN for what net.ipv4.tcp_allowed_congestion_control does not list",
 	}, codec.Text.Or("NAME"), func(e socket.Endpoint, name string) error {
 		err := setText(e, "TCP_CONGESTION", sys.IPPROTO_TCP, sys.TCP_CONGESTION, name)
@@ -68,7 +68,7 @@ var (
 	// there is a connection it tells that.
 	MaxSegment = intOption(Spec{
 		Name: "mss", Aliases: []string{"tcp-maxseg", "maxseg"}, Constant: "TCP_MAXSEG", Phase: Opened, Default: "by the path",
-		Doc:      "most bytes of data in a TCP segment",
+		Doc:      "maximum bytes of data in a TCP segment",
 		Since:    "Linux 2.0",
 		Silently: "is lowered to what the path or the peer allows",
 	}, codec.Between(codec.Size, 88, 32767), sys.IPPROTO_TCP, sys.TCP_MAXSEG, same, same)
@@ -79,7 +79,7 @@ var (
 		Name: "cork", Aliases: []string{"tcp-cork"}, Constant: "TCP_CORK", Phase: Opened, Default: "off",
 		Doc:      "hold back segments that are not full, 200ms at most",
 		Since:    "Linux 2.2",
-		Silently: "sends what waits after 200ms all the same",
+		Silently: "sends what waits after 200ms anyway",
 	}, codec.Flag, sys.IPPROTO_TCP, sys.TCP_CORK, boolToInt, intToBool)
 
 	// NotSentLowWater makes a socket writable only while less than so many
@@ -98,7 +98,7 @@ var (
 		Name: "quickack", Aliases: []string{"tcp-quickack"}, Constant: "TCP_QUICKACK", Phase: Opened, Default: "by the system",
 		Doc:      "acknowledge at once what arrives, for now",
 		Since:    "Linux 2.4.4",
-		Silently: "goes back to the system's own choice, whenever it likes",
+		Silently: "reverts to the system's own choice at any time",
 	}, codec.Flag, sys.IPPROTO_TCP, sys.TCP_QUICKACK, boolToInt, intToBool)
 
 	// MultipathInfo is what the kernel knows of an MPTCP connection

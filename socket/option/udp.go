@@ -14,7 +14,7 @@ import (
 // [socket.Socket.Offloads].
 var UDPGRO = New(Spec{
 	Name: "gro", Aliases: []string{"udp-gro"}, Constant: "UDP_GRO", Phase: Opened, Default: "off",
-	Doc:      "receive datagrams of one size joined to trains, in buffers of 64 KiB",
+	Doc:      "receive datagrams of one size joined into trains, in buffers of 64 KiB",
 	Since:    "Linux 5.0",
 	Silently: "makes the socket's messages up to 64 KiB long",
 }, codec.Flag, func(e socket.Endpoint, on bool) error {
@@ -38,7 +38,7 @@ var UDPGRO = New(Spec{
 // for the socket, which then sends each datagram by itself.
 var UDPGSO = New(Spec{
 	Name: "gso", Aliases: []string{"udp-gso"}, Constant: "UDP_SEGMENT", Phase: Opened, Default: "on",
-	Doc:   "send datagrams of one size as one train, which the system cuts; 0 sends each by itself",
+	Doc:   "send datagrams of one size as one train, which the system splits; 0 sends each by itself",
 	Since: "Linux 4.18",
 }, codec.Flag, func(e socket.Endpoint, on bool) error {
 	t, ok := socket.Beneath[gsoer](e)

@@ -21,12 +21,12 @@ import (
 // Options of the schemes file and pipe, see open(2).
 var (
 	readOnlyOption = option.New(option.Spec{
-		Name: "rdonly", Aliases: []string{"readonly", "o-rdonly"}, Constant: "O_RDONLY", Phase: option.Naming, Default: "off: for both, or what the permissions allow",
+		Name: "rdonly", Aliases: []string{"readonly", "o-rdonly"}, Constant: "O_RDONLY", Phase: option.Naming, Default: "off: open for both, or for what the permissions allow",
 		Doc:   "open to read only",
 		Since: "Linux 2.0",
 	}, codec.Flag, nil, nil)
 	writeOnlyOption = option.New(option.Spec{
-		Name: "wronly", Aliases: []string{"writeonly", "o-wronly"}, Constant: "O_WRONLY", Phase: option.Naming, Default: "off: for both, or what the permissions allow",
+		Name: "wronly", Aliases: []string{"writeonly", "o-wronly"}, Constant: "O_WRONLY", Phase: option.Naming, Default: "off: open for both, or for what the permissions allow",
 		Doc:   "open to write only",
 		Since: "Linux 2.0",
 	}, codec.Flag, nil, nil)

@@ -262,7 +262,7 @@ func inetBind(_ context.Context, t Target, s *socket.Socket, n socket.Name) erro
 	case errors.Is(err, syscall.EACCES) && port > 0 && port < 1024:
 		return &socket.HintError{Err: err, Hint: "a port below 1024 is reserved: choose one from 1024 up, or run with the capability CAP_NET_BIND_SERVICE"}
 	case errors.Is(err, syscall.EADDRINUSE) && !t.Passive:
-		return &socket.HintError{Err: err, Hint: fmt.Sprintf("source port %d is in use, or rests after a connection (TIME_WAIT): choose another, add %s, or leave bind= away", port, option.ReuseAddress.Name)}
+		return &socket.HintError{Err: err, Hint: fmt.Sprintf("source port %d is in use, or rests after a connection (TIME_WAIT): choose another, add %s, or omit bind=", port, option.ReuseAddress.Name)}
 	case errors.Is(err, syscall.EADDRINUSE):
 		return &socket.HintError{Err: err, Hint: fmt.Sprintf("port %d is taken: choose another, or 0 to let the system choose", port)}
 	case errors.Is(err, syscall.EADDRNOTAVAIL):

@@ -81,7 +81,7 @@ func resolveLink(_ context.Context, t Target) ([]socket.Name, error) {
 	case device == "any" && t.Passive:
 		return []socket.Name{socket.PacketName(0, uint16(protocol), nil)}, nil
 	case device == "":
-		return nil, fmt.Errorf("%q names no interface: write one, as lo or eth0", t.Endpoint)
+		return nil, fmt.Errorf("%q names no interface: write one, such as lo or eth0", t.Endpoint)
 	}
 	index, err := sys.InterfaceIndex(device)
 	if err != nil {

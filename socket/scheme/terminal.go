@@ -25,7 +25,7 @@ var (
 	}, codec.Flag, nil, nil)
 	escapeOption = option.New(option.Spec{
 		Name: "escape", Phase: option.Naming, Default: "none",
-		Doc: "the key that ends the input, as ^] for Ctrl-], or its number, as 0x1d",
+		Doc: "the key that ends the input, such as ^] for Ctrl-], or its number, such as 0x1d",
 	}, codec.Codec[byte]{Placeholder: "KEY", Parse: parseKey, Format: formatKey}, nil, nil)
 	speedOption = option.New(option.Spec{
 		Name: "speed", Aliases: []string{"baud"}, Phase: option.Naming, Default: "as it is",
@@ -66,7 +66,7 @@ func formatKey(key byte) string {
 func parseLine(text string) (string, error) {
 	text = strings.ToUpper(text)
 	if len(text) != 3 || text[0] < '5' || text[0] > '8' || !strings.Contains("NEO", text[1:2]) || text[2] != '1' && text[2] != '2' {
-		return "", errors.New("it must be 5 to 8 data bits, parity N, E or O and 1 or 2 stop bits, as 8N1")
+		return "", errors.New("it must be 5 to 8 data bits, parity N, E or O and 1 or 2 stop bits, such as 8N1")
 	}
 	return text, nil
 }

@@ -87,7 +87,7 @@ func memoryProperties(k socket.Kind) socket.Properties {
 // bytes.
 func MemoryName(text string) (socket.Name, error) {
 	if text == "" {
-		return socket.Name{}, fmt.Errorf("an empty name in domain memory: give it a text, as memory:here")
+		return socket.Name{}, fmt.Errorf("an empty name in domain memory: give it a text, such as memory:here")
 	}
 	return socket.MakeName(Memory, []byte(text))
 }

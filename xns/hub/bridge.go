@@ -29,7 +29,7 @@ const leastFrame = 60
 // same interface are not heard: the system shows a socket only what comes in.
 func (h *Hub) Bridge(ctx context.Context, s *socket.Socket) error {
 	if !s.Type().Bounded() {
-		return &socket.UnsupportedError{Feature: "a bridge to a " + s.Kind().String() + " socket", Needs: "one whose messages are frames, as packet"}
+		return &socket.UnsupportedError{Feature: "a bridge to a " + s.Kind().String() + " socket", Needs: "one whose messages are frames, such as packet"}
 	}
 	p := h.newPort("bridge " + s.Name().String())
 	p.ethernet = true
