@@ -17,7 +17,7 @@ var streamLayer = &LayerKind{Name: "stream"}
 // StreamOver makes a stream of a socket with message boundaries, as that of
 // unix-seqpacket, for protocols that want bytes, as gRPC and TLS: what is written goes
 // in messages of at most 32 KiB, or of what s takes, and a read returns what is left of a
-// message. A longer one, of a peer that is none of this, fails with [ErrTruncated] for good.
+// message. A longer one, which a peer without StreamOver may send, is [ErrTruncated], for good.
 // The kind must be reliable, ordered and connected. The stream owns s; ending it in one
 // direction ends s so. The other way round, messages over a stream, is package frame's.
 func StreamOver(s *Socket) (*Socket, error) {
