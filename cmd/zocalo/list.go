@@ -63,7 +63,7 @@ carries it; if both kinds are asked for, list shows it once.
 
 Running zocalo commands tell list of their ISO and XNS sockets (iso, ns), and of
 their pairs: what relay has joined, and the connections of talk, listen, echo and
-serve.
+serve. Pairs are listed by the kind pair, and by --all without a filter.
 
 --explain says in sentences what the kernel's figures mean: how fast a
 connection goes, what limits it and for what share of the time (the receiver's

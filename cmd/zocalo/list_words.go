@@ -57,6 +57,8 @@ type listWords struct {
 	filter      sockstat.Filter
 	positive    bool // a filter says what is wanted, not what is not, and not a kind alone
 	connections bool // a filter is about what only some of all sockets have
+	filtered    bool // there is a filter
+	pairs       bool // a kind that is asked for is pair
 }
 
 // parseListWords tells kinds from filters, which have a = in them.
@@ -65,6 +67,8 @@ func parseListWords(args []string) (w listWords, err error) {
 	for _, arg := range args {
 		if key, _, isFilter := strings.Cut(arg, "="); isFilter {
 			key, negative := strings.CutSuffix(key, "!")
+			w.filtered = true
+			w.pairs = w.pairs || key == "kind" && !negative && strings.Contains(arg, sockstat.Pair.String())
 			w.positive = w.positive || !negative && key != "kind" && key != "type"
 			if !slices.Contains(sockstat.FilterKeys(), key) {
 				return w, unknownColumn("filter", key, sockstat.FilterKeys())
@@ -78,7 +82,8 @@ func parseListWords(args []string) (w listWords, err error) {
 			return w, unknownListWord(arg)
 		}
 		w.kinds = append(w.kinds, listKinds[i])
-		w.connections = w.connections || listKinds[i].kind == sockstat.Pair // which is one
+		w.pairs = w.pairs || listKinds[i].kind == sockstat.Pair
+		w.connections = w.connections || w.pairs // which is one
 	}
 	w.filter, err = sockstat.ParseFilter(filters)
 	return w, err
@@ -128,6 +133,9 @@ func (w *listWords) query(all bool) sockstat.Query {
 	q := sockstat.Query{Filter: w.filter}
 	for _, k := range w.kinds {
 		q.Kinds = append(q.Kinds, k.kind)
+	}
+	if q.Kinds == nil && w.filtered && !w.pairs { // it is about sockets: a pair would be what they are, once more
+		q.Kinds = slices.DeleteFunc(sockstat.Kinds(), func(k sockstat.Kind) bool { return k == sockstat.Pair })
 	}
 	var wants []func(*sockstat.Socket) bool
 	if !all {
