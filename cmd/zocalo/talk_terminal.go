@@ -46,12 +46,12 @@ func (c *conversation) rawKeys() (restore func(), err error) {
 	if !ok {
 		return nil, syscall.ENOTTY
 	}
-	restore, err = process.MakeRaw(f)
+	cooked, err := process.MakeRaw(f)
 	if err != nil {
 		return nil, err
 	}
-	forget := atExit(restore)
-	return func() { restore(); forget() }, nil
+	forget := atExit(cooked)
+	return func() { cooked(); forget() }, nil
 }
 
 // errEscaped is why a conversation ends that --raw's escape ended.
