@@ -34,11 +34,8 @@ func NewAuthority(until time.Time) (*Authority, error) {
 // returns them.
 func ReadAuthority(text []byte) (*Authority, error) {
 	pair, err := tls.X509KeyPair(text, text)
-	if err != nil {
-		return nil, errors.New(withoutPrefix(err))
-	}
 	key, ok := pair.PrivateKey.(*ecdsa.PrivateKey)
-	if !ok || !pair.Leaf.IsCA {
+	if err != nil || !ok || !pair.Leaf.IsCA {
 		return nil, errors.New("it is not an authority made by zocalo cert")
 	}
 	return &Authority{pair, key}, nil
