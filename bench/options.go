@@ -105,7 +105,7 @@ func (o Options) complete() (Options, error) {
 	switch o.Mode {
 	case Stream, RoundTrip, AtRate, Connect, Loaded:
 	default:
-		return o, refusef("mode %q is none of stream, round-trip, rate, connect, loaded", string(o.Mode))
+		return o, refusef("mode %q is not one of stream, round-trip, rate, connect, loaded", string(o.Mode))
 	}
 	switch o.Direction {
 	case "":
@@ -115,7 +115,7 @@ func (o Options) complete() (Options, error) {
 			return o, refusef("a direction is for streams: requests and their answers go both ways")
 		}
 	default:
-		return o, refusef("direction %q is none of forward, reverse, both", string(o.Direction))
+		return o, refusef("direction %q is not one of forward, reverse, both", string(o.Direction))
 	}
 	o.Flows, o.Depth = max(o.Flows, 1), max(o.Depth, 1)
 	switch {

@@ -84,7 +84,7 @@ var (
 		Doc: "give the program one pipe for input and one for output, which it can also open as /dev/stdin and /dev/stdout; pipes=0 is a socket pair",
 	}, codec.Flag, nil, nil)
 	userOption = option.New(option.Spec{
-		Name: "user", Aliases: []string{"su", "uid"}, Phase: option.Naming, Default: "who runs this one",
+		Name: "user", Aliases: []string{"su", "uid"}, Phase: option.Naming, Default: "the user who runs this program",
 		Doc: "the user under which the program runs, a name or a number", Privilege: "root",
 	}, codec.Text.Or("USER"), nil, nil)
 	groupOption = option.New(option.Spec{
@@ -92,7 +92,7 @@ var (
 		Doc: "the group under which the program runs, a name or a number", Privilege: "root",
 	}, codec.Text.Or("GROUP"), nil, nil)
 	ownerOption = option.New(option.Spec{
-		Name: "user", Aliases: []string{"uid"}, Phase: option.Naming, Default: "who runs this program",
+		Name: "user", Aliases: []string{"uid"}, Phase: option.Naming, Default: "the user who runs this program",
 		Doc: "owner of the device, a name or a number", Privilege: "CAP_CHOWN",
 	}, codec.Text.Or("USER"), nil, nil)
 	ownerGroupOption = option.New(option.Spec{

@@ -76,7 +76,7 @@ func CheckLink(text string) error {
 	k, ok := linkKinds[kind]
 	switch {
 	case !ok:
-		return fmt.Errorf("link %.80q is none of %s", text, linkForms)
+		return fmt.Errorf("link %.80q is not one of %s", text, linkForms)
 	case rest == "" && kind != "local":
 		return fmt.Errorf("link %.80q is not complete: write %s", text, k.form)
 	}

@@ -78,7 +78,7 @@ func Of(s *scheme.Scheme) (Local, error) {
 	case s.Endpoint == "name":
 		return byName, nil
 	}
-	return l, fmt.Errorf("no endpoint of this machine is known for %s:%s, which is none of host:port, path and name", s.Name, s.Endpoint)
+	return l, fmt.Errorf("no endpoint of this machine is known for %s:%s, which is not host:port, a path or a name", s.Name, s.Endpoint)
 }
 
 // Address returns an address for one more socket of the scheme, whose file, if it has

@@ -155,7 +155,7 @@ func ParseMTUMode(text string) (MTUMode, error) {
 			return MTUMode(i), nil
 		}
 	}
-	return 0, fmt.Errorf("%q is none of dont, want, do, probe, interface, omit", text)
+	return 0, fmt.Errorf("%q is not one of dont, want, do, probe, interface, omit", text)
 }
 
 // String is the inverse of ParseMTUMode.

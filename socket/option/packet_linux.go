@@ -97,7 +97,7 @@ func ParseFanoutGroup(text string) (FanoutGroup, error) {
 			return FanoutGroup{uint16(n), FanoutMode(i)}, nil
 		}
 	}
-	return FanoutGroup{}, fmt.Errorf("%q is none of hash, lb, cpu, rollover, random, queue", mode)
+	return FanoutGroup{}, fmt.Errorf("%q is not one of hash, lb, cpu, rollover, random, queue", mode)
 }
 
 // String is the inverse of ParseFanoutGroup.

@@ -24,11 +24,11 @@ var (
 		Doc: "permissions that the socket's file does not have, of 0777: the other way to say mode",
 	}, codec.Codec[os.FileMode]{Placeholder: "MODE", Parse: codec.ParseFileMode, Format: codec.FormatFileMode}, nil, nil)
 	userOption = option.New(option.Spec{
-		Name: "user", Aliases: []string{"uid"}, Phase: option.Naming, Default: "who runs this program", Only: option.PassiveOnly,
+		Name: "user", Aliases: []string{"uid"}, Phase: option.Naming, Default: "the user who runs this program", Only: option.PassiveOnly,
 		Doc: "owner of the socket's file, a name or a number", Privilege: "CAP_CHOWN",
 	}, codec.Text.Or("USER"), nil, nil)
 	groupOption = option.New(option.Spec{
-		Name: "group", Aliases: []string{"gid"}, Phase: option.Naming, Default: "that of who runs this program", Only: option.PassiveOnly,
+		Name: "group", Aliases: []string{"gid"}, Phase: option.Naming, Default: "the group of the user who runs this program", Only: option.PassiveOnly,
 		Doc: "group of the socket's file, a name or a number", Privilege: "CAP_CHOWN, unless it is a group of one's own",
 	}, codec.Text.Or("GROUP"), nil, nil)
 
