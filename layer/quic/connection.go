@@ -33,7 +33,11 @@ var idle = struct {
 // of its transport. ended is called once it is over. It has one user, who is to leave.
 func newConnection(c *quicgo.Conn, t *transport, p *prepared, own, peer socket.Name, ended func(*connection)) *connection {
 	n := &connection{quic: c, transport: t, prepared: p, own: own, peer: peer, users: 1}
-	n.announced = announces(c.ConnectionState().TLS.NegotiatedProtocol)
+	protocol := c.ConnectionState().TLS.NegotiatedProtocol
+	if protocol == "" { // ahead of the handshake, for which there is one only
+		protocol = p.protocols[0]
+	}
+	n.announced = protocol == Protocol
 	context.AfterFunc(c.Context(), func() {
 		ended(n)
 		n.mu.Lock()
@@ -48,11 +52,14 @@ func newConnection(c *quicgo.Conn, t *transport, p *prepared, own, peer socket.N
 func (c *connection) openStream() (*quicgo.Stream, error) {
 	c.enter()
 	s, err := c.quic.OpenStream()
-	if err != nil {
+	if err == nil {
+		err = c.announce(s)
+	}
+	if err != nil { // a stream that could not be announced ended with the connection
 		c.leave()
 		return nil, err
 	}
-	return s, c.announce(s)
+	return s, nil
 }
 
 // announce has the peer hear of a stream.

@@ -76,6 +76,8 @@ func (p *prepared) connectionError(err error) error {
 	var lost *quicgo.StatelessResetError
 	var silent *quicgo.IdleTimeoutError
 	switch {
+	case errors.Is(err, quicgo.Err0RTTRejected):
+		return broken("the server did not take what was sent ahead of the handshake, and it could not be sent again")
 	case errors.As(err, &silent):
 		return &brokenError{text: "nothing came from the peer for the idle time of the connection", errno: syscall.ETIMEDOUT}
 	case errors.As(err, &lost):

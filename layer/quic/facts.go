@@ -6,5 +6,9 @@ import "zocalo/socket"
 // version.
 func (c *connection) facts() []socket.Fact {
 	state := c.quic.ConnectionState()
-	return append(c.prepared.tls.Facts(state.TLS), socket.Fact{Layer: "quic", Name: "quic", Value: state.Version.String()})
+	facts := append(c.prepared.tls.Facts(state.TLS), socket.Fact{Layer: "quic", Name: "quic", Value: state.Version.String()})
+	if state.Used0RTT {
+		facts = append(facts, socket.Fact{Layer: "quic", Name: "early", Variable: "QUIC_EARLY", Value: "true"})
+	}
+	return facts
 }

@@ -46,6 +46,10 @@ var (
 		Name: "alpn", Phase: option.Naming, Repeatable: true, Default: Protocol,
 		Doc: "a protocol to offer or accept, in order of preference; in any but " + Protocol + " nothing announces a stream until something is written to it",
 	}, codec.Codec[string]{Placeholder: "PROTOCOL", Parse: parseProtocol, Format: func(s string) string { return s }}, nil, nil)
+	earlyOption = option.New(option.Spec{
+		Name: "early", Phase: option.Naming, Default: "off",
+		Doc: "send, or accept, data ahead of the handshake when a client comes again (0-RTT): whoever records it can send it to the server a second time",
+	}, codec.Flag, nil, nil)
 	streamsOption = option.New(option.Spec{
 		Name: "streams", Phase: option.Naming, Only: option.PassiveOnly, Default: "100",
 		Doc: "how many streams of one connection a peer may have open",
@@ -61,7 +65,7 @@ func parseProtocol(text string) (string, error) {
 
 func init() {
 	stream := newScheme("quic", socket.Stream, "a stream of a QUIC connection, encrypted and authenticated")
-	stream.Options = slices.Insert(stream.Options, 2, streamsOption.Spec)
+	stream.Options = slices.Insert(stream.Options, 3, streamsOption.Spec, earlyOption.Spec)
 	dgram := newScheme("quic-dgram", socket.Datagram, "the datagrams of a QUIC connection (RFC 9221), encrypted and authenticated")
 	dgram.Bind = receives(dgram.Bind)
 	socket.Register(&socket.Family{

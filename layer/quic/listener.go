@@ -142,8 +142,12 @@ func (l *listener) shake(ctx context.Context, a *arrival, heard func()) {
 	defer a.done(l)
 	heard() // what the client wants is the first thing it says
 	c := a.conn
+	established := c.HandshakeComplete()
+	if c.ConnectionState().Used0RTT {
+		established = already // for what the client has sent ahead of it
+	}
 	select {
-	case <-c.HandshakeComplete():
+	case <-established:
 	case <-c.Context().Done():
 		if !wait.IsClosed(c.HandshakeComplete()) {
 			return
@@ -223,6 +227,13 @@ func (l *listener) put(c *connection, s *quicgo.Stream) bool {
 	}
 	return err == nil
 }
+
+// already is closed.
+var already = func() chan struct{} {
+	c := make(chan struct{})
+	close(c)
+	return c
+}()
 
 var never = func() *wait.Deadline {
 	d := new(wait.Deadline)

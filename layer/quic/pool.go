@@ -23,15 +23,17 @@ type dial struct {
 }
 
 // connect returns a new stream to a peer, of a connection that there is already or of
-// a new one. The end of ctx ends the call, and a handshake that nobody else waits for.
-func (p *prepared) connect(ctx context.Context, b *base, peer socket.Name) (*connection, *quicgo.Stream, error) {
+// a new one. isEarly says that its handshake may not be done. The end of ctx ends the call, and
+// a handshake that nobody else waits for.
+func (p *prepared) connect(ctx context.Context, b *base, peer socket.Name) (_ *connection, _ *quicgo.Stream, isEarly bool, _ error) {
 	r := route{b.source(), peer}
 	for {
 		p.mu.Lock()
 		for _, c := range p.open[r] {
+			isEarly = shaking(c.quic)
 			if s, err := c.openStream(); err == nil {
 				p.mu.Unlock()
-				return c, s, nil
+				return c, s, isEarly, nil
 			}
 		}
 		d, begun := p.dials[r], false
@@ -39,30 +41,45 @@ func (p *prepared) connect(ctx context.Context, b *base, peer socket.Name) (*con
 			t, err := b.transportToDial()
 			if err != nil {
 				p.mu.Unlock()
-				return nil, nil, err
+				return nil, nil, false, err
 			}
 			d, begun = p.begin(r, t), true
 		}
 		d.waiting++
 		p.mu.Unlock()
 		if err := p.await(ctx, r, d); err != nil {
-			return nil, nil, err
+			return nil, nil, false, err
 		}
 		if !begun {
 			continue
 		}
-		// A new connection that takes no stream takes none yet.
 		d.conn.enter()
-		s, err := d.conn.quic.OpenStreamSync(ctx)
-		if err == nil {
-			err = d.conn.announce(s)
-		}
+		s, isEarly, err := d.conn.firstStream(ctx)
 		if err != nil {
 			d.conn.leave()
-			return nil, nil, p.handshakeError(err)
+			return nil, nil, false, p.handshakeError(err)
 		}
-		return d.conn, s, nil
+		return d.conn, s, isEarly, nil
 	}
+}
+
+// firstStream opens a stream of a new connection. One that takes none takes none yet; and one
+// that was made ahead of its handshake may begin anew by then.
+func (c *connection) firstStream(ctx context.Context) (s *quicgo.Stream, isEarly bool, err error) {
+	isEarly = shaking(c.quic)
+	if s, err = c.quic.OpenStreamSync(ctx); errors.Is(err, quicgo.Err0RTTRejected) {
+		isEarly = false
+		if _, err = c.quic.NextConnection(ctx); err == nil {
+			s, err = c.quic.OpenStreamSync(ctx)
+		}
+	}
+	if err == nil {
+		err = c.announce(s)
+	}
+	if errors.Is(err, quicgo.Err0RTTRejected) {
+		err = nil // and the announcement is sent again with what follows
+	}
+	return s, isEarly, err
 }
 
 // begin begins to dial from a transport, whose place it has. The caller holds mu.

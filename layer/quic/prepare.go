@@ -1,6 +1,7 @@
 package quic
 
 import (
+	"errors"
 	"slices"
 	"sync"
 	"time"
@@ -22,6 +23,8 @@ type prepared struct {
 	handshake time.Duration
 	idle      time.Duration
 	keepalive time.Duration
+	protocols []string
+	early     bool
 	buffers   [2]bool // rcvbuf= and sndbuf= are given
 
 	mu    sync.Mutex
@@ -46,7 +49,7 @@ func prepare(s *scheme.Scheme, t scheme.Target) (*scheme.PreparedScheme, error) 
 		return nil, err
 	}
 	p := &prepared{
-		tls: within, handshake: address.DefaultHandshakeTimeout, idle: DefaultIdle, keepalive: DefaultKeepAlive,
+		tls: within, protocols: protocols, handshake: address.DefaultHandshakeTimeout, idle: DefaultIdle, keepalive: DefaultKeepAlive,
 		open: map[route][]*connection{}, dials: map[route]*dial{},
 	}
 	if given, ok := address.HandshakeTimeout.In(t.Settings); ok && given > 0 {
@@ -60,6 +63,10 @@ func prepare(s *scheme.Scheme, t scheme.Target) (*scheme.PreparedScheme, error) 
 	}
 	_, p.buffers[0] = option.ReceiveBuffer.In(t.Settings)
 	_, p.buffers[1] = option.SendBuffer.In(t.Settings)
+	if p.early, _ = earlyOption.In(t.Settings); p.early && !t.Passive && len(protocols) > 1 {
+		within.Close()
+		return nil, errors.New("early is for one alpn=: nothing has been chosen when data is sent ahead of the handshake")
+	}
 	p.quic = &quicgo.Config{
 		HandshakeIdleTimeout: p.handshake, MaxIdleTimeout: p.idle, KeepAlivePeriod: p.keepalive,
 		MaxIncomingStreams: -1, MaxIncomingUniStreams: -1, // quic-go's word for none
@@ -74,7 +81,7 @@ func prepare(s *scheme.Scheme, t scheme.Target) (*scheme.PreparedScheme, error) 
 	if s.Type == socket.Datagram {
 		p.quic.EnableDatagrams = true
 	} else if t.Passive {
-		p.quic.MaxIncomingStreams = DefaultStreams
+		p.quic.MaxIncomingStreams, p.quic.Allow0RTT = DefaultStreams, p.early
 		if given, ok := streamsOption.In(t.Settings); ok {
 			p.quic.MaxIncomingStreams = int64(given)
 		}
@@ -87,10 +94,6 @@ func prepare(s *scheme.Scheme, t scheme.Target) (*scheme.PreparedScheme, error) 
 
 // configured is an endpoint of this package.
 type configured interface{ configure(*prepared) }
-
-// announces reports whether streams of the protocol begin with a byte of who opens
-// them.
-func announces(protocol string) bool { return protocol == Protocol }
 
 // forget takes a connection out of those that streams are opened on.
 func (p *prepared) forget(r route, c *connection) {

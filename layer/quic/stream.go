@@ -51,6 +51,8 @@ type stream struct {
 	skipped   [1]byte
 
 	writing sync.Mutex
+	early   *early // of a stream that was opened ahead of the handshake
+	aborted atomic.Bool
 }
 
 func newStream(k socket.Kind) *stream {
@@ -80,7 +82,7 @@ func (e *stream) Connect(ctx context.Context, peer socket.Name) error {
 	e.mu.Lock()
 	e.stop = cancel
 	e.mu.Unlock()
-	c, s, err := e.prepared.connect(ctx, &e.base, peer)
+	c, s, isEarly, err := e.prepared.connect(ctx, &e.base, peer)
 	e.limits.Lock()
 	defer e.limits.Unlock()
 	e.mu.Lock()
@@ -100,7 +102,13 @@ func (e *stream) Connect(ctx context.Context, peer socket.Name) error {
 	s.SetReadDeadline(e.readAt)
 	s.SetWriteDeadline(e.writeAt)
 	e.state, e.conn = connected, c
+	if isEarly {
+		e.early = newEarly()
+	}
 	e.quic.Store(s)
+	if isEarly {
+		go e.settle(c)
+	}
 	return nil
 }
 
@@ -121,9 +129,19 @@ func (e *stream) Read(b []byte) (int, error) {
 	}
 	n, err := s.Read(b)
 	if err != nil && n == 0 {
-		return 0, e.readError(err)
+		return e.failRead(s, b, err)
 	}
 	return n, nil // an error is there the next time
+}
+
+// failRead is what Read makes of an error.
+func (e *stream) failRead(s *quicgo.Stream, b []byte, err error) (int, error) {
+	if again, limit := e.refused(s, err); limit != nil {
+		return 0, limit
+	} else if again {
+		return e.Read(b)
+	}
+	return 0, e.readError(err)
 }
 
 // skip reads the byte that announced the stream.
@@ -163,6 +181,11 @@ func (e *stream) WaitRead() error {
 	var b [1]byte
 	_, err := s.Peek(b[:])
 	if err != nil {
+		if again, limit := e.refused(s, err); limit != nil {
+			return limit
+		} else if again {
+			return e.WaitRead()
+		}
 		err = e.readError(err)
 		if err != net.ErrClosed && err != os.ErrDeadlineExceeded {
 			err = nil // for Read to tell
@@ -173,20 +196,29 @@ func (e *stream) WaitRead() error {
 
 // Write implements [socket.Endpoint].
 func (e *stream) Write(b []byte) (int, error) {
-	s := e.quic.Load()
-	if s == nil {
+	if e.quic.Load() == nil {
 		return 0, e.unconnected("write")
 	}
 	e.writing.Lock()
 	defer e.writing.Unlock()
-	if e.over.Load() {
-		return 0, net.ErrClosed
+	var before int
+	if e.unsettled() {
+		var err error
+		if before, err = e.writeEarly(b); err != nil {
+			return before, e.writeError(err)
+		}
 	}
-	n, err := s.Write(b)
+	if e.over.Load() {
+		return before, net.ErrClosed
+	}
+	if before > 0 && before == len(b) {
+		return before, nil
+	}
+	n, err := e.quic.Load().Write(b[before:])
 	if err != nil {
 		err = e.writeError(err)
 	}
-	return n, err
+	return before + n, err
 }
 
 // Shutdown implements [socket.Shutdowner]: the end of writing is QUIC's FIN, and that of
@@ -198,6 +230,12 @@ func (e *stream) Shutdown(how socket.ShutdownHow) error {
 	}
 	if e.over.Load() {
 		return net.ErrClosed
+	}
+	if e.unsettled() {
+		if err := e.awaitSettled(e.life.WriteLimits(context.Background())); err != nil {
+			return err
+		}
+		s = e.quic.Load()
 	}
 	if how != socket.ShutdownWrite {
 		e.readEnd.Store(true)
@@ -225,6 +263,13 @@ func (e *stream) Close() error {
 		return net.ErrClosed
 	}
 	if s != nil {
+		if e.unsettled() {
+			select {
+			case <-e.early.settled:
+			case <-time.After(closeTime):
+			}
+			s = e.quic.Load()
+		}
 		e.writing.Lock() // whoever had it stops
 		s.Close()
 		e.writing.Unlock()
@@ -241,6 +286,7 @@ func (e *stream) Abort() error { return e.AbortCode(codeReset) }
 // AbortCode implements [socket.CodeAborter]. A reset is both cancels together: the peer
 // neither hears nor is heard any more.
 func (e *stream) AbortCode(code uint64) error {
+	e.aborted.Store(true)
 	s, ok := e.finish()
 	if !ok {
 		return net.ErrClosed
@@ -276,8 +322,10 @@ func (e *stream) finish() (*quicgo.Stream, bool) {
 		l.close()
 	}
 	s := e.quic.Load()
-	if s == nil {
+	if s == nil || e.early != nil {
 		e.life.End()
+	}
+	if s == nil {
 		return nil, true
 	}
 	s.SetReadDeadline(past)
@@ -293,10 +341,14 @@ func (e *stream) SetReadDeadline(t time.Time) error {
 		return net.ErrClosed
 	}
 	e.readAt = t
-	if s := e.quic.Load(); s != nil {
+	s := e.quic.Load()
+	if s == nil || e.early != nil {
+		e.life.SetReadDeadline(t)
+	}
+	if s != nil {
 		return s.SetReadDeadline(t)
 	}
-	return e.life.SetReadDeadline(t)
+	return nil
 }
 
 // SetWriteDeadline implements [socket.Endpoint].
@@ -307,7 +359,11 @@ func (e *stream) SetWriteDeadline(t time.Time) error {
 		return net.ErrClosed
 	}
 	e.writeAt = t
-	if s := e.quic.Load(); s != nil {
+	s := e.quic.Load()
+	if s == nil || e.early != nil {
+		e.life.SetWriteDeadline(t)
+	}
+	if s != nil {
 		return s.SetWriteDeadline(t)
 	}
 	return nil

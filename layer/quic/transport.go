@@ -24,7 +24,8 @@ type transport struct {
 	quic     quicgo.Transport
 	listener atomic.Pointer[listener]
 
-	users int // guarded by transports.mu
+	users  int           // guarded by transports.mu
+	closed chan struct{} // once nobody used it, and its name is free
 }
 
 // transports are those that sockets were bound to, by name.
@@ -35,7 +36,7 @@ var transports = struct {
 
 // newTransport makes a transport of a UDP socket that has a name, which it owns.
 func newTransport(udp *socket.Socket, p *prepared) *transport {
-	t := &transport{carrier: newCarrier(udp, p), udp: udp, name: udp.Name(), users: 1}
+	t := &transport{carrier: newCarrier(udp, p), udp: udp, name: udp.Name(), users: 1, closed: make(chan struct{})}
 	t.quic.Conn = t.carrier
 	t.quic.ConnContext = func(ctx context.Context, info *quicgo.ClientInfo) (context.Context, error) {
 		if l := t.listener.Load(); l != nil {
@@ -55,10 +56,15 @@ func newTransport(udp *socket.Socket, p *prepared) *transport {
 func bindTransport(udp *socket.Socket, n socket.Name, p *prepared) (*transport, error) {
 	transports.mu.Lock()
 	defer transports.mu.Unlock()
-	if t := transports.byName[n]; t != nil {
-		t.users++
-		udp.Close()
-		return t, nil
+	for t := transports.byName[n]; t != nil; t = transports.byName[n] {
+		if t.users > 0 {
+			t.users++
+			udp.Close()
+			return t, nil
+		}
+		transports.mu.Unlock()
+		<-t.closed
+		transports.mu.Lock()
 	}
 	if err := udp.Bind(n); err != nil {
 		return nil, bare(err)
@@ -92,14 +98,18 @@ func (t *transport) leave() {
 	transports.mu.Lock()
 	t.users--
 	last := t.users == 0
-	if last && transports.byName[t.name] == t {
+	transports.mu.Unlock()
+	if !last {
+		return
+	}
+	t.quic.Close()
+	t.udp.Close()
+	transports.mu.Lock()
+	defer transports.mu.Unlock()
+	if transports.byName[t.name] == t {
 		delete(transports.byName, t.name)
 	}
-	transports.mu.Unlock()
-	if last {
-		t.quic.Close()
-		t.udp.Close()
-	}
+	close(t.closed)
 }
 
 // errNoAnswer is the error of a handshake to which nothing came.
@@ -113,7 +123,11 @@ func (t *transport) dial(ctx context.Context, peer socket.Name, p *prepared) (*q
 	defer stop()
 	timed, end := context.WithTimeoutCause(ctx, p.handshake, errNoAnswer)
 	defer end()
-	c, err := t.quic.Dial(timed, net.UDPAddrFromAddrPort(peer.AddrPort()), p.tls.Client(), p.quic)
+	dial := t.quic.Dial
+	if p.early {
+		dial = t.quic.DialEarly
+	}
+	c, err := dial(timed, net.UDPAddrFromAddrPort(peer.AddrPort()), p.tls.Client(), p.quic)
 	if err != nil {
 		return nil, p.handshakeError(err)
 	}
