@@ -189,24 +189,24 @@ const longestReason = ws.MaxControlFramePayloadSize - 2
 // unless it has written nothing for a time.
 func (e *endpoint) closedBy(c closure) error {
 	e.limits.Lock()
-	defer e.limits.Unlock()
 	e.peerClosure = c
 	e.peerClosed.Store(true)
-	e.endBelow()
-	slog.Debug("ws: the peer sent its Close frame", "peer", e.peer.String(), "code", c.String())
-	if err := c.ends(); err != io.EOF {
-		return err
-	}
-	if e.closeTimeout > 0 && !e.closed.Load() {
+	if e.closeTimeout > 0 && !e.closed.Load() && !e.ended.Load() {
 		e.wrote.Store(now())
 		e.answering = time.AfterFunc(e.closeTimeout, e.answer)
 	}
-	return io.EOF
+	e.limits.Unlock()
+	slog.Debug("ws: the peer sent its Close frame", "peer", e.peer.String(), "code", c.String())
+	e.endBelow()
+	return c.ends()
 }
 
 // answer answers the peer's Close frame where this end has been silent since for too
 // long.
 func (e *endpoint) answer() {
+	if e.closed.Load() {
+		return
+	}
 	left := e.closeTimeout - time.Duration(now()-e.wrote.Load())
 	if left <= 0 {
 		if left = e.closeTimeout; e.writing.TryLock() { // a writer that waits is not silent

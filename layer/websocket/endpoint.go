@@ -57,9 +57,10 @@ type endpoint struct {
 	kept    kept  // of a message that is not whole yet
 	into    [1][]byte
 
-	more     atomic.Bool // another message is there behind the last that was read
-	followed atomic.Bool // that, and nothing was written since
-	sentText atomic.Bool // the peer's last message was a text
+	more     atomic.Bool   // another message is there behind the last that was read
+	messages atomic.Uint32 // that were read
+	answered uint32        // of those when one was written last; of who has the turn of writing
+	sentText atomic.Bool   // the peer's last message was a text
 
 	ended        atomic.Bool // this end has sent its Close frame
 	peerClosed   atomic.Bool // the peer has
@@ -225,14 +226,9 @@ func (e *endpoint) receive(buffers [][]byte) (n, size int, err error) {
 		return 0, 0, err
 	}
 	r := &e.reader
-	h, payload, whole := r.ahead, r.aheadOf, r.looksAhead
-	if r.looksAhead = false; len(buffers) == 1 && len(e.kept.bytes) == 0 && r.isBetween() {
-		if !whole {
-			h, payload, whole = r.whole()
-		}
-		if whole {
-			return e.takeWhole(h, payload, buffers[0])
-		}
+	whole := r.looksAhead
+	if r.looksAhead = false; len(buffers) == 1 && len(e.kept.bytes) == 0 && r.isBetween() && (whole || r.whole()) {
+		return e.takeWhole(buffers[0])
 	}
 	v := vector{buffers: buffers}
 	n = v.copy(e.kept.bytes)
@@ -268,13 +264,14 @@ func (e *endpoint) receive(buffers [][]byte) (n, size int, err error) {
 	return n, size, nil
 }
 
-// takeWhole is receive of a message that is there.
-func (e *endpoint) takeWhole(h ws.Header, payload, b []byte) (n, size int, err error) {
+// takeWhole is receive of the message that is ahead.
+func (e *endpoint) takeWhole(b []byte) (n, size int, err error) {
 	r := &e.reader
+	h, payload := &r.ahead, r.aheadOf
 	if h.Masked {
 		ws.Cipher(payload, h.Mask, 0)
 	}
-	r.in.from += ws.HeaderSize(h) + len(payload)
+	r.in.from += ws.HeaderSize(*h) + len(payload)
 	if r.text = h.OpCode == ws.OpText; r.text && !utf8.Valid(payload) {
 		return 0, 0, e.readError(errNoText)
 	}
@@ -315,15 +312,13 @@ func (v *vector) copy(b []byte) (n int) {
 
 // delivered notes that a message was read.
 func (e *endpoint) delivered(r *reading) {
-	more := false
-	if r.isBetween() && !r.in.isEmpty() {
-		r.ahead, r.aheadOf, more = r.whole()
-	}
+	more := r.isBetween() && !r.in.isEmpty() && r.whole()
 	r.looksAhead = more
 	if e.more.Load() != more {
 		e.more.Store(more)
 	}
-	e.followed.Store(more)
+	r.messages++
+	e.messages.Store(r.messages)
 	if e.kind == sameKind && e.sentText.Load() != r.text {
 		e.sentText.Store(r.text)
 	}
@@ -410,7 +405,9 @@ func (e *endpoint) write(buffers [][]byte, size int) error {
 	if e.peerClosed.Load() {
 		e.wrote.Store(now())
 	}
-	hold := e.followed.Load() && e.followed.Swap(false)
+	read := e.messages.Load()
+	hold := e.more.Load() && read != e.answered
+	e.answered = read
 	begun, err := e.out.message(h, buffers, hold)
 	if held := e.held.Load(); held != hold {
 		if e.held.Store(hold); held {

@@ -37,7 +37,8 @@ type reading struct {
 	size   int64 // bytes of the message that have come
 	utf8   textCheck
 
-	looksAhead bool // the next message is whole, and this one:
+	messages   uint32 // that were read
+	looksAhead bool   // the next message is whole:
 	ahead      ws.Header
 	aheadOf    []byte
 
@@ -46,22 +47,24 @@ type reading struct {
 }
 
 // header returns the header of the next frame.
-func (r *reading) header() (ws.Header, error) {
+func (r *reading) header() (h ws.Header, err error) {
 	if b := r.in.bytes(); r.headed == 0 {
 		if n := headerSize(b); len(b) >= n {
 			r.in.from += n
-			return parseHeader(b)
+			err = parseHeader(b, &h)
+			return h, err
 		}
 	}
 	for {
 		need := headerSize(r.head[:r.headed])
 		if r.headed == need {
 			r.headed = 0
-			return parseHeader(r.head[:])
+			err = parseHeader(r.head[:], &h)
+			return h, err
 		}
 		if r.in.isEmpty() {
 			if err := r.in.fill(); err != nil {
-				return ws.Header{}, err
+				return h, err
 			}
 		}
 		n := copy(r.head[r.headed:need], r.in.bytes())
@@ -72,8 +75,8 @@ func (r *reading) header() (ws.Header, error) {
 
 // parseHeader reads a header that is whole. ws.ReadHeader does, from a reader, and takes as
 // long as all the rest of a short message.
-func parseHeader(b []byte) (h ws.Header, err error) {
-	h = ws.Header{Fin: b[0]&0x80 != 0, Rsv: b[0] & 0x70 >> 4, OpCode: ws.OpCode(b[0] & 0xf), Masked: b[1]&0x80 != 0, Length: int64(b[1] & 0x7f)}
+func parseHeader(b []byte, h *ws.Header) error {
+	*h = ws.Header{Fin: b[0]&0x80 != 0, Rsv: b[0] & 0x70 >> 4, OpCode: ws.OpCode(b[0] & 0xf), Masked: b[1]&0x80 != 0, Length: int64(b[1] & 0x7f)}
 	mask := b[ws.MinHeaderSize:]
 	switch h.Length {
 	case 126:
@@ -81,14 +84,14 @@ func parseHeader(b []byte) (h ws.Header, err error) {
 	case 127:
 		length := binary.BigEndian.Uint64(mask)
 		if length > math.MaxInt64 {
-			return h, violates(ws.ErrHeaderLengthMSB.Error())
+			return violates(ws.ErrHeaderLengthMSB.Error())
 		}
 		h.Length, mask = int64(length), mask[8:]
 	}
 	if h.Masked {
 		copy(h.Mask[:], mask)
 	}
-	return h, nil
+	return nil
 }
 
 // headerSize is how long a header is that begins so, at least.
@@ -115,20 +118,21 @@ func (r *reading) isBetween() bool {
 	return r.headed == 0 && !r.open && !r.inControl && !r.ended
 }
 
-// whole returns the message that the input begins with, if all of it is there, in one
-// frame that breaks no rule and is not compressed: most are so.
-func (r *reading) whole() (h ws.Header, payload []byte, ok bool) {
+// whole reports whether the input begins with a message all of which is there, in one
+// frame that breaks no rule and is not compressed: most are so. It is ahead then.
+func (r *reading) whole() bool {
 	b := r.in.bytes()
 	n := headerSize(b)
 	const final = 0x80
 	if len(b) < n || b[0] != final|byte(ws.OpBinary) && b[0] != final|byte(ws.OpText) {
-		return h, nil, false
+		return false
 	}
-	h, err := parseHeader(b)
-	if err != nil || h.Masked != r.client || h.Length > int64(len(b)-n) || h.Length > r.most && !r.bytes {
-		return h, nil, false
+	h := &r.ahead
+	if parseHeader(b, h) != nil || h.Masked != r.client || h.Length > int64(len(b)-n) || h.Length > r.most && !r.bytes {
+		return false
 	}
-	return h, b[n : n+int(h.Length)], true
+	r.aheadOf = b[n : n+int(h.Length)]
+	return true
 }
 
 // state is what the rules for headers depend on.

@@ -13,6 +13,9 @@ func (w waitingStream) WaitRead() error { return w.waitRead() }
 // Read may have to wait.
 func (w waitingMessages) WaitRead() error { return w.waitRead() }
 
+// Ready reports whether Read would not wait, where that is sure without a look.
+func (w waitingMessages) Ready() bool { return w.more.Load() }
+
 func (e *endpoint) waitRead() error {
 	if e.more.Load() {
 		return nil
@@ -62,7 +65,7 @@ func (e *endpoint) lookAhead() (ready bool, err error) {
 	defer func() { r.in.trying = false }()
 	for err == nil {
 		if r.isBetween() && len(e.kept.bytes) == 0 && !r.bytes {
-			if _, _, whole := r.whole(); whole {
+			if r.looksAhead = r.whole(); r.looksAhead {
 				return true, nil
 			}
 		}

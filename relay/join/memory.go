@@ -9,10 +9,14 @@ import (
 // A memory is what an end is read into. Where the end can be waited for without
 // it, it is taken when something is there, and given back before the next wait.
 type memory struct {
-	wait func() error // nil where reading needs memory to wait with
-	pool *sync.Pool
-	buf  *[]byte
+	wait  func() error // nil where reading needs memory to wait with
+	ready func() bool  // that there is no wait; nil where nothing tells
+	pool  *sync.Pool
+	buf   *[]byte
 }
+
+// A readier is an end that knows without a system call that something is there.
+type readier interface{ Ready() bool }
 
 // pools holds a pool of memory for each size in use.
 var pools sync.Map
@@ -40,7 +44,7 @@ func waiting(s *socket.Socket) func() error {
 // take waits until there is something to read, and returns the memory to read
 // it into. It is good until the next take.
 func (m *memory) take() ([]byte, error) {
-	if m.wait != nil {
+	if m.wait != nil && !(m.buf != nil && m.ready != nil && m.ready()) {
 		m.release()
 		if err := m.wait(); err != nil {
 			return nil, err

@@ -212,6 +212,9 @@ func (f *flow) newMessages(limit int) *messages {
 	e := f.near()
 	s := &messages{f: f, s: e.Socket, limit: limit, memory: newMemory(limit, waiting(e.Socket))}
 	_, s.receive = socket.As[socket.Messenger](e.Socket)
+	if r, ok := socket.As[readier](e.Socket); ok {
+		s.memory.ready = r.Ready
+	}
 	s.m.Ancillary.WantFiles = f.wantFiles()
 	if e.first != nil {
 		s.first, s.only = e.first, e.first.from
