@@ -128,7 +128,10 @@ func (c *client) refused(a answer, s *socket.Socket, r *prefix.Reader) error {
 	if text := prefix.Plain(string(body)); !strings.Contains(a.status, text) {
 		said += ": " + strconv.Quote(text)
 	}
-	if a.code == 407 && c.User == "" {
+	switch {
+	case a.code == 407 && c.User != "":
+		return fmt.Errorf("the proxy did not accept the password of user %q (%s)", c.User, said)
+	case a.code == 407:
 		return errors.New("the proxy requires authentication (" + said + "): add user= and password-file=")
 	}
 	return &proxy.RefusedError{To: c.To, Answer: "it answered " + said, Errno: errnos[a.code]}
