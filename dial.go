@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"net"
 	"slices"
 	"syscall"
@@ -29,8 +30,9 @@ type Dialer struct {
 	Timeout time.Duration
 
 	// AttemptDelay is how long an attempt to connect may last until the next
-	// name is tried beside it (RFC 8305, section 5). Zero or less is
-	// [DefaultAttemptDelay]; less than [LeastAttemptDelay] is that.
+	// name is tried beside it (RFC 8305, section 5). Zero is
+	// [DefaultAttemptDelay]; less than [LeastAttemptDelay] is that. Negative tries
+	// one name after the other.
 	AttemptDelay time.Duration
 
 	// Except are names not to connect to, as those that have refused. Where no
@@ -205,8 +207,11 @@ func (d *Dialer) timeout(a address.Address) time.Duration {
 }
 
 func (d *Dialer) delay() time.Duration {
-	if d.AttemptDelay <= 0 {
+	switch {
+	case d.AttemptDelay == 0:
 		return DefaultAttemptDelay
+	case d.AttemptDelay < 0:
+		return math.MaxInt64
 	}
 	return max(d.AttemptDelay, LeastAttemptDelay)
 }

@@ -83,7 +83,6 @@ func TestAttemptDelay(t *testing.T) {
 		given, want time.Duration
 	}{
 		{"zero is the default", 0, 250 * time.Millisecond},
-		{"negative is the default", -1, 250 * time.Millisecond},
 		{"too little is the least", time.Millisecond, 10 * time.Millisecond},
 		{"given", 2 * time.Second, 2 * time.Second},
 	} {
@@ -103,6 +102,22 @@ func TestAttemptDelay(t *testing.T) {
 			})
 		})
 	}
+}
+
+// Negative makes no attempt beside another.
+func TestNoRace(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		begin(t)
+		start := time.Now()
+		s, err := (&zocalo.Dialer{AttemptDelay: -1}).Dial(t.Context(), "scripted:a.refuse.3s+b.ok.0s")
+		if err != nil {
+			t.Fatal(err)
+		}
+		s.Close()
+		if took := time.Since(start); took != 3*time.Second {
+			t.Errorf("the second attempt was made after %v", took)
+		}
+	})
 }
 
 func TestDialTimeout(t *testing.T) {

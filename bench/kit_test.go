@@ -48,7 +48,7 @@ func serveOn(t testing.TB, s *Server, l *zocalo.Listener, text string) Dial {
 	var group sync.WaitGroup
 	t.Cleanup(func() { cancel(); group.Wait() })
 	if l.Sockets()[0].Properties().Connected {
-		srv := &server.Server{Handler: s.Handle, MaxConns: -1}
+		srv := &server.Server{Handler: s.Handle, MaxConns: -1, Drain: time.Nanosecond}
 		group.Go(func() { srv.Serve(ctx, l) })
 	} else {
 		group.Go(func() {

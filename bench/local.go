@@ -158,7 +158,7 @@ func ServeLocal(ctx context.Context, s *Server, a address.Address) (dial Dial, s
 			group.Go(func() { s.Datagrams(serving, one) })
 		}
 	} else {
-		srv := &server.Server{Handler: s.Handle, MaxConns: -1, Log: s.Log}
+		srv := &server.Server{Handler: s.Handle, MaxConns: -1, Drain: time.Nanosecond, Log: s.Log}
 		group.Go(func() { srv.Serve(serving, l) })
 	}
 	a.Endpoint = l.Name().String()

@@ -80,17 +80,17 @@ type Limits struct {
 	MaxConns int
 
 	// MaxConnsPerPeer bounds the pairs of a single peer, connections and sessions
-	// alike, as accept.NewPerPeer says. One more connection is reset; one more
+	// alike, as that of a [server.Server]. One more connection is reset; one more
 	// session takes the place of that of the same peer that was idle longest.
 	MaxConnsPerPeer int
 
-	// MaxSessions bounds them where peers of From send datagrams; 0 or less
-	// means DefaultMaxSessions. A peer beyond it takes the place of the one
-	// that was idle longest.
+	// MaxSessions bounds them where peers of From send datagrams; 0 means
+	// DefaultMaxSessions, negative no bound but that of descriptors. A peer beyond
+	// it takes the place of the one that was idle longest.
 	MaxSessions int
 
 	// SessionIdle ends the session of a datagram peer when nothing passed for
-	// so long. 0 or less means DefaultSessionIdle.
+	// so long. 0 means DefaultSessionIdle, negative is never.
 	SessionIdle time.Duration
 
 	// ConnectTimeout bounds each attempt to reach an address of To; 0 means
@@ -113,14 +113,14 @@ type Limits struct {
 	Rate, TotalRate int64
 
 	// Drain is how long open pairs may go on once Run's context has ended;
-	// what is open after it is reset. 0 ends them at once, negative waits for
-	// as long as they take.
+	// what is open after it is reset. 0 means DefaultDrain, negative waits for as
+	// long as they take. A nanosecond ends them at once.
 	Drain time.Duration
 }
 
 // sessionIdle ends a session of datagrams.
 func (l *Limits) sessionIdle() time.Duration {
-	if l.SessionIdle <= 0 {
+	if l.SessionIdle == 0 {
 		return DefaultSessionIdle
 	}
 	return l.SessionIdle
@@ -152,12 +152,12 @@ func (r *run) maxConns() int {
 // maxSessions is MaxSessions, or less where descriptors would not do: one for
 // each, and some for those of sessions that have given way, see [datagrams.Resting].
 func (r *run) maxSessions() (most, rest int) {
-	if most = r.now().MaxSessions; most <= 0 {
+	if most = r.now().MaxSessions; most == 0 {
 		most = DefaultMaxSessions
 	}
 	n := affordable(1)
 	rest = min(max(n/8, 1), datagrams.DefaultRest)
-	if n = max(1, n-rest); n < most {
+	if n = max(1, n-rest); most < 0 || n < most {
 		r.log.Info("sessions of datagrams are bounded by the limit of descriptors: raise it for more (ulimit -n)", "sessions", n)
 		most = n
 	}

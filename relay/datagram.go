@@ -71,8 +71,8 @@ func (b *batching) dial(ctx context.Context, s datagrams.Session, refused []sock
 func (b *batching) limits() datagrams.Limits {
 	now := b.r.now()
 	idle := now.sessionIdle()
-	if now.Idle > 0 {
-		idle = min(idle, now.Idle)
+	if now.Idle > 0 && (idle < 0 || now.Idle < idle) {
+		idle = now.Idle
 	}
 	most, _ := b.r.maxSessions()
 	return datagrams.Limits{Idle: idle, Max: most, MaxPerPeer: now.MaxConnsPerPeer, Rate: now.Rate, TotalRate: now.TotalRate, HasOthers: now.hasOthers()}

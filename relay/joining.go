@@ -265,8 +265,8 @@ func isSession(s *socket.Socket) bool {
 // idle is how long nothing may pass through a pair.
 func (r *run) idle(e *entry) time.Duration {
 	l := &r.now().Limits
-	if e.session && (l.Idle <= 0 || l.Idle > l.sessionIdle()) {
-		return l.sessionIdle()
+	if session := l.sessionIdle(); e.session && session > 0 && (l.Idle <= 0 || l.Idle > session) {
+		return session
 	}
 	return l.Idle
 }

@@ -403,7 +403,7 @@ func (r *run) newGathering(l server.Listener) *gathering {
 		case <-ctx.Done():
 		}
 	})
-	s.Drain, s.Idle = 0, r.now().sessionIdle()
+	s.Drain, s.Idle = time.Nanosecond, r.now().sessionIdle()
 	go func() { g.over <- s.Serve(ctx, server.SocketsOf(l)...) }()
 	return g
 }

@@ -6,6 +6,7 @@ import (
 	"net/netip"
 	"strconv"
 	"testing"
+	"time"
 
 	"zocalo/internal/pass"
 	"zocalo/relay"
@@ -131,7 +132,7 @@ func TestOnlySecondListens(t *testing.T) {
 // The option once takes one peer; those that come after it are refused.
 func TestOnce(t *testing.T) {
 	l := listen(t, "tcp:127.0.0.1:0")
-	r := relays(t, func(b *relay.Relay) { b.Drain = 0 }, tcpListen+",once", addressOf(t, "tcp:127.0.0.1:0", l))
+	r := relays(t, func(b *relay.Relay) { b.Drain = time.Nanosecond }, tcpListen+",once", addressOf(t, "tcp:127.0.0.1:0", l))
 	x := dial(t, r.address())
 	y := accept(t, l)
 	writes(t, x, "hola")

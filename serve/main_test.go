@@ -132,7 +132,7 @@ func served(t *testing.T, p *serve.Program, k socket.Kind) (l *socket.Socket, st
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		srv := server.Server{Handler: func(ctx context.Context, c *socket.Socket) {
+		srv := server.Server{Drain: time.Nanosecond, Handler: func(ctx context.Context, c *socket.Socket) {
 			if err := p.Serve(ctx, c); err != nil {
 				p.Log.Error("not served", "error", err)
 			}

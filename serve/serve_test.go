@@ -353,7 +353,7 @@ func TestDatagrams(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan error)
 	// Long enough for a program to start and to answer, on a busy machine.
-	sessions := &server.Sessions{Idle: 4 * time.Second, Handler: func(ctx context.Context, c *socket.Socket) {
+	sessions := &server.Sessions{Drain: time.Nanosecond, Idle: 4 * time.Second, Handler: func(ctx context.Context, c *socket.Socket) {
 		if err := p.Serve(ctx, c); err != nil {
 			t.Error(err)
 		}
@@ -385,7 +385,7 @@ func TestDatagramEmpty(t *testing.T) {
 	l := bound(t, socket.Kind{Domain: socket.Inet, Type: socket.Datagram})
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan error)
-	sessions := &server.Sessions{Handler: func(ctx context.Context, c *socket.Socket) { p.Serve(ctx, c) }}
+	sessions := &server.Sessions{Drain: time.Nanosecond, Handler: func(ctx context.Context, c *socket.Socket) { p.Serve(ctx, c) }}
 	go func() { done <- sessions.Serve(ctx, l) }()
 	c := dial(t, l)
 	c.SetReadDeadline(time.Now().Add(30 * time.Second))
@@ -408,7 +408,7 @@ func TestDatagramLastWords(t *testing.T) {
 	l := bound(t, socket.Kind{Domain: socket.Inet, Type: socket.Datagram})
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan error)
-	sessions := &server.Sessions{Handler: func(ctx context.Context, c *socket.Socket) { p.Serve(ctx, c) }}
+	sessions := &server.Sessions{Drain: time.Nanosecond, Handler: func(ctx context.Context, c *socket.Socket) { p.Serve(ctx, c) }}
 	go func() { done <- sessions.Serve(ctx, l) }()
 	c := dial(t, l)
 	c.Write(nil)

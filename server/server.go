@@ -28,8 +28,8 @@ type Listener interface {
 // MaxConns does not say.
 const DefaultMaxConns = 10_000
 
-// DefaultDrain is the Drain that commands use unless told otherwise.
-const DefaultDrain = 5 * time.Second
+// DefaultDrain is how long what is open may go on where Drain does not say.
+const DefaultDrain = pass.DefaultDrain
 
 // A Server gives each connection that it accepts to a handler. Only Handler is
 // needed. The fields must not change once Serve was called.
@@ -63,8 +63,8 @@ type Server struct {
 
 	// Drain is how long open connections may go on once Serve's context has
 	// ended. What is open after it is ended by a reset, so that no peer takes
-	// a stream cut short for one that is complete. 0 ends them at once;
-	// negative waits for as long as they take.
+	// a stream cut short for one that is complete. 0 means DefaultDrain; negative
+	// waits for as long as they take. A nanosecond ends them at once.
 	Drain time.Duration
 
 	// Allow, if not nil, turns away every peer that is not in it, and Deny
@@ -247,7 +247,7 @@ func (s *Server) LetFinish(done <-chan struct{}, reset func() int) {
 		return
 	}
 	if n := reset(); n > 0 {
-		logger(s.Log).Warn("connections were reset, since the server ends", "connections", n, "drain", s.Drain)
+		logger(s.Log).Warn("connections were reset, since the server ends", "connections", n, "drain", s.Drain.Round(time.Millisecond))
 	}
 }
 

@@ -216,7 +216,7 @@ func TestDrainLetsConnectionsFinish(t *testing.T) {
 }
 
 func TestDrainEndsByReset(t *testing.T) {
-	for _, drain := range []time.Duration{0, 5 * time.Second} {
+	for drain, want := range map[time.Duration]time.Duration{time.Nanosecond: time.Nanosecond, 0: server.DefaultDrain, 7 * time.Second: 7 * time.Second} {
 		t.Run(drain.String(), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				l := listen(t, memory)
@@ -231,8 +231,8 @@ func TestDrainEndsByReset(t *testing.T) {
 				synctest.Wait()
 				start := time.Now()
 				r.wait(t)
-				if took := time.Since(start); took != drain {
-					t.Errorf("Serve ended after %v; want %v", took, drain)
+				if took := time.Since(start); took != want {
+					t.Errorf("Serve ended after %v; want %v", took, want)
 				}
 				if _, err := c.Read(make([]byte, 1)); !errors.Is(err, syscall.ECONNRESET) {
 					t.Errorf("the client reads %v; want ECONNRESET", err)

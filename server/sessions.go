@@ -56,7 +56,7 @@ type Sessions struct {
 	// [socket.Hearer].
 	Together bool
 
-	// Max bounds the sessions; 0 or less means DefaultMaxSessions. A peer
+	// Max bounds the sessions; 0 means DefaultMaxSessions, negative no bound. A peer
 	// beyond it takes the place of the session that was idle longest. The
 	// handler of that one may take its time to return; when there are Max such
 	// handlers, messages of new peers are dropped.
@@ -78,8 +78,8 @@ type Sessions struct {
 	MaxMessage int
 
 	// Drain is how long sessions may go on once Serve's context has ended;
-	// then they read io.EOF. 0 ends them at once; negative waits for as long
-	// as they take.
+	// then they read io.EOF. 0 means DefaultDrain; negative waits for as long as
+	// they take. A nanosecond ends them at once.
 	Drain time.Duration
 
 	// Allow, if not nil, drops the messages of peers that are not in it, and
@@ -309,7 +309,7 @@ func (t *sessionTable) session(from sender) *session {
 	case s != nil:
 		t.touch(s)
 		return s
-	case t.ending >= t.max():
+	case t.max() > 0 && t.ending >= t.max():
 		t.drop("as many sessions that are over as may be are not done yet", from.peer)
 		return nil
 	}
@@ -451,13 +451,14 @@ func (s *Sessions) idle() time.Duration {
 }
 
 func (s *Sessions) max() int {
-	if most := s.most.Load(); most > 0 {
-		return int(most)
+	most := s.Max
+	if changed := s.most.Load(); changed != 0 {
+		most = int(changed)
 	}
-	if s.Max <= 0 {
+	if most == 0 {
 		return DefaultMaxSessions
 	}
-	return s.Max
+	return most
 }
 
 // SetMax changes Max, also while it serves. It ends no session.

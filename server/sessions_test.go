@@ -25,6 +25,9 @@ import (
 // serveSessions serves a socket until the test ends, and reports what failed.
 func serveSessions(t *testing.T, s *server.Sessions, sockets ...*socket.Socket) (stop func() error) {
 	t.Helper()
+	if s.Drain == 0 {
+		s.Drain = time.Nanosecond
+	}
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
 	go func() { done <- s.Serve(ctx, sockets...) }()

@@ -54,6 +54,13 @@ var (
 		}
 		return d.String()
 	}}
+	// drainTime has what ends at once for 0, which is the default of the library.
+	drainTime = codec.Codec[time.Duration]{Placeholder: "duration", Format: func(d time.Duration) string {
+		return aTime.Format(d.Round(time.Millisecond))
+	}, Parse: func(text string) (time.Duration, error) {
+		d, err := codec.ParseDuration(text)
+		return max(d, time.Nanosecond), err
+	}}
 	someTime = codec.Codec[time.Duration]{Placeholder: "duration", Format: aTime.Format, Parse: func(text string) (time.Duration, error) {
 		d, err := codec.ParseDuration(text)
 		if err == nil && d == 0 {
@@ -241,7 +248,7 @@ func (s *serving) flags(cmd *cobra.Command) {
 	f := cmd.Flags()
 	f.Var(value(&s.maxConns, server.DefaultMaxConns, atLeast(1)), "max-conns", "connections served at once; further ones wait in the backlog")
 	f.IntVar(&s.maxPerPeer, "max-conns-per-peer", 0, "connections per address, IPv6 /64 or unix user; -1 is no limit (default a tenth of --max-conns, no limit on loopback)")
-	f.Var(value(&s.drain, server.DefaultDrain, aTime), "drain", "how long open connections may continue after SIGINT or SIGTERM")
+	f.Var(value(&s.drain, server.DefaultDrain, drainTime), "drain", "how long open connections may continue after SIGINT or SIGTERM")
 	s.lists.flags(cmd)
 }
 

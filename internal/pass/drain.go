@@ -25,11 +25,17 @@ func (a *Abort) Now() {
 	a.once.Do(func() { close(a.done) })
 }
 
+// DefaultDrain is the limit of a Drain that is 0.
+const DefaultDrain = 5 * time.Second
+
 // Drain gives what is open its time: it returns once done is closed, which it then
 // reports, the limit is over, where it is not negative, or an abort was asked for.
 func Drain(limit time.Duration, done <-chan struct{}, a *Abort) bool {
 	var over <-chan time.Time
-	if limit >= 0 {
+	if limit == 0 {
+		limit = DefaultDrain
+	}
+	if limit > 0 {
 		timer := time.NewTimer(limit)
 		defer timer.Stop()
 		over = timer.C
