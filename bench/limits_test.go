@@ -9,37 +9,36 @@ import (
 // TestServerLimits asks for more than a server allows, which is refused, and for no rate, which is kept to
 // the server's.
 func TestServerLimits(t *testing.T) {
-	const most = 8_000_000
+	const most = 80_000_000 // at which what is in buffers is read soon
 	quiet := make(chan struct{}, 100)
-	s := &Server{Patience: 5 * time.Second, MaxTime: time.Second, MaxRate: most, OnQuiet: func() { quiet <- struct{}{} }}
-	tcp, udp := serve(t, s, "tcp:127.0.0.1:0"), serve(t, s, "udp:127.0.0.1:0")
+	timed := &Server{Patience: time.Second, MaxTime: time.Second, OnQuiet: func() { quiet <- struct{}{} }}
+	rated := &Server{MaxRate: most}
+	tcp, udp := serve(t, rated, "tcp:127.0.0.1:0"), serve(t, rated, "udp:127.0.0.1:0")
+	short, shortUDP := serve(t, timed, "tcp:127.0.0.1:0"), serve(t, timed, "udp:127.0.0.1:0")
 	for _, c := range []struct {
 		dial Dial
 		o    Options
 		want string
 	}{
-		{tcp, Options{Mode: Stream, Duration: 2 * time.Second}, "runs: at most 1s"},
-		{udp, Options{Mode: Stream, Direction: Reverse, Duration: time.Second, WarmUp: time.Second}, "runs: at most 1s"},
-		{tcp, Options{Mode: Stream, Rate: 2000, Size: 1000, Duration: 100 * time.Millisecond}, "streams: at most 8000000 bit/s"},
-		{udp, Options{Mode: Stream, Size: 1000, Duration: 100 * time.Millisecond}, "streams: at most 8000000 bit/s"},
+		{short, Options{Mode: Stream, Duration: 2 * time.Second}, "runs: at most 1s"},
+		{shortUDP, Options{Mode: Stream, Direction: Reverse, Duration: time.Second, WarmUp: time.Second}, "runs: at most 1s"},
+		{tcp, Options{Mode: Stream, Rate: 20000, Size: 1000, Duration: 100 * time.Millisecond}, "streams: at most 80000000 bit/s"},
+		{udp, Options{Mode: Stream, Size: 1000, Duration: 100 * time.Millisecond}, "streams: at most 80000000 bit/s"},
 	} {
 		if r, err := Run(t.Context(), c.dial, c.o); err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%+v: %v, %v; want %q", c.o, r, err, c.want)
 		}
 	}
-	// What is in buffers comes beside what is read at the rate. Here a run has all the time
-	// that a busy machine needs.
-	patient := &Server{Patience: time.Minute, MaxTime: time.Minute, MaxRate: most}
-	ptcp, pudp := serve(t, patient, "tcp:127.0.0.1:0"), serve(t, patient, "udp:127.0.0.1:0")
+	// What is in buffers comes beside what is read at the rate.
 	const buffers = 8 << 20
 	for _, c := range []struct {
 		dial Dial
 		o    Options
 	}{
-		{ptcp, Options{Mode: Stream, Duration: 900 * time.Millisecond, WarmUp: -1}},
-		{ptcp, Options{Mode: Stream, Direction: Reverse, Duration: 900 * time.Millisecond, WarmUp: -1}},
-		{pudp, Options{Mode: Stream, Direction: Reverse, Size: 1000, Duration: 900 * time.Millisecond, WarmUp: -1}},
-		{pudp, Options{Mode: Stream, Rate: 500, Size: 1000, Duration: 500 * time.Millisecond, WarmUp: -1}},
+		{tcp, Options{Mode: Stream, Duration: 900 * time.Millisecond, WarmUp: -1}},
+		{tcp, Options{Mode: Stream, Direction: Reverse, Duration: 900 * time.Millisecond, WarmUp: -1}},
+		{udp, Options{Mode: Stream, Direction: Reverse, Size: 1000, Duration: 900 * time.Millisecond, WarmUp: -1}},
+		{udp, Options{Mode: Stream, Rate: 500, Size: 1000, Duration: 500 * time.Millisecond, WarmUp: -1}},
 	} {
 		r := measure(t, c.dial, c.o)
 		got := r.Far.Received
@@ -51,7 +50,7 @@ func TestServerLimits(t *testing.T) {
 		}
 	}
 	// Messages are counted without an end in time, and what goes on too long is reset.
-	if r, err := Run(t.Context(), tcp, Options{Mode: RoundTrip, Count: 1 << 40}); err == nil {
+	if r, err := Run(t.Context(), short, Options{Mode: RoundTrip, Count: 1 << 40}); err == nil {
 		t.Errorf("round trips went on: %+v", r.Elapsed)
 	}
 	<-quiet

@@ -114,6 +114,17 @@ func (s *Server) accept(text []byte, kind socket.Properties) (g greeting, a answ
 	return g, a
 }
 
+// longest is for how long a connection may go on where runs have a bound: with the time that
+// it takes to read, at the greatest rate, what was in buffers at the end.
+func (s *Server) longest() time.Duration {
+	const buffered = 16 << 20
+	d := s.MaxTime + s.patience()
+	if s.MaxRate > 0 {
+		d += time.Duration(buffered * 8 / float64(s.MaxRate) * float64(time.Second))
+	}
+	return d
+}
+
 // rate is that of a stream in bits a second, where it has one.
 func (g *greeting) rate() float64 { return float64(g.size) * 8 / g.gap.Seconds() }
 
@@ -194,7 +205,7 @@ func (s *Server) Handle(ctx context.Context, c *socket.Socket) {
 	stop := context.AfterFunc(ctx, func() { c.SetDeadline(past) })
 	defer stop()
 	if s.MaxTime > 0 {
-		defer time.AfterFunc(s.MaxTime+s.patience(), func() { c.Abort() }).Stop()
+		defer time.AfterFunc(s.longest(), func() { c.Abort() }).Stop()
 	}
 	// Whoever closed the socket at this end knows why.
 	if err := s.serve(ctx, c); err != nil && ctx.Err() == nil && !errors.Is(err, net.ErrClosed) {
