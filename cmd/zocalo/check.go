@@ -28,8 +28,8 @@ more. Exit status 1 means that a promise was broken, or that something could not
 be tested. A shortage on this host, for example of descriptors, never counts as
 broken. Ctrl-C ends the run, and prints what was found until then.
 
-A KIND is a scheme of an address, or socketpair, pipe or memory. Without one,
-every kind of this system is tried: ` + strings.Join(check.Kinds(), ", ") + `.
+A KIND is a scheme of an address, also with layers such as tls+tcp, or socketpair,
+pipe or memory. Without one, every kind of this system is tried: ` + strings.Join(check.Kinds(), ", ") + `.
 The properties are ` + strings.Join(check.Properties(), ", ") + `.`,
 		Example: `  zocalo check
   zocalo check udp -v
