@@ -16,7 +16,8 @@ type connection struct {
 	transport *transport
 	prepared  *prepared
 	own, peer socket.Name
-	announced bool // streams begin with a byte of who opens them
+	announced bool          // streams begin with a byte of who opens them
+	gone      chan struct{} // closed once it is over, and has left the transport
 
 	mu    sync.Mutex
 	users int
@@ -32,7 +33,7 @@ var idle = struct {
 // newConnection takes over a connection whose handshake is done, and one user's place
 // of its transport. ended is called once it is over. It has one user, who is to leave.
 func newConnection(c *quicgo.Conn, t *transport, p *prepared, own, peer socket.Name, ended func(*connection)) *connection {
-	n := &connection{quic: c, transport: t, prepared: p, own: own, peer: peer, users: 1}
+	n := &connection{quic: c, transport: t, prepared: p, own: own, peer: peer, gone: make(chan struct{}), users: 1}
 	protocol := c.ConnectionState().TLS.NegotiatedProtocol
 	if protocol == "" { // ahead of the handshake, for which there is one only
 		protocol = p.protocols[0]
@@ -44,6 +45,7 @@ func newConnection(c *quicgo.Conn, t *transport, p *prepared, own, peer socket.N
 		n.stopClock()
 		n.mu.Unlock()
 		t.leave()
+		close(n.gone)
 	})
 	return n
 }

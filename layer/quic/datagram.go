@@ -54,7 +54,9 @@ type arrived struct {
 // A peer is the other end of a connection. Sending goes by a goroutine, since quic-go's
 // waits for as long as the network is busy, whatever the deadline.
 type peer struct {
-	conn  *connection
+	conn     *connection
+	accepted bool // by a listener, which has others
+
 	turn  wait.Turn // guards what follows
 	out   chan []byte
 	sent  chan error
@@ -113,7 +115,7 @@ func (d *datagram) Connect(ctx context.Context, to socket.Name) error {
 		return err
 	}
 	d.state, d.conn = connected, c
-	d.peer = d.begins(c)
+	d.peer = d.begins(c, false)
 	return nil
 }
 
@@ -145,13 +147,16 @@ func (d *datagram) join(_ context.Context, c *connection) error {
 	case !c.quic.ConnectionState().SupportsDatagrams.Remote:
 		return errors.New("the peer takes no datagrams (RFC 9221)")
 	}
-	d.peers[c.peer] = d.begins(c)
+	if old := d.peers[c.peer]; old != nil { // of a client that has come again from the same port
+		go old.conn.close()
+	}
+	d.peers[c.peer] = d.begins(c, true)
 	return nil
 }
 
 // begins passes on what comes from a connection, until that is over.
-func (d *datagram) begins(c *connection) *peer {
-	p := &peer{conn: c, out: make(chan []byte), sent: make(chan error, 1)}
+func (d *datagram) begins(c *connection, accepted bool) *peer {
+	p := &peer{conn: c, accepted: accepted, out: make(chan []byte), sent: make(chan error, 1)}
 	c.enter()
 	out := p.out
 	go func() {
@@ -193,8 +198,10 @@ func (d *datagram) leaves(p *peer, err error) {
 	p.turn.Give()
 	d.many.Lock()
 	defer d.many.Unlock()
-	if d.peers[p.conn.peer] == p {
-		delete(d.peers, p.conn.peer)
+	if p.accepted {
+		if d.peers[p.conn.peer] == p {
+			delete(d.peers, p.conn.peer)
+		}
 		return
 	}
 	d.gone = d.prepared.connectionError(err)
@@ -372,6 +379,7 @@ func (d *datagram) Close() error {
 		p.turn.Give()
 		flushed(p.conn.quic, time.Until(end))
 		p.conn.close()
+		<-p.conn.gone
 	}
 	d.free()
 	return nil

@@ -125,3 +125,25 @@ func TestBareDatagrams(t *testing.T) {
 		t.Errorf("%q came back, %v", b, err)
 	}
 }
+
+// A client that comes again from the same port, before the listener knows that it had gone,
+// takes the place of the first; what comes from others is not disturbed.
+func TestDatagramsFromOnePort(t *testing.T) {
+	l, s := datagrams(t)
+	first := dial(t, l.Reach())
+	_, err := first.Write([]byte("one"))
+	try(t, err)
+	m := socket.Message{Buffers: [][]byte{make([]byte, 10)}}
+	try(t, s.Receive(&m))
+	bound := l.Reach() + ",bind=" + first.Name().String()
+	try(t, first.Close())
+	for _, say := range []string{"two", "three"} {
+		c := dial(t, bound)
+		_, err = c.Write([]byte(say))
+		try(t, err)
+		try(t, s.Receive(&m))
+		if string(m.Bytes()) != say || m.Peer != first.Name() {
+			t.Errorf("%q came from %v", m.Bytes(), m.Peer)
+		}
+	}
+}

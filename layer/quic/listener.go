@@ -54,7 +54,7 @@ func listen(k socket.Kind, t *transport, p *prepared, backlog int, take func(con
 	}
 	l.serving, l.stop = context.WithCancel(context.Background())
 	l.handshakes = wait.Handshakes[*arrival]{
-		Run: l.shake, Peer: func(a *arrival) any { return a.peer.Subscriber() },
+		Run: l.shake, Peer: func(a *arrival) any { return a.told.peer.Subscriber() },
 		Max: maxHandshakes, Timeout: p.handshake,
 	}
 	if !t.listener.CompareAndSwap(nil, l) {
@@ -71,11 +71,10 @@ func listen(k socket.Kind, t *transport, p *prepared, backlog int, take func(con
 
 // An arrival is a connection that is being made.
 type arrival struct {
-	own, peer socket.Name
-	conn      *quicgo.Conn // once the client has said what it wants
-	facts     func() []socket.Fact
-	settled   atomic.Bool // nobody need tell any more how it ended
-	counted   sync.Once
+	told    told         // guarded by the listener's mu
+	conn    *quicgo.Conn // once the client has said what it wants
+	settled atomic.Bool  // nobody need tell any more how it ended
+	counted sync.Once
 }
 
 type arrivalKey struct{}
@@ -86,11 +85,11 @@ func (l *listener) arrives(ctx context.Context, info *quicgo.ClientInfo) (contex
 	if err != nil {
 		return nil, err
 	}
-	a := &arrival{own: l.transport.name, peer: peer}
+	a := &arrival{told: told{own: l.transport.name, peer: peer}}
 	l.mu.Lock()
 	admit := l.admit
 	l.mu.Unlock()
-	if admit != nil && !admit(a.socket(l.kind)) {
+	if admit != nil && !admit(socket.Wrap(a.told, l.kind)) {
 		return nil, errors.New("not admitted")
 	}
 	if l.begun.Add(1) > maxHandshakes {
@@ -130,9 +129,11 @@ func (l *listener) ends(err error) {
 	l.mu.Lock()
 	l.err = bare(err)
 	l.mu.Unlock()
+	var aborts sync.WaitGroup // each waits for its peer
 	for _, s := range l.backlog.Close() {
-		s.Abort()
+		aborts.Go(func() { s.Abort() })
 	}
+	aborts.Wait()
 	l.backlog.Arrived.Ring()
 }
 
@@ -161,10 +162,12 @@ func (l *listener) shake(ctx context.Context, a *arrival, heard func()) {
 		own = l.transport.name
 	}
 	l.transport.enter()
-	n := newConnection(c, l.transport, l.prepared, own, a.peer, func(*connection) {})
+	n := newConnection(c, l.transport, l.prepared, own, a.told.peer, func(*connection) {})
 	n.enter()
 	defer n.leave()
-	a.own, a.facts = own, n.facts
+	l.mu.Lock()
+	a.told.own, a.told.facts = own, n.facts
+	l.mu.Unlock()
 	if err := l.take(ctx, n); err != nil && c.Context().Err() == nil {
 		if ctx.Err() == nil {
 			c.CloseWithError(codeReset, err.Error())
@@ -192,7 +195,7 @@ func (l *listener) refuse(ctx context.Context, a *arrival) {
 	if errors.Is(cause, os.ErrDeadlineExceeded) {
 		cause = fmt.Errorf("the peer did not finish the handshake, and open a stream, within %v: handshake-timeout=TIME gives it longer", l.prepared.handshake)
 	}
-	l.settle(a, cause)
+	l.failed(a, cause)
 	a.conn.CloseWithError(codeReset, "")
 }
 
@@ -244,14 +247,14 @@ var never = func() *wait.Deadline {
 // settle tells, once, how a handshake ended.
 func (l *listener) settle(a *arrival, err error) {
 	l.mu.Lock()
-	shook := l.shook
+	shook, what := l.shook, a.told
 	l.mu.Unlock()
 	if !a.settled.Swap(true) && shook != nil {
-		shook(a.socket(l.kind), err)
+		shook(socket.Wrap(what, l.kind), err)
 	}
 }
 
-// failed is told that a connection is over.
+// failed tells that a handshake came to nothing, unless that is since the listener is closed.
 func (l *listener) failed(a *arrival, err error) {
 	if l.serving.Err() == nil {
 		l.settle(a, l.prepared.handshakeError(err))
@@ -266,13 +269,11 @@ func (l *listener) close() {
 	l.transport.listener.CompareAndSwap(l, nil)
 }
 
-// socket is an arrival for those who are told of it.
-func (a *arrival) socket(k socket.Kind) *socket.Socket { return socket.Wrap(told{a, nil}, k) }
-
-// told has the names of a connection, and nothing else.
+// told has the names of a connection, and what there is to tell of it; nothing else.
 type told struct {
-	*arrival
-	socket.Endpoint // nil
+	own, peer       socket.Name
+	facts           func() []socket.Fact // nil ahead of the handshake
+	socket.Endpoint                      // nil
 }
 
 func (t told) Name() socket.Name { return t.own }

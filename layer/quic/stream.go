@@ -49,6 +49,7 @@ type stream struct {
 	reading   sync.Mutex
 	announced atomic.Bool // nothing to skip
 	skipped   [1]byte
+	peeked    [1]byte
 
 	writing sync.Mutex
 	early   *early // of a stream that was opened ahead of the handshake
@@ -178,8 +179,7 @@ func (e *stream) WaitRead() error {
 			return err
 		}
 	}
-	var b [1]byte
-	_, err := s.Peek(b[:])
+	_, err := s.Peek(e.peeked[:])
 	if err != nil {
 		if again, limit := e.refused(s, err); limit != nil {
 			return limit
