@@ -7,7 +7,7 @@
 // prints it, [Explain] says what it means. It is text and nothing else: no
 // name is resolved and nothing is opened here, and what an endpoint means is
 // known to the scheme, which the socket's family registers with package
-// socket. The options that every family shares, those of the caller, are
+// zocalo/socket/scheme. The options that every family shares, those of the caller, are
 // defined here; see [Bind], [Backlog], [ConnectTimeout], [Frame], [Fork] and
 // [Once].
 //

@@ -21,7 +21,7 @@ type Machine struct {
 	Processors int           `json:"processors"`     // those that this process may use
 	Go         string        `json:"go"`             // as "go1.26.8"
 	Program    string        `json:"program"`        // as "zocalo 0.1.0"
-	ClockStep  time.Duration `json:"clock_step_ns"`  // see [ClockStep]
+	ClockStep  time.Duration `json:"clock_step_ns"`  // the resolution of the clock that all is measured by
 	Load       float64       `json:"load,omitempty"` // processes that ran or wanted to, over the last minute, as the run began
 }
 
@@ -30,7 +30,7 @@ type Machine struct {
 func ThisMachine(program string) Machine {
 	return Machine{
 		System: runtime.GOOS + "/" + runtime.GOARCH, Kernel: sys.Release(), Processor: processor(),
-		Processors: min(runtime.NumCPU(), runtime.GOMAXPROCS(0)), Go: runtime.Version(), Program: program, ClockStep: ClockStep(), Load: load(),
+		Processors: min(runtime.NumCPU(), runtime.GOMAXPROCS(0)), Go: runtime.Version(), Program: program, ClockStep: clockStep(), Load: load(),
 	}
 }
 

@@ -132,8 +132,8 @@ func (h *Histogram) Median() int64 {
 	return min(h.hdr.ValueAtPercentile(50), h.max)
 }
 
-// Percentiles are those that reports show, see [Histogram.Percentile].
-var Percentiles = []float64{50, 75, 90, 95, 99, 99.9, 99.99}
+// percentiles are those that reports show, see [Histogram.Percentile].
+var percentiles = []float64{50, 75, 90, 95, 99, 99.9, 99.99}
 
 // percentileName is how a percentile is called, as "p99.9".
 func percentileName(p float64) string { return "p" + strconv.FormatFloat(p, 'f', -1, 64) }
@@ -170,7 +170,7 @@ type histogramJSON struct {
 func (h *Histogram) MarshalJSON() ([]byte, error) {
 	j := histogramJSON{Unit: h.unit, Count: h.Count(), Min: h.min, Max: h.max, Mean: h.Mean(),
 		Percentiles: map[string]int64{}, Buckets: [][2]int64{}}
-	for _, p := range Percentiles {
+	for _, p := range percentiles {
 		if v, ok := h.Percentile(p); ok {
 			j.Percentiles[percentileName(p)] = v
 		}

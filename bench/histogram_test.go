@@ -21,7 +21,7 @@ func TestPercentiles(t *testing.T) {
 		h.Record(v)
 	}
 	slices.Sort(values)
-	for _, p := range Percentiles {
+	for _, p := range percentiles {
 		got, ok := h.Percentile(p)
 		want := values[int(math.Ceil(p/100*float64(len(values))-1e-6))-1]
 		if !ok || math.Abs(float64(got-want)) > float64(want)/1000+1 {

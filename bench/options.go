@@ -78,8 +78,8 @@ const (
 
 // The bounds of options.
 const (
-	MaxFlows = 10_000
-	MaxDepth = 1024
+	maxFlows = 10_000
+	maxDepth = 1024
 	maxRate  = 1e8
 	// MinInterval is the shortest that Interval may be.
 	MinInterval = time.Millisecond
@@ -119,10 +119,10 @@ func (o Options) complete() (Options, error) {
 	}
 	o.Flows, o.Depth = max(o.Flows, 1), max(o.Depth, 1)
 	switch {
-	case o.Flows > MaxFlows:
-		return o, refusef("%d flows: at most %d", o.Flows, MaxFlows)
-	case o.Depth > MaxDepth:
-		return o, refusef("depth %d: at most %d", o.Depth, MaxDepth)
+	case o.Flows > maxFlows:
+		return o, refusef("%d flows: at most %d", o.Flows, maxFlows)
+	case o.Depth > maxDepth:
+		return o, refusef("depth %d: at most %d", o.Depth, maxDepth)
 	case o.Depth > 1 && o.Mode != RoundTrip:
 		return o, refusef("a depth is for round trips")
 	case o.Size < 0 || o.Size > maxFrame:

@@ -155,7 +155,7 @@ func TestRefused(t *testing.T) {
 	}
 	for _, o := range []Options{
 		{}, {Mode: "x"}, {Mode: RoundTrip, Direction: Reverse}, {Mode: Stream, Depth: 2}, {Mode: AtRate}, {Mode: RoundTrip, Rate: 5}, {Mode: Stream, Size: -1},
-		{Mode: Stream, Size: maxFrame + 1}, {Mode: Stream, Flows: MaxFlows + 1}, {Mode: Connect, Verify: true}, {Mode: Stream, Direction: "up"}, {Mode: Stream, Interval: time.Nanosecond}, {Mode: Stream, Duration: 25 * time.Hour},
+		{Mode: Stream, Size: maxFrame + 1}, {Mode: Stream, Flows: maxFlows + 1}, {Mode: Connect, Verify: true}, {Mode: Stream, Direction: "up"}, {Mode: Stream, Interval: time.Nanosecond}, {Mode: Stream, Duration: 25 * time.Hour},
 	} {
 		var option *OptionError
 		if _, err := Run(t.Context(), dial, o); !errors.As(err, &option) {

@@ -248,7 +248,7 @@ func (r *Result) percentileTable() [][]string {
 // percentileHead is the first line of such a table.
 func percentileHead() []string {
 	head := []string{"", "least"}
-	for _, p := range Percentiles {
+	for _, p := range percentiles {
 		head = append(head, percentileName(p))
 	}
 	return append(head, "max", "mean", "samples")
@@ -264,7 +264,7 @@ func percentileRow(label string, h *Histogram) []string {
 		return grouped(v)
 	}
 	cells := []string{label, value(h.Min())}
-	for _, p := range Percentiles {
+	for _, p := range percentiles {
 		if v, ok := h.Percentile(p); ok {
 			cells = append(cells, value(v))
 		} else {

@@ -7,7 +7,7 @@
 // (umask, limits, LISTEN_PID) is set by this same executable, started once more
 // in between: a program that wants those calls [Shim] first in main.
 //
-// [Register] makes the schemes exec, shell and pty known to package socket:
+// [Register] makes the schemes exec, shell and pty known to the address language:
 // addresses whose other end is a program, or a terminal ([Terminal]).
 //
 // It knows no listeners and no connections; serving a program to each of many

@@ -109,9 +109,9 @@ func (e *ListError) Error() string { return e.List + " " + e.Words + ": " + e.Pr
 // in Deny. Deny wins. A [Server] and [Sessions] apply theirs by themselves.
 type Lists struct{ Allow, Deny *List }
 
-// Check refuses lists that cannot do their work for who comes to these sockets, which are bound: with a word that can match
-// nobody at any of them, or without one that can match somebody at each. Whoever
-// writes a list counts on it.
+// Check refuses lists that cannot do their work for whoever comes to these sockets,
+// which are bound: with a word that can match nobody at any of them, or without one
+// that can match somebody at each. Whoever writes a list counts on it.
 func (ls Lists) Check(sockets ...*socket.Socket) error {
 	for _, l := range ls.named() {
 		for _, w := range l.words {

@@ -273,7 +273,7 @@ func (t *Test) set(name, value string) (own bool, err error) {
 	case "window":
 		var n int64
 		n, err = codec.ParseSize(value)
-		t.Window = int(min(n, MaxWindow+1))
+		t.Window = int(min(n, maxWindow+1))
 	default:
 		return false, nil
 	}

@@ -90,9 +90,9 @@ func TestDatagramsFromElsewhere(t *testing.T) {
 	p := strangerOn(t, n)
 	c := newCookie()
 	p.write(t, c[:])
-	p.state(t, ParamExchange)
+	p.state(t, paramExchange)
 	p.json(t, `{"udp":true,"parallel":2,"len":1000,"time":1}`)
-	p.state(t, CreateStreams)
+	p.state(t, createStreams)
 	for range 2 {
 		u, err := net.DialUDP("udp", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 2)}, net.UDPAddrFromAddrPort(n.AddrPort()))
 		if err != nil {
@@ -107,7 +107,7 @@ func TestDatagramsFromElsewhere(t *testing.T) {
 			t.Fatalf("no answer to where the datagram came from: %v", err)
 		}
 	}
-	p.state(t, TestStart)
+	p.state(t, testStart)
 	p.s.Close()
 	next(t, told)
 }
@@ -129,7 +129,7 @@ func TestLastDatagramsLost(t *testing.T) {
 		n := &session{control: control{s, patience}}
 		var c cookie
 		s.Read(c[:])
-		n.send(ParamExchange)
+		n.send(paramExchange)
 		var asked parameters
 		n.receiveJSON(&asked, mostParameters, "the parameters")
 		test := Test{UDP: true, Size: size}
@@ -138,25 +138,25 @@ func TestLastDatagramsLost(t *testing.T) {
 			return
 		}
 		defer door.Close()
-		n.send(CreateStreams)
+		n.send(createStreams)
 		var m socket.Message
 		m.SetData(make([]byte, 64))
 		door.Receive(&m)
 		door.Connect(context.Background(), m.Peer)
 		door.Write(opened[:])
-		n.send(TestStart)
-		n.send(TestRunning)
+		n.send(testStart)
+		n.send(testRunning)
 		b := make([]byte, size)
 		for i := range int64(7) {
 			test.seal(b, time.Now(), i+1)
 			door.Write(b)
 		}
-		n.expect(TestEnd)
-		n.send(ExchangeResults)
+		n.expect(testEnd)
+		n.send(exchangeResults)
 		var theirs results
 		n.receiveJSON(&theirs, mostResults, "the results")
 		n.sendJSON(&results{Streams: []stream{{ID: 1, Bytes: 10 * size}}}, "the results")
-		n.send(DisplayResults)
+		n.send(displayResults)
 		n.state()
 	}()
 	c := &Client{Address: parsed("tcp:" + l.Name().String()), Test: Test{UDP: true, Direction: bench.Reverse, Bytes: 10 * size, Size: size}}

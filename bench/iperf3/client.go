@@ -117,7 +117,7 @@ func (t *attempt) setUp(ctx context.Context, r *run) error {
 	if err := t.write(t.cookie[:], "the cookie"); err != nil {
 		return err
 	}
-	if err := t.expect(ParamExchange); err != nil {
+	if err := t.expect(paramExchange); err != nil {
 		return err
 	}
 	asks := t.test.parameters()
@@ -130,7 +130,7 @@ func (t *attempt) setUp(ctx context.Context, r *run) error {
 	if err := t.sendJSON(asks, "the parameters"); err != nil {
 		return err
 	}
-	if err := t.expect(CreateStreams); err != nil {
+	if err := t.expect(createStreams); err != nil {
 		var told *PeerError
 		if errors.As(err, &told) && told.Code == codeLogin && t.client.Login != nil {
 			return errLogin
@@ -140,10 +140,10 @@ func (t *attempt) setUp(ctx context.Context, r *run) error {
 	if err := t.open(ctx, r); err != nil {
 		return err
 	}
-	if err := t.expect(TestStart); err != nil {
+	if err := t.expect(testStart); err != nil {
 		return err
 	}
-	return t.expect(TestRunning)
+	return t.expect(testRunning)
 }
 
 // open opens the flows: those that send first.
@@ -275,7 +275,7 @@ func (t *attempt) measure(ctx context.Context, r *run) error {
 			}
 			if !idle.over() {
 				r.halt()
-				t.send(ClientTerminate)
+				t.send(clientTerminate)
 				return fmt.Errorf("nothing moved for %v: the test was given up", mostIdle)
 			}
 		case <-over:
@@ -289,7 +289,7 @@ func (t *attempt) measure(ctx context.Context, r *run) error {
 		case <-ctx.Done():
 			if !t.test.Endless {
 				r.halt()
-				t.send(ClientTerminate)
+				t.send(clientTerminate)
 				return ctx.Err()
 			}
 			ctx = context.WithoutCancel(ctx) // that was its end: the server tells what it has
@@ -299,11 +299,11 @@ func (t *attempt) measure(ctx context.Context, r *run) error {
 			if told.err != nil {
 				return told.err
 			}
-			return t.refusal(told.state, TestEnd)
+			return t.refusal(told.state, testEnd)
 		}
 		r.halt()
 		t.emit(sampling.sample(false))
-		if err := t.send(TestEnd); err != nil {
+		if err := t.send(testEnd); err != nil {
 			return err
 		}
 		return t.answer(ctx, ear)
@@ -320,15 +320,15 @@ func (t *attempt) answer(ctx context.Context, ear *ear) error {
 		switch {
 		case told.err != nil:
 			return told.err
-		case told.state != ExchangeResults:
-			return t.refusal(told.state, ExchangeResults)
+		case told.state != exchangeResults:
+			return t.refusal(told.state, exchangeResults)
 		}
 		return nil
 	case <-ctx.Done():
-		t.send(ClientTerminate)
+		t.send(clientTerminate)
 		return ctx.Err()
 	case <-timer.C:
-		return fmt.Errorf("control connection: the server did not answer %v within %v", TestEnd, t.patience)
+		return fmt.Errorf("control connection: the server did not answer %v within %v", testEnd, t.patience)
 	}
 }
 
@@ -371,10 +371,10 @@ func (t *attempt) conclude(r *run, report *Report) error {
 	if err := report.hear(&theirs); err != nil {
 		return err
 	}
-	if err := t.expect(DisplayResults); err != nil {
+	if err := t.expect(displayResults); err != nil {
 		return err
 	}
 	r.close()
-	t.send(IperfDone) // the server may be gone already
+	t.send(iperfDone) // the server may be gone already
 	return nil
 }

@@ -9,7 +9,7 @@
 //
 // A client opens a control connection, and sends a cookie: 36 characters
 // and a zero byte. From then on each side leads the other through the states
-// of a test, one byte each (see [State]). The server asks for the parameters,
+// of a test, one byte each. The server asks for the parameters,
 // a JSON object with its length before it in four bytes. It asks for the
 // streams; the client opens them one after another, to the same port: over TCP
 // each begins with the cookie, over UDP with four bytes that the server
@@ -18,18 +18,18 @@
 //
 //	client                          server
 //	cookie                      ->
-//	                            <-  ParamExchange
+//	                            <-  PARAM_EXCHANGE
 //	length, parameters          ->
-//	                            <-  CreateStreams
+//	                            <-  CREATE_STREAMS
 //	streams                     ->
-//	                            <-  TestStart, TestRunning
+//	                            <-  TEST_START, TEST_RUNNING
 //	data, either way or both
-//	TestEnd                     ->
-//	                            <-  ExchangeResults
+//	TEST_END                    ->
+//	                            <-  EXCHANGE_RESULTS
 //	length, results             ->
 //	                            <-  length, results
-//	                            <-  DisplayResults
-//	IperfDone                   ->
+//	                            <-  DISPLAY_RESULTS
+//	IPERF_DONE                  ->
 //
 // Streams of TCP carry bytes that mean nothing. Datagrams of UDP begin with
 // the time of sending, seconds and microseconds in four bytes each, and a

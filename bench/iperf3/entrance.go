@@ -33,7 +33,7 @@ func (n *session) gatherDatagrams(r *run, taking, sending int) error {
 		return err
 	}
 	defer func() { door.Close() }()
-	if err := n.send(CreateStreams); err != nil {
+	if err := n.send(createStreams); err != nil {
 		return err
 	}
 	end := time.Now().Add(strangerPatience)

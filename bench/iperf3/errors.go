@@ -86,6 +86,6 @@ func refuse(code int, format string, args ...any) *refusal {
 
 // frame is what the wire has for it: the state and two numbers.
 func (r *refusal) frame() []byte {
-	state := ServerError
+	state := serverError
 	return binary.BigEndian.AppendUint32(binary.BigEndian.AppendUint32([]byte{byte(state)}, uint32(r.code)), 0)
 }

@@ -162,10 +162,10 @@ func (p *parameters) test() (*Test, *refusal) {
 		t.Direction = bench.Both
 	}
 	if t.Flows < 0 {
-		return nil, refuse(codeFlows, "parallel is %d: 1 to %d it must be", p.Flows, MaxFlows)
+		return nil, refuse(codeFlows, "parallel is %d: 1 to %d it must be", p.Flows, maxFlows)
 	}
 	if t.Duration < 0 {
-		return nil, refuse(codeDuration, "time is %d: at most %v it must be", p.Time, MaxDuration)
+		return nil, refuse(codeDuration, "time is %d: at most %v it must be", p.Time, maxDuration)
 	}
 	if t.Size < 0 || len(t.Congestion) > 15 {
 		return nil, refuse(codeParameters, "len is %d, congestion %.20q: out of bounds", p.Size, t.Congestion)

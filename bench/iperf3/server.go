@@ -39,7 +39,7 @@ type Server struct {
 	Users *Users
 
 	// MaxTime bounds a test, with the time to omit, and MaxRate the bits a second of each of its
-	// directions; 0 is no bound but [MaxDuration]. Who asks for more is refused; who asks for
+	// directions; 0 is no bound but [maxDuration]. Who asks for more is refused; who asks for
 	// no end is ended then, and who asks for no rate over TCP is kept to it.
 	MaxTime time.Duration
 	MaxRate int64
@@ -168,7 +168,7 @@ func (v *serving) handle(ctx context.Context, c *socket.Socket) {
 	case n == nil:
 		v.log.Info("client rejected: the maximum number of tests is running", "peer", c.Peer())
 		busy := control{c, strangerPatience}
-		busy.send(AccessDenied)
+		busy.send(accessDenied)
 		busy.drain()
 	default:
 		defer v.remove(n)

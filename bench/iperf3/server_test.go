@@ -62,7 +62,7 @@ func TestSilentTestsGiveWay(t *testing.T) {
 		silent := strangerOn(t, n)
 		c := newCookie()
 		silent.write(t, c[:])
-		silent.state(t, ParamExchange)
+		silent.state(t, paramExchange)
 	}
 	for end := time.Now().Add(time.Minute); ; time.Sleep(100 * time.Millisecond) {
 		_, err := (&Client{Address: parsed("tcp:" + n.String()), Test: Test{Bytes: 1000}}).Run(t.Context())
@@ -83,7 +83,7 @@ func TestBusy(t *testing.T) {
 	first := strangerOn(t, n)
 	c := newCookie()
 	first.write(t, c[:])
-	first.state(t, ParamExchange)
+	first.state(t, paramExchange)
 	_, err := (&Client{Address: parsed("tcp:" + n.String())}).Run(t.Context())
 	if err == nil || !strings.Contains(err.Error(), "busy") {
 		t.Errorf("the second client got %v", err)
@@ -105,12 +105,12 @@ func TestTooManyDatagramFlows(t *testing.T) {
 		p := strangerOn(t, n)
 		c := newCookie()
 		p.write(t, c[:])
-		p.state(t, ParamExchange)
+		p.state(t, paramExchange)
 		p.json(t, `{"udp":true,"parallel":3,"len":1000,"time":1,"bandwidth":100000}`)
 		return p
 	}
 	first := ask()
-	first.state(t, CreateStreams)
+	first.state(t, createStreams)
 	if second := ask(); second.refused(t) != codeFlows {
 		t.Error("the second was refused for something else")
 	} else {
@@ -120,7 +120,7 @@ func TestTooManyDatagramFlows(t *testing.T) {
 	next(t, told)
 	next(t, told)
 	third := ask() // those of the first are given back
-	third.state(t, CreateStreams)
+	third.state(t, createStreams)
 	third.s.Close()
 	next(t, told)
 }
@@ -151,18 +151,18 @@ func (p stranger) json(t *testing.T, text string) {
 	p.write(t, append(binary.BigEndian.AppendUint32(nil, uint32(len(text))), text...))
 }
 
-func (p stranger) state(t *testing.T, want State) {
+func (p stranger) state(t *testing.T, want state) {
 	t.Helper()
 	var b [1]byte
-	if _, err := io.ReadFull(p.s, b[:]); err != nil || State(b[0]) != want {
-		t.Fatalf("%v, %v; want %v", State(b[0]), err, want)
+	if _, err := io.ReadFull(p.s, b[:]); err != nil || state(b[0]) != want {
+		t.Fatalf("%v, %v; want %v", state(b[0]), err, want)
 	}
 }
 
 // refused reads the code of an error.
 func (p stranger) refused(t *testing.T) int {
 	t.Helper()
-	p.state(t, ServerError)
+	p.state(t, serverError)
 	var b [8]byte
 	if _, err := io.ReadFull(p.s, b[:]); err != nil {
 		t.Fatal(err)
@@ -196,7 +196,7 @@ func TestParametersRefused(t *testing.T) {
 		p := strangerOn(t, n)
 		c := newCookie()
 		p.write(t, c[:])
-		p.state(t, ParamExchange)
+		p.state(t, paramExchange)
 		p.json(t, text)
 		if got := p.refused(t); got != code {
 			t.Errorf("%s: code %d, want %d", text, got, code)
@@ -226,7 +226,7 @@ func TestAnnouncedLength(t *testing.T) {
 	p := strangerOn(t, n)
 	c := newCookie()
 	p.write(t, c[:])
-	p.state(t, ParamExchange)
+	p.state(t, paramExchange)
 	p.write(t, []byte{0xff, 0xff, 0xff, 0xff})
 	if got := p.refused(t); got != codeParameters {
 		t.Errorf("code %d", got)
@@ -245,20 +245,20 @@ func TestClientVanishes(t *testing.T) {
 			c := newCookie()
 			p := strangerOn(t, n)
 			p.write(t, c[:])
-			p.state(t, ParamExchange)
+			p.state(t, paramExchange)
 			switch at {
 			case "flows":
 				p.json(t, `{"tcp":true,"parallel":2,"len":1000,"time":100}`)
-				p.state(t, CreateStreams)
+				p.state(t, createStreams)
 			case "datagrams":
 				p.json(t, `{"udp":true,"parallel":2,"len":1000,"time":100}`)
-				p.state(t, CreateStreams)
+				p.state(t, createStreams)
 			case "running":
 				p.json(t, `{"tcp":true,"parallel":1,"len":1000,"time":100,"reverse":true}`)
-				p.state(t, CreateStreams)
+				p.state(t, createStreams)
 				strangerOn(t, n).write(t, c[:])
-				p.state(t, TestStart)
-				p.state(t, TestRunning)
+				p.state(t, testStart)
+				p.state(t, testRunning)
 			}
 			p.s.Abort()
 			if e := next(t, told); e.err == nil {
@@ -329,22 +329,22 @@ func TestStreamsEnd(t *testing.T) {
 	p := strangerOn(t, n)
 	c := newCookie()
 	p.write(t, c[:])
-	p.state(t, ParamExchange)
+	p.state(t, paramExchange)
 	p.json(t, `{"tcp":true,"parallel":1,"len":131072,"time":100,"reverse":true}`)
-	p.state(t, CreateStreams)
+	p.state(t, createStreams)
 	flow := strangerOn(t, n)
 	flow.write(t, c[:])
-	p.state(t, TestStart)
-	p.state(t, TestRunning)
+	p.state(t, testStart)
+	p.state(t, testRunning)
 	if _, err := io.CopyN(io.Discard, flow.s, 1000); err != nil {
 		t.Fatal(err)
 	}
-	end := TestEnd
+	end := testEnd
 	p.write(t, []byte{byte(end)})
 	if _, err := io.Copy(io.Discard, flow.s); err != nil {
 		t.Error(err)
 	}
-	p.state(t, ExchangeResults)
+	p.state(t, exchangeResults)
 	p.s.Close()
 	next(t, told)
 }

@@ -92,7 +92,7 @@ func (n *session) serve() (*Report, error) {
 		var why *refusal
 		switch {
 		case n.ctx.Err() != nil:
-			n.send(ServerTerminate)
+			n.send(serverTerminate)
 			err = errEnding
 		case errors.As(err, &why):
 			n.write(why.frame(), "why the test is refused")
@@ -114,7 +114,7 @@ func (n *session) serve() (*Report, error) {
 func (n *session) setUp() (*run, error) {
 	option.NoDelay.Set(n.s, true)
 	option.KeepAlive.Set(n.s, true)
-	if err := n.send(ParamExchange); err != nil {
+	if err := n.send(paramExchange); err != nil {
 		return nil, err
 	}
 	asked := assumed()
@@ -149,10 +149,10 @@ func (n *session) setUp() (*run, error) {
 	n.mu.Lock()
 	n.flows = r.flows
 	n.mu.Unlock()
-	if err := n.send(TestStart); err != nil {
+	if err := n.send(testStart); err != nil {
 		return r, err
 	}
-	return r, n.send(TestRunning)
+	return r, n.send(testRunning)
 }
 
 // gather asks for the flows, and waits for them. The client opens those by
@@ -171,7 +171,7 @@ func (n *session) gather(r *run) error {
 	n.mu.Lock()
 	n.wanted = taking + sending
 	n.mu.Unlock()
-	if err := n.send(CreateStreams); err != nil {
+	if err := n.send(createStreams); err != nil {
 		return err
 	}
 	late := time.NewTimer(strangerPatience)
@@ -205,7 +205,7 @@ func (n *session) unexpected(t told) error {
 	if t.err != nil {
 		return t.err
 	}
-	return n.refusal(t.state, TestEnd)
+	return n.refusal(t.state, testEnd)
 }
 
 // measure lets the flows go until the client says that the test is over.
@@ -259,16 +259,16 @@ func (n *session) measure(r *run) error {
 			return n.giveUp(refuse(codeIdle, "the client did not end the test within %v of its time", grace))
 		case <-n.ctx.Done():
 			r.halt()
-			n.send(ServerTerminate)
+			n.send(serverTerminate)
 			return errEnding
 		case told := <-ear.heard:
 			r.halt()
-			if told.err == nil && told.state == TestEnd {
+			if told.err == nil && told.state == testEnd {
 				r.finish()
 				return nil
 			}
 			if n.ctx.Err() != nil {
-				n.send(ServerTerminate)
+				n.send(serverTerminate)
 				return errEnding
 			}
 			return n.unexpected(told)
@@ -284,7 +284,7 @@ func (n *session) giveUp(why *refusal) error {
 // conclude exchanges the figures with the client.
 func (n *session) conclude(r *run) (*Report, error) {
 	report := r.report(n.cookie)
-	err := n.send(ExchangeResults)
+	err := n.send(exchangeResults)
 	var theirs results
 	if err == nil {
 		err = n.receiveJSON(&theirs, mostResults, "the results")
@@ -305,10 +305,10 @@ func (n *session) conclude(r *run) (*Report, error) {
 	if err := n.sendJSON(ours, "the results"); err != nil {
 		return report, err
 	}
-	if err := n.send(DisplayResults); err != nil {
+	if err := n.send(displayResults); err != nil {
 		return report, err
 	}
-	n.expect(IperfDone) // a client that just goes has all it wanted
+	n.expect(iperfDone) // a client that just goes has all it wanted
 	return report, nil
 }
 

@@ -20,21 +20,21 @@ type Test struct {
 	// together. Endless has a server measure until the client says that the
 	// test is over.
 	Endless  bool
-	Duration time.Duration // of the measured time, at most MaxDuration
+	Duration time.Duration // of the measured time, at most maxDuration
 	Bytes    int64
 	Blocks   int64 // writes, or datagrams
 
-	Omit     time.Duration // from the beginning, which is not measured: whole seconds, up to MaxOmit
+	Omit     time.Duration // from the beginning, which is not measured: whole seconds, up to maxOmit
 	Interval time.Duration // of interval reports; 0 is none
 
-	// Size is that of a write, or of a datagram, in bytes: 16 to MaxDatagram
-	// for datagrams, 1 to MaxBlock else. 0 is 128 KiB, and for datagrams what
+	// Size is that of a write, or of a datagram, in bytes: 16 to maxDatagram
+	// for datagrams, 1 to maxBlock else. 0 is 128 KiB, and for datagrams what
 	// fits a segment of the control connection.
 	Size int
 
 	// Rate is that of each flow, in bits a second; 0 is as fast as it goes,
 	// negative is 0. Burst is how many blocks are sent at once to keep to it,
-	// at most MaxBurst; 0 is 1, and leaves it to a server.
+	// at most maxBurst; 0 is 1, and leaves it to a server.
 	Rate  int64
 	Burst int
 
@@ -59,14 +59,14 @@ type Test struct {
 // Bounds, which are iperf3's own.
 const (
 	DefaultDuration = 10 * time.Second
-	MaxDuration     = 24 * time.Hour
-	MaxOmit         = 600 * time.Second
-	MaxFlows        = 128
-	MaxBlock        = 1 << 20
-	MaxDatagram     = 65507
-	MaxBurst        = 1000
-	MaxWindow       = 512 << 20
-	MaxSegment      = 9 << 10
+	maxDuration     = 24 * time.Hour
+	maxOmit         = 600 * time.Second
+	maxFlows        = 128
+	maxBlock        = 1 << 20
+	maxDatagram     = 65507
+	maxBurst        = 1000
+	maxWindow       = 512 << 20
+	maxSegment      = 9 << 10
 )
 
 const (
@@ -97,7 +97,7 @@ func (t *Test) complete(segment int) {
 	case !t.UDP:
 		t.Size = defaultBlock
 	case segment > 0:
-		t.Size = min(max(segment, leastDatagram), MaxDatagram)
+		t.Size = min(max(segment, leastDatagram), maxDatagram)
 	default:
 		t.Size = normalDatagram
 	}
@@ -122,30 +122,30 @@ func (t *Test) check() *refusal {
 	switch {
 	case t.Direction != bench.Forward && t.Direction != bench.Reverse && t.Direction != bench.Both:
 		return refuse(codeUnsupported, "a test of direction %q: it is %s, %s or %s", t.Direction, bench.Forward, bench.Reverse, bench.Both)
-	case t.Flows > MaxFlows:
-		return refuse(codeFlows, "%d flows: %d are the most", t.Flows, MaxFlows)
-	case t.Duration < 0 || t.Duration > MaxDuration:
-		return refuse(codeDuration, "a test of %v: %v is the most", t.Duration, MaxDuration)
+	case t.Flows > maxFlows:
+		return refuse(codeFlows, "%d flows: %d are the most", t.Flows, maxFlows)
+	case t.Duration < 0 || t.Duration > maxDuration:
+		return refuse(codeDuration, "a test of %v: %v is the most", t.Duration, maxDuration)
 	case t.Bytes < 0 || t.Blocks < 0:
 		return refuse(codeParameters, "less than no bytes or blocks")
 	case t.Size > 0 && t.Blocks > math.MaxInt64/int64(t.Size):
 		return refuse(codeParameters, "%d blocks of %d bytes: too many to count", t.Blocks, t.Size)
 	case t.Bytes > 0 && t.Blocks > 0:
 		return refuse(16, "both bytes and blocks end the test: give one")
-	case t.Omit < 0 || t.Omit > MaxOmit:
-		return refuse(codeOmit, "%v to omit: %v is the most", t.Omit, MaxOmit)
-	case t.UDP && (t.Size < leastDatagram || t.Size > MaxDatagram):
-		return refuse(codeUDPBlockSize, "datagrams of %d bytes: %d to %d it must be", t.Size, leastDatagram, MaxDatagram)
-	case t.Size < 1 || t.Size > MaxBlock:
-		return refuse(codeBlockSize, "blocks of %d bytes: %d is the most", t.Size, MaxBlock)
-	case t.Burst < 0 || t.Burst > MaxBurst:
-		return refuse(codeBurst, "bursts of %d blocks: %d is the most", t.Burst, MaxBurst)
+	case t.Omit < 0 || t.Omit > maxOmit:
+		return refuse(codeOmit, "%v to omit: %v is the most", t.Omit, maxOmit)
+	case t.UDP && (t.Size < leastDatagram || t.Size > maxDatagram):
+		return refuse(codeUDPBlockSize, "datagrams of %d bytes: %d to %d it must be", t.Size, leastDatagram, maxDatagram)
+	case t.Size < 1 || t.Size > maxBlock:
+		return refuse(codeBlockSize, "blocks of %d bytes: %d is the most", t.Size, maxBlock)
+	case t.Burst < 0 || t.Burst > maxBurst:
+		return refuse(codeBurst, "bursts of %d blocks: %d is the most", t.Burst, maxBurst)
 	case t.PacingRate < 0:
 		return refuse(codeParameters, "a pacing rate of %d", t.PacingRate)
-	case t.Window < 0 || t.Window > MaxWindow:
-		return refuse(codeWindow, "a window of %d bytes: %d is the most", t.Window, MaxWindow)
-	case t.Segment < 0 || t.Segment > MaxSegment:
-		return refuse(codeSegment, "segments of %d bytes: %d is the most", t.Segment, MaxSegment)
+	case t.Window < 0 || t.Window > maxWindow:
+		return refuse(codeWindow, "a window of %d bytes: %d is the most", t.Window, maxWindow)
+	case t.Segment < 0 || t.Segment > maxSegment:
+		return refuse(codeSegment, "segments of %d bytes: %d is the most", t.Segment, maxSegment)
 	case t.TOS < 0 || t.TOS > 255:
 		return refuse(codeTOS, "a type of service of %d: 0 to 255 it must be", t.TOS)
 	}

@@ -83,7 +83,7 @@ func TestReasonOfServer(t *testing.T) {
 		b.Write([]byte(said))
 		b.Close()
 		c := control{a, patience}
-		if err := c.expect(ParamExchange); err == nil || !strings.Contains(err.Error(), part) {
+		if err := c.expect(paramExchange); err == nil || !strings.Contains(err.Error(), part) {
 			t.Errorf("%q: %v, want %q", said, err, part)
 		}
 		a.Close()

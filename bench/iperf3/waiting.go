@@ -16,7 +16,7 @@ type ear struct {
 }
 
 type told struct {
-	state State
+	state state
 	err   error
 }
 

@@ -17,24 +17,24 @@ import (
 // DefaultPort is iperf3's.
 const DefaultPort = 5201
 
-// A State is what one side tells the other over the control connection, in one
+// A state is what one side tells the other over the control connection, in one
 // byte.
-type State int8
+type state int8
 
 // The states that are sent.
 const (
-	TestStart        State = 1
-	TestRunning      State = 2
-	TestEnd          State = 4
-	ParamExchange    State = 9
-	CreateStreams    State = 10
-	ServerTerminate  State = 11
-	ClientTerminate  State = 12
-	ExchangeResults  State = 13
-	DisplayResults   State = 14
-	IperfDone        State = 16
-	AccessDenied     State = -1
-	ServerError      State = -2
+	testStart        state = 1
+	testRunning      state = 2
+	testEnd          state = 4
+	paramExchange    state = 9
+	createStreams    state = 10
+	serverTerminate  state = 11
+	clientTerminate  state = 12
+	exchangeResults  state = 13
+	displayResults   state = 14
+	iperfDone        state = 16
+	accessDenied     state = -1
+	serverError      state = -2
 	lengthOfCookie         = 37
 	mostParameters         = 64 << 10 // bytes of JSON
 	mostResults            = 8 << 20  // bytes of JSON; a server's output may come along
@@ -42,15 +42,15 @@ const (
 	strangerPatience       = 10 * time.Second
 )
 
-var stateNames = map[State]string{
-	TestStart: "TEST_START", TestRunning: "TEST_RUNNING", TestEnd: "TEST_END", ParamExchange: "PARAM_EXCHANGE",
-	CreateStreams: "CREATE_STREAMS", ServerTerminate: "SERVER_TERMINATE", ClientTerminate: "CLIENT_TERMINATE",
-	ExchangeResults: "EXCHANGE_RESULTS", DisplayResults: "DISPLAY_RESULTS", IperfDone: "IPERF_DONE",
-	AccessDenied: "ACCESS_DENIED", ServerError: "SERVER_ERROR",
+var stateNames = map[state]string{
+	testStart: "TEST_START", testRunning: "TEST_RUNNING", testEnd: "TEST_END", paramExchange: "PARAM_EXCHANGE",
+	createStreams: "CREATE_STREAMS", serverTerminate: "SERVER_TERMINATE", clientTerminate: "CLIENT_TERMINATE",
+	exchangeResults: "EXCHANGE_RESULTS", displayResults: "DISPLAY_RESULTS", iperfDone: "IPERF_DONE",
+	accessDenied: "ACCESS_DENIED", serverError: "SERVER_ERROR",
 }
 
 // String returns the state's name in iperf3's source.
-func (s State) String() string {
+func (s state) String() string {
 	if name, ok := stateNames[s]; ok {
 		return name
 	}
@@ -81,7 +81,7 @@ type control struct {
 	patience time.Duration
 }
 
-func (c *control) send(s State) error {
+func (c *control) send(s state) error {
 	return c.write([]byte{byte(s)}, s.String())
 }
 
@@ -95,12 +95,12 @@ func (c *control) write(b []byte, what string) error {
 
 // state waits for the next state that the other side tells, however long that
 // takes: whoever must not wait sets a deadline.
-func (c *control) state() (State, error) {
+func (c *control) state() (state, error) {
 	var b [1]byte
 	if _, err := io.ReadFull(c.s, b[:]); err != nil {
 		return 0, fmt.Errorf("control connection: %w", closedEarly(err))
 	}
-	return State(b[0]), nil
+	return state(b[0]), nil
 }
 
 var errGone = errors.New("the peer closed it in the middle of the test")
@@ -113,7 +113,7 @@ func closedEarly(err error) error {
 }
 
 // expect waits for one state, and refuses every other.
-func (c *control) expect(want State) error {
+func (c *control) expect(want state) error {
 	c.s.SetReadDeadline(time.Now().Add(c.patience))
 	defer c.s.SetReadDeadline(time.Time{})
 	got, err := c.state()
@@ -127,15 +127,15 @@ func (c *control) expect(want State) error {
 }
 
 // refusal is the error of a state that was not the one expected.
-func (c *control) refusal(got, want State) error {
+func (c *control) refusal(got, want state) error {
 	switch got {
-	case AccessDenied:
+	case accessDenied:
 		return errors.New("the server is busy with another test: try again when that is over")
-	case ServerTerminate:
+	case serverTerminate:
 		return errors.New("the server was stopped")
-	case ClientTerminate:
+	case clientTerminate:
 		return errors.New("the client was stopped")
-	case ServerError:
+	case serverError:
 		c.s.SetReadDeadline(time.Now().Add(c.patience))
 		var b [8]byte
 		if n, _ := io.ReadFull(c.s, b[:]); n < 4 { // where it wants a user there is no errno

@@ -82,8 +82,8 @@ func FuzzParameters(f *testing.F) {
 		if refused != nil {
 			return
 		}
-		if got.Flows < 1 || got.Flows > MaxFlows || got.Size < 1 || got.Size > MaxBlock || got.Duration < 0 || got.Duration > MaxDuration ||
-			got.Rate < 0 || got.Burst < 0 || got.Burst > MaxBurst || !got.counted() && !got.Endless && got.Duration == 0 || got.batch() < 1 || got.target() < 0 {
+		if got.Flows < 1 || got.Flows > maxFlows || got.Size < 1 || got.Size > maxBlock || got.Duration < 0 || got.Duration > maxDuration ||
+			got.Rate < 0 || got.Burst < 0 || got.Burst > maxBurst || !got.counted() && !got.Endless && got.Duration == 0 || got.batch() < 1 || got.target() < 0 {
 			t.Errorf("%s is taken for %+v", text, got)
 		}
 	})
@@ -132,13 +132,13 @@ func FuzzClientControl(f *testing.F) {
 			if err != nil {
 				return
 			}
-			if s == ExchangeResults {
+			if s == exchangeResults {
 				var w results
 				if c.receiveJSON(&w, 100, "the results") != nil {
 					return
 				}
 			}
-			if err := c.refusal(s, TestEnd); err == nil || strings.Contains(err.Error(), "\n") {
+			if err := c.refusal(s, testEnd); err == nil || strings.Contains(err.Error(), "\n") {
 				t.Fatalf("%v: %v", s, err)
 			}
 		}

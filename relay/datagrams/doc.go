@@ -1,9 +1,9 @@
-// Package datagrams relays the peers of a datagram socket, any number of them
-// on one thread: each peer is a session with a socket of its own on the far
-// side, so that answers find their way back. It is the fast path of datagrams:
-// from udp and unix-dgram sockets of the kernel's to udp, unix-dgram and unix
+// Package datagrams is the engine of a relay for the peers of a datagram socket, any
+// number of them on one thread: each peer is a session with a socket of its own on the
+// far side, so that answers find their way back. Programs use it by package relay, and
+// its names may change with that. It takes what comes from udp and unix-dgram sockets of the kernel's to udp, unix-dgram and unix
 // seqpacket ones, on Linux. Other kinds, as iso-dgram and idp, and other
-// systems are served by [zocalo/server.Sessions] and [zocalo/join.Join], and
+// systems are served by [zocalo/server.Sessions] and [zocalo/relay/join.Join], and
 // refused here ([TakesNear], [TakesFar]).
 //
 //	r := &datagrams.Relay{Dial: func(ctx context.Context, peer socket.Name, _ []socket.Name) (*socket.Socket, error) {

@@ -1,4 +1,4 @@
-// Package relay joins two ends: what one sends reaches the other, as bytes or
+// Package join joins two ends: what one sends reaches the other, as bytes or
 // as messages, until both have finished. On [Join] stand the verbs that put
 // standard input and output on a socket, the copy loop of a served program
 // that has no descriptor of its own, and bridges between any two addresses.

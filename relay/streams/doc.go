@@ -1,8 +1,9 @@
 // Package streams is the engine of a relay for two streams of the kernel's: it
 // moves bytes between them on few threads, without copying where it can. It
-// stands on the event loop of internal/poll. Linux has it. Accepting for an
-// address, choosing among several TO and the account of it all are package
-// relay's, and any two other ends are package join's.
+// stands on the event loop of internal/poll. Linux has it. Programs use it by
+// package relay, which accepts for an address, chooses among several TO and keeps the
+// account of it all, or by package echo, and its names may change with theirs. Any two
+// other ends are package join's.
 //
 // A [Group] serves listeners by several loops. For each connection a [Service]
 // says what becomes of it: a [Conn] is connected with another stream, or echoed.
