@@ -189,3 +189,21 @@ func TestStreamsAreBounded(t *testing.T) {
 		t.Error("a stream of one direction could be opened, which nobody would accept")
 	}
 }
+
+// A connection without packets ends when its time is over, and not before where keepalive
+// sends some.
+func TestIdle(t *testing.T) {
+	address := bareServer(t, quic.Protocol, nil, func(_ *quicgo.Conn, s *quicgo.Stream) { io.Copy(s, s) })
+	silent := dial(t, address+",idle-timeout=1,keepalive=0")
+	kept := dial(t, address+",idle-timeout=1")
+	if _, err := io.ReadAll(silent); !errors.Is(err, syscall.ETIMEDOUT) || !strings.HasSuffix(err.Error(), "for the idle time of the connection") {
+		t.Errorf("a connection that is silent: %v", err)
+	}
+	if _, err := kept.Write([]byte("x")); err != nil {
+		t.Errorf("one with keepalive: %v", err)
+	}
+	b := make([]byte, 2) // with the byte that announced it
+	if _, err := io.ReadFull(kept, b); string(b) != "zx" || err != nil {
+		t.Errorf("one with keepalive answers %q, %v", b, err)
+	}
+}
