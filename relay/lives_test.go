@@ -34,7 +34,7 @@ var (
 // like a whole one (lives_judge_test.go). A relay comes as an [Engine]: what starts one
 // between two addresses.
 func TestLives(t *testing.T) {
-	plays(t, Run, append(Kinds(), layeredKinds[:3]...), 1500)
+	plays(t, Run, append(Kinds(), layeredKinds[:5]...), 1500)
 }
 
 // Many sessions of datagrams.

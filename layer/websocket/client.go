@@ -37,7 +37,7 @@ func (a *answer) Read(b []byte) (int, error) {
 		a.read = true
 		var head []byte
 		if head, a.err = a.e.reader.in.head(); a.err != nil && len(head) > 0 && !bytes.HasPrefix(head, []byte("HTTP/")) {
-			a.err = fmt.Errorf("what answers begins with %.40q, and is no web server", head)
+			a.err = fmt.Errorf("the answer begins with %.40q: this is not a web server", head)
 		}
 		a.head.Reset(head)
 	}
@@ -88,9 +88,9 @@ func (p *prepared) ask(e *endpoint) (packs bool, facts []socket.Fact, err error)
 	case a.err != nil:
 		return false, nil, a.err
 	case err != nil:
-		return false, nil, fmt.Errorf("the server does not answer as one of WebSocket: %v", withoutPrefix(err))
+		return false, nil, fmt.Errorf("the answer is not that of a WebSocket server: %v", withoutPrefix(err))
 	case len(p.subprotocols) > 0 && hs.Protocol == "":
-		return false, nil, fmt.Errorf("the server speaks none of subprotocol=%s", strings.Join(p.subprotocols, ", "))
+		return false, nil, fmt.Errorf("the server accepted none of subprotocol=%s", strings.Join(p.subprotocols, ", "))
 	}
 	for _, x := range hs.Extensions {
 		if packs = string(x.Name) == wsflate.ExtensionName; !packs || !acceptAnswer(x) {
@@ -144,7 +144,7 @@ func (p *prepared) refused(e *endpoint, head io.Reader) error {
 	e.lower.SetReadDeadline(time.Now().Add(bodyTime))
 	r, err := http.ReadResponse(bufio.NewReader(io.MultiReader(head, &e.reader.in)), nil)
 	if err != nil {
-		return fmt.Errorf("what answers is no web server: %v", err)
+		return fmt.Errorf("this is not a web server: %v", err)
 	}
 	body, _ := io.ReadAll(io.LimitReader(r.Body, bodyRead))
 	said := strconv.Quote(r.Status)
@@ -154,11 +154,11 @@ func (p *prepared) refused(e *endpoint, head io.Reader) error {
 	where := r.Header.Get("Location")
 	switch {
 	case r.StatusCode == http.StatusUnauthorized:
-		return fmt.Errorf("the server refuses: it answers %s: give user= and password-file=, or what it asks for by header=", said)
+		return fmt.Errorf("the server refused: it answered %s: give user= and password-file=, or the header= that it asks for", said)
 	case where != "":
-		return fmt.Errorf("the server sends clients elsewhere: it answers %s, to %q", said, where)
+		return fmt.Errorf("the server redirects: it answered %s, to %q", said, where)
 	case r.StatusCode == http.StatusOK:
-		return fmt.Errorf("the server takes it for a plain request: it answers %s: check the path", said)
+		return fmt.Errorf("the server took it for a plain request: it answered %s: check the path", said)
 	}
-	return fmt.Errorf("the server refuses: it answers %s", said)
+	return fmt.Errorf("the server refused: it answered %s", said)
 }

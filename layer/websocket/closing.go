@@ -31,9 +31,9 @@ func (e *cutError) Is(target error) bool { return target == syscall.ECONNRESET }
 
 var (
 	// errCut is the end of a connection beneath without a Close frame.
-	errCut error = &cutError{"ws: the peer ended the connection without a Close frame, so that it may have been cut"}
+	errCut error = &cutError{"ws: the peer ended the connection without a Close frame, so it may have been cut short"}
 
-	errWriteEnd = &endError{"ws: this end has sent its Close frame"}
+	errWriteEnd = &endError{"ws: nothing can be sent after the Close frame"}
 )
 
 // An endError says that nothing can be written any more. It matches EPIPE.
@@ -55,7 +55,7 @@ func (e *tooLong) Is(target error) bool { return target == syscall.EMSGSIZE }
 type silentError struct{ after time.Duration }
 
 func (e *silentError) Error() string {
-	return fmt.Sprintf("ws: the peer did not answer a ping within %v: ping=TIME gives it longer, and ping=0 asks nothing", e.after)
+	return fmt.Sprintf("ws: the peer did not answer a ping within %v: allow more with ping=TIME, or send none with ping=0", e.after)
 }
 func (e *silentError) Is(target error) bool { return target == syscall.ETIMEDOUT }
 
@@ -69,7 +69,7 @@ func (v *violation) Error() string        { return "ws: " + v.text }
 func (v *violation) Is(target error) bool { return target == syscall.ECONNRESET }
 
 func violates(text string) error {
-	return &violation{ws.StatusProtocolError, "what came is not what the protocol allows: " + text}
+	return &violation{ws.StatusProtocolError, "the peer violated the protocol: " + text}
 }
 
 // A closure is what a Close frame says.
@@ -127,7 +127,7 @@ func parseClose(b []byte) (c closure, err error) {
 	case !defined && (c.code < 3000 || c.code > 4999):
 		return c, violates(fmt.Sprintf("a Close frame with the code %d", c.code))
 	case !utf8.ValidString(c.reason):
-		return c, &violation{ws.StatusInvalidFramePayloadData, "the reason of a Close frame is not UTF-8"}
+		return c, &violation{ws.StatusInvalidFramePayloadData, "the reason in a Close frame is not UTF-8"}
 	}
 	return c, nil
 }

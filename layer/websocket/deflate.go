@@ -149,7 +149,7 @@ func (e *endpoint) unpacked(b []byte) (n int, err error) {
 		r.freeUnpacker()
 		return n, nil
 	}
-	return 0, &violation{ws.StatusInvalidFramePayloadData, "a compressed message that came is damaged"}
+	return 0, &violation{ws.StatusInvalidFramePayloadData, "a compressed message from the peer is corrupt"}
 }
 
 func (r *reading) freeUnpacker() {

@@ -31,7 +31,7 @@ func TestRefusals(t *testing.T) {
 		{"/chat", "", "101"},
 		{"/chat", ",path=/other", "404 Not Found"},
 		{"/chat?room=1", "", "101"},
-		{"", ",subprotocol=mqtt", "the server speaks none of subprotocol=mqtt"},
+		{"", ",subprotocol=mqtt", "the server accepted none of subprotocol=mqtt"},
 		{",subprotocol=mqtt", ",subprotocol=amqp", "400 Bad Request"},
 		{",subprotocol=mqtt,subprotocol=amqp", ",subprotocol=wamp,subprotocol=amqp", "101"},
 		{",subprotocol=mqtt", "", "101"},

@@ -61,7 +61,7 @@ func prepare(layer *scheme.Layer, t scheme.LayerTarget) (*scheme.PreparedLayer, 
 		return l, nil
 	}
 	if len(p.origins) > 1 || len(p.origins) == 1 && p.origins[0] == "*" {
-		return nil, errors.New("a client has one origin=, and not *")
+		return nil, errors.New("a client takes one origin=, and not *")
 	}
 	if len(p.origins) == 1 {
 		p.headers = append(p.headers, "Origin: "+p.origins[0])
@@ -165,7 +165,7 @@ var errNotSent error = notText{}
 type notText struct{}
 
 func (notText) Error() string {
-	return "ws: the message is not UTF-8, as type=text must be: type=binary takes any"
+	return "ws: the message is not UTF-8, which type=text requires: use type=binary"
 }
 func (notText) Is(target error) bool { return target == frame.ErrRefused }
 

@@ -193,7 +193,7 @@ func (e *endpoint) next() (over bool, err error) {
 	}
 }
 
-var errNoText error = &violation{ws.StatusInvalidFramePayloadData, "a text that came is not UTF-8"}
+var errNoText error = &violation{ws.StatusInvalidFramePayloadData, "a text message from the peer is not UTF-8"}
 
 // begins begins a frame.
 func (r *reading) begins(h ws.Header) error {

@@ -73,7 +73,7 @@ func (q *request) serve(heard func()) ([]socket.Fact, error) {
 		io.Writer
 	}{bytes.NewReader(head), &answer})
 	if err == nil && q.offered && hs.Protocol == "" {
-		err = refusal(http.StatusBadRequest, "none of the subprotocols that it offers is "+strings.Join(q.p.subprotocols, ", "))
+		err = refusal(http.StatusBadRequest, "it offers none of the subprotocols "+strings.Join(q.p.subprotocols, ", "))
 	}
 	if err != nil {
 		return nil, q.refuse(err)
@@ -108,9 +108,9 @@ func (q *request) refuses() error {
 	path, _, _ := strings.Cut(q.uri, "?")
 	switch {
 	case q.p.path != "" && path != q.p.path:
-		return refusal(http.StatusNotFound, fmt.Sprintf("it asks for %.100q, and path= is %s", q.uri, q.p.path))
+		return refusal(http.StatusNotFound, fmt.Sprintf("there is no WebSocket at %.100q: path= is %s", q.uri, q.p.path))
 	case q.origin != "" && !q.takesOrigin():
-		return refusal(http.StatusForbidden, fmt.Sprintf("a page of %.100q is not to connect: origin= says which are", q.origin))
+		return refusal(http.StatusForbidden, fmt.Sprintf("pages of %.100q may not connect: origin= lists those that may", q.origin))
 	}
 	return nil
 }
@@ -161,7 +161,7 @@ func (q *request) refuse(why error) error {
 	}
 	switch why {
 	case ws.ErrHandshakeBadUpgrade, ws.ErrHandshakeBadConnection, ws.ErrHandshakeBadMethod, ws.ErrHandshakeBadProtocol:
-		status, text = http.StatusUpgradeRequired, "this is a WebSocket, and no page of a web server"
+		status, text = http.StatusUpgradeRequired, "this is a WebSocket endpoint, not a web page"
 		headers = "Upgrade: websocket\r\n"
 	case ws.ErrHandshakeUpgradeRequired:
 		headers = "Sec-WebSocket-Version: 13\r\n"
