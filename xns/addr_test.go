@@ -102,7 +102,7 @@ func TestSchemes(t *testing.T) {
 		"spp:5346":                 "##5346",
 		"spp:##5346":               "no host",
 		"spp:0#1":                  "no socket",
-		"spp:0#1#5,link=tape":      "none of",
+		"spp:0#1#5,link=tape":      "not one of",
 		"spp:0#1#5,link=hub":       "hub:HOST:PORT",
 		"spp:0#1#5,datastream=254": "253",
 		"idp:0#1#5,window=3":       "window",

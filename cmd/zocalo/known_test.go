@@ -38,7 +38,13 @@ func TestShownCommands(t *testing.T) {
 	commands := 0
 	for _, page := range append(pages, "../../README.md", "../../README.es.md") {
 		page = strings.TrimPrefix(filepath.ToSlash(page), "../../")
+		shell := false
 		for line := range strings.Lines(readPage(t, page)) {
+			if strings.HasPrefix(line, "```") {
+				shell = strings.HasPrefix(line, "```sh")
+			} else if shell {
+				line = "    " + line
+			}
 			for _, command := range typed(line) {
 				commands++
 				checkCommand(t, page, command)
