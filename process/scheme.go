@@ -34,9 +34,9 @@ var register = sync.OnceFunc(func() {
 			words, err := Words(t.Endpoint)
 			switch {
 			case err != nil:
-				return nil, socket.EndpointErrorf("%v", err)
+				return nil, scheme.EndpointErrorf("%v", err)
 			case len(words) == 0:
-				return nil, socket.EndpointErrorf("no command was given: write exec:command")
+				return nil, scheme.EndpointErrorf("no command was given: write exec:command")
 			}
 			return openProgram(ctx, words, t.Settings, false)
 		},
@@ -46,7 +46,7 @@ var register = sync.OnceFunc(func() {
 		Type: socket.Stream, NoListen: true, Program: true, Options: programOptions,
 		Open: func(ctx context.Context, t scheme.Target) (*socket.Socket, error) {
 			if t.Endpoint == "" {
-				return nil, socket.EndpointErrorf("no command was given: write shell:command")
+				return nil, scheme.EndpointErrorf("no command was given: write shell:command")
 			}
 			return openProgram(ctx, Shell(t.Endpoint), t.Settings, true)
 		},
@@ -138,7 +138,7 @@ func openProgram(ctx context.Context, words []string, ss option.Settings, pipes 
 	}
 	switch terminal, _ := terminalOption.In(ss); {
 	case terminal && asked:
-		return nil, socket.EndpointErrorf("pty and pipes cannot be combined: give one")
+		return nil, scheme.EndpointErrorf("pty and pipes cannot be combined: give one")
 	case terminal:
 		t, err := OpenTerminal()
 		if err != nil {

@@ -31,11 +31,6 @@ type EndpointError struct {
 	Problem string // what is wrong, and what to do
 }
 
-// EndpointErrorf makes one, as fmt.Errorf makes errors.
-func EndpointErrorf(format string, args ...any) error {
-	return &EndpointError{fmt.Sprintf(format, args...)}
-}
-
 func (e *EndpointError) Error() string { return e.Problem }
 
 // failed gives an error its operation and names, as package net's errors

@@ -190,10 +190,10 @@ func UnixName(path string) (Name, error) {
 	n := Name{domain: Unix, length: uint8(len(path))}
 	switch {
 	case len(path) > maxUnixPath, len(path) == maxUnixPath && path[0] != '@':
-		return Name{}, EndpointErrorf("unix path %.20q... has %d bytes, and the system takes at most %d: use a shorter one, or a relative path",
-			path, len(path), maxUnixPath-1)
+		return Name{}, &EndpointError{fmt.Sprintf("unix path %.20q... has %d bytes, and the system takes at most %d: use a shorter one, or a relative path",
+			path, len(path), maxUnixPath-1)}
 	case path != "" && path[0] != '@' && bytes.IndexByte([]byte(path), 0) >= 0:
-		return Name{}, EndpointErrorf("unix path %q contains a zero byte, which no path may", path)
+		return Name{}, &EndpointError{fmt.Sprintf("unix path %q contains a zero byte, which no path may", path)}
 	}
 	copy(n.data[:], path)
 	return n, nil

@@ -116,7 +116,7 @@ func access(ss option.Settings) (flag int, given bool, err error) {
 // permissions allow.
 func openFile(_ context.Context, t Target) (*socket.Socket, error) {
 	if t.Endpoint == "" {
-		return nil, socket.EndpointErrorf("no path was given: write file:path")
+		return nil, EndpointErrorf("no path was given: write file:path")
 	}
 	flag, given, err := access(t.Settings)
 	if err != nil {
@@ -231,7 +231,7 @@ type patientReader interface{ AwaitWriter() }
 // reads; a writer waits here, until somebody reads.
 func openPipe(ctx context.Context, t Target) (*socket.Socket, error) {
 	if t.Endpoint == "" {
-		return nil, socket.EndpointErrorf("no path was given: write pipe:path")
+		return nil, EndpointErrorf("no path was given: write pipe:path")
 	}
 	flag, _, err := access(t.Settings)
 	if err != nil {

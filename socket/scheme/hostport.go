@@ -3,8 +3,6 @@ package scheme
 import (
 	"net/netip"
 	"strings"
-
-	"zocalo/socket"
 )
 
 // splitHostPort parts the endpoint of an internet scheme: "port", "host:port",
@@ -15,7 +13,7 @@ import (
 // name, an address or "any"; it is "" where none is given.
 func splitHostPort(endpoint string) (host, port string, err error) {
 	bad := func(format string, args ...any) (string, string, error) {
-		return "", "", socket.EndpointErrorf("endpoint %.40q: "+format, append([]any{endpoint}, args...)...)
+		return "", "", EndpointErrorf("endpoint %.40q: "+format, append([]any{endpoint}, args...)...)
 	}
 	const noPort = "no port: write host:port"
 

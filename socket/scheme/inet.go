@@ -108,13 +108,13 @@ func (r inetResolver) resolve(ctx context.Context, t Target) ([]socket.Name, err
 		return nil, err
 	}
 	if !t.Passive && (host == "any" || host == "*") {
-		return nil, socket.EndpointErrorf("%q means every address of a listener, and is no host to connect to: name a host", host)
+		return nil, EndpointErrorf("%q means every address of a listener, and is no host to connect to: name a host", host)
 	}
 	if host == "*" {
-		return nil, socket.EndpointErrorf("every address of this machine is any here: write any:%s", port)
+		return nil, EndpointErrorf("every address of this machine is any here: write any:%s", port)
 	}
 	if !t.Passive && number == 0 && !r.portless {
-		return nil, socket.EndpointErrorf("%q has port 0, which no peer can have: it lets the system choose a listener's port", t.Endpoint)
+		return nil, EndpointErrorf("%q has port 0, which no peer can have: it lets the system choose a listener's port", t.Endpoint)
 	}
 	addrs, err := r.lookupHost(ctx, t.resolver(), host)
 	if err != nil {
@@ -144,10 +144,10 @@ func (r inetResolver) lookupHost(ctx context.Context, resolver *net.Resolver, ho
 	default:
 		if a, err := netip.ParseAddr(host); err == nil {
 			if r.network == "ip4" && !a.Is4() {
-				return nil, socket.EndpointErrorf("%s is an IPv6 address, and the scheme is for IPv4: omit the 4 of its name", host)
+				return nil, EndpointErrorf("%s is an IPv6 address, and the scheme is for IPv4: omit the 4 of its name", host)
 			}
 			if r.network == "ip6" && !a.Is6() {
-				return nil, socket.EndpointErrorf("%s is an IPv4 address, and the scheme is for IPv6: omit the 6 of its name", host)
+				return nil, EndpointErrorf("%s is an IPv4 address, and the scheme is for IPv6: omit the 6 of its name", host)
 			}
 			if a.Zone() != "" && socket.InetName(netip.AddrPortFrom(a, 0)).AddrPort().Addr().Zone() == "" {
 				return nil, fmt.Errorf("%s names no interface of this machine after the %%", host)
@@ -176,11 +176,11 @@ func (r inetResolver) lookupHost(ctx context.Context, resolver *net.Resolver, ho
 func checkHost(host string) error {
 	switch {
 	case strings.ContainsAny(host, " \t"):
-		return socket.EndpointErrorf("there is a space in the host %q: remove it", host)
+		return EndpointErrorf("there is a space in the host %q: remove it", host)
 	case strings.ContainsAny(host, "/?@=#"):
-		return socket.EndpointErrorf("%q is no host: write HOST:PORT alone, without a path or a user", host)
+		return EndpointErrorf("%q is no host: write HOST:PORT alone, without a path or a user", host)
 	case strings.Trim(host, "0123456789.") == "":
-		return socket.EndpointErrorf("%q is neither an address nor a host: an IPv4 address has four numbers from 0 to 255", host)
+		return EndpointErrorf("%q is neither an address nor a host: an IPv4 address has four numbers from 0 to 255", host)
 	}
 	return nil
 }
@@ -207,16 +207,16 @@ func lookupPort(ctx context.Context, resolver *net.Resolver, port string, portle
 	}
 	if n, err := strconv.ParseUint(port, 10, 64); err == nil {
 		if n > 65535 {
-			return 0, socket.EndpointErrorf("port %s is out of range: ports go from 0 to 65535", port)
+			return 0, EndpointErrorf("port %s is out of range: ports go from 0 to 65535", port)
 		}
 		return uint16(n), nil
 	}
 	n, err := resolver.LookupPort(ctx, "ip", port)
 	if err != nil || strings.TrimSpace(port) != port {
 		if whole {
-			return 0, socket.EndpointErrorf("the port is missing: write %s:PORT", port)
+			return 0, EndpointErrorf("the port is missing: write %s:PORT", port)
 		}
-		return 0, socket.EndpointErrorf("port %q is neither a number up to 65535 nor a service that this system knows", port)
+		return 0, EndpointErrorf("port %q is neither a number up to 65535 nor a service that this system knows", port)
 	}
 	return uint16(n), nil
 }
@@ -240,7 +240,7 @@ func (r inetResolver) source(ctx context.Context, t Target, text string) ([]sock
 	addrs, err := r.lookupHost(ctx, t.resolver(), host)
 	if err != nil {
 		if i, none := net.InterfaceByName(host); none == nil {
-			return nil, socket.EndpointErrorf("that is an interface: write %s=%s, or give one of its addresses", option.Device.Name, i.Name)
+			return nil, EndpointErrorf("that is an interface: write %s=%s, or give one of its addresses", option.Device.Name, i.Name)
 		}
 		return nil, err
 	}

@@ -46,7 +46,7 @@ func openInherited(_ context.Context, t Target) (*socket.Socket, error) {
 	fd, err := strconv.Atoi(t.Endpoint)
 	switch {
 	case errors.Is(err, strconv.ErrRange), err == nil && (fd < 0 || fd > math.MaxInt32):
-		return nil, socket.EndpointErrorf("descriptor %s cannot be: they count from 0 to %d", t.Endpoint, math.MaxInt32)
+		return nil, EndpointErrorf("descriptor %s cannot be: they count from 0 to %d", t.Endpoint, math.MaxInt32)
 	case err != nil:
 		if fd, err = activated(t.Endpoint); err != nil {
 			return nil, err
@@ -108,7 +108,7 @@ type stdio struct{ in, out socket.Endpoint }
 // socket.
 func openStdio(_ context.Context, t Target) (*socket.Socket, error) {
 	if t.Endpoint != "" {
-		return nil, socket.EndpointErrorf("stdio takes nothing after the colon, and %q is there", t.Endpoint)
+		return nil, EndpointErrorf("stdio takes nothing after the colon, and %q is there", t.Endpoint)
 	}
 	in, err := socket.FromFD(0)
 	if err != nil {

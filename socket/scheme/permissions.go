@@ -50,7 +50,7 @@ func permissionsOf(ss option.Settings) (p permissions, err error) {
 	umask, hasUmask := umaskOption.In(ss)
 	switch {
 	case hasMode && hasUmask:
-		return p, socket.EndpointErrorf("mode and umask both say who may connect: omit one")
+		return p, EndpointErrorf("mode and umask both say who may connect: omit one")
 	case hasMode:
 		p.mode = mode
 	case hasUmask:
@@ -106,7 +106,7 @@ func (p *permissions) set(path string, made os.FileMode) error {
 func noPermissions(ss option.Settings, name string) error {
 	for _, s := range ss {
 		if slices.Contains(permissionOptions, s.Spec) {
-			return socket.EndpointErrorf("%s= is for a socket with a file, and %s has none: allow=uid:N says who is served", s.Spec.Name, name)
+			return EndpointErrorf("%s= is for a socket with a file, and %s has none: allow=uid:N says who is served", s.Spec.Name, name)
 		}
 	}
 	return nil

@@ -95,6 +95,12 @@ type Scheme struct {
 	Layers  []*Layer
 }
 
+// EndpointErrorf makes a [socket.EndpointError], as fmt.Errorf makes errors: of an
+// endpoint that means nothing, whatever this machine and others have.
+func EndpointErrorf(format string, args ...any) error {
+	return &socket.EndpointError{Problem: fmt.Sprintf(format, args...)}
+}
+
 // A PreparedScheme is what a scheme has made of the options of one address. Its funcs
 // may be called from many goroutines at once.
 type PreparedScheme struct {

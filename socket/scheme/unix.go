@@ -49,7 +49,7 @@ func unixFrom(t socket.Type) socket.Name {
 
 func resolveUnix(path string) ([]socket.Name, error) {
 	if path == "" || path == "@" {
-		return nil, socket.EndpointErrorf("no path was given: write unix:/run/name.sock, or unix:@name")
+		return nil, EndpointErrorf("no path was given: write unix:/run/name.sock, or unix:@name")
 	}
 	n, err := socket.UnixName(path)
 	if err != nil {
