@@ -162,7 +162,11 @@ var (
 		if len(p) == 0 || len(p) > 4096 {
 			return fmt.Errorf("a program of %d instructions: it may have 1 to 4096", len(p))
 		}
-		return onFD(e, "SO_ATTACH_REUSEPORT_CBPF", func(fd int) syscall.Errno { return sys.AttachReusePort(fd, p) })
+		program := make([]sys.BPF, len(p))
+		for i, instruction := range p {
+			program[i] = sys.BPF(instruction)
+		}
+		return onFD(e, "SO_ATTACH_REUSEPORT_CBPF", func(fd int) syscall.Errno { return sys.AttachReusePort(fd, program) })
 	}, nil)
 
 	// ReusePortProgramFD is the same with a loaded eBPF program, by its
@@ -180,7 +184,11 @@ var (
 
 // BPF is an instruction of classic BPF, struct sock_filter of
 // linux/filter.h.
-type BPF = sys.BPF
+type BPF struct {
+	Op     uint16
+	Jt, Jf uint8
+	K      uint32
+}
 
 // A TimestampSet says which times [Timestamping] takes, under Linux's numbers.
 type TimestampSet uint32
