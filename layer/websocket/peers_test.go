@@ -185,7 +185,7 @@ func TestServersOfOthers(t *testing.T) {
 			var port int
 			_, err := fmt.Sscanf(says.Text(), "port %d", &port)
 			try(t, err)
-			for _, options := range []string{"", ",deflate", ",ping=10ms"} {
+			for _, options := range []string{"", ",deflate"} {
 				s := dial(t, fmt.Sprintf("ws:127.0.0.1:%d,type=text%s", port, options))
 				for _, m := range []string{"hola", strings.Repeat("0123456789", 10_000)} {
 					write(t, s, m)
