@@ -153,7 +153,7 @@ func (e *connection) request(peer socket.Name) error {
 		return protocolError(causeBadType, "a %s came in answer to a connection request", codeNames[t.code])
 	}
 	if t.class>>4 != 0 {
-		return protocolError(causeBadValue, "the peer chose class %d, and class 0 was offered", t.class>>4)
+		return protocolError(causeBadValue, "the peer chose class %d, but class 0 was offered", t.class>>4)
 	}
 	c.expedited = c.expedited && t.hasAdditional && t.additional&useExpedited != 0
 	if t.size != 0 {

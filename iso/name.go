@@ -111,7 +111,7 @@ func upperName(lower socket.Name, s Selector) (socket.Name, error) {
 		return socket.Name{}, os.NewSyscallError("iso", syscall.EAFNOSUPPORT)
 	}
 	if len(s) > MaxSelector {
-		return socket.Name{}, fmt.Errorf("a selector of %d bytes, and %d is the most", len(s), MaxSelector)
+		return socket.Name{}, fmt.Errorf("a selector of %d bytes: the maximum is %d", len(s), MaxSelector)
 	}
 	var data [socket.MaxName]byte
 	return socket.MakeName(d, append(lower.AppendData(data[:0]), s...))

@@ -120,7 +120,7 @@ func checkTPDUSize(n int) error {
 	if n == largestTPDU || n <= DefaultTPDU && codeOfSize(n) != 0 {
 		return nil
 	}
-	return fmt.Errorf("%d is no size of TPDUs: it is 128, 256, 512, 1024, 2048, 4096, 8192 or 65531", n)
+	return fmt.Errorf("%d is not a TPDU size: choose 128, 256, 512, 1024, 2048, 4096, 8192 or 65531", n)
 }
 
 // config is what options decide about a connection.

@@ -102,9 +102,9 @@ func (t *tpdu) decodeFixed(h []byte) (int, error) {
 	size := fixedSize(t.code)
 	switch {
 	case size == 0:
-		return 0, protocolError(causeBadType, "a TPDU came with the code %#02x, which class 0 does not have", h[1]).at(h, 1)
+		return 0, protocolError(causeBadType, "received a TPDU with code %#02x, which class 0 does not have", h[1]).at(h, 1)
 	case len(h) < size, len(h) > size && (t.code == codeDT || t.code == codeED):
-		return 0, protocolError(causeUnspecified, "a %s came whose header has %d bytes", codeNames[t.code], len(h)).at(h, 0)
+		return 0, protocolError(causeUnspecified, "received a %s with a header of %d bytes", codeNames[t.code], len(h)).at(h, 0)
 	}
 	switch t.code {
 	case codeDT, codeED:
@@ -148,7 +148,7 @@ func fixedSize(code byte) int {
 func (t *tpdu) decodeParams(h []byte, at int) error {
 	for at < len(h) {
 		if at+2 > len(h) || at+2+int(h[at+1]) > len(h) {
-			return protocolError(causeBadValue, "a %s came whose parameter %#02x is longer than its header", codeNames[t.code], h[at]).at(h, at)
+			return protocolError(causeBadValue, "received a %s whose parameter %#02x is longer than its header", codeNames[t.code], h[at]).at(h, at)
 		}
 		value := h[at+2 : at+2+int(h[at+1])]
 		if err := t.decodeParam(h, at, value); err != nil {
@@ -174,7 +174,7 @@ func (t *tpdu) decodeParam(h []byte, at int, value []byte) error {
 		t.rejected = value
 	case (connects || t.code == codeUD) && code == paramCalling:
 		if len(value) > MaxSelector {
-			return bad(fmt.Sprintf("calling selector has %d bytes, and %d is the most", len(value), MaxSelector))
+			return bad(fmt.Sprintf("calling selector has %d bytes: the maximum is %d", len(value), MaxSelector))
 		}
 		t.calling, t.hasCalling = value, true
 	case (connects || t.code == codeUD) && code == paramCalled:

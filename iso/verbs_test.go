@@ -74,7 +74,7 @@ func TestByAddress(t *testing.T) {
 func TestAddressErrors(t *testing.T) {
 	for text, want := range map[string]string{
 		"iso:host,tsap=0x1":            "two hexadecimal digits",
-		"iso:host,tpdu=100":            "is no size of TPDUs",
+		"iso:host,tpdu=100":            "is not a TPDU size",
 		"iso:host,tsap=rack9slot1":     "racks go from 0 to 7",
 		"iso:host,oobinline":           "oobinline",
 		"iso-dgram:host,tpdu=128":      "tpdu",

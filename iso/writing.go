@@ -138,7 +138,7 @@ func (e *connection) send(buffers [][]byte, size int) (int, error) {
 		return 0, errEmpty
 	case size > e.bound && !e.stream:
 		e.stopWriting()
-		return 0, fmt.Errorf("a message of %d bytes, and %d is the most (option tsdu): %w", size, e.bound, syscall.EMSGSIZE)
+		return 0, fmt.Errorf("a message of %d bytes: the maximum is %d (option tsdu): %w", size, e.bound, syscall.EMSGSIZE)
 	case size <= min(together, e.cut):
 		return e.sendTogether(buffers, size)
 	}

@@ -130,7 +130,7 @@ func (ls Lists) Apply(sockets ...*socket.Socket) error {
 		for _, s := range sockets {
 			if !slices.ContainsFunc(l.words, func(w string) bool { return canMatch(w, s) }) {
 				return &ListError{l.name, l.String(), fmt.Sprintf(
-					"it cannot apply to %v, of whose peers it knows nothing: leave it out, or serve that address by itself", describe(s))}
+					"it cannot apply to %v, whose peers it cannot match: omit it, or serve that address separately", describe(s))}
 			}
 		}
 	}
@@ -161,7 +161,7 @@ func (ls Lists) refuse(has func(*List) bool) string {
 	case ls.Deny != nil && has(ls.Deny):
 		return "it is denied"
 	case ls.Allow != nil && !has(ls.Allow):
-		return "it is not among the allowed"
+		return "it is not on the allow list"
 	}
 	return ""
 }

@@ -310,7 +310,7 @@ func (t *sessionTable) session(from sender) *session {
 		t.touch(s)
 		return s
 	case t.max() > 0 && t.ending >= t.max():
-		t.drop("as many sessions that are over as may be are not done yet", from.peer)
+		t.drop("the maximum number of finished sessions are still running", from.peer)
 		return nil
 	}
 	var addr netip.Addr
@@ -320,9 +320,9 @@ func (t *sessionTable) session(from sender) *session {
 	t.recent.Max = t.max() // which may have changed
 	if x := t.recent.GivesWay(addr); x != nil {
 		if t.recent.Crowded() && t.trouble.Begins("crowded", time.Now()) {
-			t.log.Warn("as many sessions are open as may be: new ones take the place of those that were idle longest", "sessions", len(t.open))
+			t.log.Warn("the maximum number of sessions is open: new ones replace the longest idle", "sessions", len(t.open))
 		}
-		t.end(x.Session, "another made it give way")
+		t.end(x.Session, "replaced by a newer one")
 	}
 	return t.begin(key, from, addr)
 }
@@ -430,7 +430,7 @@ func (t *sessionTable) endAll() {
 func (t *sessionTable) drop(why string, peer socket.Name) {
 	t.dropped.Add(1)
 	if t.trouble.Begins("dropped", time.Now()) {
-		t.log.Warn("a message was dropped; further ones are counted only", "peer", peer, "reason", why)
+		t.log.Warn("a message was dropped; further ones are only counted", "peer", peer, "reason", why)
 	}
 }
 
@@ -438,7 +438,7 @@ func (t *sessionTable) drop(why string, peer socket.Name) {
 func (t *sessionTable) overflowed(own socket.Name, n uint32) {
 	t.dropped.Add(int64(n))
 	if n > 0 && t.trouble.Begins("overflow", time.Now()) {
-		t.log.Warn("the system dropped messages, since they came faster than they were read: a greater receive buffer (rcvbuf=) holds longer bursts",
+		t.log.Warn("the system dropped messages that came faster than they were read: a larger receive buffer (rcvbuf=) holds longer bursts",
 			"socket", own, "messages", n)
 	}
 }

@@ -241,7 +241,7 @@ func (s *session) write(buffers [][]byte, size int) (int, error) {
 		return 0, err
 	}
 	if to.peer.IsUnnamed() {
-		s.table.drop("its receiver has no name to be sent to", to.peer)
+		s.table.drop("its receiver has no name to send to", to.peer)
 		return size, nil
 	}
 	s.table.passed(s) // before, so that the peer's answer is later

@@ -219,7 +219,7 @@ func (n *near) session(peer []byte, link int, now time.Duration) *session {
 	addr := name.Subscriber()
 	if x := e.recent.GivesWay(addr); x != nil {
 		if e.recent.Crowded() && e.trouble.Begins("crowded", time.Now()) {
-			e.log.Warn("as many sessions are open as may be: new ones take the place of those that were idle longest", "sessions", e.recent.Len())
+			e.log.Warn("the maximum number of sessions is open: new ones replace the longest idle", "sessions", e.recent.Len())
 		}
 		e.totals.madeRoom.Add(1)
 		x.Session.end(pass.Cancelled, ErrMadeRoom)
@@ -249,7 +249,7 @@ func (n *near) overflowed(total uint32) {
 	n.overflow = total
 	n.e.totals.overflowed.Add(int64(more))
 	if n.e.trouble.Begins("overflow", time.Now()) {
-		n.e.log.Warn("the system dropped messages, since they came faster than they were read: a greater receive buffer (rcvbuf=) holds longer bursts",
+		n.e.log.Warn("the system dropped messages that came faster than they were read: a larger receive buffer (rcvbuf=) holds longer bursts",
 			"socket", n.name, "messages", more)
 	}
 }
