@@ -8,8 +8,8 @@ import (
 	"time"
 
 	"zocalo/frame"
-	"zocalo/internal/pass"
 	"zocalo/relay/join"
+	"zocalo/relay/outcome"
 	"zocalo/server"
 	"zocalo/socket"
 )
@@ -80,15 +80,15 @@ func (e *Echoer) Connection(ctx context.Context, c *socket.Socket) error {
 		MaxMessage: e.MaxMessage,
 		Idle:       e.Idle,
 		Progress:   e.Progress,
-		OnRefused: func(_ pass.Side, err error) {
+		OnRefused: func(_ outcome.Side, err error) {
 			if !errors.Is(err, socket.ErrDescriptorsRefused) { // what they came with is sent back
 				e.refuse(err)
 			}
 		},
 	})
-	e.messages.Add(r.From[pass.A].Messages)
-	e.bytes.Add(r.From[pass.A].Bytes)
-	var failed *pass.EndError // there is only one end: its name says nothing
+	e.messages.Add(r.From[outcome.A].Messages)
+	e.bytes.Add(r.From[outcome.A].Bytes)
+	var failed *outcome.EndError // there is only one end: its name says nothing
 	if errors.As(err, &failed) {
 		return failed.Err
 	}

@@ -10,8 +10,8 @@ import (
 	"time"
 
 	"zocalo/internal/accept"
-	"zocalo/internal/pass"
 	"zocalo/internal/sys"
+	"zocalo/relay/outcome"
 	"zocalo/relay/streams"
 	"zocalo/server"
 	"zocalo/socket"
@@ -94,7 +94,7 @@ func (e *echoes) Accepted(c *streams.Conn, listener int, a *sys.Sockaddr) {
 		}
 	}
 	if why != "" {
-		c.End(pass.Cancelled, pass.A, "", 0)
+		c.End(outcome.Cancelled, outcome.A, "", 0)
 		e.tell.Add(func() {
 			e.log.Info("peer rejected", "listener", e.listeners[listener].Name(), "peer", name, "reason", why)
 		})
@@ -120,7 +120,7 @@ func (e *echoes) open(group *streams.Group) (open []Connected) {
 			r := c.Result()
 			mu.Lock()
 			defer mu.Unlock()
-			open = append(open, Connected{e.listeners[p.listener].Name(), p.text, time.Now().Add(-r.Duration), r.From[pass.A].Bytes})
+			open = append(open, Connected{e.listeners[p.listener].Name(), p.text, time.Now().Add(-r.Duration), r.From[outcome.A].Bytes})
 		})
 	})
 	return open
@@ -146,9 +146,9 @@ func (e *echoes) Ended(c *streams.Conn, end streams.Ending) {
 	}
 	var err error
 	switch end.How {
-	case pass.Cancelled:
+	case outcome.Cancelled:
 		err = context.Canceled
-	case pass.Reset, pass.Failed:
+	case outcome.Reset, outcome.Failed:
 		l := e.listeners[p.listener]
 		failed := end.OpError(l.Kind().String(), p.text)
 		failed.Source, err = l.LocalAddr(), failed

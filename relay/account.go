@@ -5,8 +5,8 @@ import (
 	"sync"
 	"time"
 
-	"zocalo/internal/pass"
 	"zocalo/relay/join"
+	"zocalo/relay/outcome"
 )
 
 // A Pair is a peer of FROM and what it was joined with, or was to be.
@@ -68,18 +68,18 @@ func (a *account) number() int64 {
 }
 
 // ended counts a pair that is over.
-func (a *account) ended(how pass.EndReason) {
+func (a *account) ended(how outcome.EndReason) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.endedLocked(how)
 }
 
-func (a *account) endedLocked(how pass.EndReason) {
+func (a *account) endedLocked(how outcome.EndReason) {
 	a.totals.Ended++
 	switch how {
-	case pass.Reset:
+	case outcome.Reset:
 		a.totals.Reset++
-	case pass.Failed:
+	case outcome.Failed:
 		a.totals.Failed++
 	}
 }

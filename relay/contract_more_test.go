@@ -15,9 +15,9 @@ import (
 	"testing"
 	"time"
 
-	"zocalo/internal/pass"
 	"zocalo/internal/testenv"
 	"zocalo/relay"
+	"zocalo/relay/outcome"
 	"zocalo/socket"
 )
 
@@ -417,7 +417,7 @@ func TestContractRefused(t *testing.T) {
 		try(t, dead.Close())
 		r := relays(t, change, tcpListen, to)
 		wantsReset(t, r.address(), "hola")
-		if p := r.ended(); p.Result.How != pass.Failed || !errors.Is(p.Err, syscall.ECONNREFUSED) {
+		if p := r.ended(); p.Result.How != outcome.Failed || !errors.Is(p.Err, syscall.ECONNREFUSED) {
 			t.Errorf("the pair ended as %+v", p)
 		}
 	})

@@ -14,8 +14,8 @@ import (
 	"time"
 
 	"zocalo/address"
-	"zocalo/internal/pass"
 	"zocalo/relay"
+	"zocalo/relay/outcome"
 	"zocalo/socket"
 )
 
@@ -296,7 +296,7 @@ func TestContractHalfClose(t *testing.T) {
 		try(e, e.far.Shutdown(socket.ShutdownWrite))
 		e.hears(e.near, e.nearKind, "later")
 		wantsEOF(e, e.near)
-		if p := e.r.ended(); p.Result.How != pass.Finished || p.Err != nil {
+		if p := e.r.ended(); p.Result.How != outcome.Finished || p.Err != nil {
 			e.Errorf("the pair ended as %+v", p)
 		}
 	}})
@@ -321,7 +321,7 @@ func (e *exchange) wantsNotFinished() {
 	if e.Failed() {
 		return
 	}
-	if p := e.r.ended(); p.Result.How == pass.Finished {
+	if p := e.r.ended(); p.Result.How == outcome.Finished {
 		e.Errorf("a pair that was cut short is called finished: %+v", p)
 	}
 }
@@ -368,17 +368,17 @@ func TestContractResetAfterHalfClose(t *testing.T) {
 
 // 2. Whatever the relay itself cuts short is reset, on both sides: by idleness,
 func TestContractIdle(t *testing.T) {
-	cutsShort(t, func(r *relay.Relay) { r.Idle = 250 * time.Millisecond }, nil, pass.Idle)
+	cutsShort(t, func(r *relay.Relay) { r.Idle = 250 * time.Millisecond }, nil, outcome.Idle)
 }
 
 // after its lifetime,
 func TestContractLifetime(t *testing.T) {
-	cutsShort(t, func(r *relay.Relay) { r.Lifetime = 250 * time.Millisecond }, nil, pass.Lifetime)
+	cutsShort(t, func(r *relay.Relay) { r.Lifetime = 250 * time.Millisecond }, nil, outcome.Lifetime)
 }
 
 // when the time to drain is over,
 func TestContractDrain(t *testing.T) {
-	cutsShort(t, func(r *relay.Relay) { r.Drain = time.Millisecond }, func(r *running) { r.stop() }, pass.Cancelled)
+	cutsShort(t, func(r *relay.Relay) { r.Drain = time.Millisecond }, func(r *running) { r.stop() }, outcome.Cancelled)
 }
 
 // and at once.
@@ -386,10 +386,10 @@ func TestContractAbort(t *testing.T) {
 	cutsShort(t, nil, func(r *running) {
 		r.stop()
 		r.Abort()
-	}, pass.Cancelled)
+	}, outcome.Cancelled)
 }
 
-func cutsShort(t *testing.T, change func(*relay.Relay), act func(*running), how pass.EndReason) {
+func cutsShort(t *testing.T, change func(*relay.Relay), act func(*running), how outcome.EndReason) {
 	holds(t, rule{change: change, bears: func(near, far endKind) bool { return near.Reset && typical(far) }, check: func(e *exchange) {
 		if act != nil {
 			act(e.r)

@@ -7,8 +7,8 @@ import (
 	"time"
 
 	"zocalo/internal/accept"
-	"zocalo/internal/pass"
 	"zocalo/relay/datagrams"
+	"zocalo/relay/outcome"
 	"zocalo/relay/streams"
 	"zocalo/server"
 	"zocalo/socket"
@@ -122,7 +122,7 @@ func (b *batching) count(all *Totals) {
 	all.Open += int(t.Open)
 	all.Dropped = t.From[A].Dropped + t.From[B].Dropped + t.Overflowed
 	for side, f := range t.From {
-		all.add(pass.Side(side), f.Bytes, f.Messages)
+		all.add(outcome.Side(side), f.Bytes, f.Messages)
 		all.Refused += f.Refused
 	}
 }

@@ -8,8 +8,8 @@ import (
 	"time"
 
 	"zocalo"
-	"zocalo/internal/pass"
 	"zocalo/relay"
+	"zocalo/relay/outcome"
 )
 
 // wantsReset fails unless a client that connects and sends text is reset; that
@@ -34,7 +34,7 @@ func TestRefusingTarget(t *testing.T) {
 	wantsReset(t, r.address(), "")
 	p := r.ended()
 	wantsErr(t, p.Err, syscall.ECONNREFUSED)
-	if p.Result.How != pass.Failed || p.Target != "" {
+	if p.Result.How != outcome.Failed || p.Target != "" {
 		t.Errorf("the pair ended as %+v", p)
 	}
 }

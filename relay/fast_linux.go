@@ -14,9 +14,9 @@ import (
 
 	"zocalo"
 	"zocalo/internal/accept"
-	"zocalo/internal/pass"
 	"zocalo/internal/sys"
 	"zocalo/relay/join"
+	"zocalo/relay/outcome"
 	"zocalo/relay/streams"
 	"zocalo/server"
 	"zocalo/socket"
@@ -170,7 +170,7 @@ func (f *fast) Accepted(c *streams.Conn, listener int, a *sys.Sockaddr) {
 		}
 	}
 	if why != "" {
-		c.End(pass.Cancelled, pass.A, "", 0)
+		c.End(outcome.Cancelled, outcome.A, "", 0)
 		f.tell.Add(func() {
 			f.log.Info("peer rejected", "listener", f.sockets[listener].Name(), "peer", name, "reason", why)
 		})
@@ -231,7 +231,7 @@ func (f *fast) ConnectFailed(c *streams.Conn, call string, errno syscall.Errno) 
 	case errno == syscall.ETIMEDOUT && !more && len(f.now().to) == 1 && f.now().Retry == 0:
 		p.dialed = &dialed{err: p.name.timedOut()}
 		f.reached(&Peer{Pair: p.number}, p.name.plain.Address, "", time.Unix(0, p.began), p.dialed.err)
-		c.End(pass.Failed, pass.B, call, errno)
+		c.End(outcome.Failed, outcome.B, call, errno)
 		return
 	case errno != syscall.ETIMEDOUT && more:
 		p.name = p.name.next
@@ -264,7 +264,7 @@ func (f *fast) dial(c *streams.Conn, p *fastPair, caller *Peer) {
 		}
 		if c.Loop().Post(func() {
 			if d.cancel, d.target, d.err = nil, t.text, err; err != nil {
-				c.End(pass.Failed, pass.B, "connect", 0)
+				c.End(outcome.Failed, outcome.B, "connect", 0)
 				return
 			}
 			c.Join(fd, kind)
@@ -281,7 +281,7 @@ func (f *fast) dial(c *streams.Conn, p *fastPair, caller *Peer) {
 func (f *fast) Ended(c *streams.Conn, e streams.Ending) {
 	p, ok := c.Data.(*fastPair)
 	if !ok {
-		if e.How == pass.Failed { // else it was turned away
+		if e.How == outcome.Failed { // else it was turned away
 			f.account.ended(e.How)
 		}
 		return
@@ -294,15 +294,15 @@ func (f *fast) Ended(c *streams.Conn, e streams.Ending) {
 			d.cancel()
 		}
 		if err = d.err; err != nil && f.life.Err() != nil {
-			result.How = pass.Cancelled
+			result.How = outcome.Cancelled
 		}
 	}
 	switch {
-	case result.How == pass.Cancelled:
+	case result.How == outcome.Cancelled:
 		err = ErrStopped
 	case err != nil:
-	case !c.Reached() && result.How == pass.Reset:
-		result.How, err = pass.Failed, errGone
+	case !c.Reached() && result.How == outcome.Reset:
+		result.How, err = outcome.Failed, errGone
 	case e.Errno == streams.ErrFiles:
 		err = errFiles
 	}
@@ -312,8 +312,8 @@ func (f *fast) Ended(c *streams.Conn, e streams.Ending) {
 	}
 	pair := f.pair(c, p)
 	pair.Open, pair.Result, pair.Err = false, result, err
-	if err == nil && (result.How == pass.Reset || result.How == pass.Failed) {
-		pair.Err = &pass.EndError{Side: result.Side, Err: f.opError(pair, e)}
+	if err == nil && (result.How == outcome.Reset || result.How == outcome.Failed) {
+		pair.Err = &outcome.EndError{Side: result.Side, Err: f.opError(pair, e)}
 	}
 	f.tell.Add(func() { f.Hooks.Ended(pair) })
 }
@@ -321,7 +321,7 @@ func (f *fast) Ended(c *streams.Conn, e streams.Ending) {
 // opError is the error of a system call much as package socket would have it.
 func (r *run) opError(p Pair, e streams.Ending) error {
 	network, text := r.from.Scheme.Name, p.Peer
-	if e.Side == pass.B {
+	if e.Side == outcome.B {
 		network, text, _ = strings.Cut(p.Target, ":")
 	}
 	return e.OpError(network, text)

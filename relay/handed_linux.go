@@ -6,8 +6,8 @@ import (
 	"sync"
 	"syscall"
 
-	"zocalo/internal/pass"
 	"zocalo/internal/sys"
+	"zocalo/relay/outcome"
 	"zocalo/relay/streams"
 	"zocalo/socket"
 )
@@ -101,19 +101,19 @@ func (h *loops) take(e *entry, from, to *socket.Socket, over func()) bool {
 	a, err := from.Detach()
 	if err != nil {
 		to.Abort()
-		pair.end(h, Result{How: pass.Failed, Side: A}, err)
+		pair.end(h, Result{How: outcome.Failed, Side: A}, err)
 		return true
 	}
 	b, err := to.Detach()
 	if err != nil {
 		sys.Close(a)
-		pair.end(h, Result{How: pass.Failed, Side: B}, err)
+		pair.end(h, Result{How: outcome.Failed, Side: B}, err)
 		return true
 	}
 	if !h.group.Take(pair, a, streams.Kind(from.Kind()), b, streams.Kind(to.Kind())) {
 		sys.Close(a)
 		sys.Close(b)
-		pair.end(h, Result{How: pass.Cancelled}, ErrStopped)
+		pair.end(h, Result{How: outcome.Cancelled}, ErrStopped)
 	}
 	return true
 }
@@ -128,12 +128,12 @@ func (h *loops) Ended(c *streams.Conn, e streams.Ending) {
 	pair := c.Data.(*handed)
 	var err error
 	switch {
-	case e.How == pass.Cancelled:
+	case e.How == outcome.Cancelled:
 		err = ErrStopped
 	case e.Errno == streams.ErrFiles:
 		err = errFiles
-	case e.How == pass.Reset || e.How == pass.Failed:
-		err = &pass.EndError{Side: e.Side, Err: h.opError(h.account.pair(pair.entry), e)}
+	case e.How == outcome.Reset || e.How == outcome.Failed:
+		err = &outcome.EndError{Side: e.Side, Err: h.opError(h.account.pair(pair.entry), e)}
 	}
 	go pair.end(h, e.Result, err)
 }

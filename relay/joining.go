@@ -11,6 +11,7 @@ import (
 	"zocalo/internal/pass"
 	"zocalo/process"
 	"zocalo/relay/join"
+	"zocalo/relay/outcome"
 	"zocalo/server"
 	"zocalo/socket"
 )
@@ -200,7 +201,7 @@ func (r *run) begins(ctx context.Context, from *socket.Socket, to reacher) (*ent
 		} else {
 			accept.Refuse(r.life, from, e.Began)
 		}
-		return nil, nil, nil, r.ended(e, Result{How: pass.Failed, Side: B, Duration: time.Since(e.Began)}, err)
+		return nil, nil, nil, r.ended(e, Result{How: outcome.Failed, Side: B, Duration: time.Since(e.Began)}, err)
 	}
 	r.account.reached(e, t.text)
 	if facts := other.Facts().String(); facts != "" {
@@ -217,11 +218,11 @@ func (r *run) joint(e *entry, from, other *socket.Socket, t *target) func(contex
 // ends tells how a pair ended.
 func (r *run) ends(e *entry, from, other *socket.Socket, t *target, result *Result, err error) error {
 	var needs *join.NeedsFormatError
-	var failed *pass.EndError
+	var failed *outcome.EndError
 	switch {
 	case err == nil && (isSession(from) && result.From[A].EndOfFile || isSession(other) && result.From[B].EndOfFile):
-		result.How = pass.Idle // as sessions end
-	case result.How == pass.Idle, result.How == pass.Lifetime:
+		result.How = outcome.Idle // as sessions end
+	case result.How == outcome.Idle, result.How == outcome.Lifetime:
 		r.ended(e, *result, nil) // which says it all
 		return err
 	case errors.Is(err, socket.ErrDescriptorsRefused):
@@ -325,6 +326,6 @@ func (r *run) ended(e *entry, result Result, err error) error {
 }
 
 // tells reports whether Ended is to hear of a pair that ended so.
-func (h *Hooks) tells(how pass.EndReason) bool {
-	return h.Ended != nil && (how == pass.Failed || !h.OnlyFailures)
+func (h *Hooks) tells(how outcome.EndReason) bool {
+	return h.Ended != nil && (how == outcome.Failed || !h.OnlyFailures)
 }

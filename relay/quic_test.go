@@ -8,7 +8,7 @@ import (
 	"testing"
 	"time"
 
-	"zocalo/internal/pass"
+	"zocalo/relay/outcome"
 	"zocalo/socket"
 )
 
@@ -39,7 +39,7 @@ func TestQUICChain(t *testing.T) {
 		if len(got) != 300_000 || err != nil {
 			t.Errorf("%d bytes came back, %v", len(got), err)
 		}
-		if p := near.ended(); p.Result.How != pass.Finished {
+		if p := near.ended(); p.Result.How != outcome.Finished {
 			t.Errorf("the pair ended as %v, %v", p.Result.How, p.Err)
 		}
 	})
@@ -57,7 +57,7 @@ func TestQUICChain(t *testing.T) {
 			if _, err := sees.Read(make([]byte, 1)); !errors.Is(err, syscall.ECONNRESET) {
 				t.Errorf("it is read as %v", err)
 			}
-			if p := near.ended(); p.Result.How != pass.Reset {
+			if p := near.ended(); p.Result.How != outcome.Reset {
 				t.Errorf("the pair ended as %v, %v", p.Result.How, p.Err)
 			}
 		})

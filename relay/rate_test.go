@@ -5,7 +5,7 @@ import (
 	"testing/synctest"
 	"time"
 
-	"zocalo/internal/pass"
+	"zocalo/relay/outcome"
 )
 
 // So many bytes a second pass, in pieces of a tenth of that at most, and what
@@ -67,9 +67,9 @@ func TestPaces(t *testing.T) {
 		one, other := r.pace(), r.pace()
 		began, taken := time.Now(), 0
 		for taken < 2000 {
-			taken += one(nil, pass.A, 500)
-			taken += one(nil, pass.B, 500)
-			taken += other(nil, pass.A, 500)
+			taken += one(nil, outcome.A, 500)
+			taken += one(nil, outcome.B, 500)
+			taken += other(nil, outcome.A, 500)
 		}
 		if took := time.Since(began); took < 1800*time.Millisecond || took > 2200*time.Millisecond {
 			t.Errorf("%d bytes of three directions took %v at 1000 a second together", taken, took)

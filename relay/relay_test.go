@@ -8,8 +8,8 @@ import (
 	"testing"
 	"time"
 
-	"zocalo/internal/pass"
 	"zocalo/relay"
+	"zocalo/relay/outcome"
 	"zocalo/socket"
 )
 
@@ -49,11 +49,11 @@ func TestManyPeers(t *testing.T) {
 	}
 	for range clients {
 		p := r.ended()
-		if p.Err != nil || p.Result.How != pass.Finished || p.Result.From[pass.A].Bytes != 1 || p.Result.From[pass.B].Bytes != 2 {
+		if p.Err != nil || p.Result.How != outcome.Finished || p.Result.From[outcome.A].Bytes != 1 || p.Result.From[outcome.B].Bytes != 2 {
 			t.Errorf("a pair ended as %+v", p)
 		}
 	}
-	if got := r.Totals(); got.Ended != 5 || got.Open != 0 || got.From[pass.A].Bytes != 5 || got.From[pass.B].Bytes != 10 {
+	if got := r.Totals(); got.Ended != 5 || got.Open != 0 || got.From[outcome.A].Bytes != 5 || got.From[outcome.B].Bytes != 10 {
 		t.Errorf("Totals = %+v", got)
 	}
 	r.stop()

@@ -12,8 +12,8 @@ import (
 	"time"
 
 	"zocalo"
-	"zocalo/internal/pass"
 	"zocalo/relay"
+	"zocalo/relay/outcome"
 	"zocalo/socket"
 )
 
@@ -28,7 +28,7 @@ func TestTargetVanishes(t *testing.T) {
 	try(t, s.Abort())
 	_, err := io.ReadAll(c)
 	wantsErr(t, err, syscall.ECONNRESET)
-	if p := r.ended(); p.Result.How != pass.Reset || p.Result.Side != pass.B {
+	if p := r.ended(); p.Result.How != outcome.Reset || p.Result.Side != outcome.B {
 		t.Errorf("the pair ended as %+v", p)
 	}
 }
@@ -130,7 +130,7 @@ func TestDrainIsOver(t *testing.T) {
 		_, err := end.Read(make([]byte, 1))
 		wantsErr(t, err, syscall.ECONNRESET)
 	}
-	if p := r.ended(); p.Result.How != pass.Cancelled || !errors.Is(p.Err, relay.ErrStopped) {
+	if p := r.ended(); p.Result.How != outcome.Cancelled || !errors.Is(p.Err, relay.ErrStopped) {
 		t.Errorf("the pair ended as %+v", p)
 	}
 	try(t, r.over())

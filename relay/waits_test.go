@@ -8,8 +8,8 @@ import (
 	"testing"
 	"time"
 
-	"zocalo/internal/pass"
 	"zocalo/relay"
+	"zocalo/relay/outcome"
 	"zocalo/socket"
 )
 
@@ -80,7 +80,7 @@ func TestGoneWhileWaiting(t *testing.T) {
 	c := dial(t, at)
 	await(t, "it waits", func() bool { return len(r.Open()) == 1 })
 	try(t, c.Abort())
-	if p := r.ended(); p.Result.How != pass.Failed || p.Err == nil {
+	if p := r.ended(); p.Result.How != outcome.Failed || p.Err == nil {
 		t.Errorf("it ended as %+v", p)
 	}
 	c = dial(t, at)
@@ -106,7 +106,7 @@ func TestGoneBefore(t *testing.T) {
 		b.Reached = func(_ int64, a relay.Attempt) { t.Errorf("TO was tried: %+v", a) }
 	}, tcpListen, addressOf(t, "tcp:127.0.0.1:0", listen(t, "tcp:127.0.0.1:0")))
 	client <- dial(t, r.address())
-	if p := r.ended(); p.Result.How != pass.Failed || !errors.Is(p.Err, syscall.ECONNRESET) {
+	if p := r.ended(); p.Result.How != outcome.Failed || !errors.Is(p.Err, syscall.ECONNRESET) {
 		t.Errorf("it ended as %+v", p)
 	}
 }

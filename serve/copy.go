@@ -8,10 +8,10 @@ import (
 	"sync/atomic"
 	"time"
 
-	"zocalo/internal/pass"
 	"zocalo/internal/sys"
 	"zocalo/process"
 	"zocalo/relay/join"
+	"zocalo/relay/outcome"
 	"zocalo/socket"
 )
 
@@ -76,16 +76,16 @@ func (r *run) copy(c *socket.Socket, open func() (near *socket.Socket, far *os.F
 	written := make(chan struct{})
 	allWritten := sync.OnceFunc(func() { close(written) })
 	var empty atomic.Bool // the last message was the peer's, and empty
-	options := join.Options{OnEOF: func(from pass.Side) {
+	options := join.Options{OnEOF: func(from outcome.Side) {
 		switch {
-		case from == pass.B:
+		case from == outcome.B:
 			allWritten()
 		case datagrams:
 			go r.process.Terminate(r.grace()) // the session is over, and no end-of-file can say so
 		}
 	}}
 	if datagrams {
-		options.Filter = join.Watch(func(from pass.Side, _ join.What, data []byte) { empty.Store(from == pass.A && len(data) == 0) })
+		options.Filter = join.Watch(func(from outcome.Side, _ join.What, data []byte) { empty.Store(from == outcome.A && len(data) == 0) })
 	}
 	joined := make(chan struct{})
 	go func() {

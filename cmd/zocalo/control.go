@@ -9,9 +9,9 @@ import (
 
 	"zocalo/internal/accept"
 	"zocalo/internal/control"
-	"zocalo/internal/pass"
 	"zocalo/iso"
 	"zocalo/relay/join"
+	"zocalo/relay/outcome"
 	"zocalo/socket"
 	"zocalo/socket/option"
 	"zocalo/xns"
@@ -149,8 +149,8 @@ func (h *held) rows() (rows []control.Row) {
 // passedBy counts what has passed in a join whose first end is this side's.
 func passedBy(p *join.Progress) func() (sent, received int64, known bool) {
 	return func() (sent, received int64, known bool) {
-		sent, _ = p.From(pass.A)
-		received, _ = p.From(pass.B)
+		sent, _ = p.From(outcome.A)
+		received, _ = p.From(outcome.B)
 		return sent, received, true
 	}
 }
@@ -168,7 +168,7 @@ func (r *relayRun) rows() (rows []control.Row) {
 	scheme := r.From.Scheme
 	for _, p := range r.Open() {
 		row := control.Row{Kind: "pair", Type: scheme.Type.String(), State: "established", Local: cameFrom(strings.TrimSuffix(scheme.Name, "-listen"), p.Peer), Peer: p.Target, Began: p.Began,
-			Sent: p.Result.From[pass.A].Bytes, Received: p.Result.From[pass.B].Bytes}
+			Sent: p.Result.From[outcome.A].Bytes, Received: p.Result.From[outcome.B].Bytes}
 		if p.Target == "" {
 			row.State = "connecting"
 		}

@@ -14,9 +14,9 @@ import (
 	"zocalo/address"
 	"zocalo/address/codec"
 	"zocalo/frame"
-	"zocalo/internal/pass"
 	"zocalo/process"
 	"zocalo/relay/join"
+	"zocalo/relay/outcome"
 	"zocalo/socket"
 )
 
@@ -121,7 +121,7 @@ func (c *conversation) prepare(cmd *cobra.Command) error {
 
 // hold holds the conversation with a socket until it has ended; the socket is
 // closed then.
-func (c *conversation) hold(interrupted context.Context, far join.End, a address.Address) (pass.Result, error) {
+func (c *conversation) hold(interrupted context.Context, far join.End, a address.Address) (outcome.Result, error) {
 	ctx, end := context.WithCancelCause(interrupted)
 	defer end(nil)
 	local := c.standard.begin()
@@ -130,14 +130,14 @@ func (c *conversation) hold(interrupted context.Context, far join.End, a address
 	traced()
 	if err := c.cutEnds(&near, &far, a); err != nil {
 		far.Socket.Close()
-		return pass.Result{}, err
+		return outcome.Result{}, err
 	}
 
 	keep, _ := address.NoShutdown.In(a.Settings)
 	far.KeepOpen = keep || c.noShutdown
 	o := c.options(&far)
 	urgent := int64(0)
-	var see func(pass.Side, join.What, []byte)
+	var see func(outcome.Side, join.What, []byte)
 	hearer, several := socket.As[socket.Hearer](far.Socket)
 	if c.onlyFirst {
 		hearer, several = nil, false
@@ -149,8 +149,8 @@ func (c *conversation) hold(interrupted context.Context, far join.End, a address
 	}
 	if several && !c.json && !c.quiet {
 		show := see
-		see = func(from pass.Side, what join.What, data []byte) {
-			if from == pass.B {
+		see = func(from outcome.Side, what join.What, data []byte) {
+			if from == outcome.B {
 				c.saySender(hearer.Sender())
 			}
 			if show != nil {
@@ -172,7 +172,7 @@ func (c *conversation) hold(interrupted context.Context, far join.End, a address
 		char := []byte(c.urgent)
 		local.input = &urgentReader{r: local.input, char: char[0], send: func() error {
 			if see != nil {
-				see(pass.A, join.Urgent, char)
+				see(outcome.A, join.Urgent, char)
 			}
 			_, err := far.Socket.SendUrgent(char)
 			urgent++
@@ -187,7 +187,7 @@ func (c *conversation) hold(interrupted context.Context, far join.End, a address
 	counted := c.countMessages(&o, end)
 	local.broken = func(err error) { end(brokenOutput{err}) }
 	local.peerEnded = func() { c.peerEnded(local) }
-	o.OnRefused = func(from pass.Side, err error) {
+	o.OnRefused = func(from outcome.Side, err error) {
 		c.log.Warn("message refused", "from", [2]string{"standard input", "the peer"}[from], "error", err)
 	}
 
@@ -196,10 +196,10 @@ func (c *conversation) hold(interrupted context.Context, far join.End, a address
 		err = nil
 	}
 	if local.paused {
-		r.From[pass.A].EndOfFile = false
+		r.From[outcome.A].EndOfFile = false
 	}
-	r.From[pass.A].Urgent += uint32(urgent)
-	r.From[pass.A].Bytes += urgent
+	r.From[outcome.A].Urgent += uint32(urgent)
+	r.From[outcome.A].Bytes += urgent
 	if err = c.outcome(r, err); !isBrokenOutput(err) {
 		err = process.Outcome(far.Socket, err)
 	}
@@ -308,8 +308,8 @@ func (c *conversation) countMessages(o *join.Options, end context.CancelCauseFun
 		return func() bool { return false }
 	}
 	var came atomic.Int64
-	o.OnPassed = func(from pass.Side, _, messages int) {
-		if from == pass.B && came.Add(int64(messages)) == int64(c.count) {
+	o.OnPassed = func(from outcome.Side, _, messages int) {
+		if from == outcome.B && came.Add(int64(messages)) == int64(c.count) {
 			end(errCounted)
 		}
 	}
@@ -318,10 +318,10 @@ func (c *conversation) countMessages(o *join.Options, end context.CancelCauseFun
 
 // outcome is the error of a conversation for people: of the end that failed,
 // with what to do about it.
-func (c *conversation) outcome(r pass.Result, err error) error {
+func (c *conversation) outcome(r outcome.Result, err error) error {
 	var standard *standardError
 	var broken brokenOutput
-	var end *pass.EndError
+	var end *outcome.EndError
 	switch {
 	case errors.As(err, &broken):
 		return broken
@@ -336,7 +336,7 @@ func (c *conversation) outcome(r pass.Result, err error) error {
 	case err != nil:
 		return err
 	}
-	sent, printed := r.From[pass.A].Refused, r.From[pass.B].Refused
+	sent, printed := r.From[outcome.A].Refused, r.From[outcome.B].Refused
 	if sent+printed > 0 {
 		return fmt.Errorf("messages were refused: %d from standard input, %d from the peer", sent, printed)
 	}

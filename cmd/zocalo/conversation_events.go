@@ -5,7 +5,7 @@ import (
 
 	"zocalo/bench"
 	"zocalo/internal/accept"
-	"zocalo/internal/pass"
+	"zocalo/relay/outcome"
 	"zocalo/socket"
 )
 
@@ -72,14 +72,14 @@ type passed struct {
 	EndOfFile bool  `json:"end_of_file"`       // it finished in order
 }
 
-func newPassed(f pass.Flow) passed {
+func newPassed(f outcome.Flow) passed {
 	return passed{f.Bytes, f.Messages, int64(f.Urgent) + int64(f.UrgentInLine), int64(f.Refused), f.EndOfFile}
 }
 
 // sayEnded says what passed and how it ended: to programs always, to people
 // with -v.
-func (c *conversation) sayEnded(r pass.Result, err error) error {
-	sent, received := newPassed(r.From[pass.A]), newPassed(r.From[pass.B])
+func (c *conversation) sayEnded(r outcome.Result, err error) error {
+	sent, received := newPassed(r.From[outcome.A]), newPassed(r.From[outcome.B])
 	switch {
 	case c.json && !isBrokenOutput(err):
 		e := ended{"ended", r.How.String(), sent, received, r.Duration.Seconds(), ""}

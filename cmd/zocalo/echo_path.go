@@ -9,9 +9,9 @@ import (
 	"zocalo/echo"
 	"zocalo/frame"
 	"zocalo/internal/control"
-	"zocalo/internal/pass"
 	"zocalo/relay"
 	"zocalo/relay/join"
+	"zocalo/relay/outcome"
 	"zocalo/server"
 	"zocalo/socket"
 	"zocalo/socket/option"
@@ -90,7 +90,7 @@ func connectedRows(k socket.Kind, open []echo.Connected) (rows []control.Row) {
 // echoedBy counts what has come and gone back.
 func echoedBy(p *join.Progress) func() (sent, received int64, known bool) {
 	return func() (sent, received int64, known bool) {
-		n, _ := p.From(pass.A)
+		n, _ := p.From(outcome.A)
 		return n, n, true
 	}
 }

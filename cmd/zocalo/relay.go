@@ -15,9 +15,9 @@ import (
 	"zocalo"
 	"zocalo/address"
 	"zocalo/address/codec"
-	"zocalo/internal/pass"
 	"zocalo/iso"
 	"zocalo/relay"
+	"zocalo/relay/outcome"
 	"zocalo/server"
 	"zocalo/socket"
 )
@@ -145,11 +145,11 @@ func (r *relayRun) run(cmd *cobra.Command, args []string) error {
 // lostReader reports whether the only pair failed because nobody reads our standard
 // output any more, which is an end and nothing to complain of.
 func (r *relayRun) lostReader(err error) bool {
-	var end *pass.EndError
+	var end *outcome.EndError
 	if !errors.As(err, &end) || !errors.Is(end, syscall.EPIPE) {
 		return false
 	}
-	if end.Side == pass.A {
+	if end.Side == outcome.A {
 		return takesStandard(r.From, 1)
 	}
 	return slices.ContainsFunc(r.To, func(a address.Address) bool { return takesStandard(a, 1) })
@@ -157,12 +157,12 @@ func (r *relayRun) lostReader(err error) bool {
 
 // sideNamed names the end that failed as the command line does.
 func sideNamed(err error) error {
-	var end *pass.EndError
+	var end *outcome.EndError
 	if !errors.As(err, &end) {
 		return err
 	}
 	name := "FROM"
-	if end.Side == pass.B {
+	if end.Side == outcome.B {
 		name = "TO"
 	}
 	return fmt.Errorf("%s: %w", name, peerAdvice(end.Err))

@@ -5,9 +5,9 @@ import (
 	"sync"
 	"time"
 
-	"zocalo/internal/pass"
 	"zocalo/relay"
 	"zocalo/relay/join"
+	"zocalo/relay/outcome"
 )
 
 // A dump prints what passes through a relay on standard error.
@@ -24,7 +24,7 @@ type dump struct {
 type dumped struct {
 	when   time.Time
 	pair   int64
-	from   pass.Side
+	from   outcome.Side
 	what   join.What
 	offset int64 // of its first byte in that direction
 	data   []byte

@@ -5,8 +5,8 @@ import (
 	"time"
 
 	"zocalo/bench"
-	"zocalo/internal/pass"
 	"zocalo/relay"
+	"zocalo/relay/outcome"
 )
 
 // pairEvent is what --json prints of a pair that is over.
@@ -27,8 +27,8 @@ type pairEvent struct {
 func newPairEvent(event string, p relay.Pair) pairEvent {
 	e := pairEvent{
 		Event: event, Pair: p.Number, Peer: p.Peer, Target: p.Target, Began: p.Began, Seconds: p.Result.Duration.Seconds(),
-		How: p.Result.How.String(), Sent: newPassed(p.Result.From[pass.A]), Received: newPassed(p.Result.From[pass.B]),
-		Dropped: int64(p.Result.From[pass.A].Dropped) + int64(p.Result.From[pass.B].Dropped),
+		How: p.Result.How.String(), Sent: newPassed(p.Result.From[outcome.A]), Received: newPassed(p.Result.From[outcome.B]),
+		Dropped: int64(p.Result.From[outcome.A].Dropped) + int64(p.Result.From[outcome.B].Dropped),
 	}
 	if p.Open {
 		e.How = ""
@@ -50,7 +50,7 @@ func (r *relayRun) sayPair(p relay.Pair) {
 	case r.verbose:
 		r.sayf("%s", pairText(p))
 	}
-	if p.Err != nil && p.Result.How == pass.Failed && r.many() {
+	if p.Err != nil && p.Result.How == outcome.Failed && r.many() {
 		r.log.Warn("pair failed", "pair", p.Number, "peer", p.Peer, "target", p.Target, "error", oneLine(sideNamed(p.Err)))
 	}
 }
@@ -79,8 +79,8 @@ type totalsEvent struct {
 func (r *relayRun) sayTotals() {
 	t := r.Totals()
 	e := totalsEvent{"totals", t.Open, t.Ended, t.Reset, t.Failed, t.Dropped, t.Refused,
-		passed{Bytes: t.From[pass.A].Bytes, Messages: t.From[pass.A].Messages},
-		passed{Bytes: t.From[pass.B].Bytes, Messages: t.From[pass.B].Messages}}
+		passed{Bytes: t.From[outcome.A].Bytes, Messages: t.From[outcome.A].Messages},
+		passed{Bytes: t.From[outcome.B].Bytes, Messages: t.From[outcome.B].Messages}}
 	if r.json {
 		r.printEvent(e)
 	} else {
@@ -108,7 +108,7 @@ func pairText(p relay.Pair) string {
 		how = "open for"
 	}
 	text := fmt.Sprintf("#%d %s to %s: %s %v: sent %v, received %v", p.Number, p.Peer, target,
-		how, bench.TimeText(r.Duration), newPassed(r.From[pass.A]), newPassed(r.From[pass.B]))
+		how, bench.TimeText(r.Duration), newPassed(r.From[outcome.A]), newPassed(r.From[outcome.B]))
 	if p.Err != nil {
 		text += ": " + oneLine(sideNamed(p.Err))
 	}

@@ -9,14 +9,14 @@ import (
 
 	"zocalo/address"
 	"zocalo/address/codec"
-	"zocalo/internal/pass"
+	"zocalo/relay/outcome"
 )
 
 // A progress is a line on standard error that says how much of a file has
 // passed. A nil one is none.
 type progress struct {
 	r    *relayRun
-	from pass.Side // where the file is
+	from outcome.Side // where the file is
 	size int64
 
 	once sync.Once
@@ -34,7 +34,7 @@ func (r *relayRun) newProgress() *progress {
 	}
 	p := &progress{r: r, over: make(chan struct{}), done: make(chan struct{})}
 	if p.size = r.sizeOf(r.From); p.size == 0 {
-		p.from, p.size = pass.B, r.sizeOf(r.To[0])
+		p.from, p.size = outcome.B, r.sizeOf(r.To[0])
 	}
 	if p.size == 0 {
 		return nil

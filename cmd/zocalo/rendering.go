@@ -7,20 +7,20 @@ import (
 	"sync"
 	"unicode/utf8"
 
-	"zocalo/internal/pass"
 	"zocalo/relay/join"
+	"zocalo/relay/outcome"
 	"zocalo/socket"
 )
 
 // A rendering appends what people or programs are shown of a piece of data
 // that came from one of the ends, A being standard input; nothing for what is
 // not shown.
-type rendering func(dst []byte, from pass.Side, what join.What, data []byte) []byte
+type rendering func(dst []byte, from outcome.Side, what join.What, data []byte) []byte
 
 // quotedRendering shows each read, or message, of the socket as Python does.
 func quotedRendering() rendering {
-	return func(dst []byte, from pass.Side, what join.What, data []byte) []byte {
-		if from == pass.A {
+	return func(dst []byte, from outcome.Side, what join.What, data []byte) []byte {
+		if from == outcome.A {
 			return dst
 		}
 		if what == join.Urgent {
@@ -33,7 +33,7 @@ func quotedRendering() rendering {
 // hexRendering shows both directions.
 func hexRendering() rendering {
 	var offsets [2]int64
-	return func(dst []byte, from pass.Side, what join.What, data []byte) []byte {
+	return func(dst []byte, from outcome.Side, what join.What, data []byte) []byte {
 		dst = appendHex(dst, [2]byte{'>', '<'}[from], what == join.Urgent, offsets[from], data)
 		offsets[from] += int64(len(data))
 		return dst
@@ -54,8 +54,8 @@ func jsonRendering(hearer socket.Hearer) rendering {
 	encoder := json.NewEncoder(&line)
 	encoder.SetEscapeHTML(false)
 	names := [...]string{join.Bytes: "data", join.Message: "message", join.Urgent: "urgent"}
-	return func(dst []byte, from pass.Side, what join.What, data []byte) []byte {
-		if from == pass.A {
+	return func(dst []byte, from outcome.Side, what join.What, data []byte) []byte {
+		if from == outcome.A {
 			return dst
 		}
 		e := dataEvent{Event: names[what]}
@@ -85,7 +85,7 @@ type transcript struct {
 }
 
 // see shows a piece. Both directions may call it at once.
-func (t *transcript) see(from pass.Side, what join.What, data []byte) {
+func (t *transcript) see(from outcome.Side, what join.What, data []byte) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.buf = t.render(t.buf[:0], from, what, data)

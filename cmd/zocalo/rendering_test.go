@@ -11,9 +11,9 @@ import (
 	"testing"
 	"testing/iotest"
 
-	"zocalo/internal/pass"
 	"zocalo/internal/testenv"
 	"zocalo/relay/join"
+	"zocalo/relay/outcome"
 )
 
 // What Python 3 prints.
@@ -110,10 +110,10 @@ func TestHex(t *testing.T) {
 func TestHexOffsets(t *testing.T) {
 	render := hexRendering()
 	var got []byte
-	got = render(got, pass.A, join.Bytes, []byte("abc"))
-	got = render(got, pass.B, join.Bytes, []byte("d"))
-	got = render(got, pass.A, join.Urgent, []byte("e"))
-	got = render(got, pass.B, join.Message, []byte("f"))
+	got = render(got, outcome.A, join.Bytes, []byte("abc"))
+	got = render(got, outcome.B, join.Bytes, []byte("d"))
+	got = render(got, outcome.A, join.Urgent, []byte("e"))
+	got = render(got, outcome.B, join.Message, []byte("f"))
 	var marks []string
 	for line := range strings.Lines(string(got)) {
 		marks = append(marks, line[:10])

@@ -15,8 +15,8 @@ import (
 	"zocalo/address"
 	"zocalo/address/codec"
 	"zocalo/frame"
-	"zocalo/internal/pass"
 	"zocalo/relay/join"
+	"zocalo/relay/outcome"
 	"zocalo/socket"
 	"zocalo/socket/option"
 )
@@ -214,7 +214,7 @@ func (t *talk) once(ctx context.Context, a address.Address) (stood, over bool, e
 		return true, false, err
 	}
 	r, err := t.hold(ctx, join.End{Socket: s}, a)
-	return true, r.From[pass.A].EndOfFile, err
+	return true, r.From[outcome.A].EndOfFile, err
 }
 
 // dial connects, and with --wait tries until something answers or the time is over.

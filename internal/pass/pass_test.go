@@ -133,17 +133,6 @@ func TestDrain(t *testing.T) {
 	})
 }
 
-func TestWords(t *testing.T) {
-	for r := Finished; r <= Failed; r++ {
-		if r.String() == "" {
-			t.Errorf("reason %d has no name", r)
-		}
-	}
-	if A.String() != "A" || B.Other() != A || EndReason(200).String() == "" {
-		t.Error("sides and reasons have wrong names")
-	}
-}
-
 // Sessions are in the order of use, among all and among those of their peer, of
 // whom one that has as many as it may gives way to itself.
 func TestRecent(t *testing.T) {

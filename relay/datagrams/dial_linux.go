@@ -8,6 +8,7 @@ import (
 
 	"zocalo/internal/pass"
 	"zocalo/internal/sys"
+	"zocalo/relay/outcome"
 	"zocalo/socket"
 	"zocalo/socket/option"
 )
@@ -120,11 +121,11 @@ func (s *session) undialed(err error) {
 	e, m := s.near.e, s.extra()
 	m.pause = dialBackoff.After(m.pause)
 	m.failure, m.again = err, e.loop.Now()+m.pause
-	n, _ := m.held[pass.A].count()
-	m.held[pass.A] = queue{}
+	n, _ := m.held[outcome.A].count()
+	m.held[outcome.A] = queue{}
 	s.account()
 	s.report(err, err.Error())
-	s.drop(pass.A, n, "the far socket could not be opened")
+	s.drop(outcome.A, n, "the far socket could not be opened")
 }
 
 // redial dials again, and reports so, where the pause is over.

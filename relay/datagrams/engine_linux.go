@@ -11,6 +11,7 @@ import (
 	"zocalo/internal/pass"
 	"zocalo/internal/poll"
 	"zocalo/internal/sys"
+	"zocalo/relay/outcome"
 	"zocalo/socket"
 )
 
@@ -78,8 +79,8 @@ func (r *Relay) serve(ctx, life context.Context, sockets []*socket.Socket) error
 	}
 	e := &engine{Relay: r, loop: l, log: r.log(), inbox: newInbox(r.maxMessage()), outbox: newOutbox(), resting: Resting{Most: r.mostResting()}}
 	e.pieces = make([]piece, 0, mostBatch)
-	e.ahead = direction{from: pass.A, trains: true, refuse: e.refuser("to the far side")}
-	e.singly = direction{from: pass.A}
+	e.ahead = direction{from: outcome.A, trains: true, refuse: e.refuser("to the far side")}
+	e.singly = direction{from: outcome.A}
 	for _, s := range sockets {
 		if err := e.addNear(s); err != nil {
 			l.Close()
@@ -158,7 +159,7 @@ func (e *engine) finish() {
 	e.over = true
 	e.flush()
 	for x := e.recent.Oldest(); x != nil; x = e.recent.Oldest() {
-		x.Session.end(pass.Cancelled, nil)
+		x.Session.end(outcome.Cancelled, nil)
 	}
 	e.resting.Close()
 	for _, n := range e.nears {
@@ -195,7 +196,7 @@ func (e *engine) watchIdle() {
 	}
 	x, in := e.recent.Idle(e.loop.Now(), limit)
 	for ; x != nil; x, in = e.recent.Idle(e.loop.Now(), limit) {
-		x.Session.end(pass.Idle, nil)
+		x.Session.end(outcome.Idle, nil)
 	}
 	if in > 0 {
 		e.loop.Arm(&e.idleTimer, in, e)

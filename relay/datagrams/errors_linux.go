@@ -7,6 +7,7 @@ import (
 
 	"zocalo/internal/pass"
 	"zocalo/internal/sys"
+	"zocalo/relay/outcome"
 	"zocalo/socket"
 )
 
@@ -62,7 +63,7 @@ func (s *session) takeErrors() {
 	}
 	err := os.NewSyscallError("SO_ERROR", syscall.Errno(n))
 	if s.unix && pass.IsGone(syscall.Errno(n)) {
-		s.end(pass.Reset, err)
+		s.end(outcome.Reset, err)
 		return
 	}
 	s.report(err, err.Error())

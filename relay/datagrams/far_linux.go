@@ -7,6 +7,7 @@ import (
 
 	"zocalo/internal/pass"
 	"zocalo/internal/poll"
+	"zocalo/relay/outcome"
 	"zocalo/socket"
 )
 
@@ -23,8 +24,8 @@ func (s *session) Ready(events poll.Events) {
 			return // on to another target
 		}
 	}
-	if events&poll.Writable != 0 && !s.over && s.blocked[pass.A] {
-		s.blocked[pass.A] = false
+	if events&poll.Writable != 0 && !s.over && s.blocked[outcome.A] {
+		s.blocked[outcome.A] = false
 		s.change()
 		s.resume()
 		s.near.adjust()
@@ -52,7 +53,7 @@ func (s *session) change() {
 		s.out = false
 		change = func(fd int, events poll.Events) error { return e.loop.Add(fd, events, s) }
 	}
-	if err := change(int(s.fd), events(s.reading, s.blocked[pass.A])); err != nil {
+	if err := change(int(s.fd), events(s.reading, s.blocked[outcome.A])); err != nil {
 		e.fail(err)
 	}
 }
@@ -62,7 +63,7 @@ func (s *session) change() {
 func (s *session) receive() {
 	n := s.near
 	e := n.e
-	if !s.mayPass(pass.B) {
+	if !s.mayPass(outcome.B) {
 		s.read(false)
 		s.waitForRate()
 		return
@@ -98,9 +99,9 @@ func (s *session) receive() {
 			return
 		}
 		switch {
-		case !s.admits(pass.B, &p):
+		case !s.admits(outcome.B, &p):
 		case e.limited():
-			s.hold(pass.B, piece{p.data, p.segment, s})
+			s.hold(outcome.B, piece{p.data, p.segment, s})
 		default:
 			n.answer(piece{p.data, p.segment, s})
 		}
@@ -119,7 +120,7 @@ func (s *session) receiveFailed(errno syscall.Errno) {
 	switch {
 	case errno == syscall.EAGAIN:
 	case s.connected && pass.IsGone(errno):
-		s.end(pass.Reset, err())
+		s.end(outcome.Reset, err())
 	case isPassing(errno) && !s.unix:
 		// The queue of errors tells more of it.
 	default:

@@ -9,9 +9,9 @@ import (
 	"testing"
 	"time"
 
-	"zocalo/internal/pass"
 	"zocalo/internal/sys"
 	"zocalo/relay/datagrams"
+	"zocalo/relay/outcome"
 	"zocalo/socket"
 )
 
@@ -97,12 +97,12 @@ func TestSendsThatFail(t *testing.T) {
 			for range 3 {
 				says(t, p, "lost")
 			}
-			until(t, "all are counted", func() bool { n := r.Totals(); return n.From[pass.A].Refused+n.From[pass.A].Dropped == 3 })
+			until(t, "all are counted", func() bool { n := r.Totals(); return n.From[outcome.A].Refused+n.From[outcome.A].Dropped == 3 })
 			failing.Store(false)
 			says(t, p, "found")
 			hears(t, p, "found")
 			n := r.Totals()
-			if got := n.From[pass.A].Refused == 3; got != refused {
+			if got := n.From[outcome.A].Refused == 3; got != refused {
 				t.Errorf("totals: %+v", n)
 			}
 			if !refused {
@@ -156,11 +156,11 @@ func TestEnds(t *testing.T) {
 	for name, c := range map[string]struct {
 		life time.Duration // after the end of ctx; negative is for ever
 		busy bool          // something passes all the time
-		how  pass.EndReason
+		how  outcome.EndReason
 	}{
-		"at once":  {0, true, pass.Cancelled},
-		"silent":   {-1, false, pass.Idle},
-		"time":     {50 * time.Millisecond, true, pass.Cancelled},
+		"at once":  {0, true, outcome.Cancelled},
+		"silent":   {-1, false, outcome.Idle},
+		"time":     {50 * time.Millisecond, true, outcome.Cancelled},
 		"too soon": {},
 	} {
 		t.Run(name, func(t *testing.T) {

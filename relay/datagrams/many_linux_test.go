@@ -7,8 +7,8 @@ import (
 	"syscall"
 	"testing"
 
-	"zocalo/internal/pass"
 	"zocalo/relay/datagrams"
+	"zocalo/relay/outcome"
 	"zocalo/socket"
 	"zocalo/socket/option"
 )
@@ -80,7 +80,7 @@ func TestTenThousandPeers(t *testing.T) {
 	if each > 400 {
 		t.Errorf("a session takes %d bytes", each)
 	}
-	until(t, "all is counted", func() bool { return r.Totals().From[pass.B].Messages == 2*peers+1 })
+	until(t, "all is counted", func() bool { return r.Totals().From[outcome.B].Messages == 2*peers+1 })
 	if n := r.Totals(); n.Open != peers || n.Sessions != peers || lost(n) != 0 || n.MadeRoom != 0 || n.Overflowed != 0 {
 		t.Errorf("totals: %+v", n)
 	}

@@ -9,6 +9,7 @@ import (
 
 	"zocalo/internal/pass"
 	"zocalo/internal/poll"
+	"zocalo/relay/outcome"
 	"zocalo/socket"
 	"zocalo/socket/option"
 )
@@ -53,7 +54,7 @@ func nextWant(want, got int) int {
 func (e *engine) addNear(s *socket.Socket) error {
 	d, _ := socket.As[socket.Descriptor](s)
 	n := &near{e: e, socket: s, fd: d.FD(), name: s.Name(), sessions: map[string]*session{}, want: firstWant, reading: true}
-	n.back = direction{from: pass.B, refuse: e.refuser("to the peers of " + n.name.String())}
+	n.back = direction{from: outcome.B, refuse: e.refuser("to the peers of " + n.name.String())}
 	if option.AnswerAsAsked(s, n.name) {
 		n.local = n.name.AddrPort().Addr().BitLen() / 8
 	}
@@ -158,7 +159,7 @@ func (n *near) distribute(got int) {
 			last = s
 		}
 		s.touch(now)
-		if s.admits(pass.A, &p) {
+		if s.admits(outcome.A, &p) {
 			s.gather(i, piece{p.data, p.segment, s})
 		}
 	}
@@ -222,7 +223,7 @@ func (n *near) session(peer []byte, link int, now time.Duration) *session {
 			e.log.Warn("the maximum number of sessions is open: new ones replace the longest idle", "sessions", e.recent.Len())
 		}
 		e.totals.madeRoom.Add(1)
-		x.Session.end(pass.Cancelled, ErrMadeRoom)
+		x.Session.end(outcome.Cancelled, ErrMadeRoom)
 	}
 	return e.begin(n, string(peer), link, addr, now)
 }
@@ -312,7 +313,7 @@ func (n *near) unblock() {
 	todo := n.blocked
 	n.blocked = nil
 	for _, s := range todo {
-		s.blocked[pass.B] = false
+		s.blocked[outcome.B] = false
 		if !s.over {
 			s.resume()
 		}

@@ -6,6 +6,7 @@ import (
 
 	"zocalo/internal/pass"
 	"zocalo/internal/sys"
+	"zocalo/relay/outcome"
 	"zocalo/socket"
 )
 
@@ -62,19 +63,19 @@ func (s *session) refused() {
 	}
 	s.closeFar(false)
 	m.far = nil
-	s.blocked[pass.A], s.reading, s.out = false, false, false
+	s.blocked[outcome.A], s.reading, s.out = false, false, false
 
 	// What is kept waits once more, and has not passed.
-	if waits := &m.held[pass.A]; s.keeps {
-		f := &s.flows[pass.A]
+	if waits := &m.held[outcome.A]; s.keeps {
+		f := &s.flows[outcome.A]
 		kept, keptData := m.kept.count()
 		waiting, waitingData := waits.count()
 		messages := min(kept-waiting, f.Messages)
 		bytes := min(int64(keptData-waitingData), f.Bytes)
 		f.Messages -= messages
 		f.Bytes -= bytes
-		e.totals.messages[pass.A].Add(-messages)
-		e.totals.bytes[pass.A].Add(-bytes)
+		e.totals.messages[outcome.A].Add(-messages)
+		e.totals.bytes[outcome.A].Add(-bytes)
 		*waits = queue{m.kept.Clone()}
 	} else {
 		m.kept, s.keeps = queue{waits.Clone()}, true

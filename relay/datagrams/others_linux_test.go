@@ -5,8 +5,8 @@ import (
 	"slices"
 	"testing"
 
-	"zocalo/internal/pass"
 	"zocalo/relay/datagrams"
+	"zocalo/relay/outcome"
 	"zocalo/socket"
 )
 
@@ -40,7 +40,7 @@ func TestAnotherTarget(t *testing.T) {
 	try(t, second.Connect(t.Context(), r.Sessions()[0].Local))
 	says(t, second, "answer")
 	hears(t, p, "answer")
-	if n := r.Totals(); n.Sessions != 1 || n.From[pass.A] != (datagrams.Passed{Bytes: 2, Messages: 3}) || lost(n) != 0 {
+	if n := r.Totals(); n.Sessions != 1 || n.From[outcome.A] != (datagrams.Passed{Bytes: 2, Messages: 3}) || lost(n) != 0 {
 		t.Errorf("totals: %+v", n)
 	}
 

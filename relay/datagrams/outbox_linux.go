@@ -6,6 +6,7 @@ import (
 
 	"zocalo/internal/pass"
 	"zocalo/internal/sys"
+	"zocalo/relay/outcome"
 )
 
 // A piece is a message on its way, or a train of datagrams.
@@ -22,7 +23,7 @@ func (p *piece) count() int64 { return datagramsIn(len(p.data), p.segment) }
 // A direction is the side from which pieces come, and whether trains leave
 // there as one.
 type direction struct {
-	from   pass.Side
+	from   outcome.Side
 	trains bool
 	refuse func(reason string) // is told why trains are off from now on
 }
@@ -75,7 +76,7 @@ var (
 func (o *outbox) send(fd int, ps []piece, d *direction) (place, syscall.Errno) {
 	var at, cutTo place // trains before cutTo are cut
 	for at.piece < len(ps) {
-		if last := &ps[at.piece]; d.from == pass.A && at.piece == len(ps)-1 && !last.isTrain() {
+		if last := &ps[at.piece]; d.from == outcome.A && at.piece == len(ps)-1 && !last.isTrain() {
 			// A message alone to a peer that is connected, as most are where many peers
 			// send: a header would cost a tenth more.
 			_, errno := sendto(fd, last.data, sys.DontWait)
@@ -160,7 +161,7 @@ func (o *outbox) fill(ps []piece, at, cutTo place, d *direction) {
 		}
 		h.after = at
 		m.Name.Len, m.Control = 0, h.control[:0]
-		if d.from == pass.B {
+		if d.from == outcome.B {
 			m.Name.Len = uint32(copy(m.Name.Buf[:], p.of.sockaddr()))
 			m.Control = p.of.appendSource(m.Control)
 		}

@@ -6,6 +6,7 @@ import (
 	"syscall"
 
 	"zocalo/internal/pass"
+	"zocalo/relay/outcome"
 	"zocalo/socket"
 )
 
@@ -16,8 +17,8 @@ func (s *session) gather(slot int, p piece) {
 	if s.keeps {
 		s.keep(p)
 	}
-	if e.limited() || s.fd < 0 || s.blocked[pass.A] || s.more != nil && !s.more.held[pass.A].Empty() {
-		s.hold(pass.A, p)
+	if e.limited() || s.fd < 0 || s.blocked[outcome.A] || s.more != nil && !s.more.held[outcome.A].Empty() {
+		s.hold(outcome.A, p)
 	} else {
 		e.batch[slot] = p
 		e.after[slot] = -1
@@ -117,10 +118,10 @@ const (
 )
 
 // failed judges the failure of a piece, and counts what is lost.
-func (s *session) failed(from pass.Side, p *piece, errno syscall.Errno) verdict {
+func (s *session) failed(from outcome.Side, p *piece, errno syscall.Errno) verdict {
 	toUnix := s.isUnix(1 - from)
 	switch {
-	case errno == syscall.EAGAIN && from == pass.B && toUnix:
+	case errno == syscall.EAGAIN && from == outcome.B && toUnix:
 		return untilLater // it is the peer's queue that is full, and no event tells when it has room
 	case errno == syscall.EAGAIN:
 		return untilWritable
@@ -131,7 +132,7 @@ func (s *session) failed(from pass.Side, p *piece, errno syscall.Errno) verdict 
 		return tryAgain
 	}
 	s.tried = false
-	if from == pass.A && toUnix && pass.IsGone(errno) {
+	if from == outcome.A && toUnix && pass.IsGone(errno) {
 		return sessionOver
 	}
 	err := s.sendError(from, errno)
@@ -146,16 +147,16 @@ func (s *session) failed(from pass.Side, p *piece, errno syscall.Errno) verdict 
 
 // lost ends a session whose far socket has lost its peer.
 func (s *session) lost(errno syscall.Errno) {
-	err := s.sendError(pass.A, errno)
+	err := s.sendError(outcome.A, errno)
 	s.report(err, goneText)
-	s.end(pass.Failed, err)
+	s.end(outcome.Failed, err)
 }
 
 // sendError is as package socket's would be.
-func (s *session) sendError(from pass.Side, errno syscall.Errno) error {
+func (s *session) sendError(from outcome.Side, errno syscall.Errno) error {
 	v := s.snapshot()
 	source, peer := v.Local, v.Target
-	if from == pass.B {
+	if from == outcome.B {
 		source, peer = v.Near, v.Peer
 	}
 	k := socket.Kind{Domain: source.Domain(), Type: socket.Datagram}
@@ -169,9 +170,9 @@ func isPassing(errno syscall.Errno) bool {
 }
 
 // hold keeps a piece until it can leave.
-func (s *session) hold(from pass.Side, p piece) {
+func (s *session) hold(from outcome.Side, p piece) {
 	e, m := s.near.e, s.extra()
-	if from == pass.A && s.fd < 0 {
+	if from == outcome.A && s.fd < 0 {
 		switch {
 		case m.failure != nil && !s.redial():
 			s.drop(from, p.count(), "the far socket could not be opened")
@@ -182,7 +183,7 @@ func (s *session) hold(from pass.Side, p piece) {
 		}
 	}
 	m.held[from].Put(p.data, p.segment)
-	if from == pass.A {
+	if from == outcome.A {
 		s.account()
 	} else {
 		s.read(false)
@@ -192,7 +193,7 @@ func (s *session) hold(from pass.Side, p piece) {
 // account tells the engine how much is held of what the peer sent.
 func (s *session) account() {
 	e, m := s.near.e, s.more
-	size := m.held[pass.A].Size()
+	size := m.held[outcome.A].Size()
 	less := size < m.accounted
 	if s.fd < 0 {
 		e.dial.held += size - m.accounted
@@ -221,19 +222,19 @@ func (s *session) resume() {
 		return
 	}
 	if s.more != nil {
-		s.sendHeld(pass.A)
+		s.sendHeld(outcome.A)
 	}
 	if s.more != nil && !s.over {
-		s.sendHeld(pass.B)
+		s.sendHeld(outcome.B)
 	}
-	if s.over || s.blocked[pass.B] || s.more != nil && !s.more.held[pass.B].Empty() {
+	if s.over || s.blocked[outcome.B] || s.more != nil && !s.more.held[outcome.B].Empty() {
 		return
 	}
 	switch {
 	case s.finished:
-		s.end(pass.Finished, nil)
+		s.end(outcome.Finished, nil)
 		return
-	case s.mayPass(pass.B):
+	case s.mayPass(outcome.B):
 		s.read(true)
 	default:
 		s.waitForRate()
@@ -242,10 +243,10 @@ func (s *session) resume() {
 }
 
 // sendHeld sends what is held from a side, for as long as it may.
-func (s *session) sendHeld(from pass.Side) {
+func (s *session) sendHeld(from outcome.Side) {
 	e, q := s.near.e, &s.more.held[from]
 	fd, d, most := int(s.fd), s.ahead(), mostBatch
-	if from == pass.B {
+	if from == outcome.B {
 		fd, d = s.near.fd, &s.near.back
 	}
 	if e.limited() {
@@ -287,7 +288,7 @@ func (s *session) sendHeld(from pass.Side) {
 		}
 		break
 	}
-	if from == pass.A {
+	if from == outcome.A {
 		s.account()
 	}
 }
@@ -299,12 +300,12 @@ func (s *session) waitForRate() {
 }
 
 // block makes messages from a side wait until their socket can be written to.
-func (s *session) block(from pass.Side) {
+func (s *session) block(from outcome.Side) {
 	if s.blocked[from] || s.over {
 		return
 	}
 	s.blocked[from] = true
-	if from == pass.A {
+	if from == outcome.A {
 		s.change()
 	} else {
 		s.near.blocked = append(s.near.blocked, s)

@@ -11,6 +11,7 @@ import (
 
 	"zocalo/frame"
 	"zocalo/internal/pass"
+	"zocalo/relay/outcome"
 	"zocalo/server"
 	"zocalo/socket"
 )
@@ -68,7 +69,7 @@ type Relay struct {
 	OnNew func(Session)
 
 	// OnPassed, if not nil, sees what has just left, of the session of that number.
-	OnPassed func(session int64, from pass.Side, bytes, messages int)
+	OnPassed func(session int64, from outcome.Side, bytes, messages int)
 
 	// OnBegin, if not nil, sees a session whose far socket is connected, and
 	// OnEnd one that is over, also one that was never connected.
@@ -132,16 +133,16 @@ type Session struct {
 	Local  socket.Name // the far socket's own name; zero before it is connected
 	Target socket.Name // whom the far socket is connected to
 
-	// Result says what passed, [pass.A] being the peer. How is Cancelled
+	// Result says what passed, [outcome.A] being the peer. How is Cancelled
 	// where the relay ended it, also to make room (Err is then ErrMadeRoom);
 	// it means nothing while the session goes on.
-	Result pass.Result
+	Result outcome.Result
 
 	Errors int64 // what OnError sees, counted
 	Err    error // why it ended, nil where that is no failure
 }
 
-// Passed sums up flows ([pass.Flow]).
+// Passed sums up flows ([outcome.Flow]).
 type Passed struct{ Bytes, Messages, Refused, Dropped int64 }
 
 // ErrMadeRoom is the Err of a session that gave way to a new one.

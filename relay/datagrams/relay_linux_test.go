@@ -4,8 +4,8 @@ import (
 	"fmt"
 	"testing"
 
-	"zocalo/internal/pass"
 	"zocalo/relay/datagrams"
+	"zocalo/relay/outcome"
 )
 
 // kinds are names for the kinds that go together.
@@ -47,7 +47,7 @@ func TestEchoThrough(t *testing.T) {
 					t.Fatalf("%d sessions are open", len(all))
 				}
 				for _, s := range all {
-					if s.Near != name || s.Target != target.Name() || s.Peer.IsZero() || s.Local.IsZero() || s.Result.From[pass.A].Messages != 5 {
+					if s.Near != name || s.Target != target.Name() || s.Peer.IsZero() || s.Local.IsZero() || s.Result.From[outcome.A].Messages != 5 {
 						t.Errorf("session %+v", s)
 					}
 				}

@@ -4,8 +4,8 @@ import (
 	"testing"
 	"time"
 
-	"zocalo/internal/pass"
 	"zocalo/relay/datagrams"
+	"zocalo/relay/outcome"
 	"zocalo/socket"
 )
 
@@ -51,7 +51,7 @@ func TestWaitingForARateIsNotIdle(t *testing.T) {
 	for range 3 {
 		hears(t, target, repeated(500))
 	}
-	if n := r.Totals(); n.Sessions != 1 || n.From[pass.A].Dropped != 0 {
+	if n := r.Totals(); n.Sessions != 1 || n.From[outcome.A].Dropped != 0 {
 		t.Errorf("totals: %+v", n)
 	}
 }

@@ -9,6 +9,7 @@ import (
 	"zocalo/internal/pass"
 	"zocalo/internal/sys"
 	"zocalo/relay/join"
+	"zocalo/relay/outcome"
 	"zocalo/socket"
 )
 
@@ -20,7 +21,7 @@ type session struct {
 	peer       string // its name in the system's bytes, then as many as near.local of our own address
 	place      pass.Entry[*session]
 	began      time.Duration
-	flows      [2]pass.Flow // by the side that they come from
+	flows      [2]outcome.Flow // by the side that they come from
 	more       *more
 	errors     uint32
 	fd         int32   // of the far socket; -1 while there is none
@@ -89,7 +90,7 @@ func (e *engine) begin(n *near, peer string, link int, addr netip.Addr, now time
 }
 
 // end ends a session. What it holds is lost.
-func (s *session) end(how pass.EndReason, err error) {
+func (s *session) end(how outcome.EndReason, err error) {
 	n := s.near
 	e := n.e
 	n.flush() // its answers too
@@ -114,7 +115,7 @@ func (s *session) end(how pass.EndReason, err error) {
 		}
 		for side := range m.held {
 			n, _ := m.held[side].count()
-			s.drop(pass.Side(side), n, "the session ended before they could be sent")
+			s.drop(outcome.Side(side), n, "the session ended before they could be sent")
 			m.held[side] = queue{}
 		}
 		s.account()
@@ -123,8 +124,8 @@ func (s *session) end(how pass.EndReason, err error) {
 	if e.OnEnd != nil {
 		end := s.snapshot()
 		end.Result.How, end.Err = how, err
-		if how == pass.Failed || how == pass.Reset {
-			end.Result.Side = pass.B
+		if how == outcome.Failed || how == outcome.Reset {
+			end.Result.Side = outcome.B
 		}
 		e.OnEnd(end)
 	}
@@ -160,8 +161,8 @@ func (d descriptor) Close() error {
 }
 
 // isUnix reports whether the socket on a side is in the domain unix.
-func (s *session) isUnix(side pass.Side) bool {
-	if side == pass.A {
+func (s *session) isUnix(side outcome.Side) bool {
+	if side == outcome.A {
 		return s.near.socket.Domain() == socket.Unix
 	}
 	return s.unix
@@ -211,9 +212,9 @@ func (s *session) snapshot() Session {
 }
 
 // admits reports whether a message is to be passed on, and counts it if not.
-func (s *session) admits(from pass.Side, p *parcel) bool {
+func (s *session) admits(from outcome.Side, p *parcel) bool {
 	e := s.near.e
-	if from == pass.B && s.unnamed {
+	if from == outcome.B && s.unnamed {
 		s.drop(from, datagramsIn(p.size, p.segment), "the peer has no name to answer to: its program must bind its socket")
 		return false
 	}
@@ -233,7 +234,7 @@ func (s *session) admits(from pass.Side, p *parcel) bool {
 }
 
 // refuse counts messages that are too long.
-func (s *session) refuse(from pass.Side, n int64, why error) {
+func (s *session) refuse(from outcome.Side, n int64, why error) {
 	e := s.near.e
 	s.flows[from].Refused += uint32(n)
 	e.totals.refused[from].Add(n)
@@ -243,7 +244,7 @@ func (s *session) refuse(from pass.Side, n int64, why error) {
 }
 
 // drop counts messages that are lost.
-func (s *session) drop(from pass.Side, n int64, why string) {
+func (s *session) drop(from outcome.Side, n int64, why string) {
 	if n == 0 {
 		return
 	}
@@ -271,7 +272,7 @@ func (s *session) report(err error, reason string) {
 }
 
 // passed counts what has left.
-func (s *session) passed(from pass.Side, messages int64, bytes int) {
+func (s *session) passed(from outcome.Side, messages int64, bytes int) {
 	e, f := s.near.e, &s.flows[from]
 	s.tried = false
 	f.Messages += messages
@@ -294,7 +295,7 @@ func (s *session) passed(from pass.Side, messages int64, bytes int) {
 }
 
 // mayPass reports whether the rates let something pass.
-func (s *session) mayPass(from pass.Side) bool {
+func (s *session) mayPass(from outcome.Side) bool {
 	e := s.near.e
 	if e.Rate > 0 && s.more != nil && s.more.paid[from] > e.loop.Now() {
 		return false

@@ -9,8 +9,8 @@ import (
 	"testing"
 	"time"
 
-	"zocalo/internal/pass"
 	"zocalo/relay/datagrams"
+	"zocalo/relay/outcome"
 	"zocalo/server"
 	"zocalo/socket"
 	"zocalo/socket/option"
@@ -31,8 +31,8 @@ func TestIdleSessionEnds(t *testing.T) {
 		if b.Number != int64(i+1) || b.Peer != p.Name() || b.Target != target.Name() || b.Local.IsZero() || b.Near != name {
 			t.Errorf("began: %+v", b)
 		}
-		f := pass.Flow{Messages: 1, Bytes: 4}
-		if e.Number != b.Number || e.Local != b.Local || e.Result.How != pass.Idle || e.Err != nil || e.Result.From != [2]pass.Flow{f, f} ||
+		f := outcome.Flow{Messages: 1, Bytes: 4}
+		if e.Number != b.Number || e.Local != b.Local || e.Result.How != outcome.Idle || e.Err != nil || e.Result.From != [2]outcome.Flow{f, f} ||
 			e.Result.Duration < r.Idle {
 			t.Errorf("ended: %+v", e)
 		}
@@ -98,7 +98,7 @@ func TestMakesRoom(t *testing.T) {
 	peers = append(peers, connected(t, name))
 	talk(3)
 	e := ended.wait(t, 1)[0]
-	if e.Peer != peers[1].Name() || e.Result.How != pass.Cancelled || e.Err != datagrams.ErrMadeRoom {
+	if e.Peer != peers[1].Name() || e.Result.How != outcome.Cancelled || e.Err != datagrams.ErrMadeRoom {
 		t.Errorf("ended: %+v, want that of %v", e, peers[1].Name())
 	}
 	talk(1) // which begins again, and takes the place of 2
@@ -176,7 +176,7 @@ func TestDialFails(t *testing.T) {
 		hears(t, good, "hola")
 		until(t, "it is dialed again", func() bool {
 			says(t, worse, "lost")
-			return len(errs.all()) > i+1 || r.Totals().From[pass.B].Messages > int64(i)+1
+			return len(errs.all()) > i+1 || r.Totals().From[outcome.B].Messages > int64(i)+1
 		})
 	}
 	says(t, worse, "found")
@@ -186,7 +186,7 @@ func TestDialFails(t *testing.T) {
 		n, err = worse.Read(b)
 		try(t, err)
 	}
-	if n := r.Totals(); n.Errors != 2 || n.From[pass.A].Dropped < 2 || n.Open != 2 {
+	if n := r.Totals(); n.Errors != 2 || n.From[outcome.A].Dropped < 2 || n.Open != 2 {
 		t.Errorf("totals: %+v", n)
 	}
 }
@@ -204,7 +204,7 @@ func TestDialWaits(t *testing.T) {
 	start(t, r, front)
 	for i := range 40 { // more than are dialed at once
 		says(t, connected(t, name), "hola")
-		if e := ended.wait(t, i+1)[i]; e.Result.From[pass.A].Dropped != 1 || e.Result.How != pass.Idle || !e.Local.IsZero() || !e.Target.IsZero() {
+		if e := ended.wait(t, i+1)[i]; e.Result.From[outcome.A].Dropped != 1 || e.Result.How != outcome.Idle || !e.Local.IsZero() || !e.Target.IsZero() {
 			t.Errorf("ended: %+v", e)
 		}
 	}
@@ -237,10 +237,10 @@ func TestDialingSessionsGiveBack(t *testing.T) {
 	says(t, last, repeated(long))
 	until(t, "it is answered", func() bool {
 		n := r.Totals()
-		if dropped := n.From[pass.A].Dropped; dropped > n.MadeRoom {
+		if dropped := n.From[outcome.A].Dropped; dropped > n.MadeRoom {
 			t.Fatalf("%d messages were lost with %d sessions", dropped, n.MadeRoom)
 		}
-		return n.From[pass.B].Messages == 1
+		return n.From[outcome.B].Messages == 1
 	})
 }
 
@@ -279,7 +279,7 @@ func TestUnixTargetComesBack(t *testing.T) {
 	hears(t, first, "one")
 	try(t, first.Close())
 	says(t, p, "lost")
-	if e := ended.wait(t, 1)[0]; e.Result.How != pass.Failed || !errors.Is(e.Err, syscall.ECONNREFUSED) || e.Errors != 1 || e.Result.From[pass.A].Dropped != 1 {
+	if e := ended.wait(t, 1)[0]; e.Result.How != outcome.Failed || !errors.Is(e.Err, syscall.ECONNREFUSED) || e.Errors != 1 || e.Result.From[outcome.A].Dropped != 1 {
 		t.Errorf("ended: %+v", e)
 	}
 	os.Remove(path)
@@ -334,8 +334,8 @@ func TestUnnamedPeers(t *testing.T) {
 	}
 	try(t, target.Connect(t.Context(), r.Sessions()[0].Local))
 	says(t, target, "answer")
-	until(t, "the answer is counted", func() bool { return r.Totals().From[pass.B].Dropped == 1 })
-	if n := r.Totals(); n.Sessions != 1 || n.TurnedAway != 0 || n.From[pass.A].Messages != 2 {
+	until(t, "the answer is counted", func() bool { return r.Totals().From[outcome.B].Dropped == 1 })
+	if n := r.Totals(); n.Sessions != 1 || n.TurnedAway != 0 || n.From[outcome.A].Messages != 2 {
 		t.Errorf("totals: %+v", n)
 	}
 }
@@ -364,10 +364,10 @@ func TestTooLong(t *testing.T) {
 	hears(t, p, repeated(99))
 	stop()
 	e := ended.wait(t, 1)[0]
-	if e.Result.From[pass.A].Refused != 1 || e.Result.From[pass.B].Refused < 3 || e.Result.From[pass.A].Messages != 1 {
+	if e.Result.From[outcome.A].Refused != 1 || e.Result.From[outcome.B].Refused < 3 || e.Result.From[outcome.A].Messages != 1 {
 		t.Errorf("ended: %+v", e)
 	}
-	if n := r.Totals(); n.From[pass.A].Refused != 1 || n.From[pass.B].Refused != int64(e.Result.From[pass.B].Refused) {
+	if n := r.Totals(); n.From[outcome.A].Refused != 1 || n.From[outcome.B].Refused != int64(e.Result.From[outcome.B].Refused) {
 		t.Errorf("totals: %+v", n)
 	}
 }
@@ -382,7 +382,7 @@ func TestTooLongForTheFarKind(t *testing.T) {
 	says(t, p, repeated(70_000))
 	says(t, p, "short")
 	hears(t, target, "short")
-	if n := r.Totals(); n.From[pass.A].Refused != 1 || n.From[pass.A].Dropped != 0 {
+	if n := r.Totals(); n.From[outcome.A].Refused != 1 || n.From[outcome.A].Dropped != 0 {
 		t.Errorf("totals: %+v", n)
 	}
 }
@@ -403,7 +403,7 @@ func TestDescriptorsRefused(t *testing.T) {
 	try(t, err)
 	says(t, p, "without")
 	hears(t, target, "without")
-	if n := r.Totals(); n.From[pass.A].Refused != 1 {
+	if n := r.Totals(); n.From[outcome.A].Refused != 1 {
 		t.Errorf("totals: %+v", n)
 	}
 }
@@ -442,7 +442,7 @@ func TestSeqPacketTarget(t *testing.T) {
 	says(t, c, "last")
 	try(t, c.Close())
 	hears(t, p, "last")
-	if e := ended.wait(t, 1)[0]; e.Result.How != pass.Finished || e.Result.From[pass.B].Messages != 5 {
+	if e := ended.wait(t, 1)[0]; e.Result.How != outcome.Finished || e.Result.From[outcome.B].Messages != 5 {
 		t.Errorf("ended: %+v", e)
 	}
 }
@@ -528,7 +528,7 @@ func TestEndBehindARate(t *testing.T) {
 	for range 50 {
 		hears(t, p, repeated(1000))
 	}
-	if e := ended.wait(t, 1)[0]; e.Result.How != pass.Finished || e.Result.From[pass.B].Messages != 50 || e.Result.From[pass.A].Dropped+e.Result.From[pass.B].Dropped != 0 {
+	if e := ended.wait(t, 1)[0]; e.Result.How != outcome.Finished || e.Result.From[outcome.B].Messages != 50 || e.Result.From[outcome.A].Dropped+e.Result.From[outcome.B].Dropped != 0 {
 		t.Errorf("ended: %+v", e)
 	}
 }

@@ -9,9 +9,9 @@ import (
 	"syscall"
 	"testing"
 
-	"zocalo/internal/pass"
 	"zocalo/internal/sys"
 	"zocalo/relay/datagrams"
+	"zocalo/relay/outcome"
 	"zocalo/socket"
 	"zocalo/socket/option"
 )
@@ -81,7 +81,7 @@ func TestTrainsPassUncut(t *testing.T) {
 			}
 			stop()
 			n := r.Totals()
-			if n.From[pass.A].Messages != int64(datagrams)+1 || n.From[pass.B].Messages != int64(datagrams) || n.From[pass.B].Bytes != int64(len(want)) {
+			if n.From[outcome.A].Messages != int64(datagrams)+1 || n.From[outcome.B].Messages != int64(datagrams) || n.From[outcome.B].Bytes != int64(len(want)) {
 				t.Errorf("totals: %+v, want %d datagrams", n, datagrams)
 			}
 		}
@@ -158,8 +158,8 @@ func passes(t *testing.T, front, target *socket.Socket) *datagrams.Relay {
 		says(t, target, string(want[at:min(at+size, len(want))]))
 	}
 	arrives(t, p, want, size)
-	until(t, "all is counted", func() bool { return r.Totals().From[pass.B].Messages == 31 })
-	if n := r.Totals(); n.From[pass.A].Messages != 31 || lost(n) != 0 || n.From[pass.A].Refused != 0 {
+	until(t, "all is counted", func() bool { return r.Totals().From[outcome.B].Messages == 31 })
+	if n := r.Totals(); n.From[outcome.A].Messages != 31 || lost(n) != 0 || n.From[outcome.A].Refused != 0 {
 		t.Errorf("totals: %+v", n)
 	}
 	return r

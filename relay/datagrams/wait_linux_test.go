@@ -9,8 +9,8 @@ import (
 	"testing"
 	"time"
 
-	"zocalo/internal/pass"
 	"zocalo/relay/datagrams"
+	"zocalo/relay/outcome"
 	"zocalo/socket"
 	"zocalo/socket/option"
 )
@@ -44,7 +44,7 @@ func TestTargetThatDoesNotRead(t *testing.T) {
 	}
 	// It reads only when nothing moves any more: all queues are full.
 	for last := int64(-1); ; time.Sleep(20 * time.Millisecond) {
-		n := r.Totals().From[pass.A].Messages
+		n := r.Totals().From[outcome.A].Messages
 		if n > 0 && n == last {
 			break
 		}
@@ -102,9 +102,9 @@ func TestPeerThatDoesNotRead(t *testing.T) {
 		}
 	})
 	until(t, "the peer's queue is full", func() bool {
-		n := r.Totals().From[pass.B].Messages
+		n := r.Totals().From[outcome.B].Messages
 		time.Sleep(20 * time.Millisecond)
-		return n > 0 && n == r.Totals().From[pass.B].Messages
+		return n > 0 && n == r.Totals().From[outcome.B].Messages
 	})
 	for range 100 {
 		says(t, good, "hola")

@@ -20,9 +20,9 @@ import (
 
 	"github.com/quic-go/quic-go"
 
-	"zocalo/internal/pass"
 	"zocalo/internal/testenv"
 	"zocalo/relay/datagrams"
+	"zocalo/relay/outcome"
 	"zocalo/socket"
 	"zocalo/socket/option"
 )
@@ -210,4 +210,4 @@ func userName() string {
 }
 
 // lost is how many messages were lost here.
-func lost(n datagrams.Totals) int64 { return n.From[pass.A].Dropped + n.From[pass.B].Dropped }
+func lost(n datagrams.Totals) int64 { return n.From[outcome.A].Dropped + n.From[outcome.B].Dropped }

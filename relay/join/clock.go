@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"zocalo/internal/pass"
+	"zocalo/relay/outcome"
 )
 
 // A clock ends a join after a time without traffic, or after its lifetime.
@@ -28,7 +29,7 @@ func (c *clock) run(j *join) {
 	c.j = j
 	c.counts.Store(j.opts.Idle > 0 || j.opts.IdleAfterEOF > 0)
 	if d := j.opts.Lifetime; d > 0 {
-		c.lifetime = time.AfterFunc(d, func() { j.silent(pass.Lifetime) })
+		c.lifetime = time.AfterFunc(d, func() { j.silent(outcome.Lifetime) })
 	}
 	if j.opts.Idle > 0 {
 		c.start(j.opts.Idle)
@@ -54,7 +55,7 @@ func (j *join) setLimits(idle, lifetime time.Duration) {
 		c.lifetime = nil
 	}
 	if lifetime > 0 {
-		c.lifetime = time.AfterFunc(lifetime-time.Since(j.start), func() { j.silent(pass.Lifetime) })
+		c.lifetime = time.AfterFunc(lifetime-time.Since(j.start), func() { j.silent(outcome.Lifetime) })
 	}
 	if c.idle != nil {
 		c.idle.Stop()
@@ -118,7 +119,7 @@ func (c *clock) drain() {
 		c.start(pass.LingerSilence)
 	}
 	if c.lifetime == nil {
-		c.lifetime = time.AfterFunc(pass.LingerTime, func() { c.j.silent(pass.Lifetime) })
+		c.lifetime = time.AfterFunc(pass.LingerTime, func() { c.j.silent(outcome.Lifetime) })
 	} else if d := c.j.opts.Lifetime; d <= 0 || d > pass.LingerTime {
 		c.lifetime.Reset(pass.LingerTime)
 	}
@@ -142,7 +143,7 @@ func (c *clock) look() {
 		return
 	}
 	c.mu.Unlock()
-	if c.j.silent(pass.Idle) {
+	if c.j.silent(outcome.Idle) {
 		return
 	}
 	c.mu.Lock()

@@ -4,8 +4,8 @@ import (
 	"errors"
 	"testing"
 
-	"zocalo/internal/pass"
 	"zocalo/relay/join"
+	"zocalo/relay/outcome"
 	"zocalo/socket"
 )
 
@@ -18,8 +18,8 @@ func TestConfirm(t *testing.T) {
 	writes(t, j.a, "too late")
 	try(t, j.a.Shutdown(socket.ShutdownWrite))
 	result, err := j.over()
-	var failed *pass.EndError
-	if !errors.As(err, &failed) || failed.Side != pass.B || result.How != pass.Reset {
+	var failed *outcome.EndError
+	if !errors.As(err, &failed) || failed.Side != outcome.B || result.How != outcome.Reset {
 		t.Errorf("it ended as %v, %v; want a reset of end B", result.How, err)
 	}
 
@@ -29,7 +29,7 @@ func TestConfirm(t *testing.T) {
 	wants(t, j.b, "hola")
 	wantsEOF(t, j.b)
 	try(t, j.b.Close())
-	if result, err := j.over(); err != nil || result.How != pass.Finished {
+	if result, err := j.over(); err != nil || result.How != outcome.Finished {
 		t.Errorf("it ended as %v, %v; want it finished", result.How, err)
 	}
 }

@@ -8,8 +8,8 @@ import (
 	"syscall"
 
 	"zocalo/frame"
-	"zocalo/internal/pass"
 	"zocalo/internal/sys"
+	"zocalo/relay/outcome"
 	"zocalo/socket"
 )
 
@@ -137,10 +137,10 @@ func (e *End) wasCut() error {
 // A NeedsFormatError refuses to join an end of bytes with one of messages:
 // nothing says where a message ends.
 type NeedsFormatError struct {
-	Side     pass.Side   // the end that needs a format
-	Bytes    socket.Kind // of that end
-	Messages socket.Kind // of the other
-	Framed   bool        // the other is a stream with a format
+	Side     outcome.Side // the end that needs a format
+	Bytes    socket.Kind  // of that end
+	Messages socket.Kind  // of the other
+	Framed   bool         // the other is a stream with a format
 }
 
 // Error names what to add.
@@ -168,17 +168,17 @@ func check(ends *[2]End) error {
 		e := &ends[side]
 		switch {
 		case e.Socket == nil:
-			return fmt.Errorf("relay: end %v has no socket", pass.Side(side))
+			return fmt.Errorf("relay: end %v has no socket", outcome.Side(side))
 		case e.bounded() && e.cut():
-			return fmt.Errorf("relay: end %v (%v) keeps message boundaries by itself: give it no format", pass.Side(side), kindText(e.Socket.Kind()))
+			return fmt.Errorf("relay: end %v (%v) keeps message boundaries by itself: give it no format", outcome.Side(side), kindText(e.Socket.Kind()))
 		case e.Text && !e.Whole && e.Format == frame.Format{}:
-			return fmt.Errorf("relay: end %v says how messages are written and not how its bytes are cut: give it a format, such as lines", pass.Side(side))
+			return fmt.Errorf("relay: end %v says how messages are written and not how its bytes are cut: give it a format, such as lines", outcome.Side(side))
 		}
 	}
 	for side := range ends {
 		e, other := &ends[side], &ends[1-side]
 		if !e.messages() && other.messages() {
-			return &NeedsFormatError{Side: pass.Side(side), Bytes: e.Socket.Kind(), Messages: other.Socket.Kind(), Framed: other.cut()}
+			return &NeedsFormatError{Side: outcome.Side(side), Bytes: e.Socket.Kind(), Messages: other.Socket.Kind(), Framed: other.cut()}
 		}
 	}
 	return nil

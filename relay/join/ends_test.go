@@ -10,8 +10,8 @@ import (
 	"testing/synctest"
 	"time"
 
-	"zocalo/internal/pass"
 	"zocalo/relay/join"
+	"zocalo/relay/outcome"
 	"zocalo/socket"
 )
 
@@ -53,7 +53,7 @@ func TestAnswerWithInputUnread(t *testing.T) {
 				}
 				j.a.Close()
 				r, err := j.over()
-				if dropped := err != nil; dropped != (r.How == pass.Reset) || !late && dropped {
+				if dropped := err != nil; dropped != (r.How == outcome.Reset) || !late && dropped {
 					t.Errorf("Join = %+v, %v", r, err)
 				}
 			})
@@ -91,7 +91,7 @@ func TestWholeEnd(t *testing.T) {
 			try(t, j.a.Close())
 			wantsEOF(t, j.b)
 			r, err := j.over()
-			if took := time.Since(began); err != nil || r.How != pass.Finished || took != test.lasts {
+			if took := time.Since(began); err != nil || r.How != outcome.Finished || took != test.lasts {
 				t.Errorf("%s: Join = %+v, %v after %v", test.far.name, r, err, took)
 			}
 		})
@@ -133,7 +133,7 @@ func TestErrorOfTheWriter(t *testing.T) {
 			wantsCut(t, j.a)
 			r, err := j.over()
 			wantsErr(t, err, cause)
-			if r.How != pass.Reset || r.Side != pass.B {
+			if r.How != outcome.Reset || r.Side != outcome.B {
 				t.Errorf("Join = %+v", r)
 			}
 		})
@@ -155,7 +155,7 @@ func TestWholeThoughBroken(t *testing.T) {
 	wantsEOF(t, j.b)
 	r, err := j.over()
 	wantsErr(t, err, syscall.EPIPE)
-	if r.How != pass.Reset || r.Side != pass.A || aborted.Load() {
+	if r.How != outcome.Reset || r.Side != outcome.A || aborted.Load() {
 		t.Errorf("Join = %+v, reset %v", r, aborted.Load())
 	}
 }
@@ -180,7 +180,7 @@ func TestGoneAfterHalfClose(t *testing.T) {
 			wantsEOF(t, j.b)
 			try(t, j.a.Abort())
 			r, _ := j.over()
-			if want := (kind.name == tcp.name); (r.How == pass.Reset) != want {
+			if want := (kind.name == tcp.name); (r.How == outcome.Reset) != want {
 				t.Errorf("Join = %+v", r)
 			}
 		})
@@ -203,7 +203,7 @@ func TestCutInsideMessage(t *testing.T) {
 				wants(t, j.b, "whole\n")
 				try(t, end(j.a))
 				wantsCut(t, j.b)
-				if r, err := j.over(); err == nil || r.How == pass.Finished || r.From[pass.A].EndOfFile {
+				if r, err := j.over(); err == nil || r.How == outcome.Finished || r.From[outcome.A].EndOfFile {
 					t.Errorf("Join = %+v, %v", r, err)
 				}
 			})
@@ -222,7 +222,7 @@ func TestResetAfterTheEnd(t *testing.T) {
 	try(t, j.b.Abort())
 	writes(t, j.a, "more")
 	try(t, j.a.Shutdown(socket.ShutdownWrite)) // no reset has come, though nobody takes it
-	if r, err := j.over(); err == nil || r.How != pass.Reset || r.Side != pass.B {
+	if r, err := j.over(); err == nil || r.How != outcome.Reset || r.Side != outcome.B {
 		t.Errorf("Join = %+v, %v", r, err)
 	}
 }

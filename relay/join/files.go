@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"zocalo/internal/pass"
+	"zocalo/relay/outcome"
 	"zocalo/socket"
 )
 
@@ -25,9 +26,9 @@ func checkFiles(ends *[2]End, policy pass.FilePolicy) error {
 		_, sends := socket.As[socket.Messenger](e.Socket)
 		switch {
 		case e.Socket.Domain() != socket.Unix || !sends:
-			return fmt.Errorf("relay: end %v (%v) cannot pass descriptors on: that takes two unix sockets", pass.Side(side), kindText(e.Socket.Kind()))
+			return fmt.Errorf("relay: end %v (%v) cannot pass descriptors on: that takes two unix sockets", outcome.Side(side), kindText(e.Socket.Kind()))
 		case e.cut():
-			return fmt.Errorf("relay: end %v is cut into messages by a format, where descriptors have no place", pass.Side(side))
+			return fmt.Errorf("relay: end %v is cut into messages by a format, where descriptors have no place", outcome.Side(side))
 		}
 	}
 	return nil

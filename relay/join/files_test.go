@@ -10,6 +10,7 @@ import (
 
 	"zocalo/internal/pass"
 	"zocalo/relay/join"
+	"zocalo/relay/outcome"
 	"zocalo/socket"
 )
 
@@ -56,7 +57,7 @@ func TestFilesPass(t *testing.T) {
 			sendsFile(t, j.b, "three", "back")
 			wantsFile(t, j.a, "three", "back")
 			j.end()
-			if r, _ := j.over(); r.From[pass.A].Files != 1 || r.From[pass.A].Bytes != 6 || r.From[pass.A].FilesRefused != 0 {
+			if r, _ := j.over(); r.From[outcome.A].Files != 1 || r.From[outcome.A].Bytes != 6 || r.From[outcome.A].FilesRefused != 0 {
 				t.Errorf("Join = %+v", r)
 			}
 		})
@@ -104,7 +105,7 @@ func TestFilesPassToNobody(t *testing.T) {
 // fails: nothing goes on as if they had never been.
 func TestFilesRefusedLoudly(t *testing.T) {
 	refused := make(chan error, 8)
-	o := join.Options{Files: pass.RefuseFiles, OnRefused: func(_ pass.Side, err error) { refused <- err }}
+	o := join.Options{Files: pass.RefuseFiles, OnRefused: func(_ outcome.Side, err error) { refused <- err }}
 	t.Run("message", func(t *testing.T) {
 		j := start(t, unixSeqPacket, unixSeqPacket, join.End{}, join.End{}, o)
 		sendsFile(t, j.a, "refused", "word")
@@ -112,7 +113,7 @@ func TestFilesRefusedLoudly(t *testing.T) {
 		writes(t, j.a, "next")
 		wantsMessage(t, j.b, "next")
 		j.end()
-		if r, _ := j.over(); r.From[pass.A].Refused != 1 || r.From[pass.A].FilesRefused != 1 || r.From[pass.A].Messages != 1 {
+		if r, _ := j.over(); r.From[outcome.A].Refused != 1 || r.From[outcome.A].FilesRefused != 1 || r.From[outcome.A].Messages != 1 {
 			t.Errorf("Join = %+v", r)
 		}
 	})
@@ -122,7 +123,7 @@ func TestFilesRefusedLoudly(t *testing.T) {
 			sendsFile(t, j.a, "refused", "word")
 			r, err := j.over()
 			wantsErr(t, err, socket.ErrDescriptorsRefused)
-			if r.How != pass.Failed || r.Side != pass.A || r.From[pass.A].Bytes != 0 {
+			if r.How != outcome.Failed || r.Side != outcome.A || r.From[outcome.A].Bytes != 0 {
 				t.Errorf("Join = %+v", r)
 			}
 		})
@@ -145,7 +146,7 @@ func TestFilesNeedUnix(t *testing.T) {
 		{unix, format("lines"), "a format"},
 	} {
 		j := start(t, unix, test.b, test.end, test.end, join.Options{Files: pass.PassFiles})
-		var ended *pass.EndError
+		var ended *outcome.EndError
 		if _, err := j.over(); err == nil || errors.As(err, &ended) || !strings.Contains(err.Error(), test.word) {
 			t.Errorf("Join's error is %v", err)
 		}

@@ -5,7 +5,7 @@ import (
 	"net"
 	"sync"
 
-	"zocalo/internal/pass"
+	"zocalo/relay/outcome"
 )
 
 // A Piece is what passes at once: one read of a stream, a message, or urgent data.
@@ -46,8 +46,8 @@ type Filter interface {
 }
 
 // Watch makes filters that pass everything on as it comes, once see has seen it.
-func Watch(see func(from pass.Side, what What, data []byte)) func(context.Context, pass.Side, func(Piece) error) Filter {
-	return func(_ context.Context, from pass.Side, next func(Piece) error) Filter {
+func Watch(see func(from outcome.Side, what What, data []byte)) func(context.Context, outcome.Side, func(Piece) error) Filter {
+	return func(_ context.Context, from outcome.Side, next func(Piece) error) Filter {
 		return See(next, func(p Piece) { see(from, p.What, p.Data) })
 	}
 }

@@ -9,13 +9,14 @@ import (
 	"syscall"
 
 	"zocalo/internal/pass"
+	"zocalo/relay/outcome"
 	"zocalo/socket"
 )
 
 // A flow is one direction of a join.
 type flow struct {
 	j      *join
-	from   pass.Side
+	from   outcome.Side
 	src    source
 	dst    sink
 	beside *beside   // where urgent data comes beside the stream
@@ -25,7 +26,7 @@ type flow struct {
 	passing socket.Message    // of what they go on with
 
 	mu     sync.Mutex // guards dst and passed, where there is a beside
-	passed pass.Flow
+	passed outcome.Flow
 }
 
 // A source is what an end sends.
@@ -42,7 +43,7 @@ type sink interface {
 	put(data []byte, what What) (inLine bool, err error)
 }
 
-func (f *flow) init(j *join, from pass.Side) (err error) {
+func (f *flow) init(j *join, from outcome.Side) (err error) {
 	f.j, f.from = j, from
 	if f.src, err = f.newSource(); err == nil {
 		f.dst, err = f.newSink()
@@ -115,7 +116,7 @@ func (f *flow) met(err error) (goesOn, passes bool) {
 	case errors.Is(err, socket.ErrDescriptorsRefused):
 		f.refuseFiles(err)
 		if f.near().bounded() {
-			f.count(func(p *pass.Flow) { p.Refused++ })
+			f.count(func(p *outcome.Flow) { p.Refused++ })
 			return true, false
 		}
 		f.failed(err)
@@ -236,13 +237,13 @@ func (f *flow) passes(bytes int, what What, inLine bool) {
 // refuse counts a message that did not fit.
 func (f *flow) refuse(err error) {
 	f.j.clock.touch()
-	f.count(func(p *pass.Flow) { p.Refused++ })
+	f.count(func(p *outcome.Flow) { p.Refused++ })
 	f.refused(err)
 }
 
 // refuseFiles counts descriptors that were closed.
 func (f *flow) refuseFiles(err error) {
-	f.count(func(p *pass.Flow) { p.FilesRefused++ })
+	f.count(func(p *outcome.Flow) { p.FilesRefused++ })
 	f.refused(err)
 }
 
@@ -253,7 +254,7 @@ func (f *flow) refused(err error) {
 }
 
 // count changes what passed.
-func (f *flow) count(change func(*pass.Flow)) {
+func (f *flow) count(change func(*outcome.Flow)) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	change(&f.passed)
@@ -265,7 +266,7 @@ func (f *flow) endOfFile() {
 	}
 	f.filter.end(nil)
 	passed, told := f.j.endOfFile(f.from)
-	f.count(func(p *pass.Flow) { p.EndOfFile, p.EndOfFileTold = passed, told })
+	f.count(func(p *outcome.Flow) { p.EndOfFile, p.EndOfFileTold = passed, told })
 	if see := f.j.opts.OnEOF; see != nil && passed {
 		see(f.from)
 	}

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"zocalo/internal/pass"
+	"zocalo/relay/outcome"
 	"zocalo/socket"
 )
 
@@ -22,30 +23,30 @@ import (
 // [ErrIdle] or [ErrLifetime] where a time of o cut the join short, and ctx's cause
 // where ctx did; an *EndError where an end failed; and *NeedsFormatError, or
 // another refusal, where nothing was begun.
-func Join(ctx context.Context, a, b End, o Options) (pass.Result, error) {
+func Join(ctx context.Context, a, b End, o Options) (outcome.Result, error) {
 	result, err := Prepare(a, b, o)(ctx)
 	return *result, err
 }
 
 // Prepare returns what does as Join does, once. It takes less of the stack of a waiting goroutine in
 // it, which is most of what a pair costs that is idle.
-func Prepare(a, b End, o Options) func(context.Context) (*pass.Result, error) {
+func Prepare(a, b End, o Options) func(context.Context) (*outcome.Result, error) {
 	return (&join{ends: [2]End{a, b}, opts: o}).run
 }
 
 // Echo is Join of an end with itself: what it sends comes back, by the same rules.
 // What passed is From[A] of the Result.
-func Echo(ctx context.Context, e End, o Options) (pass.Result, error) {
+func Echo(ctx context.Context, e End, o Options) (outcome.Result, error) {
 	result, err := (&join{ends: [2]End{e, e}, opts: o, echo: true}).run(ctx)
 	return *result, err
 }
 
-func (j *join) run(ctx context.Context) (*pass.Result, error) {
+func (j *join) run(ctx context.Context) (*outcome.Result, error) {
 	stop, err := j.begin(ctx)
 	if err != nil {
 		return &j.result, err
 	}
-	j.flows[pass.A].run()
+	j.flows[outcome.A].run()
 	return j.end(stop)
 }
 
@@ -53,13 +54,13 @@ func (j *join) run(ctx context.Context) (*pass.Result, error) {
 func (j *join) begin(ctx context.Context) (stop func() bool, err error) {
 	o := &j.opts
 	j.start, j.ended = time.Now(), make(chan struct{})
-	j.done[pass.B] = j.echo || o.OneWay && !o.Drop
+	j.done[outcome.B] = j.echo || o.OneWay && !o.Drop
 	if o.OneWay {
 		o.Confirm = true
-		j.ends[pass.A].KeepOpen = true
-		j.dropping[pass.A].Store(true)
+		j.ends[outcome.A].KeepOpen = true
+		j.dropping[outcome.A].Store(true)
 	}
-	j.result.How = pass.Failed // unless it begins
+	j.result.How = outcome.Failed // unless it begins
 	err = o.check()
 	if err == nil {
 		err = check(&j.ends)
@@ -71,7 +72,7 @@ func (j *join) begin(ctx context.Context) (stop func() bool, err error) {
 		err = j.prepare()
 	}
 	if err == nil && ctx.Err() != nil {
-		j.result.How, err = pass.Cancelled, context.Cause(ctx)
+		j.result.How, err = outcome.Cancelled, context.Cause(ctx)
 	}
 	if err != nil {
 		for side := range j.flows {
@@ -86,7 +87,7 @@ func (j *join) begin(ctx context.Context) (stop func() bool, err error) {
 	stop = context.AfterFunc(ctx, func() {
 		j.mu.Lock()
 		defer j.mu.Unlock()
-		j.finishLocked(pass.Cancelled, 0, context.Cause(ctx), !o.CancelInOrder)
+		j.finishLocked(outcome.Cancelled, 0, context.Cause(ctx), !o.CancelInOrder)
 	})
 	j.clock.run(j)
 	for side := range j.flows {
@@ -95,13 +96,13 @@ func (j *join) begin(ctx context.Context) (stop func() bool, err error) {
 		}
 	}
 	if !j.echo && (!o.OneWay || o.Drop) {
-		j.others.Go(j.flows[pass.B].run)
+		j.others.Go(j.flows[outcome.B].run)
 	}
 	return stop, nil
 }
 
 // end waits for the others, and tells how it ended.
-func (j *join) end(stop func() bool) (*pass.Result, error) {
+func (j *join) end(stop func() bool) (*outcome.Result, error) {
 	defer stop()
 	defer j.clock.stop()
 	j.others.Wait()
@@ -135,7 +136,7 @@ type join struct {
 	unfilter context.CancelFunc   // tells filters so; nil where there are none
 
 	mu       sync.Mutex
-	result   pass.Result
+	result   outcome.Result
 	err      error
 	done     [2]bool  // the flow from an end is over
 	broken   [2]error // why an end takes no more
@@ -154,7 +155,7 @@ func (j *join) prepare() error {
 		if j.done[side] {
 			continue
 		}
-		if err := j.flows[side].init(j, pass.Side(side)); err != nil {
+		if err := j.flows[side].init(j, outcome.Side(side)); err != nil {
 			return err
 		}
 	}
@@ -163,7 +164,7 @@ func (j *join) prepare() error {
 
 // finish cuts the join short: it resets both ends, which ends every call on
 // them. How it ended is what the first caller says.
-func (j *join) finish(how pass.EndReason, side pass.Side, err error) {
+func (j *join) finish(how outcome.EndReason, side outcome.Side, err error) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	j.finishLocked(how, side, err, true)
@@ -171,7 +172,7 @@ func (j *join) finish(how pass.EndReason, side pass.Side, err error) {
 
 // finishLocked ends the join, once. The caller holds mu, and says whether the
 // ends are reset or closed in order.
-func (j *join) finishLocked(how pass.EndReason, side pass.Side, err error, abort bool) {
+func (j *join) finishLocked(how outcome.EndReason, side outcome.Side, err error, abort bool) {
 	if j.over.Load() {
 		return
 	}
@@ -181,8 +182,8 @@ func (j *join) finishLocked(how pass.EndReason, side pass.Side, err error, abort
 		j.unfilter()
 	}
 	j.result.How, j.result.Side = how, side
-	if how == pass.Reset || how == pass.Failed {
-		err = &pass.EndError{Side: side, Err: err}
+	if how == outcome.Reset || how == outcome.Failed {
+		err = &outcome.EndError{Side: side, Err: err}
 	}
 	j.err = err
 	j.close(abort)
@@ -194,7 +195,7 @@ func (j *join) close(abort bool) {
 	for side, e := range &j.ends {
 		switch {
 		case e.Socket == nil:
-		case abort && !j.told[pass.Side(side).Other()]:
+		case abort && !j.told[outcome.Side(side).Other()]:
 			e.Socket.AbortLike(j.err)
 		default:
 			e.Socket.Close()
@@ -203,19 +204,19 @@ func (j *join) close(abort bool) {
 }
 
 // failed ends the join for an error of one end.
-func (j *join) failed(side pass.Side, err error) {
+func (j *join) failed(side outcome.Side, err error) {
 	if pass.IsReset(err) {
-		j.finish(pass.Reset, side, err)
+		j.finish(outcome.Reset, side, err)
 		return
 	}
-	j.finish(pass.Failed, side, err)
+	j.finish(outcome.Failed, side, err)
 }
 
 // breaks notes that a connected end takes no more, and reports whether the flow
 // to it goes on. What the end still sends passes. Where that is the rest of what
 // was cut short, the join is over after it; else what a peer still sends for the end
 // is dropped, so that nothing overtakes an answer on its way to the peer.
-func (j *join) breaks(side pass.Side, err error) (goesOn bool) {
+func (j *join) breaks(side outcome.Side, err error) (goesOn bool) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	if j.broken[side] == nil {
@@ -237,13 +238,13 @@ func (j *join) breaks(side pass.Side, err error) (goesOn bool) {
 // cut reports whether what an end sends is cut short by what broke it, by the rules
 // of its kind. EPIPE is not a reset by itself: the end has finished, or could still
 // say all. The caller holds mu.
-func (j *join) cut(side pass.Side) bool {
+func (j *join) cut(side outcome.Side) bool {
 	return j.ends[side].resets() && !j.drains && j.broken[side] != nil && !errors.Is(j.broken[side], syscall.EPIPE)
 }
 
 // flowDone notes that the flow from an end is over in order, and ends the join
 // with the second. Where the end is over in both directions, its flow is the last.
-func (j *join) flowDone(from pass.Side, told bool) {
+func (j *join) flowDone(from outcome.Side, told bool) {
 	near, far := &j.ends[from], &j.ends[from.Other()]
 	over := near.closesWhole()
 	if !near.resets() && (!told || far.connected()) {
@@ -261,7 +262,7 @@ func (j *join) flowDone(from pass.Side, told bool) {
 }
 
 // gone notes that an end that had finished takes no more either.
-func (j *join) gone(side pass.Side) {
+func (j *join) gone(side outcome.Side) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	switch {
@@ -269,7 +270,7 @@ func (j *join) gone(side pass.Side) {
 	case !j.ends[side].resets():
 		j.endsWith(side)
 	case !j.ends[side.Other()].resets():
-		j.finishLocked(pass.Reset, side, j.ends[side].wasCut(), true)
+		j.finishLocked(outcome.Reset, side, j.ends[side].wasCut(), true)
 	default: // the tail of what it sent may be on its way to the other
 		if j.broken[side] == nil {
 			j.broken[side] = j.ends[side].wasCut()
@@ -281,7 +282,7 @@ func (j *join) gone(side pass.Side) {
 
 // endsWith ends the join with an end whose flow is done and that takes no more: at
 // once, or when the other end has finished too. The caller holds mu.
-func (j *join) endsWith(side pass.Side) {
+func (j *join) endsWith(side outcome.Side) {
 	if far := &j.ends[side.Other()]; j.told[side] && far.connected() {
 		j.drain()
 	} else {
@@ -304,7 +305,7 @@ func (j *join) endsLocked() {
 	for side, err := range j.broken {
 		if err != nil {
 			// What is whole may be on its way to an end that could not be told.
-			j.finishLocked(pass.Reset, pass.Side(side), err, j.cut(pass.Side(side)) || !j.whole[side])
+			j.finishLocked(outcome.Reset, outcome.Side(side), err, j.cut(outcome.Side(side)) || !j.whole[side])
 			return
 		}
 	}
@@ -315,36 +316,36 @@ func (j *join) endsLocked() {
 		}
 		return
 	}
-	j.finishLocked(pass.Finished, 0, nil, false)
+	j.finishLocked(outcome.Finished, 0, nil, false)
 }
 
 // confirm ends the join in order, unless an end that takes no more has not got all.
 func (j *join) confirm() {
 	for side := range j.ends {
 		if err := j.ends[side].confirm(); err != nil {
-			j.failed(pass.Side(side), err)
+			j.failed(outcome.Side(side), err)
 			return
 		}
 	}
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	j.finishLocked(pass.Finished, 0, nil, false)
+	j.finishLocked(outcome.Finished, 0, nil, false)
 }
 
 // silent ends the join since nothing has passed for the limit that holds, or a
 // lifetime is over. It reports false where the time begins anew: an end that cannot be
 // told of an end-of-file is still being sent what came before it.
-func (j *join) silent(how pass.EndReason) (ends bool) {
+func (j *join) silent(how outcome.EndReason) (ends bool) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	switch {
 	case j.drains:
 		j.endsLocked()
-	case how == pass.Lifetime:
+	case how == outcome.Lifetime:
 		j.finishLocked(how, 0, ErrLifetime, true)
-	case j.untold && !(j.ends[pass.A].acknowledged() && j.ends[pass.B].acknowledged()):
+	case j.untold && !(j.ends[outcome.A].acknowledged() && j.ends[outcome.B].acknowledged()):
 		return false
-	case j.untold && !j.sooner(), j.ends[pass.A].silence(), j.ends[pass.B].silence():
+	case j.untold && !j.sooner(), j.ends[outcome.A].silence(), j.ends[outcome.B].silence():
 		j.finishLocked(how, 0, nil, false)
 	default:
 		j.finishLocked(how, 0, ErrIdle, true)
@@ -358,12 +359,12 @@ func (j *join) sooner() bool { return j.opts.Idle > 0 && j.opts.Idle < j.opts.Id
 
 // endOfFile passes the end-of-file of an end on to the other, and reports
 // whether it was one in order, and whether the other could be told.
-func (j *join) endOfFile(from pass.Side) (passed, told bool) {
+func (j *join) endOfFile(from outcome.Side) (passed, told bool) {
 	far := &j.ends[from.Other()]
 	j.mu.Lock()
 	err, ended := j.broken[from], j.over.Load()
 	if !ended && j.cut(from) {
-		j.finishLocked(pass.Reset, from, err, true)
+		j.finishLocked(outcome.Reset, from, err, true)
 		ended = true
 	}
 	closable := far.halfClosable() && !far.KeepOpen

@@ -12,8 +12,8 @@ import (
 	"testing/synctest"
 	"time"
 
-	"zocalo/internal/pass"
 	"zocalo/relay/join"
+	"zocalo/relay/outcome"
 	"zocalo/socket"
 )
 
@@ -53,7 +53,7 @@ func TestCancel(t *testing.T) {
 				cancel(cause)
 				r, err := j.over()
 				wantsErr(t, err, cause)
-				if r.How != pass.Cancelled {
+				if r.How != outcome.Cancelled {
 					t.Errorf("ended as %v", r.How)
 				}
 				if ma.name != unix.name {
@@ -76,7 +76,7 @@ func TestCancel(t *testing.T) {
 		defer y.Close()
 		r, err := join.Join(ctx, join.End{Socket: a}, join.End{Socket: b}, join.Options{})
 		wantsErr(t, err, cause)
-		if r.How != pass.Cancelled {
+		if r.How != outcome.Cancelled {
 			t.Errorf("ended as %v", r.How)
 		}
 		wantsCut(t, x)
@@ -107,7 +107,7 @@ func TestIdle(t *testing.T) {
 				}
 				r, err := j.over()
 				cut := kind.name != memoryDatagram.name
-				if took := time.Since(begin); (err == join.ErrIdle) != cut || r.How != pass.Idle || took != 55*time.Second {
+				if took := time.Since(begin); (err == join.ErrIdle) != cut || r.How != outcome.Idle || took != 55*time.Second {
 					t.Errorf("Join = %+v, %v after %v", r, err, took)
 				}
 			})
@@ -120,7 +120,7 @@ func TestIdleWhileBlocked(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		j := start(t, memory, memory, join.End{}, join.End{}, join.Options{Idle: time.Minute})
 		go j.a.Write(make([]byte, 1<<20))
-		if r, err := j.over(); err != join.ErrIdle || r.How != pass.Idle || r.Duration != time.Minute {
+		if r, err := j.over(); err != join.ErrIdle || r.How != outcome.Idle || r.Duration != time.Minute {
 			t.Errorf("Join = %+v, %v", r, err)
 		}
 	})
@@ -140,10 +140,10 @@ func TestIdleAfterEOF(t *testing.T) {
 		writes(t, j.b, "answer")
 		wants(t, j.a, "answer\n")
 		r, err := j.over()
-		if took := time.Since(end); err != nil || r.How != pass.Idle || took != 3*time.Second {
+		if took := time.Since(end); err != nil || r.How != outcome.Idle || took != 3*time.Second {
 			t.Errorf("Join = %+v, %v after %v", r, err, took)
 		}
-		if f := r.From[pass.A]; !f.EndOfFile || f.EndOfFileTold {
+		if f := r.From[outcome.A]; !f.EndOfFile || f.EndOfFileTold {
 			t.Errorf("end-of-file: %+v", f)
 		}
 	})
@@ -157,7 +157,7 @@ func TestIdleBeforeEnd(t *testing.T) {
 			j := start(t, memory, whole, join.End{}, join.End{}, join.Options{Idle: idle, IdleAfterEOF: 5 * time.Second})
 			try(t, j.a.Shutdown(socket.ShutdownWrite))
 			r, err := j.over()
-			if cut := idle == time.Second; (err == join.ErrIdle) != cut || !cut && err != nil || r.How != pass.Idle {
+			if cut := idle == time.Second; (err == join.ErrIdle) != cut || !cut && err != nil || r.How != outcome.Idle {
 				t.Errorf("Join with Idle %v = %+v, %v", idle, r, err)
 			}
 		})
@@ -167,7 +167,7 @@ func TestIdleBeforeEnd(t *testing.T) {
 func TestLifetime(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		j := start(t, memory, memory, join.End{}, join.End{}, join.Options{Lifetime: time.Hour, Idle: 2 * time.Hour})
-		if r, err := j.over(); err != join.ErrLifetime || r.How != pass.Lifetime || r.Duration != time.Hour {
+		if r, err := j.over(); err != join.ErrLifetime || r.How != outcome.Lifetime || r.Duration != time.Hour {
 			t.Errorf("Join = %+v, %v", r, err)
 		}
 		wantsCut(t, j.a)
@@ -182,11 +182,11 @@ func TestOnEOF(t *testing.T) {
 	defer client.Close()
 	writes(t, program, "all its output")
 	try(t, program.Close())
-	var from []pass.Side
-	r, err := join.Join(t.Context(), join.End{Socket: a}, join.End{Socket: b}, join.Options{OnEOF: func(side pass.Side) {
+	var from []outcome.Side
+	r, err := join.Join(t.Context(), join.End{Socket: a}, join.End{Socket: b}, join.Options{OnEOF: func(side outcome.Side) {
 		from = append(from, side)
 	}})
-	if err != nil || r.How != pass.Finished || len(from) != 1 || from[0] != pass.B || !r.From[pass.B].EndOfFileTold || r.From[pass.A].EndOfFile {
+	if err != nil || r.How != outcome.Finished || len(from) != 1 || from[0] != outcome.B || !r.From[outcome.B].EndOfFileTold || r.From[outcome.A].EndOfFile {
 		t.Errorf("OnEOF saw %v, Join = %+v", from, r)
 	}
 	wants(t, client, "all its output")
@@ -207,7 +207,7 @@ func TestNobodyListens(t *testing.T) {
 	writes(t, j.a, "anybody?")
 	r, err := j.over()
 	wantsErr(t, err, syscall.ECONNREFUSED)
-	if r.How != pass.Failed || r.Side != pass.B {
+	if r.How != outcome.Failed || r.Side != outcome.B {
 		t.Errorf("Join = %+v, %v", r, err)
 	}
 }
@@ -215,8 +215,8 @@ func TestNobodyListens(t *testing.T) {
 func TestWatch(t *testing.T) {
 	var seen []string
 	var whats []join.What
-	j := start(t, tcp, unix, join.End{}, join.End{}, join.Options{Filter: join.Watch(func(from pass.Side, what join.What, data []byte) {
-		if from == pass.A {
+	j := start(t, tcp, unix, join.End{}, join.End{}, join.Options{Filter: join.Watch(func(from outcome.Side, what join.What, data []byte) {
+		if from == outcome.A {
 			seen, whats = append(seen, string(data)), append(whats, what)
 		}
 	})})
@@ -251,7 +251,7 @@ func TestAllocatesNothing(t *testing.T) {
 			var bytes atomic.Int64
 			j := start(t, test.a, test.b, test.ea, test.eb, join.Options{
 				Idle:   time.Hour,
-				Filter: join.Watch(func(_ pass.Side, _ join.What, b []byte) { bytes.Add(int64(len(b))) }),
+				Filter: join.Watch(func(_ outcome.Side, _ join.What, b []byte) { bytes.Add(int64(len(b))) }),
 			})
 			b, got := []byte(test.text), make([]byte, 64)
 			turn := func() {

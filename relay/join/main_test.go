@@ -10,9 +10,9 @@ import (
 	"testing"
 
 	"zocalo/frame"
-	"zocalo/internal/pass"
 	"zocalo/internal/testenv"
 	"zocalo/relay/join"
+	"zocalo/relay/outcome"
 	"zocalo/socket"
 	"zocalo/socket/sockettest"
 )
@@ -124,12 +124,12 @@ type joined struct {
 	a, b   *socket.Socket // the peers of the two ends
 	end    context.CancelFunc
 	done   chan struct{}
-	result pass.Result
+	result outcome.Result
 	err    error
 }
 
 // over waits for the join's end.
-func (j *joined) over() (pass.Result, error) {
+func (j *joined) over() (outcome.Result, error) {
 	<-j.done
 	return j.result, j.err
 }

@@ -11,8 +11,8 @@ import (
 	"testing/synctest"
 
 	"zocalo/frame"
-	"zocalo/internal/pass"
 	"zocalo/relay/join"
+	"zocalo/relay/outcome"
 	"zocalo/socket"
 	"zocalo/socket/sockettest"
 )
@@ -47,7 +47,7 @@ func TestMessagesStayWhole(t *testing.T) {
 		j.end()
 		r, err := j.over()
 		wantsErr(t, err, context.Canceled)
-		if r.How != pass.Cancelled || r.From[pass.A].Messages != 5 || r.From[pass.B].Messages != 5 || r.From[pass.A].Bytes != 40012 {
+		if r.How != outcome.Cancelled || r.From[outcome.A].Messages != 5 || r.From[outcome.B].Messages != 5 || r.From[outcome.A].Bytes != 40012 {
 			t.Errorf("Join = %+v", r)
 		}
 	})
@@ -68,7 +68,7 @@ func TestEmptyMessageIsNoEnd(t *testing.T) {
 		wantsMessage(t, j.a, "answer")
 		try(t, j.b.Close())
 		wantsEOF(t, j.a)
-		if r, err := j.over(); err != nil || r.How != pass.Finished || r.From[pass.A].Messages != 3 || r.From[pass.B].Messages != 2 {
+		if r, err := j.over(); err != nil || r.How != outcome.Finished || r.From[outcome.A].Messages != 3 || r.From[outcome.B].Messages != 2 {
 			t.Errorf("Join = %+v, %v", r, err)
 		}
 	})
@@ -96,8 +96,8 @@ func TestRefused(t *testing.T) {
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			var refused error
-			test.opts.OnRefused = func(from pass.Side, err error) {
-				if from == pass.A {
+			test.opts.OnRefused = func(from outcome.Side, err error) {
+				if from == outcome.A {
 					refused = errors.Join(refused, err)
 				}
 			}
@@ -117,7 +117,7 @@ func TestRefused(t *testing.T) {
 				j.b.Close()
 			}
 			r, _ := j.over()
-			if got := r.From[pass.A]; got.Messages != 1 || got.Refused == 0 {
+			if got := r.From[outcome.A]; got.Messages != 1 || got.Refused == 0 {
 				t.Errorf("Join = %+v", r)
 			}
 			wantsErr(t, refused, test.want)
@@ -158,7 +158,7 @@ func TestFormats(t *testing.T) {
 			wantsEOF(t, second.b)
 			try(t, second.b.Close())
 			for _, j := range []*joined{first, second} {
-				if r, err := j.over(); err != nil || r.How != pass.Finished || r.From[pass.A].Messages != 3 || r.From[pass.B].Bytes != 12 {
+				if r, err := j.over(); err != nil || r.How != outcome.Finished || r.From[outcome.A].Messages != 3 || r.From[outcome.B].Bytes != 12 {
 					t.Errorf("Join = %+v, %v", r, err)
 				}
 			}
@@ -175,7 +175,7 @@ func TestFormatToFormat(t *testing.T) {
 	writes(t, j.b, "3:yes,")
 	wants(t, j.a, "yes\n")
 	try(t, j.b.Close())
-	if r, err := j.over(); err != nil || r.From[pass.A].Messages != 3 {
+	if r, err := j.over(); err != nil || r.From[outcome.A].Messages != 3 {
 		t.Errorf("Join = %+v, %v", r, err)
 	}
 }
@@ -185,7 +185,7 @@ func TestMalformed(t *testing.T) {
 	writes(t, j.a, "nonsense")
 	r, err := j.over()
 	var malformed *frame.MalformedError
-	if r.How != pass.Failed || r.Side != pass.A || !errors.As(err, &malformed) {
+	if r.How != outcome.Failed || r.Side != outcome.A || !errors.As(err, &malformed) {
 		t.Errorf("Join = %+v, %v", r, err)
 	}
 	// Who sent it is told that it did not arrive.
@@ -215,7 +215,7 @@ func TestWhole(t *testing.T) {
 			writes(t, j.b, "as it", " is")
 			wants(t, j.a, "as it is")
 			try(t, j.b.Close())
-			if r, err := j.over(); err != nil || r.From[pass.A].Messages != test.messages || int64(r.From[pass.A].Refused) != 1-test.messages {
+			if r, err := j.over(); err != nil || r.From[outcome.A].Messages != test.messages || int64(r.From[outcome.A].Refused) != 1-test.messages {
 				t.Errorf("Join = %+v, %v", r, err)
 			}
 		})
@@ -238,12 +238,12 @@ func TestRefusedPairs(t *testing.T) {
 		name   string
 		a, b   maker
 		ea, eb join.End
-		side   pass.Side
+		side   outcome.Side
 		text   string
 	}{
-		{"stream to messages", tcp, udp, join.End{}, join.End{}, pass.A, "frame=lines"},
-		{"messages to stream", unixSeqPacket, unix, join.End{}, join.End{}, pass.B, "frame=lines"},
-		{"format to stream", tcp, unix, format("lines"), join.End{}, pass.B, "is cut into messages"},
+		{"stream to messages", tcp, udp, join.End{}, join.End{}, outcome.A, "frame=lines"},
+		{"messages to stream", unixSeqPacket, unix, join.End{}, join.End{}, outcome.B, "frame=lines"},
+		{"format to stream", tcp, unix, format("lines"), join.End{}, outcome.B, "is cut into messages"},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
@@ -301,7 +301,7 @@ func TestFilesRefused(t *testing.T) {
 			j := &joined{done: make(chan struct{})}
 			test.a.Socket, j.a = test.make.make(t)
 			test.b.Socket, j.b = test.make.make(t)
-			j.run(t, test.a, test.b, join.Options{OnRefused: func(_ pass.Side, err error) { refused = err }})
+			j.run(t, test.a, test.b, join.Options{OnRefused: func(_ outcome.Side, err error) { refused = err }})
 			m := socket.Message{Ancillary: socket.Ancillary{Present: socket.HasFiles, Files: []int{0}}}
 			m.SetData([]byte("with a descriptor\n"))
 			must(j.a.Send(&m))(t)
@@ -310,7 +310,7 @@ func TestFilesRefused(t *testing.T) {
 			wantsEOF(t, j.b)
 			try(t, j.b.Close())
 			r, err := j.over()
-			if from := r.From[pass.A]; err != nil || from.FilesRefused != 1 || from.Bytes == 0 {
+			if from := r.From[outcome.A]; err != nil || from.FilesRefused != 1 || from.Bytes == 0 {
 				t.Errorf("Join = %+v, %v", r, err)
 			}
 			wantsErr(t, refused, socket.ErrDescriptorsRefused)
@@ -348,7 +348,7 @@ func TestWholeReadsTheRest(t *testing.T) {
 		try(t, j.a.Shutdown(socket.ShutdownWrite))
 		wantsEOF(t, j.b)
 		try(t, j.b.Close())
-		if r, err := j.over(); err != nil || r.From[pass.A].Refused != 1 || !r.From[pass.A].EndOfFile {
+		if r, err := j.over(); err != nil || r.From[outcome.A].Refused != 1 || !r.From[outcome.A].EndOfFile {
 			t.Errorf("Join = %+v, %v", r, err)
 		}
 	})

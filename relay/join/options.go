@@ -7,6 +7,7 @@ import (
 
 	"zocalo/frame"
 	"zocalo/internal/pass"
+	"zocalo/relay/outcome"
 	"zocalo/socket"
 )
 
@@ -72,21 +73,21 @@ type Options struct {
 	// Filter, if not nil, makes what stands in the way of what an end sends; nil is
 	// nothing. It is called for each end before anything passes. ctx ends with the
 	// join.
-	Filter func(ctx context.Context, from pass.Side, next func(Piece) error) Filter
+	Filter func(ctx context.Context, from outcome.Side, next func(Piece) error) Filter
 
 	// OnPassed is told of each piece, or part of one, that was written.
-	OnPassed func(from pass.Side, bytes, messages int)
+	OnPassed func(from outcome.Side, bytes, messages int)
 
 	// OnEOF sees that an end has finished in order: all that it sent was
 	// written, and the other was told where it can be.
-	OnEOF func(from pass.Side)
+	OnEOF func(from outcome.Side)
 
 	// OnRefused sees why a message of an end was refused, or its descriptors.
-	OnRefused func(from pass.Side, err error)
+	OnRefused func(from outcome.Side, err error)
 }
 
 // A Pace is the func of [Options.Pace].
-type Pace func(done <-chan struct{}, from pass.Side, n int) int
+type Pace func(done <-chan struct{}, from outcome.Side, n int) int
 
 // What says what a piece of data is.
 type What int

@@ -7,14 +7,14 @@ import (
 	"testing/synctest"
 	"time"
 
-	"zocalo/internal/pass"
 	"zocalo/relay/join"
+	"zocalo/relay/outcome"
 	"zocalo/socket"
 )
 
 // slowly lets so many bytes pass a second, a tenth of them at a time.
-func slowly(rate int) func(<-chan struct{}, pass.Side, int) int {
-	return func(done <-chan struct{}, _ pass.Side, n int) int {
+func slowly(rate int) func(<-chan struct{}, outcome.Side, int) int {
+	return func(done <-chan struct{}, _ outcome.Side, n int) int {
 		select {
 		case <-done:
 		case <-time.After(time.Second / 10):
@@ -39,7 +39,7 @@ func TestPace(t *testing.T) {
 		}
 		wantsEOF(t, j.b)
 		writer.Wait()
-		if r, err := j.over(); err != join.ErrIdle || r.How != pass.Idle || r.From[pass.A].Bytes != 2000 {
+		if r, err := j.over(); err != join.ErrIdle || r.How != outcome.Idle || r.From[outcome.A].Bytes != 2000 {
 			t.Errorf("Join = %+v, %v", r, err)
 		}
 	})
@@ -65,7 +65,7 @@ func TestPaceMessages(t *testing.T) {
 // The end of the join ends the wait.
 func TestPaceEnds(t *testing.T) {
 	held := make(chan struct{})
-	j := start(t, unix, unix, join.End{}, join.End{}, join.Options{Pace: func(done <-chan struct{}, _ pass.Side, n int) int {
+	j := start(t, unix, unix, join.End{}, join.End{}, join.Options{Pace: func(done <-chan struct{}, _ outcome.Side, n int) int {
 		close(held)
 		<-done
 		return n
@@ -73,7 +73,7 @@ func TestPaceEnds(t *testing.T) {
 	writes(t, j.a, "never")
 	<-held
 	j.end()
-	if r, _ := j.over(); r.How != pass.Cancelled || r.From[pass.A].Bytes != 0 {
+	if r, _ := j.over(); r.How != outcome.Cancelled || r.From[outcome.A].Bytes != 0 {
 		t.Errorf("Join = %+v", r)
 	}
 }

@@ -9,8 +9,8 @@ import (
 	"testing"
 	"time"
 
-	"zocalo/internal/pass"
 	"zocalo/relay/join"
+	"zocalo/relay/outcome"
 	"zocalo/socket"
 	"zocalo/socket/option"
 	"zocalo/socket/sockettest"
@@ -86,7 +86,7 @@ func TestFirstPeerTooLong(t *testing.T) {
 	j.run(t, join.End{Socket: near}, end, join.Options{MaxMessage: 10})
 	wantsMessage(t, j.a, "short")
 	j.end()
-	if r, _ := j.over(); r.From[pass.B].Refused != 1 || r.From[pass.B].Messages != 1 {
+	if r, _ := j.over(); r.From[outcome.B].Refused != 1 || r.From[outcome.B].Messages != 1 {
 		t.Errorf("Join = %+v", r)
 	}
 }
@@ -137,8 +137,8 @@ func TestFirstPeerUnnamed(t *testing.T) {
 	near, far := unixSeqPacket.make(t)
 	j.a = far
 	var refused atomic.Int64
-	j.run(t, join.End{Socket: near}, end, join.Options{OnRefused: func(from pass.Side, err error) {
-		if unnamed := (*socket.UnnamedPeerError)(nil); from != pass.A || !errors.As(err, &unnamed) {
+	j.run(t, join.End{Socket: near}, end, join.Options{OnRefused: func(from outcome.Side, err error) {
+		if unnamed := (*socket.UnnamedPeerError)(nil); from != outcome.A || !errors.As(err, &unnamed) {
 			t.Errorf("refused from %v: %v", from, err)
 		}
 		refused.Add(1)

@@ -4,7 +4,7 @@ import (
 	"sync/atomic"
 	"time"
 
-	"zocalo/internal/pass"
+	"zocalo/relay/outcome"
 )
 
 // A Progress says what has passed so far in a join that goes on. Its zero value
@@ -25,12 +25,12 @@ func (p *Progress) SetLimits(idle, lifetime time.Duration, pace Pace) {
 
 // From returns the bytes and messages of an end that were written to the
 // other.
-func (p *Progress) From(s pass.Side) (bytes, messages int64) {
+func (p *Progress) From(s outcome.Side) (bytes, messages int64) {
 	return p.bytes[s].Load(), p.messages[s].Load()
 }
 
 // Add counts what was written: for whoever moves the pair in place of a join.
-func (p *Progress) Add(from pass.Side, bytes, messages int) {
+func (p *Progress) Add(from outcome.Side, bytes, messages int) {
 	p.bytes[from].Add(int64(bytes))
 	if messages > 0 {
 		p.messages[from].Add(int64(messages))

@@ -6,6 +6,7 @@ import (
 
 	"zocalo/frame"
 	"zocalo/internal/pass"
+	"zocalo/relay/outcome"
 	"zocalo/socket"
 )
 
@@ -144,7 +145,7 @@ func (l *flat) Read(b []byte) (int, error) {
 	}
 	n, urgent, err := l.r.read(b)
 	if urgent {
-		l.f.count(func(p *pass.Flow) { p.UrgentInLine += uint32(n) })
+		l.f.count(func(p *outcome.Flow) { p.UrgentInLine += uint32(n) })
 	}
 	return n, err
 }

@@ -15,8 +15,8 @@ import (
 
 	"golang.org/x/net/nettest"
 
-	"zocalo/internal/pass"
 	"zocalo/relay/join"
+	"zocalo/relay/outcome"
 	"zocalo/socket"
 )
 
@@ -57,8 +57,8 @@ func TestHalfClose(t *testing.T) {
 		try(t, j.b.Shutdown(socket.ShutdownWrite))
 		wantsEOF(t, j.a)
 		r, err := j.over()
-		want := pass.Result{
-			From: [2]pass.Flow{
+		want := outcome.Result{
+			From: [2]outcome.Flow{
 				{Bytes: 8, EndOfFile: true, EndOfFileTold: true},
 				{Bytes: 18, EndOfFile: true, EndOfFileTold: true},
 			},
@@ -100,7 +100,7 @@ func TestBulk(t *testing.T) {
 		take(j.a, 2)
 		all.Wait()
 		r, err := j.over()
-		if err != nil || r.How != pass.Finished || r.From[pass.A].Bytes != int64(size) || r.From[pass.B].Bytes != int64(size) {
+		if err != nil || r.How != outcome.Finished || r.From[outcome.A].Bytes != int64(size) || r.From[outcome.B].Bytes != int64(size) {
 			t.Errorf("Join = %+v, %v", r, err)
 		}
 	})
@@ -127,8 +127,8 @@ func TestResetPasses(t *testing.T) {
 func wantsReset(t *testing.T, j *joined) {
 	t.Helper()
 	r, err := j.over()
-	var end *pass.EndError
-	if r.How != pass.Reset || r.Side != pass.A || !errors.As(err, &end) || end.Side != pass.A {
+	var end *outcome.EndError
+	if r.How != outcome.Reset || r.Side != outcome.A || !errors.As(err, &end) || end.Side != outcome.A {
 		t.Errorf("Join = %+v, %v, want a reset of A", r, err)
 	}
 }
@@ -176,7 +176,7 @@ func TestPeerStopsReading(t *testing.T) {
 		wantsEOF(t, j.a)
 		r, err := j.over()
 		wantsErr(t, err, syscall.EPIPE)
-		if r.How != pass.Reset || r.Side != pass.B || r.From[pass.A].EndOfFile || !r.From[pass.B].EndOfFileTold {
+		if r.How != outcome.Reset || r.Side != outcome.B || r.From[outcome.A].EndOfFile || !r.From[outcome.B].EndOfFileTold {
 			t.Errorf("Join = %+v", r)
 		}
 	})
@@ -200,7 +200,7 @@ func TestFiles(t *testing.T) {
 	try(t, j.b.Close())
 	wantsEOF(t, j.a)
 	try(t, j.a.Close())
-	if r, err := j.over(); err != nil || r.How != pass.Finished {
+	if r, err := j.over(); err != nil || r.How != outcome.Finished {
 		t.Errorf("Join = %+v, %v", r, err)
 	}
 }
@@ -217,7 +217,7 @@ func TestWriteOnlyFile(t *testing.T) {
 	writes(t, j.a, "kept")
 	try(t, j.a.Close())
 	r, err := j.over()
-	if err != nil || r.How != pass.Finished || r.From[pass.B].EndOfFile {
+	if err != nil || r.How != outcome.Finished || r.From[outcome.B].EndOfFile {
 		t.Errorf("Join = %+v, %v", r, err)
 	}
 	if got, err := os.ReadFile(path); err != nil || string(got) != "kept" {
@@ -250,7 +250,7 @@ func TestBrokenUnconnected(t *testing.T) {
 	writes(t, j.a, "to nobody")
 	r, err := j.over()
 	wantsErr(t, err, syscall.EPIPE)
-	if r.Side != pass.B {
+	if r.Side != outcome.B {
 		t.Errorf("Join = %+v", r)
 	}
 }

@@ -7,8 +7,8 @@ import (
 	"sync"
 	"testing"
 
-	"zocalo/internal/pass"
 	"zocalo/relay/join"
+	"zocalo/relay/outcome"
 	"zocalo/socket"
 	"zocalo/socket/option"
 )
@@ -107,16 +107,16 @@ func stress(t *testing.T, i int, peers [2]*stressed, seeds [2]uint64) {
 	for side, me := range peers {
 		from := peers[1-side]
 		if !bytes.HasPrefix(from.sent, me.got) {
-			t.Errorf("%d: end %v %s %s got what was never sent: %+v, %v", i, pass.Side(side), me.kind.name, from.kind.name, result, err)
+			t.Errorf("%d: end %v %s %s got what was never sent: %+v, %v", i, outcome.Side(side), me.kind.name, from.kind.name, result, err)
 		}
 		// A unix socket knows no reset, and of TCP the writer may be told in
 		// the reader's place.
 		whole := me.readErr == nil && me.writeErr == nil && me.kind.name == "tcp" && from.kind.name == "tcp"
 		if whole && (from.end == aborts || from.writeErr != nil || len(me.got) < len(from.sent)) {
-			t.Errorf("%d: end %v took %d of %d bytes for all: %+v, %v", i, pass.Side(side), len(me.got), len(from.sent), result, err)
+			t.Errorf("%d: end %v took %d of %d bytes for all: %+v, %v", i, outcome.Side(side), len(me.got), len(from.sent), result, err)
 		}
-		if peers[0].end == shuts && peers[1].end == shuts && (len(me.got) < len(from.sent) || result.How != pass.Finished) {
-			t.Errorf("%d: both ended in order, and end %v got %d of %d bytes: %+v, %v", i, pass.Side(side), len(me.got), len(from.sent), result, err)
+		if peers[0].end == shuts && peers[1].end == shuts && (len(me.got) < len(from.sent) || result.How != outcome.Finished) {
+			t.Errorf("%d: both ended in order, and end %v got %d of %d bytes: %+v, %v", i, outcome.Side(side), len(me.got), len(from.sent), result, err)
 		}
 	}
 }

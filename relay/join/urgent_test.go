@@ -9,8 +9,8 @@ import (
 	"testing"
 	"testing/synctest"
 
-	"zocalo/internal/pass"
 	"zocalo/relay/join"
+	"zocalo/relay/outcome"
 	"zocalo/socket"
 	"zocalo/socket/option"
 )
@@ -68,7 +68,7 @@ func TestUrgentAtItsPlace(t *testing.T) {
 		}
 		try(t, j.a.Close())
 		try(t, j.b.Close())
-		if r, err := j.over(); err != nil || r.From[pass.A].Urgent != 50 || r.From[pass.A].Bytes != 50*12 || r.From[pass.A].UrgentInLine != 0 {
+		if r, err := j.over(); err != nil || r.From[outcome.A].Urgent != 50 || r.From[outcome.A].Bytes != 50*12 || r.From[outcome.A].UrgentInLine != 0 {
 			t.Errorf("Join = %+v, %v", r, err)
 		}
 	})
@@ -144,7 +144,7 @@ func TestUrgentUnderLoad(t *testing.T) {
 		writer.Wait()
 		wantsEOF(t, j.b)
 		try(t, j.b.Close())
-		if r, err := j.over(); err != nil || r.From[pass.A].Urgent != rounds {
+		if r, err := j.over(); err != nil || r.From[outcome.A].Urgent != rounds {
 			t.Errorf("Join = %+v, %v", r, err)
 		}
 	})
@@ -171,7 +171,7 @@ func TestUrgentBesideTheStream(t *testing.T) {
 			}
 			wantsEOF(t, j.b)
 			try(t, j.b.Close())
-			if r, err := j.over(); err != nil || r.From[pass.A].Urgent != 21 {
+			if r, err := j.over(); err != nil || r.From[outcome.A].Urgent != 21 {
 				t.Errorf("Join = %+v, %v", r, err)
 			}
 		})
@@ -192,7 +192,7 @@ func TestUrgentInLine(t *testing.T) {
 			try(t, j.a.Close())
 			wantsEOF(t, j.b)
 			try(t, j.b.Close())
-			if r, err := j.over(); err != nil || r.From[pass.A].Urgent != 0 || r.From[pass.A].UrgentInLine != 1 || r.From[pass.A].Bytes != 7 {
+			if r, err := j.over(); err != nil || r.From[outcome.A].Urgent != 0 || r.From[outcome.A].UrgentInLine != 1 || r.From[outcome.A].Bytes != 7 {
 				t.Errorf("Join = %+v, %v", r, err)
 			}
 		})
@@ -205,7 +205,7 @@ func TestUrgentInLine(t *testing.T) {
 			try(t, j.a.Close())
 			wantsEOF(t, j.b)
 			try(t, j.b.Close())
-			if r, err := j.over(); err != nil || r.From[pass.A].UrgentInLine != 1 || r.From[pass.A].Messages != 1 {
+			if r, err := j.over(); err != nil || r.From[outcome.A].UrgentInLine != 1 || r.From[outcome.A].Messages != 1 {
 				t.Errorf("Join = %+v, %v", r, err)
 			}
 		})
@@ -225,7 +225,7 @@ func TestUrgentToPeerThatStopsReading(t *testing.T) {
 		writes(t, j.b, "still here")
 		wants(t, j.a, "still here")
 		try(t, j.b.Shutdown(socket.ShutdownWrite))
-		if r, err := j.over(); r.How != pass.Reset || r.Side != pass.B {
+		if r, err := j.over(); r.How != outcome.Reset || r.Side != outcome.B {
 			t.Errorf("Join = %+v, %v", r, err)
 		}
 	})
@@ -235,7 +235,7 @@ func TestUrgentToPeerThatStopsReading(t *testing.T) {
 func TestUrgentRefused(t *testing.T) {
 	refused := make(chan error, 1)
 	j := start(t, memory, unixSeqPacket, format("lines"), join.End{}, join.Options{
-		OnRefused: func(_ pass.Side, err error) { refused <- err },
+		OnRefused: func(_ outcome.Side, err error) { refused <- err },
 	})
 	sendUrgent(t, j.a, "!")
 	var no *join.NoUrgentError
@@ -247,7 +247,7 @@ func TestUrgentRefused(t *testing.T) {
 	try(t, j.a.Close())
 	wantsEOF(t, j.b)
 	try(t, j.b.Close())
-	if r, err := j.over(); err != nil || r.From[pass.A].Refused != 1 || r.From[pass.A].Messages != 1 {
+	if r, err := j.over(); err != nil || r.From[outcome.A].Refused != 1 || r.From[outcome.A].Messages != 1 {
 		t.Errorf("Join = %+v, %v", r, err)
 	}
 }

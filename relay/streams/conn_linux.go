@@ -9,6 +9,7 @@ import (
 	"zocalo/internal/pass"
 	"zocalo/internal/poll"
 	"zocalo/internal/sys"
+	"zocalo/relay/outcome"
 )
 
 // A Conn is a connection that was accepted, and the one that it is joined
@@ -44,9 +45,9 @@ const (
 
 // An Ending says how a Conn ended.
 type Ending struct {
-	pass.Result               // Duration is since it was joined, or accepted if it never was
-	Call        string        // of Reset and Failed: the system call, as "read"
-	Errno       syscall.Errno // what that answered
+	outcome.Result               // Duration is since it was joined, or accepted if it never was
+	Call           string        // of Reset and Failed: the system call, as "read"
+	Errno          syscall.Errno // what that answered
 }
 
 // OpError is the error of the system call much as package socket would have it, for
@@ -63,8 +64,8 @@ func (a textAddr) String() string  { return a.text }
 
 // Result returns what has passed until now, and for how long the Conn is joined, or
 // accepted if it is not joined yet.
-func (c *Conn) Result() pass.Result {
-	return pass.Result{From: [2]pass.Flow{c.sides[pass.A].passed, c.sides[pass.B].passed}, Duration: c.age()}
+func (c *Conn) Result() outcome.Result {
+	return outcome.Result{From: [2]outcome.Flow{c.sides[outcome.A].passed, c.sides[outcome.B].passed}, Duration: c.age()}
 }
 
 func (c *Conn) age() time.Duration { return c.w.Now() - c.began }
@@ -73,10 +74,10 @@ func (c *Conn) age() time.Duration { return c.w.Now() - c.began }
 func (c *Conn) Loop() *poll.Loop { return c.w.Loop }
 
 // Reached reports whether it is, or was, joined.
-func (c *Conn) Reached() bool { return c.sides[pass.B].far != nil }
+func (c *Conn) Reached() bool { return c.sides[outcome.B].far != nil }
 
 // FD returns the descriptor of side A, -1 once the Conn is over.
-func (c *Conn) FD() int { return int(c.sides[pass.A].fd) }
+func (c *Conn) FD() int { return int(c.sides[outcome.A].fd) }
 
 // Join joins side A with a connected, nonblocking stream, which is the Conn's
 // from then on. Where the Conn is over already it is closed.
@@ -85,12 +86,12 @@ func (c *Conn) Join(fd int, k StreamKind) {
 		sys.Close(fd)
 		return
 	}
-	c.sides[pass.B].init(c, fd, k)
+	c.sides[outcome.B].init(c, fd, k)
 	if k != Plain {
 		c.w.inline(fd)
 	}
-	if err := c.w.Add(fd, streamEvents, &c.sides[pass.B]); err != nil {
-		c.End(pass.Failed, pass.B, "epoll_ctl", errnoOf(err))
+	if err := c.w.Add(fd, streamEvents, &c.sides[outcome.B]); err != nil {
+		c.End(outcome.Failed, outcome.B, "epoll_ctl", errnoOf(err))
 		return
 	}
 	c.join()
@@ -98,10 +99,10 @@ func (c *Conn) Join(fd int, k StreamKind) {
 
 // join begins to pass on what two sides send that are in the loop.
 func (c *Conn) join() {
-	c.sides[pass.A].far, c.sides[pass.B].far = &c.sides[pass.B], &c.sides[pass.A]
+	c.sides[outcome.A].far, c.sides[outcome.B].far = &c.sides[outcome.B], &c.sides[outcome.A]
 	c.begin(2)
-	if c.sides[pass.A].pump(); c.state == joined {
-		c.sides[pass.B].pump()
+	if c.sides[outcome.A].pump(); c.state == joined {
+		c.sides[outcome.B].pump()
 	}
 }
 
@@ -110,9 +111,9 @@ func (c *Conn) Echo() {
 	if c.state == over {
 		return
 	}
-	c.sides[pass.A].far = &c.sides[pass.A]
+	c.sides[outcome.A].far = &c.sides[outcome.A]
 	c.begin(1)
-	c.sides[pass.A].pump()
+	c.sides[outcome.A].pump()
 }
 
 func (c *Conn) begin(flows uint8) {
@@ -153,12 +154,12 @@ func (c *Conn) settle() {
 			if s.is(unread) {
 				call = "read"
 			}
-			c.End(reasonOf(s.broken), pass.Side(i), call, syscall.Errno(s.broken))
+			c.End(reasonOf(s.broken), outcome.Side(i), call, syscall.Errno(s.broken))
 			return
 		}
 	}
 	if c.flows == 0 {
-		c.End(pass.Finished, pass.A, "", 0)
+		c.End(outcome.Finished, outcome.A, "", 0)
 	}
 }
 
@@ -174,31 +175,31 @@ func (c *Conn) fail(s *side, call string, errno syscall.Errno) {
 }
 
 // reasonOf returns how an error of a side ends a Conn.
-func reasonOf(errno uint16) pass.EndReason {
+func reasonOf(errno uint16) outcome.EndReason {
 	if pass.IsReset(syscall.Errno(errno)) {
-		return pass.Reset
+		return outcome.Reset
 	}
-	return pass.Failed
+	return outcome.Failed
 }
 
 // End ends the Conn, if it is not over: it closes what is open, in order where it
 // finished so and else by a reset, and tells the Service.
-func (c *Conn) End(how pass.EndReason, side pass.Side, call string, errno syscall.Errno) {
+func (c *Conn) End(how outcome.EndReason, side outcome.Side, call string, errno syscall.Errno) {
 	if c.state == over {
 		return
 	}
-	young := c.state != joined && how != pass.Reset
+	young := c.state != joined && how != outcome.Reset
 	c.state = over
 	c.w.Disarm(&c.timer)
 	c.try = nil
-	if a := &c.sides[pass.A]; young && a.fd >= 0 {
+	if a := &c.sides[outcome.A]; young && a.fd >= 0 {
 		a.refuse()
 	}
 	for i := range c.sides {
 		s := &c.sides[i]
-		abort := how != pass.Finished
+		abort := how != outcome.Finished
 		switch {
-		case how != pass.Reset && how != pass.Failed:
+		case how != outcome.Reset && how != outcome.Failed:
 		case i == int(side):
 			// Of a side that was reset there is nothing left to reset.
 			abort = errno != syscall.ECONNRESET
@@ -255,15 +256,15 @@ func (c *Conn) Expired(*poll.Timer) {
 		c.lingered(s)
 		return
 	}
-	if (c.sides[pass.A].flags|c.sides[pass.B].flags)&(throttled|inLine) != 0 {
+	if (c.sides[outcome.A].flags|c.sides[outcome.B].flags)&(throttled|inLine) != 0 {
 		c.moved = now // to wait for a rate is no idleness
 	}
 	switch {
 	case g.Lifetime > 0 && now-c.began >= g.Lifetime:
-		c.End(pass.Lifetime, pass.A, "", 0)
+		c.End(outcome.Lifetime, outcome.A, "", 0)
 		return
 	case g.Idle > 0 && now-c.moved >= g.Idle:
-		c.End(pass.Idle, pass.A, "", 0)
+		c.End(outcome.Idle, outcome.A, "", 0)
 		return
 	}
 	for i := range c.sides {

@@ -9,6 +9,7 @@ import (
 	"zocalo/internal/pass"
 	"zocalo/internal/poll"
 	"zocalo/internal/sys"
+	"zocalo/relay/outcome"
 )
 
 // An attempt is what a Conn remembers while side B is being connected.
@@ -32,7 +33,7 @@ func (c *Conn) Connect(fd int, k StreamKind, to *sys.Sockaddr, timeout time.Dura
 		sys.Close(fd)
 		return
 	}
-	c.sides[pass.B].init(c, fd, k)
+	c.sides[outcome.B].init(c, fd, k)
 	if k != Plain {
 		c.w.inline(fd)
 	}
@@ -46,7 +47,7 @@ func (c *Conn) Connect(fd int, k StreamKind, to *sys.Sockaddr, timeout time.Dura
 
 // connect is connect(2), once.
 func (c *Conn) connect() {
-	b, t := &c.sides[pass.B], c.try
+	b, t := &c.sides[outcome.B], c.try
 	switch errno := sys.RawConnect(int(b.fd), t.to); errno {
 	case 0, syscall.EINPROGRESS, syscall.EINTR:
 		// That it is in the loop from now on, and not before, spares an event.
@@ -86,7 +87,7 @@ func (c *Conn) connectExpired() {
 
 // connected sees what events say of a connect(2) that was begun.
 func (c *Conn) connected(e poll.Events) {
-	b := &c.sides[pass.B]
+	b := &c.sides[outcome.B]
 	if e&(poll.Failed|poll.HungUp) != 0 {
 		if errno := b.pending(0); errno != 0 {
 			c.connectFailed("connect", errno)
@@ -115,7 +116,7 @@ const ErrItself = unix.ELOOP
 
 func (c *Conn) itself() bool {
 	a, to := &c.w.name, c.try.to
-	if sys.RawGetsockname(int(c.sides[pass.B].fd), a) != 0 || a.Family() != to.Family() {
+	if sys.RawGetsockname(int(c.sides[outcome.B].fd), a) != 0 || a.Family() != to.Family() {
 		return false
 	}
 	switch a.Family() {
@@ -129,7 +130,7 @@ func (c *Conn) itself() bool {
 
 // connectFailed gives the socket up and asks the Service what to do.
 func (c *Conn) connectFailed(call string, errno syscall.Errno) {
-	c.sides[pass.B].close(false)
+	c.sides[outcome.B].close(false)
 	c.try, c.state = nil, waiting
 	c.w.Disarm(&c.timer)
 	c.w.group.Service.ConnectFailed(c, call, errno)

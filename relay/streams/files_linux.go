@@ -8,6 +8,7 @@ import (
 
 	"zocalo/internal/pass"
 	"zocalo/internal/sys"
+	"zocalo/relay/outcome"
 )
 
 // ErrFiles is the error of a stream over which descriptors came that were not to.
@@ -43,7 +44,7 @@ func (s *side) readFiles(b []byte) (n int, files []int, errno syscall.Errno) {
 	default:
 		s.passed.FilesRefused++
 		closeAll(files)
-		s.conn.End(pass.Failed, s.index(), "recvmsg", ErrFiles)
+		s.conn.End(outcome.Failed, s.index(), "recvmsg", ErrFiles)
 		return 0, nil, 0
 	}
 }

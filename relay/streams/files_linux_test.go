@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"zocalo/internal/pass"
+	"zocalo/relay/outcome"
 	"zocalo/relay/streams"
 	"zocalo/socket"
 )
@@ -51,8 +52,8 @@ func TestFilesPassed(t *testing.T) {
 	a.Close()
 	wantsEOF(t, b)
 	b.Close()
-	if e := r.wantsEnding(pass.Finished); e.From[pass.A].Files != 1 || e.From[pass.A].FilesRefused != 0 {
-		t.Errorf("%+v", e.From[pass.A])
+	if e := r.wantsEnding(outcome.Finished); e.From[outcome.A].Files != 1 || e.From[outcome.A].FilesRefused != 0 {
+		t.Errorf("%+v", e.From[outcome.A])
 	}
 }
 
@@ -99,8 +100,8 @@ func TestFilesClosed(t *testing.T) {
 	a.Close()
 	wantsEOF(t, b)
 	b.Close()
-	if e := r.wantsEnding(pass.Finished); e.From[pass.A].FilesRefused != 1 || e.From[pass.A].Bytes != 7 {
-		t.Errorf("%+v", e.From[pass.A])
+	if e := r.wantsEnding(outcome.Finished); e.From[outcome.A].FilesRefused != 1 || e.From[outcome.A].Bytes != 7 {
+		t.Errorf("%+v", e.From[outcome.A])
 	}
 }
 
@@ -112,7 +113,7 @@ func TestFilesRefused(t *testing.T) {
 		a, b := r.pair()
 		sendFile(t, a, "with")
 		wantsReset(t, b)
-		if e := r.wantsEnding(pass.Failed); e.Errno != streams.ErrFiles || e.Side != pass.A || e.From[pass.A].FilesRefused != 1 {
+		if e := r.wantsEnding(outcome.Failed); e.Errno != streams.ErrFiles || e.Side != outcome.A || e.From[outcome.A].FilesRefused != 1 {
 			t.Errorf("%+v", e)
 		}
 	}

@@ -4,7 +4,7 @@ import (
 	"syscall"
 	"testing"
 
-	"zocalo/internal/pass"
+	"zocalo/relay/outcome"
 	"zocalo/relay/streams"
 	"zocalo/socket"
 )
@@ -34,7 +34,7 @@ func TestGoneWhileItWaits(t *testing.T) {
 			conn := <-waiting
 			c.does(t, a)
 			if c.gone {
-				if e := r.wantsEnding(pass.Reset); e.Side != pass.A || e.Errno != syscall.ECONNRESET {
+				if e := r.wantsEnding(outcome.Reset); e.Side != outcome.A || e.Errno != syscall.ECONNRESET {
 					t.Errorf("%+v", e)
 				}
 				return
@@ -43,13 +43,13 @@ func TestGoneWhileItWaits(t *testing.T) {
 			mark := r.client()
 			<-waiting
 			try(t, mark.Abort())
-			e := r.wantsEnding(pass.Reset)
+			e := r.wantsEnding(outcome.Reset)
 			await(t, "the one that waits is left", func() bool { return r.group.Open() == 1 })
-			if e.Side != pass.A {
+			if e.Side != outcome.A {
 				t.Errorf("%+v", e)
 			}
-			conn.Loop().Post(func() { conn.End(pass.Finished, pass.A, "", 0) })
-			r.wantsEnding(pass.Finished)
+			conn.Loop().Post(func() { conn.End(outcome.Finished, outcome.A, "", 0) })
+			r.wantsEnding(outcome.Finished)
 		})
 	}
 }

@@ -15,6 +15,7 @@ import (
 	"zocalo/internal/pass"
 	"zocalo/internal/poll"
 	"zocalo/internal/sys"
+	"zocalo/relay/outcome"
 )
 
 // A Service says what becomes of the connections of a [Group]. Its methods are
@@ -53,7 +54,7 @@ type Group struct {
 	// OnJoined, if not nil, is told of a Conn that Connect has joined, and OnPassed of
 	// bytes that were written: both on the loop, which must not wait.
 	OnJoined func(*Conn)
-	OnPassed func(c *Conn, from pass.Side, bytes int)
+	OnPassed func(c *Conn, from outcome.Side, bytes int)
 
 	limits atomic.Pointer[Limits]
 	made   atomic.Pointer[[]*worker] // by Listen, which others may not wait for
@@ -260,15 +261,15 @@ func (w *worker) add(fd int, from *listener, peer *sys.Sockaddr) {
 		return
 	}
 	c := &Conn{w: w, began: w.Time()}
-	c.sides[pass.A].init(c, fd, from.Kind)
-	c.sides[pass.B].fd = -1
+	c.sides[outcome.A].init(c, fd, from.Kind)
+	c.sides[outcome.B].fd = -1
 	w.remember(c)
 	if from.Kind != Plain && !from.Inline {
 		w.inline(fd)
 	}
-	if err := w.Add(fd, streamEvents, &c.sides[pass.A]); err != nil { // fs.epoll.max_user_watches, or memory
+	if err := w.Add(fd, streamEvents, &c.sides[outcome.A]); err != nil { // fs.epoll.max_user_watches, or memory
 		w.listeners[from.n].short(errnoOf(err))
-		c.End(pass.Failed, pass.A, "epoll_ctl", errnoOf(err))
+		c.End(outcome.Failed, outcome.A, "epoll_ctl", errnoOf(err))
 		return
 	}
 	w.group.Service.Accepted(c, from.n, peer)
@@ -291,18 +292,18 @@ func (g *Group) Take(data any, a int, ka StreamKind, b int, kb StreamKind) bool 
 	g.open.Add(1)
 	return to.Post(func() {
 		c := &Conn{Data: data, w: to, began: to.Time()}
-		c.sides[pass.A].init(c, a, ka)
-		c.sides[pass.B].init(c, b, kb)
+		c.sides[outcome.A].init(c, a, ka)
+		c.sides[outcome.B].init(c, b, kb)
 		to.remember(c)
 		if to.cut { // meanwhile
-			c.End(pass.Cancelled, pass.A, "", 0)
+			c.End(outcome.Cancelled, outcome.A, "", 0)
 			return
 		}
 		if ka != Plain {
 			to.inline(a)
 		}
-		if err := to.Add(a, streamEvents, &c.sides[pass.A]); err != nil {
-			c.End(pass.Failed, pass.A, "epoll_ctl", errnoOf(err))
+		if err := to.Add(a, streamEvents, &c.sides[outcome.A]); err != nil {
+			c.End(outcome.Failed, outcome.A, "epoll_ctl", errnoOf(err))
 			return
 		}
 		c.Join(b, kb)
@@ -390,7 +391,7 @@ func (w *worker) stopIfDone() {
 func (w *worker) reset() {
 	w.cut = true
 	for w.conns != nil {
-		w.conns.End(pass.Cancelled, pass.A, "", 0)
+		w.conns.End(outcome.Cancelled, outcome.A, "", 0)
 	}
 }
 

@@ -9,9 +9,9 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"zocalo/internal/pass"
 	"zocalo/internal/poll"
 	"zocalo/internal/sys"
+	"zocalo/relay/outcome"
 	"zocalo/relay/streams"
 	"zocalo/socket"
 )
@@ -66,7 +66,7 @@ func TestIdle(t *testing.T) {
 	}
 	wantsReset(t, a)
 	wantsReset(t, b)
-	r.wantsEnding(pass.Idle)
+	r.wantsEnding(outcome.Idle)
 	if d := time.Since(start); d < time.Second {
 		t.Errorf("it ended after %v", d)
 	}
@@ -77,7 +77,7 @@ func TestLifetime(t *testing.T) {
 	a, b := r.pair()
 	wantsReset(t, a)
 	wantsReset(t, b)
-	r.wantsEnding(pass.Lifetime)
+	r.wantsEnding(outcome.Lifetime)
 }
 
 // No more are open than may be, and whoever waits is served when there is a place.
@@ -100,7 +100,7 @@ func TestMaxConns(t *testing.T) {
 		}
 		clients[5].Close()
 		for range clients {
-			r.wantsEnding(pass.Finished)
+			r.wantsEnding(outcome.Finished)
 		}
 	}
 }
@@ -149,7 +149,7 @@ func TestNoWatchLeft(t *testing.T) {
 	r := relaying(t, tcp, socket.Kind{}, 1, nil)
 	refuse.Store(true)
 	r.wantsNothing()
-	if e := r.wantsEnding(pass.Failed); e.Call != "epoll_ctl" || e.Errno != unix.ENOSPC {
+	if e := r.wantsEnding(outcome.Failed); e.Call != "epoll_ctl" || e.Errno != unix.ENOSPC {
 		t.Errorf("%+v", e)
 	}
 	a := r.client() // waits until it accepts again
@@ -172,7 +172,7 @@ func TestTotalRateIsShared(t *testing.T) {
 		go a.Write(make([]byte, 1<<20)) // until it is closed
 		targets = append(targets, b)
 	}
-	bytes := func(c *streams.Conn) int64 { return c.Result().From[pass.A].Bytes }
+	bytes := func(c *streams.Conn) int64 { return c.Result().From[outcome.A].Bytes }
 	await(t, "as much has passed as four turns of each are", func() bool {
 		total := int64(0)
 		r.group.Each(func(c *streams.Conn) { total += bytes(c) })
@@ -187,7 +187,7 @@ func TestTotalRateIsShared(t *testing.T) {
 		b.Abort()
 	}
 	for range flows {
-		r.wantsEnding(pass.Reset)
+		r.wantsEnding(outcome.Reset)
 	}
 }
 
@@ -224,7 +224,7 @@ func TestTotalRateIsSharedByLoops(t *testing.T) {
 		r.group.Each(func(c *streams.Conn) {
 			mu.Lock()
 			defer mu.Unlock()
-			n := c.Result().From[pass.A].Bytes
+			n := c.Result().From[outcome.A].Bytes
 			total, least, most = total+n, min(least, n), max(most, n)
 		})
 		return total >= 5*flows*part
@@ -236,7 +236,7 @@ func TestTotalRateIsSharedByLoops(t *testing.T) {
 		b.Abort()
 	}
 	for range flows {
-		r.wantsEnding(pass.Reset)
+		r.wantsEnding(outcome.Reset)
 	}
 }
 
@@ -257,7 +257,7 @@ func TestDrain(t *testing.T) {
 		wants(t, a, "last")
 		<-stopped
 		a.Close()
-		r.wantsEnding(pass.Finished)
+		r.wantsEnding(outcome.Finished)
 		try(t, <-r.over)
 	}
 }
@@ -270,7 +270,7 @@ func TestCut(t *testing.T) {
 		r.cut()
 		wantsReset(t, a)
 		wantsReset(t, b)
-		r.wantsEnding(pass.Cancelled)
+		r.wantsEnding(outcome.Cancelled)
 		try(t, <-r.over)
 	}
 }
@@ -327,14 +327,14 @@ func TestConnectFails(t *testing.T) {
 		r := relaying(t, tcp, tcp, 1, nil)
 		try(t, r.to.Close())
 		r.wantsNothing()
-		if e := r.wantsEnding(pass.Failed); e.Side != pass.B || e.Errno != syscall.ECONNREFUSED {
+		if e := r.wantsEnding(outcome.Failed); e.Side != outcome.B || e.Errno != syscall.ECONNREFUSED {
 			t.Errorf("%+v", e)
 		}
 	})
 	t.Run("no path", func(t *testing.T) {
 		r := relaying(t, tcp, unixStream, 1, func(s *service) { s.target.SetUnix([]byte("/nowhere")) })
 		r.wantsNothing()
-		if e := r.wantsEnding(pass.Failed); e.Errno != syscall.ENOENT {
+		if e := r.wantsEnding(outcome.Failed); e.Errno != syscall.ENOENT {
 			t.Errorf("%+v", e)
 		}
 	})
@@ -369,7 +369,7 @@ func TestConnectFails(t *testing.T) {
 			try(t, s.Connect(t.Context(), r.to.Name()))
 		}
 		r.wantsNothing()
-		if e := r.wantsEnding(pass.Failed); e.Errno != syscall.ETIMEDOUT {
+		if e := r.wantsEnding(outcome.Failed); e.Errno != syscall.ETIMEDOUT {
 			t.Errorf("%+v", e)
 		}
 	})
@@ -390,7 +390,7 @@ func TestConnectFails(t *testing.T) {
 			}
 		})
 		r.wantsNothing()
-		if e := r.wantsEnding(pass.Failed); e.Errno != streams.ErrItself {
+		if e := r.wantsEnding(outcome.Failed); e.Errno != streams.ErrItself {
 			t.Errorf("%+v", e)
 		}
 	})

@@ -6,6 +6,7 @@ import (
 
 	"zocalo/internal/pass"
 	"zocalo/internal/sys"
+	"zocalo/relay/outcome"
 )
 
 // A side that takes no more may have more to say: what it sent still passes,
@@ -156,13 +157,13 @@ func (c *Conn) lingered(s *side) {
 // reset, or has closed both ways. One that has left something to read has not,
 // where the kind still delivers that.
 func (c *Conn) watch() {
-	s := &c.sides[pass.A]
+	s := &c.sides[outcome.A]
 	gone := s.flags&(failed|hungUp) != 0
 	if gone && s.kind == Unix {
 		n, errno := sys.RawPending(int(s.fd), &c.w.number)
 		gone = n == 0 && errno == 0
 	}
 	if gone {
-		c.End(pass.Reset, pass.A, "read", s.pending(syscall.ECONNRESET))
+		c.End(outcome.Reset, outcome.A, "read", s.pending(syscall.ECONNRESET))
 	}
 }

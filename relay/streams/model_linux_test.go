@@ -13,7 +13,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"zocalo/internal/pass"
+	"zocalo/relay/outcome"
 	"zocalo/socket"
 	"zocalo/socket/option"
 )
@@ -180,11 +180,11 @@ func exercise(t testing.TB, r *rig, scripts [2]script, rng *rand.Rand, hard bool
 	}
 	defer ends[1].Close()
 
-	type outcome struct {
+	type told struct {
 		wrote, read error
 		bytes       int // read
 	}
-	var out [2]outcome // of what each end wrote
+	var out [2]told // of what each end wrote
 	done := make(chan int, 4)
 	for _, s := range ends {
 		try(t, option.OOBInline.Set(s, true))
@@ -210,7 +210,7 @@ func exercise(t testing.TB, r *rig, scripts [2]script, rng *rand.Rand, hard bool
 		s.Close()
 	}
 	e := <-r.ended
-	reset := hard && e.How != pass.Finished
+	reset := hard && e.How != outcome.Finished
 	for side := range ends {
 		reset = reset || scripts[side].ending == resets && ends[side].Domain() != socket.Unix
 	}
@@ -234,10 +234,10 @@ func exercise(t testing.TB, r *rig, scripts [2]script, rng *rand.Rand, hard bool
 			}
 		case o.bytes != bytes || o.wrote != nil || o.read != io.EOF:
 			t.Errorf("side %d: %d bytes of %d, wrote %v, read %v, %+v", side, o.bytes, bytes, o.wrote, o.read, e)
-		case e.How != pass.Finished || e.From[side].Bytes != int64(bytes) || !e.From[side].EndOfFile:
+		case e.How != outcome.Finished || e.From[side].Bytes != int64(bytes) || !e.From[side].EndOfFile:
 			t.Errorf("side %d: the account says %+v of %d bytes", side, e, bytes)
 		}
-		if e.How == pass.Finished && e.From[side].EndOfFile && o.read == io.EOF && o.bytes != int(e.From[side].Bytes) {
+		if e.How == outcome.Finished && e.From[side].EndOfFile && o.read == io.EOF && o.bytes != int(e.From[side].Bytes) {
 			t.Errorf("side %d: it finished in order with %d bytes, and %d were read", side, e.From[side].Bytes, o.bytes)
 		}
 	}

@@ -1,6 +1,6 @@
 package streams
 
-import "zocalo/internal/pass"
+import "zocalo/relay/outcome"
 
 // Bulk is what keeps a loop busy, and one loop is one processor. So each loop
 // counts the flows that it splices, and one that begins to splice goes to the
@@ -107,7 +107,7 @@ func (c *Conn) count(to *worker) {
 func (w *worker) adopt(c *Conn) {
 	w.remember(c)
 	if w.cut { // while it was on its way
-		c.End(pass.Cancelled, pass.A, "", 0)
+		c.End(outcome.Cancelled, outcome.A, "", 0)
 		return
 	}
 	for i := range c.sides {
@@ -118,7 +118,7 @@ func (w *worker) adopt(c *Conn) {
 		s.readTurn = w.Turn()
 		s.unset(fresh)
 		if err := w.Add(int(s.fd), streamEvents, s); err != nil {
-			c.End(pass.Failed, pass.Side(i), "epoll_ctl", errnoOf(err))
+			c.End(outcome.Failed, outcome.Side(i), "epoll_ctl", errnoOf(err))
 			return
 		}
 	}

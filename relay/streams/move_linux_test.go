@@ -7,7 +7,7 @@ import (
 	"testing"
 	"time"
 
-	"zocalo/internal/pass"
+	"zocalo/relay/outcome"
 	"zocalo/socket"
 )
 
@@ -85,6 +85,6 @@ func TestMovedAsItDrains(t *testing.T) {
 	wants(t, b, "after")
 	a.Close()
 	b.Close()
-	r.wantsEnding(pass.Finished)
+	r.wantsEnding(outcome.Finished)
 	try(t, <-r.over)
 }

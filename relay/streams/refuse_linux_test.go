@@ -6,14 +6,14 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"zocalo/internal/pass"
 	"zocalo/internal/sys"
+	"zocalo/relay/outcome"
 )
 
 // refusing refuses what is accepted.
 type refusing struct{ nobody }
 
-func (refusing) Accepted(c *Conn, _ int, _ *sys.Sockaddr) { c.End(pass.Cancelled, pass.A, "", 0) }
+func (refusing) Accepted(c *Conn, _ int, _ *sys.Sockaddr) { c.End(outcome.Cancelled, outcome.A, "", 0) }
 
 // A flood of connections that are refused holds few descriptors.
 func TestRefusedAreFew(t *testing.T) {

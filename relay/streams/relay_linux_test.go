@@ -14,8 +14,8 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"zocalo/internal/pass"
 	"zocalo/internal/sys"
+	"zocalo/relay/outcome"
 	"zocalo/relay/streams"
 	"zocalo/socket"
 	"zocalo/socket/option"
@@ -50,7 +50,7 @@ func (s *service) Accepted(c *streams.Conn, listener int, peer *sys.Sockaddr) {
 	default:
 		fd, errno := sys.Socket(s.target.Family(), unix.SOCK_STREAM, 0)
 		if errno != 0 {
-			c.End(pass.Failed, pass.B, "socket", errno)
+			c.End(outcome.Failed, outcome.B, "socket", errno)
 			return
 		}
 		c.Connect(fd, s.kind, &s.target, s.timeout)
@@ -61,7 +61,7 @@ func (s *service) ConnectFailed(c *streams.Conn, call string, errno syscall.Errn
 	s.mu.Lock()
 	s.failed = append(s.failed, errno)
 	s.mu.Unlock()
-	c.End(pass.Failed, pass.B, call, errno)
+	c.End(outcome.Failed, outcome.B, call, errno)
 }
 
 func (s *service) Ended(c *streams.Conn, how streams.Ending) {
@@ -245,7 +245,7 @@ func (r *rig) wantsNothing() {
 }
 
 // wantsEnding waits for the end of a Conn.
-func (r *rig) wantsEnding(how pass.EndReason) streams.Ending {
+func (r *rig) wantsEnding(how outcome.EndReason) streams.Ending {
 	r.t.Helper()
 	e := <-r.ended
 	if e.How != how {
@@ -277,7 +277,7 @@ func TestJoin(t *testing.T) {
 		wants(t, a, " and more")
 		b.Close()
 		wantsEOF(t, a)
-		e := r.wantsEnding(pass.Finished)
+		e := r.wantsEnding(outcome.Finished)
 		for side, bytes := range []int64{8, 15} {
 			if f := e.From[side]; f.Bytes != bytes || !f.EndOfFile || !f.EndOfFileTold {
 				t.Errorf("side %d: %+v, want %d bytes and the end", side, f, bytes)
@@ -295,7 +295,7 @@ func TestEcho(t *testing.T) {
 			wants(t, a, "hola")
 			try(t, a.Shutdown(socket.ShutdownWrite))
 			wantsEOF(t, a)
-			if e := r.wantsEnding(pass.Finished); e.From[pass.A].Bytes != 4 {
+			if e := r.wantsEnding(outcome.Finished); e.From[outcome.A].Bytes != 4 {
 				t.Errorf("%+v", e)
 			}
 		})

@@ -8,17 +8,17 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"zocalo/internal/pass"
+	"zocalo/relay/outcome"
 	"zocalo/socket"
 )
 
 // A reset of either side passes to the other, after the bytes before it.
 func TestReset(t *testing.T) {
 	kinds(t, func(t *testing.T, from, to socket.Kind) {
-		for _, side := range []pass.Side{pass.A, pass.B} {
+		for _, side := range []outcome.Side{outcome.A, outcome.B} {
 			r := relaying(t, from, to, 1, nil)
 			var ends [2]*socket.Socket
-			ends[pass.A], ends[pass.B] = r.pair()
+			ends[outcome.A], ends[outcome.B] = r.pair()
 			near, far := ends[side], ends[1-side]
 			writes(t, near, "x")
 			wants(t, far, "x")
@@ -28,7 +28,7 @@ func TestReset(t *testing.T) {
 				continue
 			}
 			wantsReset(t, far)
-			if e := r.wantsEnding(pass.Reset); e.Side != side || e.Errno != syscall.ECONNRESET {
+			if e := r.wantsEnding(outcome.Reset); e.Side != side || e.Errno != syscall.ECONNRESET {
 				t.Errorf("%+v", e)
 			}
 		}
@@ -47,7 +47,7 @@ func TestTakesNoMore(t *testing.T) {
 	// The kernel tells who writes to a that nobody reads.
 	writes(t, b, "into nothing")
 	wantsReset(t, b)
-	if e := r.wantsEnding(pass.Reset); e.Side != pass.A || e.Errno != syscall.EPIPE {
+	if e := r.wantsEnding(outcome.Reset); e.Side != outcome.A || e.Errno != syscall.EPIPE {
 		t.Errorf("%+v", e)
 	}
 }
@@ -60,7 +60,7 @@ func TestResetAfterEOF(t *testing.T) {
 	wantsEOF(t, b)
 	try(t, a.Abort())
 	wantsReset(t, b)
-	r.wantsEnding(pass.Reset)
+	r.wantsEnding(outcome.Reset)
 }
 
 // A side is reset while the other takes nothing: nobody waits for ever.
@@ -69,7 +69,7 @@ func TestResetWhileBlocked(t *testing.T) {
 	a, b := r.pair()
 	fill(t, a)
 	try(t, a.Abort())
-	r.wantsEnding(pass.Reset)
+	r.wantsEnding(outcome.Reset)
 	wantsReset(t, b)
 }
 
@@ -91,10 +91,10 @@ func fill(t testing.TB, s *socket.Socket) (bytes int) {
 // A reset in the middle of bulk, which is spliced, is none that finished in
 // order: splice(2) tells of it once.
 func TestResetInBulk(t *testing.T) {
-	for _, side := range []pass.Side{pass.A, pass.B} {
+	for _, side := range []outcome.Side{outcome.A, outcome.B} {
 		r := relaying(t, tcp, tcp, 1, nil)
 		var ends [2]*socket.Socket
-		ends[pass.A], ends[pass.B] = r.pair()
+		ends[outcome.A], ends[outcome.B] = r.pair()
 		near, far := ends[side], ends[1-side]
 		done := make(chan struct{})
 		go func() {
@@ -120,7 +120,7 @@ func TestResetInBulk(t *testing.T) {
 		if !errors.Is(err, syscall.ECONNRESET) {
 			t.Errorf("side %d: %v, want a reset", side, err)
 		}
-		r.wantsEnding(pass.Reset)
+		r.wantsEnding(outcome.Reset)
 	}
 }
 
@@ -152,7 +152,7 @@ func TestClosedWithUnreadInput(t *testing.T) {
 				t.Errorf("%d of %d bytes, then %v", n, bytes, err)
 			}
 			try(t, a.Close())
-			if e := r.wantsEnding(pass.Reset); e.Side != pass.B {
+			if e := r.wantsEnding(outcome.Reset); e.Side != outcome.B {
 				t.Errorf("%+v", e)
 			}
 		})
@@ -179,7 +179,7 @@ func TestResetDoesNotOvertake(t *testing.T) {
 			if n, err := io.Copy(io.Discard, onlyReader{a}); n != bytes || err != nil {
 				t.Errorf("%d of %d bytes, then %v", n, bytes, err)
 			}
-			r.wantsEnding(pass.Reset)
+			r.wantsEnding(outcome.Reset)
 		})
 	}
 }

@@ -8,9 +8,9 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"zocalo/internal/pass"
 	"zocalo/internal/poll"
 	"zocalo/internal/sys"
+	"zocalo/relay/outcome"
 )
 
 // A side is a descriptor of a Conn, and the flow of what it sends to the far
@@ -20,7 +20,7 @@ type side struct {
 	far      *side
 	held     *held         // what was read and is not written yet; nil mostly
 	until    time.Duration // when it may be read again, while throttled
-	passed   pass.Flow
+	passed   outcome.Flow
 	fd       int32
 	readTurn uint32 // of the loop, when it was read last
 	flags    flags
@@ -67,11 +67,11 @@ func (s *side) is(f flags) bool { return s.flags&f != 0 }
 func (s *side) set(f flags)     { s.flags |= f }
 func (s *side) unset(f flags)   { s.flags &^= f }
 
-func (s *side) index() pass.Side {
-	if s == &s.conn.sides[pass.B] {
-		return pass.B
+func (s *side) index() outcome.Side {
+	if s == &s.conn.sides[outcome.B] {
+		return outcome.B
 	}
-	return pass.A
+	return outcome.A
 }
 
 // streamEvents are what a side is registered for, once.
@@ -112,7 +112,7 @@ func (s *side) Ready(e poll.Events) {
 	c := s.conn
 	s.note(e)
 	switch {
-	case c.state == connecting && s.index() == pass.B:
+	case c.state == connecting && s.index() == outcome.B:
 		c.connected(e)
 		return
 	case c.state != joined:

@@ -4,8 +4,8 @@ import (
 	"testing"
 	"time"
 
-	"zocalo/internal/pass"
 	"zocalo/internal/testenv"
+	"zocalo/relay/outcome"
 	"zocalo/socket"
 	"zocalo/socket/option"
 )
@@ -78,7 +78,7 @@ func TestUrgent(t *testing.T) {
 			wantsMarked(t, far, "x[$]")
 			wantsEOF(t, far)
 		}
-		e := r.wantsEnding(pass.Finished)
+		e := r.wantsEnding(outcome.Finished)
 		for side, f := range e.From {
 			if f.Urgent != 3 || f.Bytes != 6+1+5+1+1+1 || f.UrgentInLine != 0 {
 				t.Errorf("side %d: %+v", side, f)
@@ -137,8 +137,8 @@ func TestUrgentAmongBulk(t *testing.T) {
 	try(t, <-done)
 	wantsEOF(t, b)
 	try(t, b.Close())
-	if e := r.wantsEnding(pass.Finished); e.From[pass.A].Urgent != size/every {
-		t.Errorf("%+v", e.From[pass.A])
+	if e := r.wantsEnding(outcome.Finished); e.From[outcome.A].Urgent != size/every {
+		t.Errorf("%+v", e.From[outcome.A])
 	}
 }
 
