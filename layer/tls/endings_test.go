@@ -167,6 +167,28 @@ func TestWriteAfterDeadline(t *testing.T) {
 	}
 }
 
+// A deadline ends the wait of everybody who writes, also behind what others left.
+func TestWritersAfterDeadline(t *testing.T) {
+	client, _, stop, err := pair(t, "tls:127.0.0.1:0")
+	try(t, err)
+	defer stop()
+	b := make([]byte, 1<<20)
+	for range 300 {
+		try(t, client.SetWriteDeadline(time.Now().Add(time.Millisecond)))
+		var writers sync.WaitGroup
+		for range 4 {
+			writers.Go(func() { client.Write(b) }) // it fails, in the end
+		}
+		done := make(chan struct{})
+		go func() { writers.Wait(); close(done) }()
+		select {
+		case <-done:
+		case <-time.After(patience):
+			t.Fatal("a write goes on past its deadline")
+		}
+	}
+}
+
 // What was there when WaitRead returned is read without waiting, whatever its size
 // beside that of the buffer, and an end comes after it.
 func TestWaitRead(t *testing.T) {

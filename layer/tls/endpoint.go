@@ -32,9 +32,10 @@ type endpoint struct {
 	limits                      sync.Mutex   // keeps a late deadline from undoing that of Close
 	readDeadline, writeDeadline atomic.Int64 // since epoch; 0 is none
 
-	writing  sync.Mutex // held by one writer at a time; a deadline or Close ends its wait
-	writeEnd bool       // close_notify was sent, or never will be
-	pushing  bool       // see push.go; guarded by limits
+	writing  sync.Mutex   // held by one writer at a time; a deadline or Close ends its wait
+	writeEnd bool         // close_notify was sent, or never will be
+	pushing  bool         // see push.go; guarded by limits
+	waiting  atomic.Int32 // of those who want to write
 
 	reading sync.Mutex
 	input   input

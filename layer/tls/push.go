@@ -8,20 +8,24 @@ import "time"
 
 // takeTurn locks writing, and interrupts push if it holds it.
 func (e *endpoint) takeTurn() {
+	e.waiting.Add(1)
 	e.limits.Lock()
 	if e.pushing {
 		e.lower.SetWriteDeadline(past)
 	}
 	e.limits.Unlock()
 	e.writing.Lock()
+	e.waiting.Add(-1)
 	e.stopPushing()
 }
 
-// giveTurn unlocks writing, and starts push if records were left behind.
+// giveTurn unlocks writing, and starts push if records were left behind. Whoever waits
+// for the turn sends them first: behind a push without a deadline that one's own would
+// never end its wait.
 func (e *endpoint) giveTurn() {
 	if e.wire.stuck() {
 		e.limits.Lock()
-		if !e.closed.Load() {
+		if !e.closed.Load() && e.waiting.Load() == 0 {
 			e.pushing = true
 			e.lower.SetWriteDeadline(time.Time{})
 			go e.push()
