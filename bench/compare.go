@@ -13,15 +13,15 @@ import (
 
 // A Contender is one of the two sides of a comparison.
 type Contender struct {
-	Name string // what it is called, as its address
+	Name string // what it is called, such as its address
 	Dial Dial
 }
 
 // A Comparison is what alternating runs of two contenders found. Its ratios
 // are of speed: how many times as fast the first is as the second, whether
-// the figure is better when greater, as a throughput, or when less, as a time.
+// the figure is better when greater, like a throughput, or when less, like a time.
 type Comparison struct {
-	Figure string     `json:"figure"` // what is compared, as "throughput"
+	Figure string     `json:"figure"` // what is compared, such as "throughput"
 	Unit   string     `json:"unit"`   // "bit/s", "ns" or "connections/s"
 	First  Contestant `json:"first"`
 	Second Contestant `json:"second"`
@@ -29,13 +29,13 @@ type Comparison struct {
 	Verdict Verdict `json:"verdict"`
 	Pairs   int     `json:"pairs"` // runs of each
 	Ratio   float64 `json:"ratio"` // the median of the pairs'
-	// Low and High are the confidence interval of Ratio: with however many
-	// pairs the comparison ended, it holds the true one but for ErrorRate. 0
-	// and 0 where there were too few pairs.
+	// Low and High are the confidence interval of Ratio: however many pairs
+	// the comparison took, it contains the true ratio except for ErrorRate.
+	// Both are 0 if there were too few pairs.
 	Low  float64 `json:"low,omitempty"`
 	High float64 `json:"high,omitempty"`
 	// ErrorRate is how often, at most, a difference is found where there is
-	// none, and Margin which ratio counts as none: 0.02 is 2 %.
+	// none, and Margin the relative difference that counts as none: 0.02 is 2%.
 	ErrorRate float64 `json:"error_rate"`
 	Margin    float64 `json:"margin"`
 
@@ -65,9 +65,9 @@ const (
 )
 
 // Compare makes alternating runs of two contenders by the options, until a
-// sequential test can tell them apart or finds them alike, or the time is
-// over: within most, 0 or less meaning [DefaultCompareTime], though there is one pair of
-// runs at least, and a pair that has begun is ended.
+// sequential test can tell them apart or finds them alike, or the time most
+// has passed; 0 or less means [DefaultCompareTime]. There is at least one pair of
+// runs, and a pair that has begun is finished.
 // A run lasts Duration, by default [DefaultCompareRun]. The end of ctx ends
 // it early; what was found until then is returned.
 func Compare(ctx context.Context, first, second Contender, o Options, most time.Duration) (*Comparison, error) {

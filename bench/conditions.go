@@ -15,14 +15,14 @@ import (
 
 // Machine says where a run was made.
 type Machine struct {
-	System     string        `json:"system"`           // as "linux/amd64"
-	Kernel     string        `json:"kernel,omitempty"` // its release, as "6.18.44"
+	System     string        `json:"system"`           // such as "linux/amd64"
+	Kernel     string        `json:"kernel,omitempty"` // its release, such as "6.18.44"
 	Processor  string        `json:"processor,omitempty"`
 	Processors int           `json:"processors"`     // those that this process may use
-	Go         string        `json:"go"`             // as "go1.26.8"
-	Program    string        `json:"program"`        // as "zocalo 0.1.0"
-	ClockStep  time.Duration `json:"clock_step_ns"`  // the resolution of the clock that all is measured by
-	Load       float64       `json:"load,omitempty"` // processes that ran or wanted to, over the last minute, as the run began
+	Go         string        `json:"go"`             // such as "go1.26.8"
+	Program    string        `json:"program"`        // such as "zocalo 0.1.0"
+	ClockStep  time.Duration `json:"clock_step_ns"`  // the resolution of the clock that everything is measured by
+	Load       float64       `json:"load,omitempty"` // the load average over the last minute, as the run began
 }
 
 // ThisMachine returns the machine that the program runs on. The program's own
@@ -50,28 +50,28 @@ func processor() string {
 	return ""
 }
 
-// Conditions are what the figures of a run hang on: they belong to every
+// Conditions are what the figures of a run depend on: they belong to every
 // output. A field that means nothing for the mode is zero, and left out of
 // JSON.
 type Conditions struct {
 	Started time.Time `json:"started"`
 	Machine Machine   `json:"machine"`
-	// FarMachine is where the server runs, where it tells.
+	// FarMachine is where the server runs, if it says so.
 	FarMachine *Machine `json:"far_machine,omitempty"`
 
 	Address string `json:"address"`           // as the user wrote it, options and all
-	Kind    string `json:"kind"`              // the kind of socket, as "tcp"
+	Kind    string `json:"kind"`              // the kind of socket, such as "tcp"
 	Near    string `json:"near,omitempty"`    // the name of the first flow's socket
 	Peer    string `json:"peer,omitempty"`    // the name that it is connected to
-	Service string `json:"service,omitempty"` // who answers there, as "zocalo bench" or "an echo server"
+	Service string `json:"service,omitempty"` // who answers there, such as "zocalo bench" or "an echo server"
 
 	Mode      Mode          `json:"mode"`
 	Direction Direction     `json:"direction,omitempty"`
 	Size      int           `json:"size,omitempty"`     // of a message, or of a write to a stream, in bytes
 	Flows     int           `json:"flows"`              // sockets at once
 	Depth     int           `json:"depth,omitempty"`    // requests under way at once on each flow
-	Rate      float64       `json:"rate,omitempty"`     // messages a second in all
-	Duration  time.Duration `json:"duration_ns"`        // as it was asked for; 0 where Count bounds the run
+	Rate      float64       `json:"rate,omitempty"`     // messages per second in all
+	Duration  time.Duration `json:"duration_ns"`        // as asked for; 0 if Count bounds the run
 	Count     int64         `json:"count,omitempty"`    // messages in all, as asked for
 	WarmUp    time.Duration `json:"warm_up_ns"`         // what came before the measured time
 	Verify    bool          `json:"verify,omitempty"`   // the content was checked
@@ -80,12 +80,12 @@ type Conditions struct {
 
 	SendBuffer    int    `json:"send_buffer,omitempty"`    // of the first flow's socket, in bytes
 	ReceiveBuffer int    `json:"receive_buffer,omitempty"` // the same
-	NoDelay       *bool  `json:"nodelay,omitempty"`        // TCP_NODELAY, where there is such a thing
-	Congestion    string `json:"congestion,omitempty"`     // congestion control, where there is such a thing
+	NoDelay       *bool  `json:"nodelay,omitempty"`        // TCP_NODELAY, if the kind has it
+	Congestion    string `json:"congestion,omitempty"`     // congestion control, if the kind has it
 	Segment       int    `json:"segment,omitempty"`        // bytes of data in a segment of TCP
 }
 
-// Look fills in what a socket of the run tells of itself: its kind, names,
+// Look fills in what a socket of the run says of itself: its kind, names,
 // buffers and options.
 func (c *Conditions) Look(s *socket.Socket) {
 	c.Kind, c.Near, c.Peer = kindName(s), s.Name().String(), s.Peer().String()

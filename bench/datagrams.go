@@ -19,9 +19,9 @@ import (
 // Datagrams serves all peers of a socket without connections until ctx ends,
 // and returns nil then. It does not close the socket.
 //
-// Nothing is sent to a peer but answers no longer than what it sent, until it
-// has given back a number that only its own address was told: whoever forges
-// addresses cannot make the server flood another.
+// Until a peer has sent back a number that was sent only to its address, it gets
+// nothing but answers no longer than what it sent: whoever forges addresses
+// cannot make the server flood others.
 func (s *Server) Datagrams(ctx context.Context, c *socket.Socket) error {
 	stop := context.AfterFunc(ctx, func() { c.SetDeadline(past) })
 	defer stop()

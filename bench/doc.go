@@ -1,13 +1,13 @@
 // Package bench measures sockets of every kind: throughput, round trips,
 // connections, and what an unreliable kind loses, with the distribution of
-// each and the conditions that they hang on. The verb zocalo bench is flags
+// each and the conditions that they depend on. The verb zocalo bench is flags
 // and printing over it, and docs/bench.md says what each figure means.
 //
 // [Run] makes one measurement, against a [Server] or, for round trips and
 // connections, against anything that echoes. [Compare] makes alternating runs
 // of two until a sequential test can tell them apart, [MeasureRelay] does so
 // with and without a relay in the middle, and [Local] measures every kind of
-// socket on this machine beside each other.
+// socket on this machine side by side.
 //
 // It is not for profiling a program from within, nor a load generator for
 // protocols: what it sends is its own. The protocol of iperf3 is package

@@ -18,7 +18,7 @@ import (
 // [Server]. All of them answer the greeting that went to the group; each is then told to
 // begin, and asked for its report, at its own address.
 
-// A Receiver is what one of those found to whom a stream to a group went.
+// A Receiver is what one receiver of a stream to a group found.
 type Receiver struct {
 	Name    string   `json:"name"`
 	Machine *Machine `json:"machine,omitempty"`
@@ -212,7 +212,7 @@ func (g *group) each(f func(*member)) {
 	}
 }
 
-// tell sends a frame to one receiver. Who does not get it is told again.
+// tell sends a frame to one receiver. A receiver that does not get it is told again.
 func (g *group) tell(n *member, kind frameType, number uint64, stamp int64) {
 	var b [headerSize]byte
 	h := header{kind: kind, length: headerSize, number: number, stamp: stamp}
@@ -295,7 +295,7 @@ func (r *Result) receiverTable() [][]string {
 	return rows
 }
 
-// remarkReceivers says of whom nothing is known.
+// remarkReceivers says which receivers nothing is known of.
 func (r *Result) remarkReceivers() {
 	for _, m := range r.Receivers {
 		if m.Error != "" {

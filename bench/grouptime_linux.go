@@ -12,7 +12,7 @@ import (
 // every platform that Go has.
 const clockTick = 10 * time.Millisecond
 
-// groupTime returns the processor time that the processes of a group have
+// groupTime returns the CPU time that the processes of a group have
 // used, and their children that have ended.
 func groupTime(group int) (total time.Duration) {
 	stats, _ := filepath.Glob("/proc/[0-9]*/stat")

@@ -135,7 +135,7 @@ func (h *Histogram) Median() int64 {
 // percentiles are those that reports show, see [Histogram.Percentile].
 var percentiles = []float64{50, 75, 90, 95, 99, 99.9, 99.99}
 
-// percentileName is how a percentile is called, as "p99.9".
+// percentileName is what a percentile is called, such as "p99.9".
 func percentileName(p float64) string { return "p" + strconv.FormatFloat(p, 'f', -1, 64) }
 
 // A Bar is how many values are From to To, both included.

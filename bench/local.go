@@ -29,7 +29,7 @@ type LocalRow struct {
 	Stream    *Result `json:"stream,omitempty"`
 	RoundTrip *Result `json:"round_trip,omitempty"`
 
-	// Of the copy in memory, which is no socket: bytes a second, and the time
+	// For the copy in memory, which is not a socket: bytes per second, and the time
 	// to copy a message there and back.
 	CopyRate  float64       `json:"copy_rate,omitempty"`
 	CopyThere time.Duration `json:"copy_there_and_back_ns,omitempty"`
@@ -48,7 +48,7 @@ const (
 )
 
 // LocalKinds returns the kinds that Local knows, in the order of its rows:
-// those of the kernel's and of the families that the program imports, a socket
+// those of the kernel and of the families that the program imports, a socket
 // pair, a pipe each way, and a copy in memory as the limit.
 func LocalKinds() (all []string) {
 	for _, k := range localKinds {
@@ -62,9 +62,9 @@ func LocalKinds() (all []string) {
 // DefaultLocalTime is how long Local measures each figure.
 const DefaultLocalTime = 300 * time.Millisecond
 
-// Local measures kinds of socket on this machine beside each other: a stream
-// and round trips of each, by the options. each is called with every row as
-// it is there. Kinds that this machine lacks have a Reason.
+// Local measures kinds of socket on this machine side by side: a stream and
+// round trips of each, by the options. each is called with every row as soon
+// as it is known. Kinds that this machine lacks have a Reason.
 func Local(ctx context.Context, kinds []string, o Options, each func(LocalRow)) error {
 	if o.Duration <= 0 && o.Count <= 0 {
 		o.Duration = DefaultLocalTime

@@ -13,25 +13,24 @@ import (
 // and for what is asked beside them, perhaps from several goroutines at once.
 type Dial func(ctx context.Context) (*socket.Socket, error)
 
-// Options say what to measure, and how. Of the zero value, Mode alone is
-// needed.
+// Options say what to measure, and how. Only Mode must be set.
 type Options struct {
 	Mode Mode
 
 	// Direction is which way streams go; "" means [Forward].
 	Direction Direction
-	// Size is that of a message in bytes or, where the kind keeps no
-	// boundaries, of a write; 0 means [DefaultSize] for streams, 8 KiB or 1200
-	// bytes where messages are kept, less where the kind takes no more, and
-	// 64 for what is answered.
+	// Size is that of a message in bytes or, if the kind keeps no boundaries,
+	// of a write; 0 means [DefaultSize] for streams, 8 KiB or 1200 bytes if
+	// the kind keeps boundaries, less if it takes no more, and 64 for
+	// requests.
 	Size int
 	// Flows is how many sockets there are at once; 0 or less means 1.
 	Flows int
 	// Depth is how many requests are under way at once on each flow; 0 or
 	// less means 1.
 	Depth int
-	// Rate is how many messages are sent a second, over all flows; 0 is as fast
-	// as it goes. The mode AtRate needs it, and Stream may have it.
+	// Rate is how many messages are sent per second, over all flows; 0 is as
+	// fast as possible. The mode AtRate needs it, and Stream may have it.
 	Rate float64
 	// Batch is how many messages are given to the system at once where the
 	// kind has no connections; 0 or less means 64, or 1 with a Rate. More than 64
@@ -41,7 +40,7 @@ type Options struct {
 	Verify bool
 
 	// Duration bounds the measured time; 0 or less means [DefaultDuration], or no
-	// bound where there is a Count.
+	// bound if there is a Count.
 	Duration time.Duration
 	// Count bounds the messages, requests or connections, over all flows; 0 or
 	// less is no bound. There is no warm-up then, unless WarmUp says so. On a
@@ -50,9 +49,9 @@ type Options struct {
 	// WarmUp is what comes before the measured time, and is left out of all figures;
 	// negative means none, 0 a twentieth of Duration, at most 500 ms.
 	WarmUp time.Duration
-	// Interval is how long the parts are of which Result.Intervals tells; 0
-	// or less means a twentieth of Duration, between 10 ms and 1 s. It is
-	// [MinInterval] at least.
+	// Interval is the length of the parts in Result.Intervals; 0 or less means
+	// a twentieth of Duration, between 10 ms and 1 s. It is at least
+	// [MinInterval].
 	Interval time.Duration
 	// Patience is how long to wait for a peer that says nothing; 0 or less
 	// means 5 s. For a kind that may lose messages, a request counts as
@@ -92,7 +91,7 @@ const (
 	unreliableSize = 1200
 )
 
-// An OptionError says that an option of a run cannot be.
+// An OptionError says that an option of a run is not possible.
 type OptionError struct{ Problem string }
 
 // Error returns the problem.
@@ -100,7 +99,7 @@ func (e *OptionError) Error() string { return e.Problem }
 
 func refusef(format string, args ...any) error { return &OptionError{fmt.Sprintf(format, args...)} }
 
-// complete returns the options with all that was left out.
+// complete returns the options with everything that was left out.
 func (o Options) complete() (Options, error) {
 	switch o.Mode {
 	case Stream, RoundTrip, AtRate, Connect, Loaded:
@@ -170,7 +169,7 @@ func (o Options) complete() (Options, error) {
 	return o, nil
 }
 
-// gap is the time between two messages of one flow; 0 is as fast as it goes.
+// gap is the time between two messages of one flow; 0 is as fast as possible.
 func (o *Options) gap() time.Duration {
 	if o.Rate == 0 {
 		return 0

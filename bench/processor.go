@@ -8,7 +8,7 @@ import (
 	"zocalo/internal/sys"
 )
 
-// ProcessorNow is the processor time that this process has used.
+// ProcessorNow is the CPU time that this process has used.
 func ProcessorNow() Processor {
 	user, system, _ := sys.ProcessTime() // fails for bad arguments only
 	return Processor{User: user, System: system}

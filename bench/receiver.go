@@ -19,7 +19,7 @@ type receiver struct {
 	lossy   bool     // there is no connection: the end may overtake data
 	// control is called for each frame that is no data.
 	control func(h *header, payload []byte) error
-	most    int64 // bits a second that are read of a stream; 0 is no bound
+	most    int64 // bits per second that are read of a stream; 0 is no bound
 	// onMeasured is called when the measured time begins, if not nil.
 	onMeasured func()
 

@@ -27,23 +27,23 @@ type RelayCost struct {
 
 	// Comparisons have the path without the relay first, and with it second.
 	Comparisons []*Comparison `json:"comparisons"`
-	// Processor is the processor time that the relay and its children used
+	// ProcessorTrip and ProcessorByte are the CPU time that the relay and its children used
 	// for each round trip and for each byte of a stream; 0 where it was not
 	// measured, or the system does not tell.
 	ProcessorTrip time.Duration `json:"processor_round_trip_ns,omitempty"`
 	ProcessorByte float64       `json:"processor_byte_ns,omitempty"`
 	Interrupted   bool          `json:"interrupted,omitempty"`
 
-	// NotAwaited says, of connections, that through the relay they stand before it has reached
-	// the other end: they do so even where nobody listens there. It is tried where the server is
-	// the run's own.
+	// NotAwaited says, of connections, that through the relay they are established before it has
+	// reached the other end, so they succeed even if nothing is listening there. It is tried if the
+	// server is the run's own.
 	NotAwaited bool `json:"not_awaited,omitempty"`
 }
 
 // A RelayRun says how to measure a relay.
 type RelayRun struct {
 	// Command is the program and its arguments. In each, {from} stands for
-	// the address where it is to listen, as tcp-listen:127.0.0.1:4711, and
+	// the address where it is to listen, such as tcp-listen:127.0.0.1:4711, and
 	// {to} for the one to connect to; {from.host}, {from.port}, {from.path} and the same of {to} are their
 	// parts. The environment has both as ZOCALO_FROM and ZOCALO_TO.
 	Command []string
@@ -250,7 +250,7 @@ func (r *relayed) explain(err error) error {
 	return err
 }
 
-// spent notes what the relay's processor time was per unit of work.
+// spent notes what the relay's CPU time was per unit of work.
 func (c *RelayCost) spent(mode Mode, r *Comparison, used time.Duration) {
 	conditions := &r.Second.Conditions
 	whole := conditions.Duration + conditions.WarmUp

@@ -34,24 +34,24 @@ type Result struct {
 	Conditions Conditions `json:"conditions"`
 
 	// Interrupted says that the run was ended before its time: the figures
-	// are of what there was until then.
+	// cover what happened until then.
 	Interrupted bool `json:"interrupted,omitempty"`
 
 	// Elapsed is the measured time, the warm-up left out.
 	Elapsed time.Duration `json:"elapsed_ns"`
 
 	// OneProcess says that both ends are in one process, so that Near and Far
-	// each tell the processor time of both.
+	// each tell the CPU time of both.
 	OneProcess bool `json:"one_process,omitempty"`
 
 	Near *Side `json:"near,omitempty"` // the client's figures
-	Far  *Side `json:"far,omitempty"`  // the server's, where it tells them
+	Far  *Side `json:"far,omitempty"`  // the server's, if it reports them
 
-	// Receivers are, of a stream to a group, those that heard it; Far is nil then.
+	// Receivers are those that heard a stream to a group; Far is nil then.
 	Receivers []Receiver `json:"receivers,omitempty"`
 
-	// Latency is the distribution of the mode's times: a round trip, at a
-	// rate counted from when the request was due; or connecting.
+	// Latency is the distribution of the mode's times: of a round trip, which
+	// at a rate counts from when the request was due, or of connecting.
 	Latency *Histogram `json:"latency,omitempty"`
 	// Idle is, for the mode [Loaded], the same without the load.
 	Idle *Histogram `json:"idle,omitempty"`
@@ -80,12 +80,12 @@ type Result struct {
 type Side struct {
 	Sent     Traffic `json:"sent"`
 	Received Traffic `json:"received"`
-	// Processor is the processor time that the process at this end used,
-	// its own and the system's for it.
+	// Processor is the CPU time that the process at this end used,
+	// user and system.
 	Processor Processor `json:"processor"`
 	// Arrivals is how messages arrived, for kinds that may lose them.
 	Arrivals *Arrivals `json:"arrivals,omitempty"`
-	// Corrupt are the messages whose content was not what was sent, where it
+	// Corrupt are the messages whose content was not what was sent, if it
 	// was checked.
 	Corrupt int64 `json:"corrupt,omitempty"`
 }
@@ -110,14 +110,14 @@ func perSecond(n float64, d time.Duration) float64 {
 	return n / d.Seconds()
 }
 
-// Add adds what went over another flow, beside this one.
+// Add adds what went over another flow at the same time.
 func (t *Traffic) Add(u Traffic) {
 	t.Bytes += u.Bytes
 	t.Messages += u.Messages
 	t.Elapsed = max(t.Elapsed, u.Elapsed)
 }
 
-// Processor is processor time.
+// Processor is CPU time.
 type Processor struct {
 	User   time.Duration `json:"user_ns"`
 	System time.Duration `json:"system_ns"`
@@ -144,12 +144,12 @@ type Interval struct {
 // TCP is what the kernel says of the flows of a run at one end (TCP_INFO).
 // Counters and times are sums over the flows; the others are of the first.
 type TCP struct {
-	Retransmits        int           `json:"retransmits"` // segments sent again
+	Retransmits        int           `json:"retransmits"` // segments retransmitted
 	BytesRetransmitted uint64        `json:"bytes_retransmitted"`
 	RTT                time.Duration `json:"rtt_ns"`
 	MinRTT             time.Duration `json:"min_rtt_ns"`
 	CongestionWindow   int           `json:"congestion_window"` // segments
-	// What held the sender back, of the time that data was under way.
+	// What held the sender back, out of the time that data was under way.
 	Busy              time.Duration `json:"busy_ns"`
 	WindowLimited     time.Duration `json:"window_limited_ns"`      // the receiver's window
 	SendBufferLimited time.Duration `json:"send_buffer_limited_ns"` // a send buffer that was too small
@@ -179,7 +179,7 @@ func (t *TCP) merge(u *TCP) {
 	t.SendBufferLimited += u.SendBufferLimited
 }
 
-// Corrupt is how many messages either end received with a content that was
+// Corrupt is how many messages either end received with content that was
 // not sent.
 func (r *Result) Corrupt() (n int64) {
 	sides := []*Side{r.Near, r.Far}

@@ -12,7 +12,7 @@ import (
 
 // Run measures by the options, against whoever dial reaches. The end of ctx
 // ends the measured time: the result then says that it was interrupted, and
-// tells of what there was. Wrong options are an [*OptionError].
+// has the figures until then. Wrong options are an [*OptionError].
 func Run(ctx context.Context, dial Dial, o Options) (*Result, error) {
 	o, err := o.complete()
 	if err != nil {

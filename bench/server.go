@@ -39,9 +39,9 @@ type Server struct {
 	// MaxPerPeer bounds the flows of a single address on a socket without
 	// connections; see [accept.NewPerPeer].
 	MaxPerPeer int
-	// MaxTime bounds a run, with its warm-up: who asks for more is refused, and a flow that goes
-	// on for longer, and Patience beyond it, is reset. MaxRate bounds the bits a second of each stream, in each
-	// direction: who asks for more is refused, and over a connection who asks for no rate is
+	// MaxTime bounds a run, with its warm-up: a client that asks for more is refused, and a flow that goes
+	// on for longer, and Patience beyond it, is reset. MaxRate bounds the bits per second of each stream, in each
+	// direction: a client that asks for more is refused, and over a connection one that asks for no rate is
 	// kept to it. Requests and their answers have no such bound. 0 or less is none.
 	MaxTime time.Duration
 	MaxRate int64
@@ -125,7 +125,7 @@ func (s *Server) longest() time.Duration {
 	return d
 }
 
-// rate is that of a stream in bits a second, where it has one.
+// rate is that of a stream in bits per second, where it has one.
 func (g *greeting) rate() float64 { return float64(g.size) * 8 / g.gap.Seconds() }
 
 // enter counts a flow of a run, until leave. alone says whether all flows are
@@ -190,7 +190,7 @@ func (m *meter) begin() {
 	m.mixed = !m.alone()
 }
 
-// spent is the processor time since begin.
+// spent is the CPU time since begin.
 func (m *meter) spent() Processor {
 	m.mu.Lock()
 	defer m.mu.Unlock()

@@ -210,7 +210,7 @@ func (r *Result) times() []distribution {
 	return all
 }
 
-// ratePanel shows throughput, or messages a second where bytes say little.
+// ratePanel shows throughput, or messages per second where bytes say little.
 func (r *Result) ratePanel() *panel {
 	unit, rate := "messages/s", Traffic.MessagesPerSecond
 	switch r.Conditions.Mode {

@@ -44,7 +44,7 @@ func (w *watcher) mark() {
 	}
 }
 
-// end gets the report, and adds the server's processor time to the result.
+// end gets the report, and adds the server's CPU time to the result.
 func (w *watcher) end(r *run) {
 	if w == nil {
 		return

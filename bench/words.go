@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// RateText is bits a second for people, as "12.3 Gbit/s".
+// RateText is a rate in bits per second for people, such as "12.3 Gbit/s".
 func RateText(bits float64) string { return scaled(bits, "bit/s") }
 
 // scaled is a number with its unit and a decimal prefix, in three digits.
@@ -34,7 +34,7 @@ func digits(v float64) string {
 	return strconv.FormatFloat(v, 'f', 2, 64)
 }
 
-// TimeText is a duration for people in three digits, as "12.3 µs".
+// TimeText is a duration for people in three digits, such as "12.3 µs".
 func TimeText(d time.Duration) string {
 	v := float64(d)
 	switch {
@@ -48,7 +48,7 @@ func TimeText(d time.Duration) string {
 	return digits(v/1e9) + " s"
 }
 
-// grouped is a whole number with its thousands apart, as "12 345".
+// grouped is a whole number with its thousands apart, such as "12 345".
 func grouped(n int64) string {
 	text := strconv.FormatInt(n, 10)
 	for at := len(text) - 3; at > 0 && text[at-1] != '-'; at -= 3 {

@@ -42,7 +42,7 @@ func hostID(n uint64) (h HostID) {
 func (h HostID) String() string { return formatHex(h.number()) }
 
 // ParseHostID reads a host's number in any form that an address may have it
-// in, as 2-852-151-014, 2.60.8c.12.34.56 or 02608C123456.
+// in, such as 2-852-151-014, 2.60.8c.12.34.56 or 02608C123456.
 func ParseHostID(text string) (HostID, error) {
 	n, err := parseField(text, 6)
 	if err != nil {
@@ -61,8 +61,8 @@ type Addr struct {
 const addrSize = 12 // bytes of an Addr on the wire
 
 // String returns the address so that [ParseAddr] reads it again: network and
-// host in hexadecimal, ending in H where that is not plain from the digits,
-// and the socket in decimal, as 41A#2608C123456#5346.
+// host in hexadecimal, ending in H if the digits do not show that,
+// and the socket in decimal, such as 41A#2608C123456#5346.
 func (a Addr) String() string {
 	return formatHex(uint64(a.Net)) + "#" + a.Host.String() + "#" + strconv.Itoa(int(a.Socket))
 }
@@ -77,7 +77,7 @@ func formatHex(n uint64) string {
 
 // ParseAddr reads an address as ns_addr(3) has it, network, host and socket.
 // Between them is the first of these that occurs: "#", ":" unless a "." comes
-// before it, ".". Fields left away at the end are 0, and so is an empty one. A
+// before it, ".". Fields omitted at the end are 0, and so is an empty one. A
 // field is
 //
 //   - groups of decimal digits, 1-2-3 being 1 002 003;
@@ -85,7 +85,7 @@ func formatHex(n uint64) string {
 //   - a number: hexadecimal with H behind it, 0x before it or a letter in it,
 //     octal with 0 before it and no 8 or 9 in it, else decimal.
 //
-// Unlike the original it says what it does not understand.
+// Unlike the original, it reports what it does not understand.
 func ParseAddr(text string) (Addr, error) {
 	sep := "."
 	if strings.Contains(text, "#") {

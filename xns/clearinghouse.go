@@ -23,7 +23,7 @@ const (
 
 // Clearinghouses asks every host on the link for servers of the Clearinghouse,
 // the network's directory, by a broadcast for servers, and returns the
-// addresses that they tell in that time, sorted by their hosts; at most 4096.
+// addresses that they report in that time, sorted by their hosts; at most 4096.
 func (h *Host) Clearinghouses(ctx context.Context, wait time.Duration) ([]Addr, error) {
 	found := map[HostID]Addr{}
 	id := rand.Uint32()

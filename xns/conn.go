@@ -225,7 +225,7 @@ func (c *conn) checkOver() {
 	}
 }
 
-// abort ends the connection without more ado, and tells the peer by a reset.
+// abort ends the connection at once, and tells the peer by a reset.
 func (c *conn) abort() {
 	c.mu.Lock()
 	defer c.mu.Unlock()

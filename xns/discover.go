@@ -86,7 +86,7 @@ type Route struct {
 
 // Networks asks the routers on the link for the networks that they know, by
 // the Routing Information Protocol, and collects answers for that long; more
-// routers may answer. The list is sorted, and empty if nobody knows anything.
+// routers may answer. The list is sorted, and empty if no router answers.
 func (h *Host) Networks(ctx context.Context, wait time.Duration) ([]Route, error) {
 	request := binary.BigEndian.AppendUint16(nil, ripRequest)
 	request = binary.BigEndian.AppendUint32(request, ripAll)

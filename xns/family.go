@@ -10,7 +10,7 @@ import (
 	"zocalo/socket/scheme"
 )
 
-// Domain is AF_NS. Its number is of no kernel's: BSD's is 6, which on Linux is
+// Domain is AF_NS. No kernel uses its number: BSD's is 6, which on Linux is
 // another domain's.
 const Domain socket.Domain = 0x106
 

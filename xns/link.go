@@ -118,7 +118,7 @@ func OpenLink(ctx context.Context, text string, id HostID) (Link, error) {
 var processID = sync.OnceValue(RandomHostID)
 
 // RandomHostID returns a random number that is locally administered, as IEEE
-// 802 has it, so that it is nobody's hardware address.
+// 802 defines it, so that it is no interface's hardware address.
 func RandomHostID() (h HostID) {
 	rand.Read(h[:])
 	h[0] = h[0]&^1 | 2

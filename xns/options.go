@@ -85,7 +85,7 @@ var (
 		Doc: "how many packets may wait for the reader",
 	}, codec.Between(codec.Integer, 1, maxWindow).Or("PACKETS"), func(c *config) *int { return &c.window }, nil)
 
-	// Tries is how often a packet is sent before the peer is given up.
+	// Tries is how many times a packet is sent before the peer is given up.
 	Tries = newOption(option.Spec{
 		Name: "tries", Phase: option.Opened, Default: "12",
 		Doc: "how often a packet is sent before the connection fails",

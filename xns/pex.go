@@ -12,8 +12,8 @@ import (
 	"zocalo/socket"
 )
 
-// The times of a Packet Exchange (XSIS 028112): a request is sent so often,
-// and so long apart.
+// The times of a Packet Exchange (XSIS 028112): how many times a request is
+// sent, and how far apart.
 const (
 	exchangeTries = 3
 	exchangeWait  = time.Second
@@ -29,7 +29,7 @@ const (
 )
 
 // Exchange sends a request by the Packet Exchange Protocol and returns the
-// reply. It asks up to 3 times, a second apart; ETIMEDOUT says that nobody
+// reply. It asks up to 3 times, a second apart; ETIMEDOUT means that nobody
 // answered, and ctx may end it before. With the host [Broadcast] the first
 // reply counts.
 func (h *Host) Exchange(ctx context.Context, to Addr, client uint16, request []byte) (reply []byte, err error) {
@@ -125,7 +125,7 @@ func (q *question) ask(ctx context.Context, take func(from Addr, data []byte) (e
 type Responder func(from Addr, client uint16, request []byte) (reply []byte)
 
 // Respond answers the requests to one of the host's sockets until the result
-// is closed. One that repeats is answered again: it should not matter.
+// is closed. A repeated request is answered again, which should do no harm.
 func (h *Host) Respond(number uint16, answer Responder) (*Service, error) {
 	s, err := h.Socket(socket.Datagram)
 	if err != nil {

@@ -13,7 +13,7 @@ type SPPHeader struct {
 	Allocation uint16 // the highest number that the peer may send
 }
 
-// SPPHeaderSize is the bytes of an SPPHeader.
+// SPPHeaderSize is the size of an SPPHeader in bytes.
 const SPPHeaderSize = 12
 
 // Bits of SPPHeader.Control.

@@ -12,12 +12,12 @@ type Station struct {
 	Host          HostID
 	Echo          time.Duration // the round trip; 0 if it did not answer an Echo
 	Time          bool          // it serves the time
-	Clearinghouse bool          // a server told that it is one of the Clearinghouse's
+	Clearinghouse bool          // a server reported that it is one of the Clearinghouse's
 	Routes        []Route       // the networks that it leads to
 }
 
-// Survey asks every host on the link for all that this package can ask all
-// hosts, and returns who answered in that time, sorted, without this one.
+// Survey asks every host on the link everything that this package can ask by
+// broadcast, and returns those that answered in that time, sorted, without this one.
 func (h *Host) Survey(ctx context.Context, wait time.Duration) ([]Station, error) {
 	var all sync.WaitGroup
 	var present []Present

@@ -21,14 +21,14 @@ const (
 type ServerTime struct {
 	Server   Addr
 	Time     time.Time // to the second, in a zone as the server says
-	First    int       // day of the year from which summer time may be; 0 where there is none
+	First    int       // day of the year from which summer time may apply; 0 if there is none
 	Last     int       // and until which
 	Accurate bool      // the server knows its error
-	Error    uint32    // its greatest error, in milliseconds where it keeps to the standard
+	Error    uint32    // its greatest error, in milliseconds if it follows the standard
 }
 
 // Time asks a time server what time it is, up to 3 times, a second apart;
-// ETIMEDOUT says that nobody answered, and ctx may end it before. A zero socket
+// ETIMEDOUT means that nobody answered, and ctx may end it earlier. A zero socket
 // is the usual one, and a zero host all hosts on the link, of which the first to
 // answer counts.
 func (h *Host) Time(ctx context.Context, server Addr) (ServerTime, error) {
@@ -79,7 +79,7 @@ func parseTime(from Addr, b []byte) (ServerTime, error) {
 	}, nil
 }
 
-// AnswerTime is the [Responder] of a time server. It tells the machine's time,
+// AnswerTime is the [Responder] of a time server. It gives the machine's time,
 // in the zone of [time.Local] as it is now, summer time included, and does not
 // know its error.
 func AnswerTime(_ Addr, client uint16, request []byte) []byte {

@@ -17,16 +17,16 @@ import (
 	"zocalo/xns"
 )
 
-// controlPatience is for how long the end of a command waits for its control socket to be
-// made, which a file system that hangs may take for ever to do.
+// controlPatience is how long the end of a command waits for its control socket to be
+// made, which on a hung file system may take for ever.
 const controlPatience = 100 * time.Millisecond
 
 // trackUserSpace makes the sockets known that the kernel knows nothing of.
 func trackUserSpace() { socket.Track(iso.Domain, iso.Domain6, xns.Domain) }
 
 // tell opens the control socket of this command, by which list and ctl learn what it holds:
-// the pairs that it tells of and its sockets in user space. What fails there is the
-// command's failure nowhere. The func that it returns takes the socket away.
+// its pairs and its sockets in user space. A failure here is never the command's failure.
+// The func that it returns removes the socket.
 func (a *app) tell(verb string, pairs func() []control.Row) (end func()) {
 	s := &control.Server{Verb: verb, Rows: func(r *control.Request) (rows []control.Row) {
 		if r.Wants("iso") || r.Wants("ns") {
@@ -93,7 +93,7 @@ func userSpaceRows() (rows []control.Row) {
 	return rows
 }
 
-// addressText is a name as an address of that scheme; what is no name stays.
+// addressText is a name as an address of that scheme; any other text stays as it is.
 func addressText(scheme string, n socket.Name, text string) string {
 	if n.IsZero() {
 		return text

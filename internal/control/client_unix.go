@@ -18,10 +18,9 @@ import (
 	"time"
 )
 
-// Look asks all processes of this user, and for root of all users, what they hold, of some
-// kinds or all. What
-// does not answer in time, or not as it should, is left out: others' sockets may be
-// whatever they please.
+// Look asks all processes of this user or, for root, of all users what they hold, of some
+// kinds or of all. A process that does not answer in time, or answers wrongly, is left out:
+// other users' sockets may be anything.
 func Look(ctx context.Context, kinds ...string) (answers []Answer) {
 	ctx, cancel := context.WithTimeout(ctx, lookPatience)
 	defer cancel()
@@ -53,7 +52,7 @@ func Look(ctx context.Context, kinds ...string) (answers []Answer) {
 	return answers
 }
 
-// ask asks the process behind a socket, which is to be run by that user.
+// ask asks the process behind a socket, which must be run by that user.
 func ask(ctx context.Context, path string, uid int, kinds []string, left *atomic.Int64) (*Answer, error) {
 	conn, err := new(net.Dialer).DialContext(ctx, "unix", path)
 	if err != nil {

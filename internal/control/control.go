@@ -2,8 +2,8 @@
 // unix socket for each process, in a folder of the user's, that says what the process
 // holds. docs/control.md has the protocol.
 //
-// Nothing of it stops what the process is there for: it is served beside that, from what
-// it finds when it is asked, and for a bounded number of clients and a bounded time.
+// It never stops what the process is there for: it is served beside that, gathers its answers
+// only when asked, and serves a bounded number of clients for a bounded time.
 package control
 
 import (
@@ -23,7 +23,7 @@ const (
 	mostLine    = 64 << 10
 	mostRows    = 20_000 // of an answer
 	patience    = 5 * time.Second
-	// Who looks at all processes does so for that long, and reads no more than so many bytes of
+	// How long a look at all processes may take, and how many bytes it may read from all of
 	// them together.
 	lookPatience = 2 * time.Second
 	mostServers  = 1000 // of a user
@@ -45,7 +45,7 @@ type Header struct {
 	Zocalo int       `json:"zocalo"`
 	PID    int       `json:"pid"`
 	Verb   string    `json:"verb,omitempty"`  // "relay"
-	Began  time.Time `json:"began,omitzero"`  // when the process did
+	Began  time.Time `json:"began,omitzero"`  // when the process began
 	Netns  string    `json:"netns,omitempty"` // its network namespace, as /proc/PID/ns/net has it
 	Error  string    `json:"error,omitempty"` // why there is no more
 }
@@ -59,16 +59,16 @@ type Row struct {
 	// came, or of the socket of this process, and of whom it was joined with.
 	Local    string    `json:"local,omitempty"`
 	Peer     string    `json:"peer,omitempty"`
-	Received int64     `json:"received"`          // socket: bytes that wait to be read; pair: bytes that came from peer
-	Sent     int64     `json:"sent"`              // socket: bytes that are not with the peer; pair: bytes that went to it
-	Unknown  bool      `json:"unknown,omitempty"` // a pair of which the two are not known: a program has the socket
+	Received int64     `json:"received"`          // socket: bytes waiting to be read; pair: bytes that came from peer
+	Sent     int64     `json:"sent"`              // socket: bytes that the peer has not received; pair: bytes that went to it
+	Unknown  bool      `json:"unknown,omitempty"` // a pair whose byte counts are not known: a program has the socket
 	Began    time.Time `json:"began,omitzero"`    // of a pair
 }
 
 // An end is the last line of an answer.
 type end struct {
 	End     bool `json:"end"`
-	LeftOut int  `json:"left_out,omitempty"` // rows beyond the most there are
+	LeftOut int  `json:"left_out,omitempty"` // rows left out, beyond the limit
 }
 
 // An Answer is what a process says of itself.
@@ -79,7 +79,7 @@ type Answer struct {
 	LeftOut int
 }
 
-// Netns is the network namespace of this process, "" where there is no such thing.
+// Netns is the network namespace of this process, "" if the system has none.
 func Netns() string {
 	name, _ := os.Readlink("/proc/self/ns/net")
 	return name

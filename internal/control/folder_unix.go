@@ -15,8 +15,8 @@ import (
 
 const suffix = ".sock"
 
-// folders are where sockets of this user may be: where they are made, and where they are
-// if the run-time directory was not there then, or is not set now.
+// folders are where sockets of this user may be: where they are made, and where they were
+// made if the run-time directory did not exist then, or is not set now.
 func folders() []string {
 	temporary := filepath.Join(os.TempDir(), "zocalo-"+strconv.Itoa(os.Geteuid()))
 	if dir := os.Getenv("XDG_RUNTIME_DIR"); filepath.IsAbs(dir) {

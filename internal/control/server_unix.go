@@ -39,8 +39,8 @@ type Server struct {
 	done     chan struct{} // closed once nothing is accepted any more
 }
 
-// Open makes the socket, and serves it until Close. What processes left behind that
-// are gone is removed.
+// Open makes the socket, and serves it until Close. It removes sockets that dead processes
+// left behind.
 func (s *Server) Open() error {
 	dir, err := ownFolder()
 	if err != nil {
@@ -72,7 +72,7 @@ func (s *Server) Open() error {
 	return nil
 }
 
-// Close takes the socket away, and ends what is being answered. It does not wait for
+// Close removes the socket, and ends the answers under way. It does not wait for
 // Rows: the process may end.
 func (s *Server) Close() {
 	os.Remove(s.path)
@@ -89,7 +89,7 @@ func (s *Server) Close() {
 	<-s.done
 }
 
-// Remove takes the socket away alone: for a process that ends at once.
+// Remove only removes the socket: for a process that ends at once.
 func (s *Server) Remove() { os.Remove(s.path) }
 
 func (s *Server) accept() {
@@ -178,7 +178,7 @@ func (s *Server) answer(c io.Writer, line []byte, tooLong error) error {
 	return out.Flush()
 }
 
-// removeStale removes a socket that nobody listens on, as err of connecting says, once its
+// removeStale removes a socket that has no listener, as the error of connecting says, once its
 // process is gone or has had the time to listen.
 func removeStale(path string, err error) {
 	if !errors.Is(err, syscall.ECONNREFUSED) {
@@ -190,7 +190,7 @@ func removeStale(path string, err error) {
 	}
 }
 
-// ownerOf is the process that made a socket, by its name; 0 where that is none of ours.
+// ownerOf is the process that made a socket, by its name; 0 if it is not one of ours.
 func ownerOf(path string) int {
 	number, _, _ := strings.Cut(filepath.Base(path), "-")
 	pid, err := strconv.Atoi(number)

@@ -119,9 +119,9 @@ func (c *connection) closeQuiet() {
 
 func (c *connection) close() { c.quic.CloseWithError(codeClosed, "") }
 
-// CloseIdle closes the connections that have no stream any more. By themselves they stay
-// for as long as the option idle-timeout says, for streams to come and for peers that have
-// not read all yet.
+// CloseIdle closes the connections that no longer have a stream. Otherwise they stay open
+// for the time of the option idle-timeout, for further streams and for peers that have not
+// read everything yet.
 func CloseIdle() {
 	idle.mu.Lock()
 	all := make([]*connection, 0, len(idle.all))

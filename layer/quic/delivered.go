@@ -11,9 +11,9 @@ import (
 	"zocalo/internal/sys"
 )
 
-// delivered waits until the peer has acknowledged the end of a stream and all before it,
-// for at most so long. quic-go tells nobody when that is, and forgets the stream then: its
-// own mark for that is looked at. Where a version of it has none, there is no waiting.
+// delivered waits until the peer has acknowledged the end of a stream and everything before
+// it, or the time is over. quic-go does not report that, and then forgets the stream, so this
+// looks at quic-go's own mark for it. With a version that has none, it does not wait.
 func delivered(s *quicgo.Stream, most time.Duration) bool {
 	send := sys.Field[*quicgo.SendStream](s, "sendStr")
 	if send == nil {
@@ -30,7 +30,7 @@ func delivered(s *quicgo.Stream, most time.Duration) bool {
 	})
 }
 
-// flushed waits until all datagrams of a connection have left, for at most so long. It looks
+// flushed waits until all datagrams of a connection have left, or the time is over. It looks
 // into the queue in which quic-go keeps them.
 func flushed(c *quicgo.Conn, most time.Duration) bool {
 	locker := sys.Value(c, "datagramQueue", "sendMx")
@@ -46,7 +46,7 @@ func flushed(c *quicgo.Conn, most time.Duration) bool {
 	})
 }
 
-// poll asks again and again whether something is done, for at most so long.
+// poll asks again and again whether something is done, until the time is over.
 func poll(most time.Duration, done func() bool) bool {
 	backoff, pause := pass.Backoff{First: 50 * time.Microsecond, Last: 10 * time.Millisecond}, time.Duration(0)
 	for end := time.Now().Add(most); !done(); time.Sleep(pause) {

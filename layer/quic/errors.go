@@ -12,7 +12,7 @@ import (
 	quicgo "github.com/quic-go/quic-go"
 )
 
-// A brokenError is why a stream, or its whole connection, is no more. It matches the errno
+// A brokenError is why a stream, or its whole connection, is gone. It matches the errno
 // that says the same of TCP. quic-go's own errors are not among what it wraps: they match
 // net.ErrClosed, which here is the word for a socket that was closed by its owner.
 type brokenError struct {
@@ -66,7 +66,7 @@ func (e *stream) writeError(err error) error {
 	return e.prepared.connectionError(err)
 }
 
-// connectionError is why a connection that stood is no more.
+// connectionError is why an established connection is gone.
 func (p *prepared) connectionError(err error) error {
 	broken := func(format string, args ...any) error {
 		return &brokenError{text: fmt.Sprintf(format, args...), errno: syscall.ECONNRESET}

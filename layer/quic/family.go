@@ -21,9 +21,9 @@ const (
 	Domain6 socket.Domain = 0x10a
 )
 
-// Protocol is what an address speaks that has no alpn=. In it each stream begins with
-// one byte of who opened it, so that the other hears of the stream before anything
-// else is said.
+// Protocol is what an address without alpn= speaks. In it each stream begins with one
+// byte from whoever opened it, so that the other end hears of the stream before anything
+// else is sent.
 const Protocol = "zocalo/1"
 
 // The defaults of the options, and the most streams that a peer may open by default.

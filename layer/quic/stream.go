@@ -21,11 +21,11 @@ const announcement = 'z'
 
 // The codes that this package says, where no peer's are kept.
 const (
-	codeClosed = 0 // to stop sending to who is closed; of a connection, that it is not needed
+	codeClosed = 0 // to stop sending to an end that is closed; of a connection, that it is not needed
 	codeReset  = 1
 )
 
-// Close waits so long until the peer has all, and Abort until it knows.
+// How long Close waits until the peer has everything, and Abort until it knows.
 const (
 	closeTime = 5 * time.Second
 	abortTime = 200 * time.Millisecond
@@ -254,8 +254,8 @@ func (e *stream) Shutdown(how socket.ShutdownHow) error {
 	return nil
 }
 
-// Close implements [socket.Endpoint]. It waits, for a while, until the peer has all that
-// was written, since what is not there is lost when the program ends. A peer that still
+// Close implements [socket.Endpoint]. It waits, for a while, until the peer has everything
+// that was written, since what has not arrived is lost when the program ends. A peer that still
 // sends is asked to stop.
 func (e *stream) Close() error {
 	s, ok := e.finish()
@@ -283,8 +283,8 @@ func (e *stream) Close() error {
 // Abort implements [socket.Aborter].
 func (e *stream) Abort() error { return e.AbortCode(codeReset) }
 
-// AbortCode implements [socket.CodeAborter]. A reset is both cancels together: the peer
-// neither hears nor is heard any more.
+// AbortCode implements [socket.CodeAborter]. A reset is RESET_STREAM and STOP_SENDING
+// together: nothing passes in either direction any more.
 func (e *stream) AbortCode(code uint64) error {
 	e.aborted.Store(true)
 	s, ok := e.finish()

@@ -1,8 +1,8 @@
 // Package websocket is the layers ws and ws-stream of the address language: the WebSocket
-// protocol (RFC 6455), by github.com/gobwas/ws, over any reliable connection, as in
+// protocol (RFC 6455), by github.com/gobwas/ws, over any reliable connection, for example
 // ws:host:port/path (short for ws+tcp:), wss: (ws+tls+tcp:) or ws+unix:. With ws a
-// message is a message, ws-stream is a stream of bytes. A program has them by importing
-// the package, and wss: with that of TLS beside it:
+// message is a message; ws-stream is a stream of bytes. A program gets them by importing
+// the package, and wss: by importing that of TLS as well:
 //
 //	import _ "zocalo/layer/websocket"
 //

@@ -324,7 +324,7 @@ func (e *endpoint) delivered(r *reading) {
 	}
 }
 
-// LongestMessage is the bound of messages, for who lends the memory to read them into.
+// LongestMessage is the limit on messages, for whoever provides the memory to read them into.
 func (m messages) LongestMessage() int { return int(m.reader.most) }
 
 func (m messages) Write(b []byte) (int, error) {
@@ -456,8 +456,8 @@ func (e *endpoint) Shutdown(how socket.ShutdownHow) error {
 	return e.writeError(e.finish())
 }
 
-// Close ends what waits, and sends a Close frame unless a message was cut short: what is
-// not whole must not look so.
+// Close ends waiting calls, and sends a Close frame unless a message was cut short: an
+// incomplete stream must not look complete.
 func (e *endpoint) Close() error {
 	return e.end(func() error {
 		if !e.out.cut() && e.broken.Load() == nil {

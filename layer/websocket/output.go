@@ -16,7 +16,7 @@ import (
 // pieceSize is the most of a message of the connection beneath.
 const pieceSize = 16 << 10
 
-// An output is the frames that the connection beneath has not taken yet. They belong to who
+// An output is the frames that the connection beneath has not taken yet. They belong to whoever
 // has the turn of writing; others leave control frames for it.
 type output struct {
 	lower   *socket.Socket

@@ -2,7 +2,7 @@ package websocket
 
 import "time"
 
-// A pinging asks a peer from which nothing comes whether it is still there.
+// A pinging asks a silent peer whether it is still there.
 type pinging struct {
 	every time.Duration // and how long an answer may take; 0 asks nothing
 	timer *time.Timer
@@ -19,7 +19,7 @@ func (e *endpoint) startPinging() {
 }
 
 // ping sends a ping to a peer that has been silent, or ends the connection of one that has
-// not answered. Nothing is held against a peer while nobody here reads, or while it takes
+// not answered. A peer is not blamed while nothing reads at this end, or while it takes
 // nothing: its answer may be on its way.
 func (e *endpoint) ping() {
 	p, in := &e.pinging, &e.reader.in
@@ -53,7 +53,7 @@ func (e *endpoint) ping() {
 	}
 }
 
-// breaks ends the calls of a connection that is of no use any more.
+// breaks ends the calls of a connection that is no longer usable.
 func (e *endpoint) breaks(err error) {
 	e.broken.CompareAndSwap(nil, &err)
 	e.limits.Lock()

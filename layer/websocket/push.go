@@ -2,12 +2,12 @@ package websocket
 
 import "time"
 
-// A write whose deadline has passed may leave behind a part of a message, of which the
-// writer has been told that it is sent; one who reads leaves answers to pings; and what
-// is echoed one message after the other is held back until the last. All that goes on its
-// way by itself, without a deadline, until somebody wants the turn of writing.
+// A write whose deadline has passed may leave behind a part of a message that the writer
+// has been told is sent; a reader leaves answers to pings; and messages that are echoed
+// one after the other are held back until the last. All of these are sent in the
+// background, without a deadline, until somebody wants the turn of writing.
 
-// takeTurn takes the turn of writing, from who pushes as well.
+// takeTurn takes the turn of writing, also from a push under way.
 func (e *endpoint) takeTurn() {
 	if !e.writing.TryLock() {
 		e.limits.Lock()

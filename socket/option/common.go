@@ -12,8 +12,8 @@ import (
 )
 
 // Options of every kernel socket, see socket(7). They are set before bind and
-// connect; a listener's go over to the connections it accepts, where Linux
-// lets them.
+// connect; a listener's pass to the connections it accepts, where Linux
+// allows it.
 var (
 	// ReuseAddress lets a name be bound again while old connections of it
 	// are in time-wait; on UDP, by several sockets at once.
@@ -23,16 +23,15 @@ var (
 		Since: "Linux 2.0",
 	}, codec.Flag, sys.SOL_SOCKET, sys.SO_REUSEADDR, boolToInt, intToBool)
 
-	// ReusePort lets several sockets of one user bind the same name, among
-	// which the system spreads what comes (Linux 3.9).
+	// ReusePort lets several sockets of one user bind the same name; the system
+	// spreads incoming connections and datagrams over them (Linux 3.9).
 	ReusePort = intOption(Spec{
 		Name: "reuseport", Aliases: []string{"so-reuseport"}, Constant: "SO_REUSEPORT", Phase: Opened, Default: "off",
 		Doc:   "share the name with other sockets of the same user; the system spreads the load over them",
 		Since: "Linux 3.9",
 	}, codec.Flag, sys.SOL_SOCKET, sys.SO_REUSEPORT, boolToInt, intToBool)
 
-	// KeepAlive probes an idle connection, so that a peer that is gone is
-	// noticed. It is on for TCP connections made by address, and off for
+	// KeepAlive probes an idle connection, to notice a peer that is gone. It is on for TCP connections made by address, and off for
 	// those of New.
 	KeepAlive = intOption(Spec{
 		Name: "keepalive", Aliases: []string{"so-keepalive"}, Constant: "SO_KEEPALIVE", Phase: Opened, Default: "on",
@@ -48,7 +47,7 @@ var (
 	}, codec.Flag, sys.SOL_SOCKET, sys.SO_BROADCAST, boolToInt, intToBool)
 
 	// ReceiveBuffer is the size of the receive buffer. Linux doubles what is
-	// set, for its own book-keeping, gives the doubled value back, and
+	// set, for its own book-keeping, returns the doubled value, and
 	// silently lowers what exceeds net.core.rmem_max.
 	ReceiveBuffer = intOption(Spec{
 		Name: "rcvbuf", Aliases: []string{"so-rcvbuf"}, Constant: "SO_RCVBUF", Phase: Opened, Default: "the system's, growing for TCP",
@@ -74,10 +73,10 @@ var (
 	}, codec.Flag, sys.SOL_SOCKET, sys.SO_OOBINLINE, boolToInt, intToBool)
 
 	// Linger makes Close wait until what was written is sent and
-	// acknowledged, at most so long; zero makes Close reset the connection;
+	// acknowledged, at most this long; zero makes Close reset the connection;
 	// negative, the default, makes Close return at once and send in the
-	// background. The kernel counts in whole seconds, and rounding is
-	// upwards.
+	// background. The kernel counts in whole seconds, and a fraction
+	// is rounded up.
 	Linger = New(Spec{
 		Name: "linger", Aliases: []string{"so-linger"}, Constant: "SO_LINGER", Phase: Opened, Default: "off: close returns at once, and the system sends the rest",
 		Doc:      "let close wait until all is sent; 0 resets the connection instead",
@@ -120,15 +119,15 @@ var (
 	}, codec.Flag, sys.IPPROTO_TCP, sys.TCP_NODELAY, boolToInt, intToBool)
 
 	// KeepAliveIdle is how long a connection is idle before the first probe: 1 s to
-	// 32767 s. A part of a second is rounded up. What the system cannot have is
-	// EINVAL: keepalive is switched off by [KeepAlive].
+	// 32767 s. A part of a second is rounded up. A value that the system does not accept
+	// is EINVAL; keepalive is switched off by [KeepAlive].
 	KeepAliveIdle = intOption(Spec{
 		Name: "keepidle", Aliases: []string{"tcp-keepidle"}, Constant: "TCP_KEEPIDLE", Phase: Opened, Default: "15s",
 		Doc:   "idle time before the first keepalive probe",
 		Since: "Linux 2.4",
 	}, codec.AtLeast(codec.Duration, time.Second), sys.IPPROTO_TCP, sys.TCP_KEEPIDLE, toSeconds, fromSeconds)
 
-	// KeepAliveInterval is the time between probes, as KeepAliveIdle.
+	// KeepAliveInterval is the time between probes, with the limits of KeepAliveIdle.
 	KeepAliveInterval = intOption(Spec{
 		Name: "keepintvl", Aliases: []string{"tcp-keepintvl"}, Constant: "TCP_KEEPINTVL", Phase: Opened, Default: "15s",
 		Doc:   "time between keepalive probes",
@@ -145,8 +144,8 @@ var (
 
 	// UserTimeout is how long data may stay without acknowledgement before
 	// the connection ends with ETIMEDOUT (RFC 5482; Linux 2.6.37).
-	// The kernel counts in milliseconds, and rounding is upwards; zero means
-	// the system's.
+	// The kernel counts in milliseconds, and a fraction is rounded up; zero
+	// means the system's default.
 	UserTimeout = intOption(Spec{
 		Name: "user-timeout", Aliases: []string{"tcp-user-timeout"}, Constant: "TCP_USER_TIMEOUT", Phase: Opened, Default: "the system's",
 		Doc:      "how long sent data may stay unacknowledged before the connection ends",
@@ -159,7 +158,7 @@ var (
 
 // PeerCredentials is the process at the other end of a connected unix stream
 // or seqpacket socket, as it was when it connected, listened or made the pair
-// (SO_PEERCRED). It is only read, and an [socket.UnsupportedError] of any other socket.
+// (SO_PEERCRED). It can only be read, and is a [socket.UnsupportedError] on any other socket.
 var PeerCredentials = New(Spec{
 	Name: "peercred", Constant: "SO_PEERCRED", Phase: Connected,
 	Doc:      "who the process at the other end is",

@@ -7,16 +7,16 @@
 //	err := option.NoDelay.Set(s, true)
 //	size, err := option.ReceiveBuffer.Get(s)
 //
-// With makes a [Setting] of it, for what is opened by an address, without writing text:
+// With makes a [Setting] of it, for an address, without writing text:
 //
 //	a.Settings = append(a.Settings, option.ReuseAddress.With(true))
 //
-// What a socket or a system does not have is an error that says so. What the system does
-// in silence, such as lowering a size, the comments and docs/options.md tell.
+// An option that a socket or a system does not have is an error that says so. What the
+// system does silently, such as lowering a size, is in the comments and in docs/options.md.
 //
 // # The options
 //
-//   - of every socket of the kernel's: [ReuseAddress], [ReusePort], [KeepAlive], [Broadcast],
+//   - of every kernel socket: [ReuseAddress], [ReusePort], [KeepAlive], [Broadcast],
 //     [ReceiveBuffer], [SendBuffer], [Linger], [OOBInline], [Mark], [Device], [Priority] ...
 //   - of TCP: [NoDelay], [KeepAliveIdle], [UserTimeout], [Congestion], [FastOpen], [Cork] ...;
 //     [ConnectionInfo] and [MultipathInfo] are only read

@@ -15,8 +15,8 @@ import (
 // reaches by mapped addresses.
 var (
 	// TypeOfService is the byte of DSCP and ECN of the packets sent (IP_TOS;
-	// IPV6_TCLASS, Linux 2.6.14). TCP keeps the two bits of ECN to itself, in
-	// silence.
+	// IPV6_TCLASS, Linux 2.6.14). TCP silently keeps the two bits of ECN to
+	// itself.
 	TypeOfService = ipOption(Spec{
 		Name: "tos", Aliases: []string{"ip-tos", "tclass", "ipv6-tclass"}, Constant: "IP_TOS", Phase: Opened, Default: "0",
 		Doc:      "byte of DSCP and ECN of the packets sent",
@@ -44,7 +44,7 @@ var (
 
 	// ReceiveErrors queues the errors of what was sent, for
 	// [socket.Socket.ReceiveError] (IP_RECVERR, IPV6_RECVERR; Linux 2.2). UDP then
-	// also reports those of an unconnected socket, by its next call.
+	// also reports those of an unconnected socket, at its next call.
 	ReceiveErrors = ipFlag(Spec{
 		Name: "recverr", Aliases: []string{"ip-recverr", "ipv6-recverr"}, Constant: "IP_RECVERR", Phase: Opened, Default: "off",
 		Doc:      "queue the errors of what was sent, with who reported them",
@@ -55,8 +55,8 @@ var (
 	// ReceivePacketInfo, ReceiveHopLimit and ReceiveTrafficClass make
 	// messages come with the fields of [socket.Ancillary] of those names.
 	// (IP_PKTINFO, IPV6_RECVPKTINFO; IP_RECVTTL, IPV6_RECVHOPLIMIT;
-	// IP_RECVTOS, IPV6_RECVTCLASS). A stream has none, and takes the options
-	// in silence.
+	// IP_RECVTOS, IPV6_RECVTCLASS). A stream has none, and silently accepts
+	// the options.
 	ReceivePacketInfo = ipFlag(Spec{
 		Name: "pktinfo", Aliases: []string{"ip-pktinfo", "ipv6-recvpktinfo"}, Constant: "IP_PKTINFO", Phase: Opened, Default: "off",
 		Doc:      "receive the interface and the destination with each message",
@@ -90,7 +90,7 @@ var (
 		Silently: "is the packet's own destination where no proxy stands between",
 	}, sys.IP_RECVORIGDSTADDR, sys.IPV6_RECVORIGDSTADDR)
 
-	// FreeBind lets bind take an address that no interface has, or has yet
+	// FreeBind lets bind take an address that no interface has, or not yet
 	// (IP_FREEBIND, Linux 2.4; IPV6_FREEBIND, 4.15).
 	FreeBind = ipFlag(Spec{
 		Name: "freebind", Aliases: []string{"ip-freebind"}, Constant: "IP_FREEBIND", Phase: Opened, Default: "off",
@@ -148,7 +148,7 @@ const (
 
 var mtuModes = [...]string{"dont", "want", "do", "probe", "interface", "omit"}
 
-// ParseMTUMode reads a mode's name, as "do".
+// ParseMTUMode reads a mode's name, such as "do".
 func ParseMTUMode(text string) (MTUMode, error) {
 	for i, name := range mtuModes {
 		if name == text {

@@ -39,7 +39,7 @@ var (
 
 	// MulticastInterface is the interface, by its name, that packets to
 	// multicast groups leave by (IP_MULTICAST_IF, IPV6_MULTICAST_IF). "" lets
-	// the routes decide. Linux does not tell it for IPv4.
+	// the routes decide. Linux does not report it for IPv4.
 	MulticastInterface = New(Spec{
 		Name: "multicast-if", Aliases: []string{"multicast-interface", "ip-multicast-if"}, Constant: "IP_MULTICAST_IF", Phase: Opened, Default: "by the routes",
 		Doc:   "interface by which packets to multicast groups leave",
@@ -81,7 +81,7 @@ type Group struct {
 	Interface string     // where; "" lets the routes decide
 }
 
-// ParseGroup reads [SOURCE@]GROUP[%INTERFACE], as "239.1.2.3",
+// ParseGroup reads [SOURCE@]GROUP[%INTERFACE], such as "239.1.2.3",
 // "ff02::1234%eth0" or "192.0.2.7@232.1.1.1".
 func ParseGroup(text string) (g Group, err error) {
 	rest, source, sourced := text, "", false

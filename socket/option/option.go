@@ -28,17 +28,17 @@ const (
 // and what it does. Each is defined once, by the package to which the option
 // belongs.
 type Spec struct {
-	Name     string   // in lower case, as "nodelay"
+	Name     string   // in lower case, such as "nodelay"
 	Aliases  []string // other spellings, socat's among them
-	Constant string   // the constant behind it, as "TCP_NODELAY"; "" where there is none
+	Constant string   // the constant behind it, such as "TCP_NODELAY"; "" where there is none
 	Value    string   // what follows "=", for people: "SIZE"; "" for a flag, which may still be given =0 or =1
 	Default  string   // for people: "off", "the system's"
 	Doc      string   // what it does, in one line
 	Phase    Phase
 
-	// Since is the first system that has the option, as "Linux 2.6.25", and of
+	// Since is the first system that has the option, such as "Linux 2.6.25", and of
 	// what came later to it. Privilege is what setting it takes, "" for
-	// nothing. Silently is what the system does about it without a word, as
+	// nothing. Silently is what the system does about it without a word, such as
 	// "is lowered to net.core.rmem_max"; "" for nothing.
 	Since, Privilege, Silently string
 

@@ -82,7 +82,7 @@ const (
 
 var fanoutModes = [...]string{"hash", "lb", "cpu", "rollover", "random", "queue"}
 
-// ParseFanoutGroup reads ID or ID:MODE, as "7:lb".
+// ParseFanoutGroup reads ID or ID:MODE, such as "7:lb".
 func ParseFanoutGroup(text string) (FanoutGroup, error) {
 	number, mode, found := strings.Cut(text, ":")
 	n, err := strconv.ParseUint(number, 0, 16)

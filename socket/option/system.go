@@ -25,8 +25,8 @@ var (
 	}, codec.Integer, sys.SOL_SOCKET, sys.SO_MARK, same, same)
 
 	// Device binds the socket to one network interface, by its name: packets
-	// leave by it and come from it alone (SO_BINDTODEVICE, Linux 2.0.30). ""
-	// takes the binding away. Since 5.7 it needs no privilege on a socket
+	// leave and arrive only by it (SO_BINDTODEVICE, Linux 2.0.30). ""
+	// removes the binding. Since 5.7 it needs no privilege on a socket
 	// that is not bound to one yet, else CAP_NET_RAW.
 	Device = New(Spec{
 		Name: "device", Aliases: []string{"so-bindtodevice", "interface"}, Constant: "SO_BINDTODEVICE", Phase: Opened, Default: "any",
@@ -40,7 +40,7 @@ var (
 
 	// Priority is the queueing priority of the packets sent (SO_PRIORITY).
 	// Above 6 it needs CAP_NET_ADMIN or CAP_NET_RAW. Setting [TypeOfService]
-	// on IPv4 changes it in silence.
+	// on IPv4 silently changes it.
 	Priority = intOption(Spec{
 		Name: "priority", Aliases: []string{"so-priority"}, Constant: "SO_PRIORITY", Phase: Opened, Default: "0",
 		Doc:   "queueing priority of the packets sent",
@@ -48,9 +48,9 @@ var (
 		Silently: "is changed by tos on IPv4",
 	}, codec.AtLeast(codec.Integer, 0), sys.SOL_SOCKET, sys.SO_PRIORITY, same, same)
 
-	// MaxPacingRate is the most bytes a second that leave the socket, in the
-	// long run and in short (SO_MAX_PACING_RATE, Linux 3.13). TCP paces itself
-	// by it, all else needs the queueing discipline fq.
+	// MaxPacingRate is the most bytes per second that leave the socket, evenly
+	// spaced (SO_MAX_PACING_RATE, Linux 3.13). TCP paces itself by it;
+	// everything else needs the queueing discipline fq.
 	MaxPacingRate = intOption(Spec{
 		Name: "max-pacing-rate", Aliases: []string{"so-max-pacing-rate"}, Constant: "SO_MAX_PACING_RATE", Phase: Opened, Default: "no bound",
 		Doc:      "maximum bytes per second, evenly spaced",
@@ -71,10 +71,10 @@ var (
 	}, codec.AtLeast(codec.Integer, 0), sys.SOL_SOCKET, sys.SO_INCOMING_CPU, same, same)
 
 	// BusyPoll is how long a receive that finds nothing polls the device's
-	// queue before it waits (SO_BUSY_POLL, Linux 3.11); microseconds are the
-	// finest. Raising it needs CAP_NET_ADMIN. Devices that cannot be polled,
-	// as loopback, ignore it in silence, and so do calls that do not wait,
-	// which this package's are.
+	// queue before it waits (SO_BUSY_POLL, Linux 3.11); its resolution
+	// is 1 µs. Raising it needs CAP_NET_ADMIN. Devices that cannot be polled,
+	// such as loopback, silently ignore it, and so do calls that do not wait,
+	// like those of this package.
 	BusyPoll = intOption(Spec{
 		Name: "busy-poll", Aliases: []string{"so-busy-poll"}, Constant: "SO_BUSY_POLL", Phase: Opened, Default: "0",
 		Doc:   "how long to poll the device for packets before waiting",
@@ -114,9 +114,9 @@ var (
 	// Timestamping chooses which times are taken (SO_TIMESTAMPING, Linux
 	// 2.6.30): of arrival, with Receive, and of sending, with ReceiveError. TCP
 	// takes those of sending only once there is a connection. The first
-	// messages after times of arrival were asked for may come without.
-	// Devices without a clock, or whose clock nobody switched on, leave out
-	// hardware times in silence. Time and HardwareTime tell them apart.
+	// messages after times of arrival were asked for may come without them.
+	// Devices without a clock, or with the clock switched off, silently leave
+	// out hardware times. Time and HardwareTime tell the two kinds apart.
 	Timestamping = intOption(Spec{
 		Name: "timestamping", Aliases: []string{"so-timestamping"}, Constant: "SO_TIMESTAMPING", Phase: Opened, Default: "none",
 		Doc:      "times to take, joined by +: received, received-hardware, sent, sent-hardware, scheduled, acknowledged",
@@ -138,8 +138,8 @@ var (
 	// [socket.ZeroCopy] where it is until it has left (SO_ZEROCOPY, Linux 4.14 for
 	// TCP, 5.0 for UDP, 6.7 for vsock). Until [socket.Socket.ReceiveError] says so
 	// with an entry FromZeroCopy, the memory must not be changed: see
-	// [socket.ZeroCopies]. It pays from
-	// some 10 KiB a message on; where the kernel copies all the same, as over
+	// [socket.ZeroCopies]. It pays off from
+	// about 10 KiB per message; if the kernel copies all the same, as over
 	// loopback, the entry says that too.
 	AllowZeroCopy = intOption(Spec{
 		Name: "zerocopy", Aliases: []string{"so-zerocopy"}, Constant: "SO_ZEROCOPY", Phase: Opened, Default: "off",
@@ -151,8 +151,8 @@ var (
 	// ReusePortProgram gives the sockets that share a name by [ReusePort] a
 	// program that chooses among them (SO_ATTACH_REUSEPORT_CBPF, Linux 4.5;
 	// 4.6 for TCP): its result is the index of a socket, in the order in which
-	// they were bound. An index that no socket has falls back to the system's
-	// choice, in silence. It holds for the whole group, and cannot be read.
+	// they were bound. An index that no socket has silently falls back to the
+	// system's choice. It holds for the whole group, and cannot be read.
 	ReusePortProgram = New(Spec{
 		Name: "reuseport-bpf", Constant: "SO_ATTACH_REUSEPORT_CBPF", Phase: Opened, Default: "none",
 		Doc:      "instructions of classic BPF that choose among the sockets of one name",
@@ -170,7 +170,7 @@ var (
 	}, nil)
 
 	// ReusePortProgramFD is the same with a loaded eBPF program, by its
-	// descriptor (SO_ATTACH_REUSEPORT_EBPF, Linux 4.5), as that of
+	// descriptor (SO_ATTACH_REUSEPORT_EBPF, Linux 4.5), such as that of
 	// cilium/ebpf's Program.FD: of type socket filter or sk_reuseport.
 	ReusePortProgramFD = New(Spec{
 		Name: "reuseport-ebpf", Constant: "SO_ATTACH_REUSEPORT_EBPF", Phase: Opened, Default: "none",
@@ -228,7 +228,7 @@ var timestampNames = []struct {
 	{"sent-hardware", SentHardwareTime}, {"scheduled", ScheduledTime}, {"acknowledged", AcknowledgedTime},
 }
 
-// ParseTimestampSet reads names joined by +, as "received+sent"; "none" is the
+// ParseTimestampSet reads names joined by +, such as "received+sent"; "none" is the
 // empty set.
 func ParseTimestampSet(text string) (TimestampSet, error) {
 	var s TimestampSet

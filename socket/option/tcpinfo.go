@@ -84,9 +84,9 @@ type TCPInfo struct {
 	TimeoutRecovered int           // series of them that ended in progress
 	TimeoutTime      time.Duration // time spent in them
 
-	PacingRate   uint64 // bytes a second at which the kernel spaces segments
+	PacingRate   uint64 // bytes per second at which the kernel spaces segments
 	PacingLimit  uint64 // the bound set for it; the greatest number is none
-	DeliveryRate uint64 // bytes a second that lately reached the peer
+	DeliveryRate uint64 // bytes per second that lately reached the peer
 	AppLimited   bool   // DeliveryRate was held down by a program that sent too little
 
 	Busy              time.Duration // with data under way

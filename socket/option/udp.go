@@ -5,11 +5,11 @@ import (
 	"zocalo/socket"
 )
 
-// UDPGRO lets the system join datagrams of one size from one peer to a
+// UDPGRO lets the system join datagrams of one size from one peer into a
 // train, which Receive then returns as one message with its SegmentSize
-// (UDP_GRO; Linux 5.0). It needs buffers of 64 KiB: a train is cut short as any
-// message is. Read and ReadFrom, which have no place for the SegmentSize, are
-// refused while it is set; ReadMsgUDP of [socket.Socket.PacketConn] tells it in the
+// (UDP_GRO; Linux 5.0). It needs buffers of 64 KiB: a train is truncated like any
+// message. Read and ReadFrom, which have no place for the SegmentSize, are
+// refused while it is set; ReadMsgUDP of [socket.Socket.PacketConn] gives it in the
 // control message, as package net's does. With ZOCALO_NO_GRO=1 in the environment setting it has no effect, see
 // [socket.Socket.Offloads].
 var UDPGRO = New(Spec{
@@ -33,7 +33,7 @@ var UDPGRO = New(Spec{
 })
 
 // UDPGSO lets [socket.Socket.SendBatch] send datagrams of one size to one
-// peer as one train, which the system cuts (UDP_SEGMENT, Linux 4.18). It is
+// peer as one train, which the system splits (UDP_SEGMENT, Linux 4.18). It is
 // on wherever [socket.Socket.Offloads] does not say why not; set off, it stays off
 // for the socket, which then sends each datagram by itself.
 var UDPGSO = New(Spec{
@@ -67,8 +67,8 @@ type gsoer interface {
 }
 
 // AnyPort takes answers from every port of the host that an address names, and
-// writes to the one that answered last, as TFTP has it (RFC 1350, section 4). It
-// is read by those who connect by address.
+// writes to the one that answered last, as TFTP needs (RFC 1350, section 4). It
+// takes effect when an address is connected to.
 var AnyPort = New(Spec{
 	Name: "any-port", Phase: Naming, Default: "off", Only: ActiveOnly,
 	Doc: "hear every port of the host, and go on with the one that answered, as TFTP does",

@@ -6,8 +6,8 @@ import (
 )
 
 // UnlinkClose says whether the file of a unix socket that listens by an address is
-// removed when the socket is closed, as it is unless somebody says otherwise. It may
-// be set at any time, as before another program goes on with a duplicate of the
+// removed when the socket is closed, which is the default. It may
+// be set at any time, for example before another program takes over a duplicate of the
 // descriptor: SetUnlinkOnClose of a *net.UnixListener.
 var UnlinkClose = New(Spec{
 	Name: "unlink-close", Phase: Naming, Default: "on",

@@ -13,7 +13,7 @@ import (
 )
 
 // A Layer is a word of the address language before a "+": a layer over
-// any kind of socket that carries what it needs, as tls in tls+tcp:. Packages
+// any kind of socket that carries what it needs, such as tls in tls+tcp:. Packages
 // register theirs with [RegisterLayer]; whoever opens addresses knows none.
 type Layer struct {
 	socket.LayerKind
@@ -24,7 +24,7 @@ type Layer struct {
 	// "tcp" makes tls: out of tls+tcp:. "" leaves the layer without such a form.
 	Short string
 
-	// Stacks are further words, each for several layers with this one outermost, as
+	// Stacks are further words, each for several layers with this one outermost, such as
 	// "wss" is "ws+tls".
 	Stacks map[string]string
 
@@ -40,7 +40,7 @@ type Layer struct {
 	// reads them.
 	Options []*option.Spec
 
-	// Names says that peers of a listener tell which name they came for, as the fact
+	// Names says that peers of a listener say which name they came for, in the fact
 	// "sni".
 	Names bool
 
@@ -88,7 +88,7 @@ type PreparedLayer struct {
 	Reach string
 
 	// Notices returns lines for the person who listens, told the address to
-	// reach the listener at, as "tls+tcp:127.0.0.1:5346"; nil for none.
+	// reach the listener at, such as "tls+tcp:127.0.0.1:5346"; nil for none.
 	Notices func(listening string) []string
 
 	// ProvesNames says that the connections of a listener have facts of
@@ -143,7 +143,7 @@ func LookupLayer(word string) (*Layer, bool) {
 	return l, ok && l.Stacks[word] == ""
 }
 
-// LookupStack returns the layers that a word stands for, as "ws+tls" for "wss"; "" if it
+// LookupStack returns the layers that a word stands for, such as "ws+tls" for "wss"; "" if it
 // does not stand for several.
 func LookupStack(word string) string {
 	layers.mu.RLock()

@@ -7,7 +7,7 @@ import (
 )
 
 // An Origin is for whom a connection is made, where that is not who makes it: a
-// relay's peer. Layers that tell a server so find it in their context.
+// relay's peer. Layers that tell this to a server find it in their context.
 type Origin struct {
 	Peer, Local socket.Name // who came, and the name that it came to; zero where it has none
 	Facts       []socket.Fact

@@ -77,14 +77,14 @@ type Scheme struct {
 	Bind func(context.Context, Target, *socket.Socket, socket.Name) error
 
 	// Follow, if not nil, returns name with what the system chose for the
-	// first of a listener's names, as the port that was 0.
+	// first of a listener's names, such as the port that was 0.
 	Follow func(name, first socket.Name) socket.Name
 
 	// Open opens what the endpoint means, for a scheme that does not resolve
 	// to names.
 	Open func(context.Context, Target) (*socket.Socket, error)
 
-	// Prepare, if not nil, reads the options of an address once, as those that name
+	// Prepare, if not nil, reads the options of an address once, such as those that name
 	// files of keys: what it returns serves every socket that the address is opened for.
 	// Connections of such a scheme begin with a handshake.
 	Prepare func(Target) (*PreparedScheme, error)
@@ -95,8 +95,8 @@ type Scheme struct {
 	Layers  []*Layer
 }
 
-// EndpointErrorf makes a [socket.EndpointError], as fmt.Errorf makes errors: of an
-// endpoint that means nothing, whatever this machine and others have.
+// EndpointErrorf makes a [socket.EndpointError] as fmt.Errorf makes errors: for an
+// endpoint that has no meaning, whatever this machine and others have.
 func EndpointErrorf(format string, args ...any) error {
 	return &socket.EndpointError{Problem: fmt.Sprintf(format, args...)}
 }
@@ -107,7 +107,7 @@ type PreparedScheme struct {
 	// Opened is given each new socket, before it has a name.
 	Opened func(*socket.Socket) error
 
-	// Reach and Notices are as those of a [PreparedLayer].
+	// Reach and Notices are like those of a [PreparedLayer].
 	Reach   string
 	Notices func(listening string) []string
 
@@ -116,7 +116,7 @@ type PreparedScheme struct {
 }
 
 // Kinds returns the kinds of socket that the target can become; none for a
-// scheme that opens by itself, where only opening tells.
+// scheme that opens by itself, where the kind is known only after opening.
 func (s *Scheme) Kinds(t Target) []socket.Kind {
 	var kinds []socket.Kind
 	for _, d := range s.Domains {
@@ -163,7 +163,7 @@ var schemes struct {
 }
 
 // Register adds schemes, usually from the init function of their package. It
-// panics if a word is taken: two schemes that fight for one are a mistake in the
+// panics if a word is taken: two schemes with the same word are a mistake in the
 // program.
 func Register(all ...*Scheme) {
 	schemes.mu.Lock()

@@ -58,8 +58,8 @@ func resolveUnix(path string) ([]socket.Name, error) {
 	return []socket.Name{n}, nil
 }
 
-// unixBind makes the socket's file with tight permissions, in place of one
-// that nobody listens on any more, and removes it when the socket is closed.
+// unixBind makes the socket's file with tight permissions, replacing one
+// without a listener, and removes it when the socket is closed.
 func unixBind(ctx context.Context, t Target, s *socket.Socket, n socket.Name) error {
 	path := n.Path()
 	if path == "" || path[0] == '@' {
