@@ -209,12 +209,12 @@ func (l *Listener) Skipped() []error { return append([]error(nil), l.skipped...)
 
 // Notices returns what the layers of the address have to say to the person who
 // opened it, a line each: as that a certificate was made up.
-func (l *Listener) Notices() []string { return l.stack.notices(l.Reach()) }
+func (l *Listener) Notices() []string { return l.stack.notices(l.Address()) }
 
-// Reach returns the address to dial to reach the listener by the first of its names,
+// Address returns the address to dial to reach the listener by the first of its names,
 // with what its layers made up, as the pin of a certificate. Options that a client
 // needs as well, as alpn= or the link= of spp, are the caller's to add.
-func (l *Listener) Reach() string {
+func (l *Listener) Address() string {
 	return strings.Join(append([]string{l.word + ":" + l.Name().String()}, l.stack.reach()...), ",")
 }
 

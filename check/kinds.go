@@ -163,7 +163,7 @@ func (p *place) listen(ctx context.Context) (l *zocalo.Listener, to address.Addr
 	if l, err = zocalo.ListenAddress(ctx, a); err != nil {
 		return nil, a, err
 	}
-	text := l.Reach()
+	text := l.Address()
 	for _, layer := range p.scheme.Layers {
 		if slices.ContainsFunc(layer.Options, func(o *option.Spec) bool { return o.Name == "to" }) {
 			text += "," + layer.Name + ".to=localhost:1"

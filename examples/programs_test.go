@@ -218,10 +218,10 @@ func TestS7(t *testing.T) {
 		c.Read(b) // until the client has gone
 		c.Close()
 	}()
-	if out, err := output(t, "s7", l.Reach()); out != "messages of at most 240 bytes\n" || err != nil {
+	if out, err := output(t, "s7", l.Address()); out != "messages of at most 240 bytes\n" || err != nil {
 		t.Errorf("s7 prints %q, %v", out, err)
 	}
-	elsewhere := strings.Replace(l.Reach(), "0x0102", "0x0103", 1)
+	elsewhere := strings.Replace(l.Address(), "0x0102", "0x0103", 1)
 	if out, err := output(t, "s7", elsewhere); !strings.Contains(out, "is rack and slot right?") || err == nil {
 		t.Errorf("s7 of another slot prints %q, %v", out, err)
 	}

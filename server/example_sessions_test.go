@@ -31,7 +31,7 @@ func ExampleSessions() {
 	go func() { served <- counts.Serve(ctx, l.Sockets()...) }()
 
 	for _, name := range []string{"ana", "eva"} {
-		c, err := zocalo.Dial(ctx, l.Reach())
+		c, err := zocalo.Dial(ctx, l.Address())
 		if err != nil {
 			log.Fatal(err)
 		}

@@ -37,7 +37,7 @@ func serve(ctx context.Context, address string) error {
 		return err
 	}
 	defer l.Close()
-	log.Printf("listening on %s", l.Reach())
+	log.Printf("listening on %s", l.Address())
 	s := l.Sockets()[0] // the only one, unless the address means several names
 
 	seen := map[socket.Name]time.Time{} // a name is a value, and allocates nothing

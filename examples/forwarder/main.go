@@ -32,7 +32,7 @@ func main() {
 func forward(ctx context.Context, from, to string) error {
 	r := relay.Relay{Config: relay.Config{Limits: relay.Limits{Idle: time.Hour, Drain: 5 * time.Second}, Hooks: relay.Hooks{
 		Listening: func(l *zocalo.Listener, _ address.Address) error {
-			log.Printf("listening on %s", l.Reach())
+			log.Printf("listening on %s", l.Address())
 			return nil
 		},
 		Ended: func(p relay.Pair) {

@@ -53,7 +53,7 @@ func run(addresses []string) error {
 		}
 		defer l.Close()
 		s.listeners = append(s.listeners, l)
-		log.Printf("process %d listening on %s", os.Getpid(), l.Reach())
+		log.Printf("process %d listening on %s", os.Getpid(), l.Address())
 	}
 	if err := sayReady(); err != nil {
 		return err

@@ -44,7 +44,7 @@ func serve(ctx context.Context, addresses []string) error {
 			server.Close()
 			return err
 		}
-		log.Printf("listening on %s", l.Reach())
+		log.Printf("listening on %s", l.Address())
 		go func() { failed <- server.Serve(l.NetListener()) }()
 	}
 	select {

@@ -49,7 +49,7 @@ func serve(ctx context.Context, address string) error {
 			log.Printf("%v was turned away: %v", c.Peer(), err)
 		}
 	})
-	log.Printf("listening on %s", l.Reach())
+	log.Printf("listening on %s", l.Address())
 	s := server.Server{Handler: func(_ context.Context, c *socket.Socket) {
 		for _, f := range c.Facts() {
 			if f.Name == socket.CertificateName {

@@ -29,7 +29,7 @@ func tour(ctx context.Context) error {
 	}
 	defer l.Close()
 	// An option is set before connecting by the address, and after by its variable.
-	c, err := zocalo.Dial(ctx, l.Reach()+",keepidle=1m,user-timeout=30s")
+	c, err := zocalo.Dial(ctx, l.Address()+",keepidle=1m,user-timeout=30s")
 	if err != nil {
 		return err
 	}

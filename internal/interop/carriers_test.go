@@ -42,7 +42,7 @@ func overCarriers(t *testing.T, test func(t *testing.T, c *carrier)) {
 			t.Chdir(t.TempDir())
 			l, err := zocalo.Listen(t.Context(), k.address+k.option)
 			lacking(t, err)
-			c := &carrier{l.NetListener(), l.Reach() + k.option, func(s *socket.Socket) (*socket.Socket, error) { return s, nil }}
+			c := &carrier{l.NetListener(), l.Address() + k.option, func(s *socket.Socket) (*socket.Socket, error) { return s, nil }}
 			if k.messages {
 				c.wrap = socket.StreamOver
 			}

@@ -119,7 +119,7 @@ func TestHTTP2(t *testing.T) {
 	defer server.Close()
 	go server.Serve(l.NetListener())
 	transport := &http.Transport{Protocols: &alone, DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
-		s, err := zocalo.Dial(ctx, l.Reach()+",alpn=h2")
+		s, err := zocalo.Dial(ctx, l.Address()+",alpn=h2")
 		if err != nil {
 			return nil, err
 		}

@@ -56,7 +56,7 @@ func TestConns(t *testing.T) {
 					s, err := l.Accept(t.Context())
 					came <- accepted{s, err}
 				}()
-				near, err := zocalo.Dial(t.Context(), l.Reach()+k.client)
+				near, err := zocalo.Dial(t.Context(), l.Address()+k.client)
 				if err != nil {
 					return nil, nil, nil, err
 				}

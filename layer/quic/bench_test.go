@@ -86,7 +86,7 @@ func BenchmarkStream(b *testing.B) {
 				receive(s, done)
 			}
 		}()
-		s, err := zocalo.Dial(b.Context(), l.Reach())
+		s, err := zocalo.Dial(b.Context(), l.Address())
 		try(b, err)
 		defer s.Close()
 		transfer(b, s, s.CloseWrite, done)

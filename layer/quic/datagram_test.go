@@ -34,7 +34,7 @@ func TestDatagrams(t *testing.T) {
 	l, s := datagrams(t)
 	for _, say := range []string{"one", "", strings.Repeat("three", 200)} {
 		for range 2 {
-			c := dial(t, l.Reach())
+			c := dial(t, l.Address())
 			_, err := c.Write([]byte(say))
 			try(t, err)
 			m := socket.Message{Buffers: [][]byte{make([]byte, 2000)}}
@@ -57,7 +57,7 @@ func TestDatagrams(t *testing.T) {
 // the connection lives on.
 func TestDatagramRefusals(t *testing.T) {
 	l, s := datagrams(t)
-	c := dial(t, l.Reach())
+	c := dial(t, l.Address())
 	if _, err := c.Write(make([]byte, 5000)); !errors.Is(err, syscall.EMSGSIZE) || !strings.Contains(err.Error(), "the path takes") {
 		t.Errorf("5000 bytes: %v", err)
 	}
@@ -89,7 +89,7 @@ func TestDatagramRefusals(t *testing.T) {
 // What was sent before a close is there before it, and so is what came with the end.
 func TestDatagramBeforeClose(t *testing.T) {
 	l, s := datagrams(t)
-	c := dial(t, l.Reach())
+	c := dial(t, l.Address())
 	_, err := c.Write([]byte("bye"))
 	try(t, err)
 	try(t, c.Close())
@@ -97,7 +97,7 @@ func TestDatagramBeforeClose(t *testing.T) {
 	if n, err := s.Read(b); string(b[:n]) != "bye" || err != nil {
 		t.Errorf("read %q, %v", b[:n], err)
 	}
-	c = dial(t, l.Reach())
+	c = dial(t, l.Address())
 	try(t, l.Close())
 	if _, err := c.Read(b); !errors.Is(err, syscall.ECONNRESET) {
 		t.Errorf("from a listener that is closed: %v", err)
@@ -130,12 +130,12 @@ func TestBareDatagrams(t *testing.T) {
 // takes the place of the first; what comes from others is not disturbed.
 func TestDatagramsFromOnePort(t *testing.T) {
 	l, s := datagrams(t)
-	first := dial(t, l.Reach())
+	first := dial(t, l.Address())
 	_, err := first.Write([]byte("one"))
 	try(t, err)
 	m := socket.Message{Buffers: [][]byte{make([]byte, 10)}}
 	try(t, s.Receive(&m))
-	bound := l.Reach() + ",bind=" + first.Name().String()
+	bound := l.Address() + ",bind=" + first.Name().String()
 	try(t, first.Close())
 	for _, say := range []string{"two", "three"} {
 		c := dial(t, bound)

@@ -123,7 +123,7 @@ func TestNotAdmitted(t *testing.T) {
 		c.Abort()
 		return false
 	})
-	if _, err := zocalo.Dial(t.Context(), l.Reach()); !errors.Is(err, syscall.ECONNREFUSED) || !strings.Contains(err.Error(), "the peer takes no connection now") {
+	if _, err := zocalo.Dial(t.Context(), l.Address()); !errors.Is(err, syscall.ECONNREFUSED) || !strings.Contains(err.Error(), "the peer takes no connection now") {
 		t.Errorf("connecting: %v", err)
 	}
 	if n := next(t, asked).AddrPort(); !n.Addr().IsLoopback() {

@@ -93,7 +93,7 @@ func pair(t testing.TB, options string) (client, server *socket.Socket) {
 			accepted <- s
 		}
 	}()
-	client = dial(t, l.Reach()+options)
+	client = dial(t, l.Address()+options)
 	server = <-accepted
 	if server == nil {
 		t.Fatal("nothing was accepted")

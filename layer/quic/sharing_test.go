@@ -24,7 +24,7 @@ func dialAddress(t *testing.T, a address.Address) *socket.Socket {
 // does when the dials come at once, and after the first have ended.
 func TestSharing(t *testing.T) {
 	l := server(t, "quic:127.0.0.1:0,streams=4", echo)
-	a, err := address.Parse(l.Reach())
+	a, err := address.Parse(l.Address())
 	try(t, err)
 	const first = 4
 	sockets := make([]*socket.Socket, first)
@@ -53,7 +53,7 @@ func TestSharing(t *testing.T) {
 	if n := again.Name(); n != from && n != fifth.Name() {
 		t.Errorf("a later stream comes from %v, which is a new connection", n)
 	}
-	other := dial(t, l.Reach())
+	other := dial(t, l.Address())
 	if n := other.Name(); n == from || n == fifth.Name() {
 		t.Error("an address that was parsed by itself shares the connection")
 	}
@@ -62,7 +62,7 @@ func TestSharing(t *testing.T) {
 // A dial that its caller gives up does not end that of others.
 func TestSharedDialGivenUp(t *testing.T) {
 	l := server(t, "quic:127.0.0.1:0", echo)
-	a, err := address.Parse(l.Reach())
+	a, err := address.Parse(l.Address())
 	try(t, err)
 	var dials sync.WaitGroup
 	for i := range 20 {
@@ -89,20 +89,20 @@ func TestSharedDialGivenUp(t *testing.T) {
 func TestSharedTransport(t *testing.T) {
 	far := server(t, "quic:127.0.0.1:0", echo)
 	near := server(t, "quic:127.0.0.1:0", echo)
-	s := dial(t, far.Reach()+",bind="+near.Name().String())
+	s := dial(t, far.Address()+",bind="+near.Name().String())
 	if s.Name() != near.Name() {
 		t.Errorf("it comes from %v, want %v", s.Name(), near.Name())
 	}
 	if got := converse(t, s, "hola"); got != "hola" {
 		t.Errorf("%q came back", got)
 	}
-	if got := converse(t, dial(t, near.Reach()), "hola"); got != "hola" {
+	if got := converse(t, dial(t, near.Address()), "hola"); got != "hola" {
 		t.Errorf("%q came back from the listener beside it", got)
 	}
 	if _, err := zocalo.Listen(t.Context(), "quic:"+near.Name().String()); err == nil {
 		t.Error("two listeners have one name")
 	}
 	try(t, near.Close())
-	_, err := io.WriteString(dial(t, far.Reach()+",bind="+near.Name().String()), "x")
+	_, err := io.WriteString(dial(t, far.Address()+",bind="+near.Name().String()), "x")
 	try(t, err)
 }

@@ -28,7 +28,7 @@ func TestConn(t *testing.T) {
 			s, _ := l.Accept(context.Background())
 			accepted <- s
 		}()
-		a, err := zocalo.Dial(context.Background(), l.Reach())
+		a, err := zocalo.Dial(context.Background(), l.Address())
 		if err != nil {
 			return nil, nil, nil, err
 		}
@@ -48,14 +48,14 @@ func TestConversation(t *testing.T) {
 			} else if a.IsUnspecified() {
 				to = netip.AddrPortFrom(netip.IPv6Loopback(), to.Port())
 			}
-			reach := strings.Replace(l.Reach(), l.Name().String(), to.String(), 1)
+			reach := strings.Replace(l.Address(), l.Name().String(), to.String(), 1)
 			if got := converse(t, dial(t, reach), "hola"); got != "hola" {
 				t.Errorf("%s: %q came back", reach, got)
 			}
 		}
 	}
 	l := server(t, "quic:127.0.0.1:0", func(s *socket.Socket) { s.Write([]byte("220 ready")) })
-	if got := converse(t, dial(t, l.Reach()), ""); got != "220 ready" {
+	if got := converse(t, dial(t, l.Address()), ""); got != "220 ready" {
 		t.Errorf("the server said %q", got)
 	}
 }

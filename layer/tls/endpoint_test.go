@@ -16,10 +16,10 @@ import (
 // pinned returns the address that a listener's notice tells.
 func pinned(t testing.TB, l *zocalo.Listener) string {
 	t.Helper()
-	if n := l.Notices(); len(n) != 1 || !strings.HasSuffix(n[0], "zocalo talk "+l.Reach()) {
+	if n := l.Notices(); len(n) != 1 || !strings.HasSuffix(n[0], "zocalo talk "+l.Address()) {
 		t.Errorf("the listener says %q", n)
 	}
-	return l.Reach()
+	return l.Address()
 }
 
 // pair returns both ends of a connection to the address.

@@ -28,7 +28,7 @@ func Example() {
 		io.Copy(c, c)
 	}()
 
-	c, err := zocalo.Dial(ctx, l.Reach()+",alpn=echo")
+	c, err := zocalo.Dial(ctx, l.Address()+",alpn=echo")
 	if err != nil {
 		log.Fatal(err)
 	}

@@ -57,7 +57,7 @@ func open(listen, options string) (client, server *socket.Socket, stop func(), e
 	}
 	defer l.Close()
 	accept := accepting(l)
-	client, err = zocalo.Dial(context.Background(), l.Reach()+options)
+	client, err = zocalo.Dial(context.Background(), l.Address()+options)
 	if err != nil {
 		return nil, nil, nil, err
 	}

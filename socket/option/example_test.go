@@ -20,7 +20,7 @@ func Example() {
 		log.Fatal(err)
 	}
 	defer l.Close()
-	a, err := address.Parse(l.Reach())
+	a, err := address.Parse(l.Address())
 	if err != nil {
 		log.Fatal(err)
 	}
