@@ -111,7 +111,7 @@ const shortTime = 5 * time.Second
 // as Retry says, or while descriptors are out. A peer that breaks off meanwhile
 // ends it. Nil ends are those of TO, as they are at each attempt.
 func (r *run) dial(ctx context.Context, p *Peer, to []end) (*socket.Socket, target, error) {
-	if isNow(p.socket(), gone) { // as whoever only tries whether somebody answers: TO is spared that
+	if isNow(p.socket(), saidNothing) { // as whoever only tries whether somebody answers: TO is spared that
 		return nil, target{}, errGone
 	}
 	ctx, cancel := context.WithCancelCause(ctx)
@@ -247,10 +247,34 @@ var errGone = fmt.Errorf("the peer disconnected before its target was reached: %
 
 // gone reports whether a peer has reset the connection, or closed it both ways, as
 // far as the system can tell. What a unix peer has sent before it closed is passed
-// on all the same: its kind has no other way to say that it was all.
+// on all the same: its kind has no other way to say that it was all. So is what may
+// be an end in order above a connection that is reset: TLS says it in what is unread.
 func gone(peer *socket.Socket, fd uintptr) bool {
 	over, _, unread := sys.Hangup(int(fd))
-	return over && (unread == 0 || peer.Domain() != socket.Unix)
+	if _, bare := socket.As[socket.Descriptor](peer); bare {
+		return over && (unread == 0 || peer.Domain() != socket.Unix)
+	}
+	h, tells := peer.Unwrap().(holder)
+	return over && unread == 0 && !(tells && h.Holds())
+}
+
+// A holder is a layer that knows whether it has read what nobody has taken yet.
+type holder interface{ Holds() bool }
+
+// saidNothing reports whether a peer is gone and has left nothing to be passed on, for
+// certain: not where a layer does not tell what it has read.
+func saidNothing(peer *socket.Socket, fd uintptr) bool {
+	if _, bare := socket.As[socket.Descriptor](peer); !bare {
+		l, is := peer.Unwrap().(socket.Layer)
+		if _, tells := peer.Unwrap().(holder); !tells || !is {
+			return false
+		}
+		if _, bare = socket.As[socket.Descriptor](l.Lower()); !bare {
+			return false
+		}
+	}
+	_, _, unread := sys.Hangup(int(fd))
+	return unread == 0 && gone(peer, fd)
 }
 
 // left is gone for whoever waits for a partner: a peer that has finished and said

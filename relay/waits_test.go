@@ -111,6 +111,34 @@ func TestGoneBefore(t *testing.T) {
 	}
 }
 
+// What a client has sent before it closed in order reaches TO, though the client has gone
+// by then: of TLS, also where its layer has read it already, or a reset came after it.
+func TestClosedBefore(t *testing.T) {
+	for _, scheme := range []string{"unix", "tls+unix", "tls+tcp"} {
+		t.Run(scheme, func(t *testing.T) {
+			listener, _ := layerOptions(scheme)
+			at := "127.0.0.1:0"
+			if strings.HasSuffix(scheme, "unix") {
+				at = inTemp(t, "near")
+			}
+			l := listen(t, "tcp:127.0.0.1:0")
+			sent := make(chan struct{})
+			r := relays(t, func(b *relay.Relay) {
+				b.Path = relay.General
+				b.Began = func(*relay.Peer) { <-sent }
+			}, scheme+"-listen:"+at+listener, addressOf(t, "tcp:127.0.0.1:0", l))
+			_, client := layerOptions(scheme)
+			c := dial(t, r.address()+client)
+			writes(t, c, "all of it")
+			try(t, c.Close())
+			close(sent)
+			s := accept(t, l)
+			wants(t, s, "all of it")
+			wantsEOF(t, s)
+		})
+	}
+}
+
 // A unix client that has sent and closed is not gone: that is how it says that it
 // was all.
 func TestClosedWhileWaiting(t *testing.T) {

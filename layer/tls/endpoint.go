@@ -116,6 +116,15 @@ func (e *endpoint) read(b []byte) (int, error) {
 // isIdle reports whether everything read from below has been passed on.
 func (e *endpoint) isIdle() bool { return e.input.isEmpty() && e.wire.from == e.wire.to }
 
+// Holds reports whether something was read from below that Read has not returned yet.
+func (e *endpoint) Holds() bool {
+	if !e.reading.TryLock() {
+		return true // who reads may have it
+	}
+	defer e.reading.Unlock()
+	return e.ahead || !e.isIdle()
+}
+
 // fails keeps an error for every further read.
 func (e *endpoint) fails(err error) {
 	if !errors.Is(err, os.ErrDeadlineExceeded) {
