@@ -163,9 +163,10 @@ func (f *file) Read(b []byte) (int, error) {
 }
 
 // WaitRead implements ReadWaiter. What was opened to be written only never has
-// something to read, as reading it tells at once.
+// something to read, as reading it tells at once; a regular file always has, and is not
+// asked: where a program serves the file system, poll(2) waits for that.
 func (f *file) WaitRead() error {
-	if f.reading.never {
+	if f.reading.never || f.reading.regular {
 		return nil
 	}
 	return f.descriptor.WaitRead()

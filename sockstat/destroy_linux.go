@@ -35,7 +35,10 @@ func destroy(ctx context.Context, list []*Socket, each func(*Socket, error) bool
 			err = d.destroy(s)
 		}
 		if errors.Is(err, unix.ENOENT) {
-			err = d.destroyShared(ctx, s)
+			err = nil // it has gone by itself
+			if s.State == Listen || s.Kind == UDP {
+				err = d.destroyShared(ctx, s)
+			}
 		}
 		if !each(s, err) {
 			return

@@ -56,21 +56,30 @@ func (a *app) tell(verb string, pairs func() []control.Row) (end func()) {
 	forget := atExit(func() {
 		select {
 		case <-done:
-			s.Remove()
+			within(controlPatience, s.Remove)
 		default:
 		}
 	})
 	return func() {
 		defer forget()
-		select {
-		case <-done:
-		case <-time.After(controlPatience):
-		}
-		mu.Lock()
-		defer mu.Unlock()
-		if over = true; open {
-			s.Close()
-		}
+		within(controlPatience, func() { <-done })
+		within(controlPatience, func() {
+			mu.Lock()
+			defer mu.Unlock()
+			if over = true; open {
+				s.Close()
+			}
+		})
+	}
+}
+
+// within runs f, and waits for its end for no longer than that.
+func within(patience time.Duration, f func()) {
+	done := make(chan struct{})
+	go func() { defer close(done); f() }()
+	select {
+	case <-done:
+	case <-time.After(patience):
 	}
 }
 

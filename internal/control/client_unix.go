@@ -54,6 +54,8 @@ func Look(ctx context.Context, kinds ...string) (answers []Answer) {
 
 // ask asks the process behind a socket, which must be run by that user.
 func ask(ctx context.Context, path string, uid int, kinds []string, left *atomic.Int64) (*Answer, error) {
+	ctx, cancel := context.WithTimeout(ctx, askPatience)
+	defer cancel()
 	conn, err := new(net.Dialer).DialContext(ctx, "unix", path)
 	if err != nil {
 		return nil, err

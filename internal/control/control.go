@@ -26,7 +26,8 @@ const (
 	// How long a look at all processes may take, and how many bytes it may read from all of
 	// them together.
 	lookPatience = 2 * time.Second
-	mostServers  = 1000 // of a user
+	askPatience  = time.Second // for each: one that is stopped (Ctrl-Z) never answers
+	mostServers  = 1000        // of a user
 	mostAnswers  = 64 << 20
 )
 

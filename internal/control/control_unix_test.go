@@ -180,13 +180,13 @@ func TestStale(t *testing.T) {
 		}
 	}
 	pid := gone.Process.Pid
-	left, young, old := stale(pid, "-1.sock", 0), stale(os.Getpid(), "-2.sock", 0), stale(os.Getpid(), "-3.sock", time.Hour)
-	file := filepath.Join(dir, strconv.Itoa(pid)+"-5.sock")
+	left, young, old := stale(pid, "-00000001.sock", 0), stale(os.Getpid(), "-00000002.sock", 0), stale(os.Getpid(), "-00000003.sock", time.Hour)
+	file := filepath.Join(dir, strconv.Itoa(pid)+"-00000005.sock")
 	must(t, os.WriteFile(file, nil, 0o600))
 	Look(t.Context())
 	is("looked", false, left, old)
 	is("looked", true, young, file)
-	left = stale(pid, "-6.sock", 0)
+	left = stale(pid, "-00000006.sock", 0)
 	s := open(t, nil)
 	is("opened", false, left)
 	is("opened", true, young, file, s.path)
@@ -196,7 +196,7 @@ func TestStale(t *testing.T) {
 func TestSilent(t *testing.T) {
 	dir := home(t)
 	open(t, func(*Request) []Row { return []Row{{Kind: "iso"}} })
-	l, err := net.ListenUnix("unix", &net.UnixAddr{Name: filepath.Join(dir, strconv.Itoa(os.Getpid())+"-1.sock"), Net: "unix"})
+	l, err := net.ListenUnix("unix", &net.UnixAddr{Name: filepath.Join(dir, strconv.Itoa(os.Getpid())+"-00000001.sock"), Net: "unix"})
 	must(t, err)
 	defer l.Close() // it is never accepted from
 	if got := Look(t.Context()); len(got) != 1 || len(got[0].Rows) != 1 {
@@ -270,7 +270,7 @@ except (BrokenPipeError, ConnectionResetError): print("heard b''")
 	if err != nil || strings.TrimSpace(string(out)) != "heard b''" {
 		t.Errorf("another user: %v %s", err, out)
 	}
-	path := filepath.Join(dir, "1-1.sock")
+	path := filepath.Join(dir, "1-00000001.sock")
 	cmd := as(`import socket,sys
 s = socket.socket(socket.AF_UNIX); s.bind(sys.argv[1]); s.listen(); print("listens", flush=True)
 c, _ = s.accept(); c.sendall(b'{"zocalo":1,"pid":1}\n{"kind":"pair","state":"established"}\n{"end":true}\n'); sys.stdin.read()

@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strconv"
 	"strings"
 	"syscall"
@@ -19,7 +20,9 @@ const suffix = ".sock"
 // made if the run-time directory did not exist then, or is not set now.
 func folders() []string {
 	temporary := filepath.Join(os.TempDir(), "zocalo-"+strconv.Itoa(os.Geteuid()))
-	if dir := os.Getenv("XDG_RUNTIME_DIR"); filepath.IsAbs(dir) {
+	// Another user's, as it is under su and sudo -E, is not trusted: that user could swap
+	// the folder within for another at any time.
+	if dir := os.Getenv("XDG_RUNTIME_DIR"); filepath.IsAbs(dir) && private(dir, os.Geteuid()) == nil {
 		return []string{filepath.Join(dir, "zocalo"), temporary}
 	}
 	return []string{temporary}
@@ -81,13 +84,16 @@ func places() (list []place) {
 			if number == "zocalo" {
 				number = filepath.Base(filepath.Dir(dir))
 			}
-			if uid, err := strconv.Atoi(number); err == nil && uid != 0 {
+			if uid, err := strconv.Atoi(number); err == nil && uid != 0 && strconv.Itoa(uid) == number {
 				list = append(list, place{dir, uid})
 			}
 		}
 	}
 	return list
 }
+
+// isOurs are the names that sockets get: others that somebody puts there are not touched.
+var isOurs = regexp.MustCompile(`^[1-9][0-9]*-[0-9a-f]{8}\.sock$`)
 
 // sockets are the sockets of a place, none where it is not the user's alone.
 func (p place) sockets() (paths []string) {
@@ -99,7 +105,7 @@ func (p place) sockets() (paths []string) {
 		return nil
 	}
 	for _, e := range entries {
-		if e.Type() == fs.ModeSocket && len(paths) < mostServers {
+		if e.Type() == fs.ModeSocket && isOurs.MatchString(e.Name()) && len(paths) < mostServers {
 			paths = append(paths, filepath.Join(p.dir, e.Name()))
 		}
 	}
