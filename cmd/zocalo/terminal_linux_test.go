@@ -49,7 +49,7 @@ func sitsAt(t *testing.T, name string, args ...string) *desk {
 		}
 	}()
 	t.Cleanup(func() {
-		c.Process.Kill()
+		syscall.Kill(-c.Process.Pid, syscall.SIGKILL) // its session's other programs hold the terminal too
 		c.Wait()
 		f.Close()
 		<-read
