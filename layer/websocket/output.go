@@ -148,7 +148,7 @@ func (o *output) message(h ws.Header, buffers [][]byte, hold bool) (begun bool, 
 				b = b[n:]
 				continue
 			}
-			if err = o.flush(); err != nil && o.sent <= start && !begun {
+			if err = o.drain(); err != nil && o.sent <= start && !begun {
 				o.retract(start)
 				return false, err
 			}
@@ -193,14 +193,19 @@ func (o *output) close(c closure) error {
 	return o.flush()
 }
 
-// flush has lower take what was made.
+// flush has lower take what was made, and what others have left meanwhile: only between
+// frames.
 func (o *output) flush() error {
 	for {
-		if o.sent == len(o.out) {
-			if o.empty(); !o.controls() {
-				return nil
-			}
+		if err := o.drain(); err != nil || !o.controls() {
+			return err
 		}
+	}
+}
+
+// drain has lower take what was made.
+func (o *output) drain() error {
+	for o.sent < len(o.out) {
 		b := o.out[o.sent:]
 		if o.bounded {
 			b = b[:min(len(b), pieceSize)]
@@ -213,6 +218,8 @@ func (o *output) flush() error {
 			return err
 		}
 	}
+	o.empty()
+	return nil
 }
 
 // empty gives the memory back.

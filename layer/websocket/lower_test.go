@@ -1,0 +1,91 @@
+package websocket
+
+import (
+	"bytes"
+	"net"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/gobwas/ws"
+
+	"zocalo/socket"
+)
+
+// A beneath is a connection whose peer is the test: what is written goes to a func, which
+// says what the peer takes of it.
+type beneath struct {
+	net.Conn
+	write func(b []byte) (int, error)
+
+	mu   sync.Mutex
+	took bytes.Buffer
+}
+
+func (c *beneath) Write(b []byte) (n int, err error) {
+	n = len(b)
+	if c.write != nil {
+		n, err = c.write(b)
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.took.Write(b[:n])
+	return n, err
+}
+
+func (c *beneath) SetDeadline(time.Time) error      { return nil }
+func (c *beneath) SetReadDeadline(time.Time) error  { return nil }
+func (c *beneath) SetWriteDeadline(time.Time) error { return nil }
+func (c *beneath) CloseWrite() error                { return nil }
+
+// over returns an endpoint of a server over such a connection, and its socket.
+func over(t *testing.T, c *beneath, p prepared) (*endpoint, *socket.Socket) {
+	t.Helper()
+	a, b := net.Pipe()
+	c.Conn = a
+	lower, err := socket.FromConn(c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p.passive, p.maxMessage = true, 1<<20
+	if p.layer == nil {
+		p.layer = messageLayer
+	}
+	e := p.endpoint(lower)
+	s := p.socket(e, p.deflate, nil)
+	t.Cleanup(func() { b.Close(); s.Abort() })
+	return e, s
+}
+
+// takes checks which frames the peer has taken.
+func (c *beneath) takes(t *testing.T, want ...ws.Frame) {
+	t.Helper()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for i, w := range want {
+		f, err := ws.ReadFrame(&c.took)
+		if err != nil || f.Header.OpCode != w.Header.OpCode || !bytes.Equal(f.Payload, w.Payload) {
+			t.Fatalf("frame %d is %v, %.20q, %v; want %v, %.20q", i, f.Header, f.Payload, err, w.Header, w.Payload)
+		}
+	}
+	if n := c.took.Len(); n > 0 {
+		t.Fatalf("%d bytes more: %.100q", n, c.took.Bytes())
+	}
+}
+
+// A ping that comes while a long message is on its way is answered behind it.
+func TestPongBehindMessage(t *testing.T) {
+	c := &beneath{}
+	e, s := over(t, c, prepared{})
+	c.write = func(b []byte) (int, error) {
+		if e.out.sent == 0 && len(b) == bufferSize { // in the middle of the message
+			e.out.leavePong([]byte("there?"))
+		}
+		return len(b), nil
+	}
+	data := bytes.Repeat([]byte("0123456789"), 8<<10)
+	if n, err := s.Write(data); n != len(data) || err != nil {
+		t.Fatal(n, err)
+	}
+	c.takes(t, ws.NewBinaryFrame(data), ws.NewPongFrame([]byte("there?")))
+}
