@@ -3,6 +3,7 @@ package websocket
 import (
 	"bytes"
 	"net"
+	"os"
 	"sync"
 	"testing"
 	"time"
@@ -88,4 +89,34 @@ func TestPongBehindMessage(t *testing.T) {
 		t.Fatal(n, err)
 	}
 	c.takes(t, ws.NewBinaryFrame(data), ws.NewPongFrame([]byte("there?")))
+}
+
+// A message that was taken whole is sent, whatever becomes of the answer to a ping behind it;
+// nothing but that answer is left.
+func TestDeadlineBehindMessage(t *testing.T) {
+	for _, held := range []int{0, 1, 2} {
+		c := &beneath{}
+		e, _ := over(t, c, prepared{})
+		c.write = func(b []byte) (int, error) {
+			if c.took.Len() > 0 {
+				return 0, os.ErrDeadlineExceeded
+			}
+			e.out.leavePong([]byte("there?"))
+			return len(b), nil
+		}
+		message := ws.NewBinaryFrame([]byte("once"))
+		var want []ws.Frame
+		for range held {
+			e.out.message(message.Header, [][]byte{message.Payload}, true)
+			want = append(want, message)
+		}
+		if begun, err := e.out.message(message.Header, [][]byte{message.Payload}, false); !begun || err != nil {
+			t.Errorf("a message behind %d: begun %v, %v", held, begun, err)
+		}
+		c.write = nil
+		if err := e.out.flush(); err != nil {
+			t.Fatal(err)
+		}
+		c.takes(t, append(want, message, ws.NewPongFrame([]byte("there?")))...)
+	}
 }

@@ -159,11 +159,15 @@ func (o *output) message(h ws.Header, buffers [][]byte, hold bool) (begun bool, 
 	if err != nil || hold && !begun {
 		return true, err
 	}
-	if err = o.flush(); err != nil && o.sent <= start && !begun {
-		o.retract(start)
-		return false, err
+	if err = o.drain(); err != nil {
+		if o.sent <= start && !begun {
+			o.retract(start)
+			return false, err
+		}
+		return true, err
 	}
-	return true, err
+	o.flush() // of others' control frames: an error is of those, and the next message meets it
+	return true, nil
 }
 
 // lend takes memory for what is to be sent, where there is none.
