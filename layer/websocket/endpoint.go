@@ -420,6 +420,9 @@ func (e *endpoint) write(buffers [][]byte, size int) error {
 	if begun && errors.Is(err, os.ErrDeadlineExceeded) && !e.closed.Load() && e.broken.Load() == nil {
 		return nil
 	}
+	if begun && err != nil {
+		e.out.failed = true
+	}
 	return e.writeError(err)
 }
 
@@ -456,8 +459,8 @@ func (e *endpoint) Shutdown(how socket.ShutdownHow) error {
 	return e.writeError(e.finish())
 }
 
-// Close ends waiting calls, and sends a Close frame unless a message was cut short: an
-// incomplete stream must not look complete.
+// Close ends what waits, and has the peer take what was written, for a time, and the Close
+// frame, unless a message was cut short: what is not whole must not look so.
 func (e *endpoint) Close() error {
 	return e.end(func() error {
 		if !e.out.cut() && e.broken.Load() == nil {

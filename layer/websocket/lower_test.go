@@ -2,6 +2,7 @@ package websocket
 
 import (
 	"bytes"
+	"errors"
 	"net"
 	"os"
 	"sync"
@@ -17,7 +18,8 @@ import (
 // says what the peer takes of it.
 type beneath struct {
 	net.Conn
-	write func(b []byte) (int, error)
+	write    func(b []byte) (int, error)
+	deadline func(time.Time) // of writing, or of both
 
 	mu   sync.Mutex
 	took bytes.Buffer
@@ -34,10 +36,19 @@ func (c *beneath) Write(b []byte) (n int, err error) {
 	return n, err
 }
 
-func (c *beneath) SetDeadline(time.Time) error      { return nil }
-func (c *beneath) SetReadDeadline(time.Time) error  { return nil }
-func (c *beneath) SetWriteDeadline(time.Time) error { return nil }
-func (c *beneath) CloseWrite() error                { return nil }
+func (c *beneath) SetDeadline(t time.Time) error {
+	c.SetWriteDeadline(t)
+	return c.SetReadDeadline(t)
+}
+
+func (c *beneath) SetWriteDeadline(t time.Time) error {
+	if c.deadline != nil {
+		c.deadline(t)
+	}
+	return nil
+}
+
+func (c *beneath) CloseWrite() error { return nil }
 
 // over returns an endpoint of a server over such a connection, and its socket.
 func over(t *testing.T, c *beneath, p prepared) (*endpoint, *socket.Socket) {
@@ -119,4 +130,70 @@ func TestDeadlineBehindMessage(t *testing.T) {
 		}
 		c.takes(t, append(want, message, ws.NewPongFrame([]byte("there?")))...)
 	}
+}
+
+// Close has the peer take what a Write has told to be sent, although its deadline passed, or
+// somebody pushes it; what a Write has told to have failed stays cut.
+func TestCloseAfterDeadline(t *testing.T) {
+	message := ws.NewBinaryFrame([]byte("0123456789"))
+	t.Run("pushed", func(t *testing.T) {
+		c := &beneath{}
+		_, s := over(t, c, prepared{})
+		pushed, over := make(chan struct{}), make(chan struct{})
+		calls := 0
+		c.write = func(b []byte) (int, error) {
+			switch calls++; calls {
+			case 1: // the Write
+				return 5, os.ErrDeadlineExceeded
+			case 2: // who pushes
+				close(pushed)
+				<-over
+				return 1, os.ErrDeadlineExceeded
+			}
+			return len(b), nil
+		}
+		c.deadline = func(d time.Time) {
+			if d == past { // of Close
+				close(over)
+			}
+		}
+		if n, err := s.Write(message.Payload); n != len(message.Payload) || err != nil {
+			t.Fatal(n, err)
+		}
+		<-pushed
+		if err := s.Close(); err != nil {
+			t.Fatal(err)
+		}
+		c.takes(t, message, ws.NewCloseFrame(ws.NewCloseFrameBody(1000, "")))
+	})
+	t.Run("cut", func(t *testing.T) {
+		c := &beneath{}
+		_, s := over(t, c, prepared{})
+		begun, over := make(chan struct{}), make(chan struct{})
+		c.write = func(b []byte) (int, error) {
+			close(begun)
+			<-over
+			return 5, os.ErrDeadlineExceeded
+		}
+		c.deadline = func(d time.Time) {
+			if d == past {
+				close(over)
+			}
+		}
+		wrote := make(chan error)
+		go func() {
+			_, err := s.Write(message.Payload)
+			wrote <- err
+		}()
+		<-begun
+		if err := s.Close(); err != nil {
+			t.Fatal(err)
+		}
+		if err := <-wrote; !errors.Is(err, net.ErrClosed) {
+			t.Errorf("Write that Close interrupts: %v", err)
+		}
+		if n := c.took.Len(); n != 5 {
+			t.Errorf("%d bytes have left; want 5", n)
+		}
+	})
 }

@@ -27,7 +27,7 @@ type output struct {
 	sent   int    // bytes of out that lower has taken
 	lent   *[bufferSize]byte
 	late   bool // a deadline ended the last flush
-	failed bool // that, or another error
+	failed bool // who wrote what is left was told an error
 	ended  bool // the Close frame was made
 
 	asked atomic.Bool // there is something in what follows
@@ -217,7 +217,6 @@ func (o *output) drain() error {
 		n, err := o.lower.Write(b)
 		o.sent += n
 		o.late = errors.Is(err, os.ErrDeadlineExceeded)
-		o.failed = err != nil
 		if err != nil {
 			return err
 		}
@@ -228,7 +227,7 @@ func (o *output) drain() error {
 
 // empty gives the memory back.
 func (o *output) empty() {
-	o.out, o.sent = nil, 0
+	o.out, o.sent, o.failed = nil, 0, false
 	if o.lent != nil {
 		memory.Put(o.lent)
 		o.lent = nil
@@ -244,5 +243,5 @@ func (o *output) drop() {
 // stuck reports whether a deadline had the last flush leave something behind.
 func (o *output) stuck() bool { return o.late && len(o.out) > o.sent }
 
-// cut reports whether the last flush left something behind for whatever reason.
+// cut reports whether a message is left in part that its writer takes for failed.
 func (o *output) cut() bool { return o.failed && len(o.out) > o.sent }
