@@ -161,8 +161,12 @@ func (s stream) Write(b []byte) (n int, err error) {
 	e := s.endpoint
 	e.takeTurn()
 	defer e.giveTurn()
+	longest := bufferSize / 2
+	if e.packs { // what is packed is bounded for the peer
+		longest = int(min(int64(longest), e.reader.most))
+	}
 	for {
-		part := b[n:min(len(b), n+bufferSize/2)]
+		part := b[n:min(len(b), n+longest)]
 		if len(part) == 0 {
 			return n, e.mayWrite()
 		}
@@ -400,7 +404,9 @@ func (e *endpoint) write(buffers [][]byte, size int) error {
 			return err
 		}
 		defer p.free()
-		h.Rsv, h.Length, buffers = ws.Rsv(true, false, false), int64(len(p.data)), p.buffers()
+		if len(p.data) < size { // packed, it may be longer than the peer takes
+			h.Rsv, h.Length, buffers = ws.Rsv(true, false, false), int64(len(p.data)), p.buffers()
+		}
 	}
 	if e.peerClosed.Load() {
 		e.wrote.Store(now())

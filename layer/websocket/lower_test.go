@@ -180,7 +180,7 @@ func TestCloseAfterDeadline(t *testing.T) {
 				close(over)
 			}
 		}
-		wrote := make(chan error)
+		wrote := make(chan error, 1)
 		go func() {
 			_, err := s.Write(message.Payload)
 			wrote <- err
