@@ -133,15 +133,19 @@ func parseClose(b []byte) (c closure, err error) {
 }
 
 // finish sends the Close frame, after all that was written: with the code of the peer's
-// where it has come. The caller has the turn of writing.
-func (e *endpoint) finish() error {
+// where it has come; with one of a failure where this end has not finished. The caller has
+// the turn of writing.
+func (e *endpoint) finish(whole bool) error {
 	if err := e.out.flush(); err != nil || e.writeEnd {
 		return err
 	}
 	e.writeEnd = true
 	ours := closure{code: ws.StatusNormalClosure}
 	e.limits.Lock()
-	if e.peerClosed.Load() {
+	switch {
+	case !whole:
+		ours = closure{ws.StatusInternalServerError, "this end did not finish within close-timeout=" + e.closeTimeout.String()}
+	case e.peerClosed.Load():
 		ours.code = e.peerClosure.code
 	}
 	e.limits.Unlock()
@@ -202,7 +206,7 @@ func (e *endpoint) closedBy(c closure) error {
 }
 
 // answer answers the peer's Close frame where this end has been silent since for too
-// long.
+// long. It has not finished, so what it sent must not look whole.
 func (e *endpoint) answer() {
 	if e.closed.Load() {
 		return
@@ -210,7 +214,7 @@ func (e *endpoint) answer() {
 	left := e.closeTimeout - time.Duration(now()-e.wrote.Load())
 	if left <= 0 {
 		if left = e.closeTimeout; e.writing.TryLock() { // a writer that waits is not silent
-			e.finish()
+			e.finish(false)
 			e.giveTurn()
 			return
 		}

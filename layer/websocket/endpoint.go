@@ -462,7 +462,7 @@ func (e *endpoint) Shutdown(how socket.ShutdownHow) error {
 	}
 	e.takeTurn()
 	defer e.giveTurn()
-	return e.writeError(e.finish())
+	return e.writeError(e.finish(true))
 }
 
 // Close ends what waits, and has the peer take what was written, for a time, and the Close
@@ -471,7 +471,7 @@ func (e *endpoint) Close() error {
 	return e.end(func() error {
 		if !e.out.cut() && e.broken.Load() == nil {
 			e.lower.SetWriteDeadline(time.Now().Add(closeTime))
-			e.finish()
+			e.finish(true)
 		}
 		return e.lower.Close()
 	})

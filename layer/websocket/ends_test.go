@@ -121,16 +121,28 @@ func TestCut(t *testing.T) {
 	readEnd(t, s, syscall.ECONNRESET)
 }
 
-// The peer's Close frame is answered when this end has finished, or has been silent for
-// too long.
+// The peer's Close frame is answered with its code when this end has finished, and as a
+// failure where this end has been silent for too long instead.
 func TestCloseTimeout(t *testing.T) {
 	b, s := accepted(t, ",close-timeout=20ms")
 	b.send(closing(4321, "enough"))
 	readEnd(t, s, io.EOF)
-	b.expect(nil, 4321)
+	b.expect(nil, 1011)
 	if _, err := s.Write([]byte("late")); !errors.Is(err, syscall.EPIPE) {
 		t.Errorf("Write after that: %v", err)
 	}
+	b, s = accepted(t, "")
+	b.send(closing(4321, "enough"))
+	readEnd(t, s, io.EOF)
+	try(t, s.CloseWrite())
+	b.expect(nil, 4321)
+
+	client, server := pair(t, "ws-stream:127.0.0.1:0,close-timeout=20ms", "")
+	write(t, server, "half of it")
+	try(t, client.CloseWrite())
+	readEnd(t, server, io.EOF)
+	read(t, client, "half of it")
+	readEnd(t, client, syscall.ECONNRESET)
 }
 
 // A peer that is silent is asked whether it is there, and given up if it does not answer.

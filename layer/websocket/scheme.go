@@ -63,7 +63,7 @@ var (
 	}, codec.Duration.Or("TIME"), nil, nil)
 	closeTimeoutOption = option.New(option.Spec{
 		Name: "close-timeout", Phase: option.Naming, Default: "30s",
-		Doc: "how long this end may stay silent, once the peer has sent its Close frame, before ours is sent too; 0 is no limit",
+		Doc: "how long this end may stay silent, once the peer has sent its Close frame, before ours is sent too, with code 1011; 0 is no limit",
 	}, codec.Duration.Or("TIME"), nil, nil)
 	maxMessageOption = option.New(option.Spec{
 		Name: "max-message", Phase: option.Naming, Default: "1MiB",
