@@ -197,3 +197,34 @@ func TestCloseAfterDeadline(t *testing.T) {
 		}
 	})
 }
+
+// Silence is held against a peer only behind a ping that was sent: not after our Close frame,
+// nor while nobody has come to send it.
+func TestSilence(t *testing.T) {
+	pinged := func(e *endpoint) error {
+		e.pinging.every, e.pinging.timer = 1, time.AfterFunc(time.Hour, func() {})
+		e.reader.in.asks.Store(now())
+		for range 3 {
+			e.ping()
+		}
+		if broken := e.broken.Load(); broken != nil {
+			return *broken
+		}
+		return nil
+	}
+	c := &beneath{}
+	e, s := over(t, c, prepared{})
+	if err := s.CloseWrite(); err != nil {
+		t.Fatal(err)
+	}
+	if err := pinged(e); err != nil {
+		t.Errorf("after our Close frame: %v", err)
+	}
+	c.takes(t, ws.NewCloseFrame(ws.NewCloseFrameBody(1000, "")))
+
+	e, _ = over(t, &beneath{}, prepared{})
+	e.toPush = true // by somebody who does not get to it
+	if err := pinged(e); err != nil {
+		t.Errorf("before the ping was sent: %v", err)
+	}
+}

@@ -26,9 +26,10 @@ type output struct {
 	out    []byte // whole frames, in lent unless they are longer
 	sent   int    // bytes of out that lower has taken
 	lent   *[bufferSize]byte
-	late   bool // a deadline ended the last flush
-	failed bool // who wrote what is left was told an error
-	ended  bool // the Close frame was made
+	late   bool         // a deadline ended the last flush
+	failed bool         // who wrote what is left was told an error
+	ended  atomic.Bool  // the Close frame was made
+	pinged atomic.Int64 // when the last ping was, since epoch
 
 	asked atomic.Bool // there is something in what follows
 	mu    sync.Mutex
@@ -86,7 +87,7 @@ func (o *output) control(op ws.OpCode, b []byte) {
 // controls makes frames of what others have left, and reports whether there was
 // something.
 func (o *output) controls() bool {
-	if o.ended || !o.asked.Load() {
+	if o.ended.Load() || !o.asked.Load() {
 		return false
 	}
 	o.mu.Lock()
@@ -99,6 +100,7 @@ func (o *output) controls() bool {
 	if o.pings {
 		o.control(ws.OpPing, nil)
 		o.pings = false
+		o.pinged.Store(now())
 	}
 	return true
 }
@@ -188,7 +190,7 @@ func (o *output) retract(start int) {
 // close makes the Close frame, and has it taken.
 func (o *output) close(c closure) error {
 	o.controls()
-	o.ended = true
+	o.ended.Store(true)
 	var body []byte
 	if c.code != 0 {
 		body = ws.NewCloseFrameBody(c.code, c.reason)
@@ -236,7 +238,7 @@ func (o *output) empty() {
 
 // drop forgets what was made and not taken.
 func (o *output) drop() {
-	o.ended = true
+	o.ended.Store(true)
 	o.empty()
 }
 

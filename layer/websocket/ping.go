@@ -6,7 +6,6 @@ import "time"
 type pinging struct {
 	every time.Duration // and how long an answer may take; 0 asks nothing
 	timer *time.Timer
-	asked int64 // when the last ping was sent, since epoch
 }
 
 // startPinging begins it, before the endpoint is anybody else's.
@@ -19,29 +18,29 @@ func (e *endpoint) startPinging() {
 }
 
 // ping sends a ping to a peer that has been silent, or ends the connection of one that has
-// not answered. A peer is not blamed while nothing reads at this end, or while it takes
-// nothing: its answer may be on its way.
+// not answered. Nothing is held against a peer while nobody here reads, or while it takes
+// nothing: its answer may be on its way. Nor is anything after our Close frame, behind which
+// pings are not answered.
 func (e *endpoint) ping() {
 	p, in := &e.pinging, &e.reader.in
 	next := p.every
-	heard, asks, at := in.heard.Load(), in.asks.Load(), now()
+	asked, heard, asks, at := e.out.pinged.Load(), in.heard.Load(), in.asks.Load(), now()
 	switch {
-	case e.peerClosed.Load():
+	case e.peerClosed.Load(), e.out.ended.Load():
 		return
-	case p.asked > heard && asks > 0:
-		next = p.every - time.Duration(at-max(p.asked, asks))
+	case asked > heard && asks > 0:
+		next = p.every - time.Duration(at-max(asked, asks))
 		if next <= 0 {
 			e.breaks(&silentError{p.every})
 			return
 		}
-	case p.asked > heard: // nobody reads
+	case asked > heard: // nobody reads
 	case time.Duration(at-heard) < p.every:
 		next = p.every - time.Duration(at-heard)
 	case e.writing.TryLock():
 		idle := len(e.out.out) == 0
 		e.giveTurn()
 		if idle {
-			p.asked = at
 			e.out.leavePing()
 			e.push()
 		}
