@@ -136,7 +136,7 @@ func parseClose(b []byte) (c closure, err error) {
 // where it has come; with one of a failure where this end has not finished. The caller has
 // the turn of writing.
 func (e *endpoint) finish(whole bool) error {
-	if err := e.out.flush(); err != nil || e.writeEnd {
+	if err := e.flush(); err != nil || e.writeEnd {
 		return err
 	}
 	e.writeEnd = true
@@ -149,11 +149,18 @@ func (e *endpoint) finish(whole bool) error {
 		ours.code = e.peerClosure.code
 	}
 	e.limits.Unlock()
-	if err := e.out.close(ours); err != nil {
+	e.out.close(ours)
+	return e.flush()
+}
+
+// flush has the connection beneath take what was made, and ends it behind our Close frame.
+func (e *endpoint) flush() error {
+	if err := e.out.flush(); err != nil {
 		return err
 	}
-	e.ended.Store(true)
-	e.endBelow()
+	if e.out.ended.Load() && !e.ended.Swap(true) {
+		e.endBelow()
+	}
 	return nil
 }
 
@@ -181,6 +188,7 @@ func (e *endpoint) fail(err error) error {
 	if e.out.flush() == nil && !e.writeEnd {
 		e.writeEnd = true
 		e.out.close(closure{v.code, v.text[:min(len(v.text), longestReason)]})
+		e.out.flush()
 	}
 	e.lower.Shutdown(socket.ShutdownWrite)
 	return err

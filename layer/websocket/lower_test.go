@@ -3,6 +3,7 @@ package websocket
 import (
 	"bytes"
 	"errors"
+	"io"
 	"net"
 	"os"
 	"sync"
@@ -20,6 +21,7 @@ type beneath struct {
 	net.Conn
 	write    func(b []byte) (int, error)
 	deadline func(time.Time) // of writing, or of both
+	ended    chan struct{}   // closed by CloseWrite, once
 
 	mu   sync.Mutex
 	took bytes.Buffer
@@ -48,13 +50,16 @@ func (c *beneath) SetWriteDeadline(t time.Time) error {
 	return nil
 }
 
-func (c *beneath) CloseWrite() error { return nil }
+func (c *beneath) CloseWrite() error {
+	close(c.ended)
+	return nil
+}
 
 // over returns an endpoint of a server over such a connection, and its socket.
 func over(t *testing.T, c *beneath, p prepared) (*endpoint, *socket.Socket) {
 	t.Helper()
 	a, b := net.Pipe()
-	c.Conn = a
+	c.Conn, c.ended = a, make(chan struct{})
 	lower, err := socket.FromConn(c)
 	if err != nil {
 		t.Fatal(err)
@@ -227,4 +232,29 @@ func TestSilence(t *testing.T) {
 	if err := pinged(e); err != nil {
 		t.Errorf("before the ping was sent: %v", err)
 	}
+}
+
+// A Close frame that a deadline interrupts ends the connection beneath once it is taken.
+func TestCloseFrameLate(t *testing.T) {
+	c := &beneath{}
+	e, s := over(t, c, prepared{})
+	if err := e.closedBy(closure{code: 1000}); err != io.EOF {
+		t.Fatal(err)
+	}
+	calls := 0
+	c.write = func(b []byte) (int, error) {
+		if calls++; calls == 1 {
+			return 1, os.ErrDeadlineExceeded
+		}
+		return len(b), nil
+	}
+	if err := s.CloseWrite(); !errors.Is(err, os.ErrDeadlineExceeded) {
+		t.Errorf("CloseWrite: %v; want a deadline that has passed", err)
+	}
+	select {
+	case <-c.ended:
+	case <-time.After(20 * time.Second):
+		t.Error("the connection beneath has no end")
+	}
+	c.takes(t, ws.NewCloseFrame(ws.NewCloseFrameBody(1000, "")))
 }

@@ -187,8 +187,8 @@ func (o *output) retract(start int) {
 	}
 }
 
-// close makes the Close frame, and has it taken.
-func (o *output) close(c closure) error {
+// close makes the Close frame.
+func (o *output) close(c closure) {
 	o.controls()
 	o.ended.Store(true)
 	var body []byte
@@ -196,7 +196,6 @@ func (o *output) close(c closure) error {
 		body = ws.NewCloseFrameBody(c.code, c.reason)
 	}
 	o.control(ws.OpClose, body)
-	return o.flush()
 }
 
 // flush has lower take what was made, and what others have left meanwhile: only between

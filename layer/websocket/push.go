@@ -59,7 +59,7 @@ func (e *endpoint) pushOut() {
 		return
 	}
 	if may {
-		e.out.flush()
+		e.flush()
 		e.stopPushing()
 	}
 	e.giveTurn()
