@@ -454,8 +454,7 @@ func (e *endpoint) Shutdown(how socket.ShutdownHow) error {
 		return net.ErrClosed
 	}
 	if how != socket.ShutdownWrite {
-		e.readEnd.Store(true)
-		e.lower.SetReadDeadline(past) // which has no other use any more
+		e.endReading()
 	}
 	if how == socket.ShutdownRead {
 		return nil
@@ -463,6 +462,14 @@ func (e *endpoint) Shutdown(how socket.ShutdownHow) error {
 	e.takeTurn()
 	defer e.giveTurn()
 	return e.writeError(e.finish(true))
+}
+
+// endReading ends reading for good.
+func (e *endpoint) endReading() {
+	e.limits.Lock()
+	defer e.limits.Unlock()
+	e.readEnd.Store(true)
+	e.lower.SetReadDeadline(past) // which has no other use any more
 }
 
 // Close ends what waits, and has the peer take what was written, for a time, and the Close

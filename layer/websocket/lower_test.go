@@ -6,6 +6,7 @@ import (
 	"io"
 	"net"
 	"os"
+	"runtime"
 	"sync"
 	"testing"
 	"time"
@@ -19,9 +20,10 @@ import (
 // says what the peer takes of it.
 type beneath struct {
 	net.Conn
-	write    func(b []byte) (int, error)
-	deadline func(time.Time) // of writing, or of both
-	ended    chan struct{}   // closed by CloseWrite, once
+	write        func(b []byte) (int, error)
+	deadline     func(time.Time) // of writing, or of both
+	readDeadline func(time.Time)
+	ended        chan struct{} // closed by CloseWrite, once
 
 	mu   sync.Mutex
 	took bytes.Buffer
@@ -41,6 +43,13 @@ func (c *beneath) Write(b []byte) (n int, err error) {
 func (c *beneath) SetDeadline(t time.Time) error {
 	c.SetWriteDeadline(t)
 	return c.SetReadDeadline(t)
+}
+
+func (c *beneath) SetReadDeadline(t time.Time) error {
+	if c.readDeadline != nil {
+		c.readDeadline(t)
+	}
+	return c.Conn.SetReadDeadline(t)
 }
 
 func (c *beneath) SetWriteDeadline(t time.Time) error {
@@ -257,4 +266,32 @@ func TestCloseFrameLate(t *testing.T) {
 		t.Error("the connection beneath has no end")
 	}
 	c.takes(t, ws.NewCloseFrame(ws.NewCloseFrameBody(1000, "")))
+}
+
+// A deadline that is set meanwhile does not undo the end of reading.
+func TestShutdownReadDeadline(t *testing.T) {
+	c := &beneath{}
+	_, s := over(t, c, prepared{})
+	user := time.Now().Add(time.Hour)
+	shut := make(chan struct{})
+	var last time.Time
+	c.readDeadline = func(d time.Time) {
+		if d == user {
+			go func() {
+				defer close(shut)
+				s.Shutdown(socket.ShutdownRead)
+			}()
+			for range 1000 { // the other has every chance to go first, which it must not
+				runtime.Gosched()
+			}
+		}
+		last = d
+	}
+	if err := s.SetReadDeadline(user); err != nil {
+		t.Fatal(err)
+	}
+	<-shut
+	if last != past {
+		t.Errorf("the last deadline is %v", last)
+	}
 }
