@@ -295,3 +295,21 @@ func TestShutdownReadDeadline(t *testing.T) {
 		t.Errorf("the last deadline is %v", last)
 	}
 }
+
+// The offset in the mask does not grow with the frame, which may be longer than an int.
+func TestMaskOffset(t *testing.T) {
+	r := reading{frame: ws.Header{Masked: true, Mask: [4]byte{1, 2, 3, 4}}}
+	b := make([]byte, 4*3*5*7)
+	for rest := b; len(rest) > 0; {
+		for _, n := range []int{1, 2, 4, 5, 3, 6} {
+			n = min(n, len(rest))
+			r.unmask(rest[:n])
+			if rest = rest[n:]; r.offset > 3 {
+				t.Fatalf("the offset is %d", r.offset)
+			}
+		}
+	}
+	if !bytes.Equal(b, bytes.Repeat([]byte{1, 2, 3, 4}, 3*5*7)) {
+		t.Errorf("unmasked to % x", b)
+	}
+}

@@ -29,7 +29,7 @@ type reading struct {
 
 	frame  ws.Header // of the data frame at hand
 	left   int64     // bytes of its payload to come
-	offset int       // of the next, in the mask
+	offset int       // of the next, in the mask: less than 4, however long the frame
 	open   bool      // a message has begun, and is not over
 	text   bool
 	packed bool
@@ -271,7 +271,7 @@ func (e *endpoint) piece(b []byte) (n int, err error) {
 func (r *reading) unmask(b []byte) {
 	if r.frame.Masked {
 		ws.Cipher(b, r.frame.Mask, r.offset)
-		r.offset += len(b)
+		r.offset = (r.offset + len(b)) & 3
 	}
 }
 
