@@ -472,8 +472,8 @@ func (e *endpoint) endReading() {
 	e.lower.SetReadDeadline(past) // which has no other use any more
 }
 
-// Close ends what waits, and has the peer take what was written, for a time, and the Close
-// frame, unless a message was cut short: what is not whole must not look so.
+// Close ends waiting calls, and gives the peer a time to take what was written and the Close
+// frame, unless a message was cut short: an incomplete stream must not look complete.
 func (e *endpoint) Close() error {
 	return e.end(func() error {
 		if !e.out.cut() && e.broken.Load() == nil {
