@@ -17,12 +17,18 @@ type connection struct {
 	prepared  *prepared
 	own, peer socket.Name
 	announced bool          // streams begin with a byte of who opens them
+	lasts     time.Duration // without users
 	gone      chan struct{} // closed once it is over, and has left the transport
 
 	mu    sync.Mutex
 	users int
 	quiet *time.Timer // closes it, since it has no users
 }
+
+// acceptedLonger is how much longer the accepting side keeps a connection without streams:
+// where both have the same time the side that dials is the first to close, which knows whether
+// it opens one more.
+const acceptedLonger = 5 * time.Second
 
 // idle are the connections without users, for CloseIdle.
 var idle = struct {
@@ -33,7 +39,7 @@ var idle = struct {
 // newConnection takes over a connection whose handshake is done, and one user's place
 // of its transport. ended is called once it is over. It has one user, who is to leave.
 func newConnection(c *quicgo.Conn, t *transport, p *prepared, own, peer socket.Name, ended func(*connection)) *connection {
-	n := &connection{quic: c, transport: t, prepared: p, own: own, peer: peer, gone: make(chan struct{}), users: 1}
+	n := &connection{quic: c, transport: t, prepared: p, own: own, peer: peer, lasts: p.idle, gone: make(chan struct{}), users: 1}
 	protocol := c.ConnectionState().TLS.NegotiatedProtocol
 	if protocol == "" { // ahead of the handshake, for which there is one only
 		protocol = p.protocols[0]
@@ -89,7 +95,7 @@ func (c *connection) leave() {
 	if c.users--; c.users > 0 || c.quic.Context().Err() != nil {
 		return
 	}
-	c.quiet = time.AfterFunc(c.prepared.idle, c.closeQuiet)
+	c.quiet = time.AfterFunc(c.lasts, c.closeQuiet)
 	idle.mu.Lock()
 	idle.all[c] = struct{}{}
 	idle.mu.Unlock()

@@ -163,7 +163,7 @@ func (l *listener) shake(ctx context.Context, a *arrival, heard func()) {
 	}
 	l.transport.enter()
 	n := newConnection(c, l.transport, l.prepared, own, a.told.peer, func(*connection) {})
-	n.enter()
+	n.lasts += acceptedLonger
 	defer n.leave()
 	l.mu.Lock()
 	a.told.own, a.told.facts = own, n.facts
@@ -199,16 +199,19 @@ func (l *listener) refuse(ctx context.Context, a *arrival) {
 	a.conn.CloseWithError(codeReset, "")
 }
 
-// serve takes the streams of a connection, of which it has one user's place. Once the
-// listener is closed they are reset, as nobody would take them.
+// serve takes the streams of a connection, of which it has one user's place until the first is
+// in the queue: from then on the streams alone keep it. Once the listener is closed they are
+// reset, as nobody would take them.
 func (l *listener) serve(c *connection, s *quicgo.Stream) {
-	for l.put(c, s) {
+	serves := l.put(c, s)
+	c.leave()
+	for serves {
 		var err error
 		if s, err = c.quic.AcceptStream(l.serving); err != nil {
 			break
 		}
+		serves = l.put(c, s)
 	}
-	c.leave()
 	for {
 		s, err := c.quic.AcceptStream(context.Background())
 		if err != nil {

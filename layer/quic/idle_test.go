@@ -1,0 +1,61 @@
+package quic_test
+
+import (
+	"context"
+	"errors"
+	"io"
+	"testing"
+	"time"
+
+	quicgo "github.com/quic-go/quic-go"
+
+	"zocalo"
+	"zocalo/layer/quic"
+)
+
+// An accepted connection without streams is idle, as a dialled one is, while the listener lives
+// and after it: else a client that only acknowledges would keep it for ever.
+func TestAcceptedConnectionIsIdle(t *testing.T) {
+	for _, closed := range []bool{false, true} {
+		l, err := zocalo.Listen(t.Context(), "quic:127.0.0.1:0")
+		try(t, err)
+		defer l.Close()
+		c, err := bareClient(t, l.Addr(), nil, quic.Protocol)
+		try(t, err)
+		s, err := c.OpenStream()
+		try(t, err)
+		_, err = io.WriteString(s, "z")
+		try(t, err)
+		served, err := l.Accept(t.Context())
+		try(t, err)
+		if closed {
+			try(t, l.Close())
+		}
+		quic.CloseIdle()
+		try(t, s.Close())
+		if _, err := io.ReadAll(served); err != nil {
+			t.Fatalf("a connection with a stream was closed: %v", err)
+		}
+		try(t, served.Close())
+		closeIdleUntil(t, c.Context())
+		var end *quicgo.ApplicationError
+		if err := context.Cause(c.Context()); !errors.As(err, &end) || !end.Remote || end.ErrorCode != 0 {
+			t.Errorf("with the listener closed %v, it ended by %v", closed, err)
+		}
+	}
+}
+
+// closeIdleUntil closes idle connections until what waits for that ends.
+func closeIdleUntil(t *testing.T, over context.Context) {
+	t.Helper()
+	for end := time.After(patience); ; {
+		quic.CloseIdle()
+		select {
+		case <-over.Done():
+			return
+		case <-end:
+			t.Fatal("the connection is not idle")
+		case <-time.After(time.Millisecond):
+		}
+	}
+}
