@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/netip"
 	"os"
 	"sync"
 	"sync/atomic"
@@ -18,10 +19,13 @@ import (
 
 // The most handshakes of a listener at once, and how many it may be until a client has to
 // show that it is where its packets say: then each costs one round trip more, and packets
-// with forged sources cost nothing but an answer.
+// with forged sources cost nothing but an answer. Past the most, only who has no more begun
+// than others may begin one, for which another gives way; and in all no more than so many
+// times the most, with those that are on their way there.
 const (
 	maxHandshakes = 1024
 	crowd         = 128
+	mostBegun     = 4
 )
 
 // A listener takes connections of a transport, and the streams that their peers open.
@@ -37,10 +41,11 @@ type listener struct {
 	accepted  chan struct{} // closed when nothing is accepted any more
 
 	handshakes wait.Handshakes[*arrival]
-	begun      atomic.Int64 // handshakes, those too that are not among these yet
 
 	mu    sync.Mutex
-	err   error // why nothing comes any more
+	begun int                // handshakes, those too that are not among those above yet
+	by    map[netip.Addr]int // how many of them each Subscriber has begun
+	err   error              // why nothing comes any more
 	admit func(*socket.Socket) bool
 	shook func(*socket.Socket, error)
 }
@@ -48,7 +53,7 @@ type listener struct {
 // listen begins to take connections of the transport. take is nil for streams, which go to
 // the queue.
 func listen(k socket.Kind, t *transport, p *prepared, backlog int, take func(context.Context, *connection) error) (*listener, error) {
-	l := &listener{kind: k, transport: t, prepared: p, backlog: wait.NewBacklog[*stream](backlog), accepted: make(chan struct{})}
+	l := &listener{kind: k, transport: t, prepared: p, backlog: wait.NewBacklog[*stream](backlog), accepted: make(chan struct{}), by: map[netip.Addr]int{}}
 	if l.take = take; take == nil {
 		l.take = l.streams
 	}
@@ -92,8 +97,7 @@ func (l *listener) arrives(ctx context.Context, info *quicgo.ClientInfo) (contex
 	if admit != nil && !admit(socket.Wrap(a.told, l.kind)) {
 		return nil, errors.New("not admitted")
 	}
-	if l.begun.Add(1) > maxHandshakes {
-		l.begun.Add(-1)
+	if !l.begins(a) {
 		return nil, errors.New("too many connections are being made")
 	}
 	context.AfterFunc(ctx, func() {
@@ -104,10 +108,44 @@ func (l *listener) arrives(ctx context.Context, info *quicgo.ClientInfo) (contex
 }
 
 // crowded reports whether clients have to show first that they are where they say.
-func (l *listener) crowded() bool { return l.begun.Load() >= crowd }
+func (l *listener) crowded() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.begun >= crowd
+}
+
+// begins counts an arrival, if it may begin: where there are many, only one of a Subscriber
+// that has fewer than another.
+func (l *listener) begins(a *arrival) bool {
+	from := a.told.peer.Subscriber()
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.begun >= l.handshakes.Max {
+		most := 0
+		for _, n := range l.by {
+			most = max(most, n)
+		}
+		if l.begun >= mostBegun*l.handshakes.Max || l.by[from] >= most {
+			return false
+		}
+	}
+	l.begun++
+	l.by[from]++
+	return true
+}
 
 // done takes an arrival off the number of those that have begun.
-func (a *arrival) done(l *listener) { a.counted.Do(func() { l.begun.Add(-1) }) }
+func (a *arrival) done(l *listener) {
+	a.counted.Do(func() {
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		from := a.told.peer.Subscriber()
+		l.begun--
+		if l.by[from]--; l.by[from] == 0 {
+			delete(l.by, from)
+		}
+	})
+}
 
 // accept takes connections whose clients have said what they want.
 func (l *listener) accept() {
