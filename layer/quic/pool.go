@@ -3,6 +3,8 @@ package quic
 import (
 	"context"
 	"errors"
+	"fmt"
+	"syscall"
 
 	quicgo "github.com/quic-go/quic-go"
 
@@ -19,6 +21,16 @@ type dial struct {
 	cancel  context.CancelFunc
 	done    chan struct{}
 	conn    *connection
+	err     error
+
+	left bool   // who began it is gone; guarded by prepared.mu
+	own  opened // for who began it, with a user's place of conn
+}
+
+// opened is a stream, or why there is none.
+type opened struct {
+	stream  *quicgo.Stream
+	isEarly bool
 	err     error
 }
 
@@ -47,30 +59,37 @@ func (p *prepared) connect(ctx context.Context, b *base, peer socket.Name) (_ *c
 		}
 		d.waiting++
 		p.mu.Unlock()
-		if err := p.await(ctx, r, d); err != nil {
+		if err := p.await(ctx, r, d, begun); err != nil {
 			return nil, nil, false, err
 		}
 		if !begun {
 			continue
 		}
-		d.conn.enter()
-		s, isEarly, err := d.conn.firstStream(ctx)
+		s, isEarly, err := d.conn.firstStream(ctx, d.own)
 		if err != nil {
 			d.conn.leave()
+			if err == errNoStream {
+				d.conn.closeQuiet()
+				err = &refusedError{fmt.Sprintf("the peer takes connections, and no stream within %v: handshake-timeout=TIME gives it longer", p.handshake), syscall.ETIMEDOUT}
+			}
 			return nil, nil, false, p.handshakeError(err)
 		}
 		return d.conn, s, isEarly, nil
 	}
 }
 
-// firstStream opens a stream of a new connection. One that takes none takes none yet; and one
-// that was made ahead of its handshake may begin anew by then.
-func (c *connection) firstStream(ctx context.Context) (s *quicgo.Stream, isEarly bool, err error) {
-	isEarly = shaking(c.quic)
-	if s, err = c.quic.OpenStreamSync(ctx); errors.Is(err, quicgo.Err0RTTRejected) {
+// firstStream has the first stream of a new connection announced. A peer that takes none takes
+// none yet, which is waited for; and a connection that was made ahead of its handshake may begin
+// anew by then.
+func (c *connection) firstStream(ctx context.Context, first opened) (s *quicgo.Stream, isEarly bool, err error) {
+	s, isEarly, err = first.stream, first.isEarly, first.err
+	if isLimit(err) {
+		s, err = c.awaitStream(ctx)
+	}
+	if errors.Is(err, quicgo.Err0RTTRejected) {
 		isEarly = false
 		if _, err = c.quic.NextConnection(ctx); err == nil {
-			s, err = c.quic.OpenStreamSync(ctx)
+			s, err = c.awaitStream(ctx)
 		}
 	}
 	if err == nil {
@@ -80,6 +99,25 @@ func (c *connection) firstStream(ctx context.Context) (s *quicgo.Stream, isEarly
 		err = nil // and the announcement is sent again with what follows
 	}
 	return s, isEarly, err
+}
+
+func isLimit(err error) bool {
+	var limit *quicgo.StreamLimitReachedError
+	return errors.As(err, &limit)
+}
+
+// errNoStream is for a peer that takes a connection and none of its streams.
+var errNoStream = errors.New("no stream")
+
+// awaitStream opens a stream, for which it waits no longer than for a handshake.
+func (c *connection) awaitStream(ctx context.Context) (*quicgo.Stream, error) {
+	timed, end := context.WithTimeoutCause(ctx, c.prepared.handshake, errNoStream)
+	defer end()
+	s, err := c.quic.OpenStreamSync(timed)
+	if err != nil && timed.Err() != nil && ctx.Err() == nil {
+		err = context.Cause(timed)
+	}
+	return s, err
 }
 
 // begin begins to dial from a transport, whose place it has. The caller holds mu.
@@ -101,16 +139,22 @@ func (p *prepared) begin(r route, t *transport) *dial {
 			return
 		}
 		d.conn = newConnection(c, t, p, sourceOf(t, r.to), r.to, func(c *connection) { p.forget(r, c) })
+		if !d.left { // ahead of all others, who may leave none
+			d.own.isEarly = shaking(c)
+			d.own.stream, d.own.err = c.OpenStream()
+		}
 		if c.Context().Err() == nil {
 			p.open[r] = append(p.open[r], d.conn)
 		}
-		d.conn.leave() // who waits enters
+		if d.left {
+			d.conn.leave() // who waits enters
+		}
 	}()
 	return d
 }
 
-// await waits for a dial. The last to leave ends it.
-func (p *prepared) await(ctx context.Context, r route, d *dial) error {
+// await waits for a dial, which its caller may have begun. The last to leave ends it.
+func (p *prepared) await(ctx context.Context, r route, d *dial, begun bool) error {
 	select {
 	case <-d.done:
 		return d.err
@@ -122,6 +166,15 @@ func (p *prepared) await(ctx context.Context, r route, d *dial) error {
 		d.cancel()
 		if p.dials[r] == d {
 			delete(p.dials, r)
+		}
+	}
+	if begun {
+		d.left = true
+		if d.conn != nil {
+			if d.own.stream != nil {
+				abort(d.own.stream, codeReset)
+			}
+			d.conn.leave()
 		}
 	}
 	return context.Cause(ctx)

@@ -106,3 +106,34 @@ func TestSharedTransport(t *testing.T) {
 	_, err := io.WriteString(dial(t, far.Address()+",bind="+near.Name().String()), "x")
 	try(t, err)
 }
+
+// Where a peer allows one stream for a connection, each of those who dial at once has one: none
+// waits for a stream of the connection that it made and another took.
+func TestSharingOneStream(t *testing.T) {
+	const rounds, many = 10, 8
+	for range rounds {
+		l := server(t, "quic:127.0.0.1:0,streams=1", echo)
+		a, err := address.Parse(l.Address())
+		try(t, err)
+		sockets := make([]*socket.Socket, many)
+		var dials sync.WaitGroup
+		for i := range sockets {
+			dials.Go(func() {
+				ctx, cancel := context.WithTimeout(t.Context(), patience)
+				defer cancel()
+				s, err := zocalo.DialAddress(ctx, a)
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				sockets[i] = s
+			})
+		}
+		dials.Wait()
+		for _, s := range sockets {
+			if s != nil {
+				defer s.Abort()
+			}
+		}
+	}
+}

@@ -15,6 +15,7 @@ import (
 
 	quicgo "github.com/quic-go/quic-go"
 
+	"zocalo"
 	"zocalo/layer/quic"
 	"zocalo/layer/tls"
 	"zocalo/socket"
@@ -199,5 +200,16 @@ func TestIdle(t *testing.T) {
 	silent := dial(t, address+",idle-timeout=1,keepalive=0")
 	if _, err := io.ReadAll(silent); !errors.Is(err, syscall.ETIMEDOUT) || !strings.HasSuffix(err.Error(), "for the idle time of the connection") {
 		t.Errorf("reading: %v", err)
+	}
+}
+
+// A server that takes connections and no streams is found out within the time of a handshake.
+func TestNoStreams(t *testing.T) {
+	address := bareServer(t, quic.Protocol, &quicgo.Config{MaxIncomingStreams: -1}, func(*quicgo.Conn, *quicgo.Stream) {})
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	_, err := zocalo.Dial(ctx, address+",handshake-timeout=2s")
+	if !errors.Is(err, syscall.ETIMEDOUT) || !strings.Contains(err.Error(), "no stream within 2s") {
+		t.Errorf("connecting: %v", err)
 	}
 }
