@@ -42,7 +42,10 @@ func (b *base) configure(p *prepared) { b.prepared = p }
 func (b *base) lower() socket.Endpoint {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if b.state == fresh && b.transport != nil {
+	switch {
+	case b.state != fresh:
+		return nil
+	case b.transport != nil:
 		return b.transport.udp
 	}
 	if udp, err := b.own(); err == nil {

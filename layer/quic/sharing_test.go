@@ -8,6 +8,7 @@ import (
 
 	"zocalo"
 	"zocalo/address"
+	"zocalo/layer/quic"
 	"zocalo/socket"
 )
 
@@ -35,6 +36,9 @@ func TestSharing(t *testing.T) {
 	dials.Wait()
 	from := sockets[0].Name()
 	for _, s := range sockets {
+		if quic.HasUDP(s) || s.Unwrap().(socket.Layer).Lower() != nil {
+			t.Error("a stream that has a connection still has a UDP socket")
+		}
 		if s.Name() != from {
 			t.Errorf("a stream comes from %v, and another from %v", s.Name(), from)
 		}

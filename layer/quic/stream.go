@@ -103,6 +103,10 @@ func (e *stream) Connect(ctx context.Context, peer socket.Name) error {
 	s.SetReadDeadline(e.readAt)
 	s.SetWriteDeadline(e.writeAt)
 	e.state, e.conn = connected, c
+	if e.udp != nil { // as the connection has another
+		e.udp.Close()
+		e.udp = nil
+	}
 	if isEarly {
 		e.early = newEarly()
 	}
