@@ -2,6 +2,7 @@ package quic
 
 import (
 	"context"
+	"errors"
 	"sync"
 	"time"
 
@@ -20,9 +21,10 @@ type connection struct {
 	lasts     time.Duration // without users
 	gone      chan struct{} // closed once it is over, and has left the transport
 
-	mu    sync.Mutex
-	users int
-	quiet *time.Timer // closes it, since it has no users
+	mu      sync.Mutex
+	users   int
+	quiet   *time.Timer // closes it, since it has no users
+	closing bool        // for that
 }
 
 // acceptedLonger is how much longer the accepting side keeps a connection without streams:
@@ -56,9 +58,15 @@ func newConnection(c *quicgo.Conn, t *transport, p *prepared, own, peer socket.N
 	return n
 }
 
+// errClosing is for who comes too late.
+var errClosing = errors.New("the connection is being closed")
+
 // openStream opens a stream, if the peer allows one more. It is one more user then.
 func (c *connection) openStream() (*quicgo.Stream, error) {
-	c.enter()
+	if !c.enter() {
+		c.leave()
+		return nil, errClosing
+	}
 	s, err := c.quic.OpenStream()
 	if err == nil {
 		err = c.announce(s)
@@ -79,11 +87,13 @@ func (c *connection) announce(s *quicgo.Stream) error {
 	return err
 }
 
-func (c *connection) enter() {
+// enter is for one more user, who is to leave. It reports whether the connection stays for it.
+func (c *connection) enter() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.users++
 	c.stopClock()
+	return !c.closing
 }
 
 // leave is for a socket that is closed. A connection that nobody uses stays for the
@@ -92,7 +102,7 @@ func (c *connection) enter() {
 func (c *connection) leave() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.users--; c.users > 0 || c.quic.Context().Err() != nil {
+	if c.users--; c.users > 0 || c.closing || c.quic.Context().Err() != nil {
 		return
 	}
 	c.quiet = time.AfterFunc(c.lasts, c.closeQuiet)
@@ -113,10 +123,13 @@ func (c *connection) stopClock() {
 	idle.mu.Unlock()
 }
 
-// closeQuiet closes a connection that has no users.
+// closeQuiet closes a connection that has no users, and lets none in any more.
 func (c *connection) closeQuiet() {
 	c.mu.Lock()
 	unused := c.quiet != nil
+	if unused {
+		c.closing = true
+	}
 	c.mu.Unlock()
 	if unused {
 		c.close()

@@ -17,3 +17,13 @@ func SetMaxHandshakes(s *socket.Socket, most int) {
 	defer l.mu.Unlock()
 	l.handshakes.Max = most
 }
+
+// BeginClosing has the connection of a stream, which nobody uses any more, be as it is while it
+// is being closed for that; end closes it.
+func BeginClosing(s *socket.Socket) (end func()) {
+	c := s.Unwrap().(*stream).conn
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.closing = c.quiet != nil
+	return c.close
+}

@@ -10,6 +10,7 @@ import (
 	quicgo "github.com/quic-go/quic-go"
 
 	"zocalo"
+	"zocalo/address"
 	"zocalo/layer/quic"
 )
 
@@ -57,5 +58,25 @@ func closeIdleUntil(t *testing.T, over context.Context) {
 			t.Fatal("the connection is not idle")
 		case <-time.After(time.Millisecond):
 		}
+	}
+}
+
+// Who dials while an idle connection is being closed has another.
+func TestDialWhileClosing(t *testing.T) {
+	l := server(t, "quic:127.0.0.1:0", echo)
+	a, err := address.Parse(l.Address())
+	try(t, err)
+	first := dialAddress(t, a)
+	if got := converse(t, first, "hola"); got != "hola" {
+		t.Errorf("%q came back", got)
+	}
+	try(t, first.Close())
+	defer quic.BeginClosing(first)()
+	second := dialAddress(t, a)
+	if second.Name() == first.Name() {
+		t.Error("the second stream is of a connection that is being closed")
+	}
+	if got := converse(t, second, "hola"); got != "hola" {
+		t.Errorf("%q came back", got)
 	}
 }
