@@ -33,6 +33,7 @@ type base struct {
 	udp       *socket.Socket // its own, for options; nil before the first, and once a transport has it
 	transport *transport     // that it is bound to, or listens at
 	conn      *connection    // that it has a part of; its own place there
+	stop      func()         // ends Connect
 }
 
 func (b *base) configure(p *prepared) { b.prepared = p }
@@ -93,8 +94,8 @@ func (b *base) Bind(n socket.Name) error {
 	return err
 }
 
-// begin moves a fresh socket to another state.
-func (b *base) begin(s state) error {
+// begin moves a fresh socket to another state. Closing it calls stop, if not nil.
+func (b *base) begin(s state, stop func()) error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	switch {
@@ -114,7 +115,7 @@ func (b *base) begin(s state) error {
 			return err
 		}
 	}
-	b.state = s
+	b.state, b.stop = s, stop
 	return nil
 }
 
@@ -133,6 +134,8 @@ func (b *base) transportToDial() (*transport, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	switch {
+	case b.closed: // and its place is given back, or will be
+		return nil, net.ErrClosed
 	case b.transport != nil:
 		b.transport.enter()
 		return b.transport, nil
@@ -178,16 +181,19 @@ func (b *base) end() bool {
 	return !was
 }
 
-// free gives back what the socket has, once it is closed.
+// free gives back what the socket has, once it is closed: a Connect that goes on gets no more.
 func (b *base) free() {
-	if b.udp != nil {
-		b.udp.Close()
+	b.mu.Lock()
+	udp, c, t := b.udp, b.conn, b.transport
+	b.mu.Unlock()
+	if udp != nil {
+		udp.Close()
 	}
-	if b.conn != nil {
-		b.conn.leave()
+	if c != nil {
+		c.leave()
 	}
-	if b.transport != nil {
-		b.transport.leave()
+	if t != nil {
+		t.leave()
 	}
 }
 

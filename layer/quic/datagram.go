@@ -35,7 +35,6 @@ type datagram struct {
 	life     wait.Life
 	inbox    chan arrived
 	listener *listener
-	stop     context.CancelFunc // of Connect
 
 	peer *peer // of a socket that has connected
 
@@ -81,11 +80,14 @@ func (d *datagram) SetWriteDeadline(t time.Time) error { return d.life.SetWriteD
 
 // receive takes what comes to a socket that is bound: from whoever connects.
 func (d *datagram) receive() error {
-	if err := d.begin(listening); err != nil {
+	if err := d.begin(listening, nil); err != nil {
 		return err
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
+	if d.closed {
+		return net.ErrClosed
+	}
 	var err error
 	d.listener, err = listen(d.kind, d.transport, d.prepared, 0, d.join)
 	return err
@@ -95,12 +97,9 @@ func (d *datagram) receive() error {
 func (d *datagram) Connect(ctx context.Context, to socket.Name) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	if err := d.begin(connecting); err != nil {
+	if err := d.begin(connecting, cancel); err != nil {
 		return err
 	}
-	d.mu.Lock()
-	d.stop = cancel
-	d.mu.Unlock()
 	c, err := d.dial(ctx, to)
 	d.mu.Lock()
 	defer d.mu.Unlock()

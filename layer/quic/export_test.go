@@ -27,3 +27,20 @@ func BeginClosing(s *socket.Socket) (end func()) {
 	c.closing = c.quiet != nil
 	return c.close
 }
+
+// Like returns a fresh socket with the options of another.
+func Like(s *socket.Socket) *socket.Socket {
+	of := s.Unwrap().(*stream)
+	e := newStream(of.kind)
+	e.configure(of.prepared)
+	return socket.Wrap(e, of.kind)
+}
+
+// DialLate does what a Connect does that has not come far when its socket is closed.
+func DialLate(s *socket.Socket) error {
+	t, err := s.Unwrap().(*stream).transportToDial()
+	if err == nil {
+		t.leave()
+	}
+	return err
+}

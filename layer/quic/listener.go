@@ -330,11 +330,14 @@ func (t told) Facts() []socket.Fact {
 
 // Listen implements [socket.Acceptor].
 func (e *stream) Listen(backlog int) error {
-	if err := e.begin(listening); err != nil {
+	if err := e.begin(listening, nil); err != nil {
 		return err
 	}
 	e.mu.Lock()
 	defer e.mu.Unlock()
+	if e.closed {
+		return net.ErrClosed
+	}
 	var err error
 	e.listener, err = listen(e.kind, e.transport, e.prepared, backlog, nil)
 	return err

@@ -36,7 +36,6 @@ const (
 type stream struct {
 	base
 	life     wait.Life // of a listener
-	stop     context.CancelFunc
 	listener *listener
 	quic     atomic.Pointer[quicgo.Stream]
 
@@ -77,12 +76,9 @@ func (e *stream) Lower() socket.Endpoint { return e.lower() }
 func (e *stream) Connect(ctx context.Context, peer socket.Name) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	if err := e.begin(connecting); err != nil {
+	if err := e.begin(connecting, cancel); err != nil {
 		return err
 	}
-	e.mu.Lock()
-	e.stop = cancel
-	e.mu.Unlock()
 	c, s, isEarly, err := e.prepared.connect(ctx, &e.base, peer)
 	e.limits.Lock()
 	defer e.limits.Unlock()
