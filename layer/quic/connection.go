@@ -19,6 +19,7 @@ type connection struct {
 	own, peer socket.Name
 	announced bool          // streams begin with a byte of who opens them
 	lasts     time.Duration // without users
+	forget    func()        // has nobody open a stream of it any more
 	gone      chan struct{} // closed once it is over, and has left the transport
 
 	mu      sync.Mutex
@@ -39,7 +40,8 @@ var idle = struct {
 }{all: map[*connection]struct{}{}}
 
 // newConnection takes over a connection whose handshake is done, and one user's place
-// of its transport. ended is called once it is over. It has one user, who is to leave.
+// of its transport. ended is called once it is over, or
+// serves no more streams. It has one user, who is to leave.
 func newConnection(c *quicgo.Conn, t *transport, p *prepared, own, peer socket.Name, ended func(*connection)) *connection {
 	n := &connection{quic: c, transport: t, prepared: p, own: own, peer: peer, lasts: p.idle, gone: make(chan struct{}), users: 1}
 	protocol := c.ConnectionState().TLS.NegotiatedProtocol
@@ -47,8 +49,9 @@ func newConnection(c *quicgo.Conn, t *transport, p *prepared, own, peer socket.N
 		protocol = p.protocols[0]
 	}
 	n.announced = protocol == Protocol
+	n.forget = func() { ended(n) }
 	context.AfterFunc(c.Context(), func() {
-		ended(n)
+		n.forget()
 		n.mu.Lock()
 		n.stopClock()
 		n.mu.Unlock()

@@ -32,6 +32,18 @@ func (e *brokenError) ResetCode() (uint64, bool) { return e.code, e.coded }
 
 var errUnannounced error = &brokenError{text: "the peer opened a stream without the byte that " + Protocol + " begins it with", errno: syscall.ECONNRESET}
 
+var errUnserved error = &brokenError{text: "the peer listens no more for streams of this connection", errno: syscall.ECONNRESET}
+
+// isUnserved reports whether the peer serves no more streams of the connection, of which none
+// is opened then any more.
+func (e *stream) isUnserved(err *quicgo.StreamError) bool {
+	if err.ErrorCode != codeUnserved || !err.Remote {
+		return false
+	}
+	e.conn.forget()
+	return true
+}
+
 // readError is what an error of reading is for people.
 func (e *stream) readError(err error) error {
 	var reset *quicgo.StreamError
@@ -44,6 +56,8 @@ func (e *stream) readError(err error) error {
 		return os.ErrDeadlineExceeded
 	case e.readEnd.Load():
 		return io.EOF
+	case errors.As(err, &reset) && e.isUnserved(reset):
+		return errUnserved
 	case errors.As(err, &reset):
 		return &brokenError{fmt.Sprintf("the peer reset the stream (code %d)", reset.ErrorCode), syscall.ECONNRESET, uint64(reset.ErrorCode), true}
 	}
@@ -60,6 +74,8 @@ func (e *stream) writeError(err error) error {
 		return os.ErrDeadlineExceeded
 	case errors.Is(err, quicgo.ErrStreamClosed):
 		return os.NewSyscallError("write", syscall.EPIPE)
+	case errors.As(err, &stopped) && e.isUnserved(stopped):
+		return errUnserved
 	case errors.As(err, &stopped):
 		return &brokenError{fmt.Sprintf("the peer reads no more (code %d)", stopped.ErrorCode), syscall.EPIPE, uint64(stopped.ErrorCode), true}
 	}

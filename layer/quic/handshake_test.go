@@ -11,6 +11,7 @@ import (
 	quicgo "github.com/quic-go/quic-go"
 
 	"zocalo"
+	"zocalo/address"
 	"zocalo/layer/quic"
 	"zocalo/socket"
 )
@@ -161,5 +162,33 @@ func TestListenerClosed(t *testing.T) {
 	var reset *quicgo.StreamError
 	if _, err := s.Read(b); !errors.As(err, &reset) {
 		t.Errorf("a stream that nobody will accept: %v", err)
+	}
+}
+
+// Who dials after a server has begun anew has one failure at most from the connection to the
+// first: then it dials another.
+func TestListenerRestarted(t *testing.T) {
+	cert, ca := certificate(t)
+	l, err := zocalo.Listen(t.Context(), "quic:127.0.0.1:0,cert="+cert)
+	try(t, err)
+	name := l.Name().String()
+	a, err := address.Parse("quic:" + name + ",sni=test,ca=" + ca)
+	try(t, err)
+	first := dialAddress(t, a)
+	served, err := l.Accept(t.Context())
+	try(t, err)
+	defer served.Close()
+	try(t, l.Close())
+	server(t, "quic:"+name+",cert="+cert, echo)
+	late := dialAddress(t, a)
+	try(t, late.SetDeadline(time.Now().Add(patience)))
+	_, err = late.Read(make([]byte, 1))
+	if !errors.Is(err, syscall.ECONNRESET) || !strings.Contains(err.Error(), "listens no more") {
+		t.Errorf("a stream that nobody will accept: %v", err)
+	}
+	again := dialAddress(t, a)
+	try(t, again.SetDeadline(time.Now().Add(patience)))
+	if got := converse(t, again, "hola"); got != "hola" || again.Name() == first.Name() {
+		t.Errorf("%q came back, to %v", got, again.Name())
 	}
 }

@@ -169,7 +169,7 @@ func (l *listener) ends(err error) {
 	l.mu.Unlock()
 	var aborts sync.WaitGroup // each waits for its peer
 	for _, s := range l.backlog.Close() {
-		aborts.Go(func() { s.Abort() })
+		aborts.Go(func() { s.AbortCode(codeUnserved) })
 	}
 	aborts.Wait()
 	l.backlog.Arrived.Ring()
@@ -255,7 +255,7 @@ func (l *listener) serve(c *connection, s *quicgo.Stream) {
 		if err != nil {
 			return
 		}
-		abort(s, codeReset)
+		abort(s, codeUnserved)
 	}
 }
 
@@ -267,7 +267,7 @@ func (l *listener) put(c *connection, s *quicgo.Stream) bool {
 	limits := wait.Limits{Ctx: c.quic.Context(), Closed: l.serving.Done(), Deadline: never}
 	err := limits.Await(l.backlog.Room, "accept", func() (bool, error) { return l.backlog.Put(e) })
 	if err != nil {
-		e.Abort()
+		e.AbortCode(codeUnserved)
 	}
 	return err == nil
 }

@@ -138,7 +138,14 @@ func (p *prepared) begin(r route, t *transport) *dial {
 			t.leave()
 			return
 		}
-		d.conn = newConnection(c, t, p, sourceOf(t, r.to), r.to, func(c *connection) { p.forget(r, c) })
+		n := newConnection(c, t, p, sourceOf(t, r.to), r.to, func(c *connection) { p.forget(r, c) })
+		stop := t.carrier.await(r.to, func(err error) {
+			if err == syscall.ECONNREFUSED { // which may be a lie: what goes over it already goes on
+				go n.forget()
+			}
+		})
+		context.AfterFunc(c.Context(), stop)
+		d.conn = n
 		if !d.left { // ahead of all others, who may leave none
 			d.own.isEarly = shaking(c)
 			d.own.stream, d.own.err = c.OpenStream()

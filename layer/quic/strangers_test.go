@@ -8,6 +8,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"syscall"
 	"testing"
@@ -16,6 +17,7 @@ import (
 	quicgo "github.com/quic-go/quic-go"
 
 	"zocalo"
+	"zocalo/address"
 	"zocalo/layer/quic"
 	"zocalo/layer/tls"
 	"zocalo/socket"
@@ -39,10 +41,15 @@ func certificate(t testing.TB) (cert, ca string) {
 // stream of a connection. The address is for a client.
 func bareServer(t testing.TB, protocol string, config *quicgo.Config, bare func(*quicgo.Conn, *quicgo.Stream)) string {
 	t.Helper()
+	udp, err := net.ListenUDP("udp", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)})
+	try(t, err)
+	return bareServerAt(t, udp, protocol, config, bare)
+}
+
+func bareServerAt(t testing.TB, udp *net.UDPConn, protocol string, config *quicgo.Config, bare func(*quicgo.Conn, *quicgo.Stream)) string {
+	t.Helper()
 	cert, ca := certificate(t)
 	pair, err := stdtls.LoadX509KeyPair(cert, cert)
-	try(t, err)
-	udp, err := net.ListenUDP("udp", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)})
 	try(t, err)
 	transport := &quicgo.Transport{Conn: udp}
 	l, err := transport.Listen(&stdtls.Config{Certificates: []stdtls.Certificate{pair}, NextProtos: []string{protocol}}, config)
@@ -211,5 +218,34 @@ func TestNoStreams(t *testing.T) {
 	_, err := zocalo.Dial(ctx, address+",handshake-timeout=2s")
 	if !errors.Is(err, syscall.ETIMEDOUT) || !strings.Contains(err.Error(), "no stream within 2s") {
 		t.Errorf("connecting: %v", err)
+	}
+}
+
+// Once the network says that nobody is there any more, who dials is told so, and has no stream of
+// the connection that there was.
+func TestServerGone(t *testing.T) {
+	if runtime.GOOS != "linux" {
+		t.Skip("only Linux tells which datagram found nobody")
+	}
+	udp, err := net.ListenUDP("udp", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)})
+	try(t, err)
+	a, err := address.Parse(bareServerAt(t, udp, quic.Protocol, &quicgo.Config{MaxIncomingStreams: 1 << 20}, func(_ *quicgo.Conn, s *quicgo.Stream) {
+		io.Copy(io.Discard, s)
+		s.Close()
+	}))
+	try(t, err)
+	if got := converse(t, dialAddress(t, a), "hola"); got != "" {
+		t.Errorf("%q came back", got)
+	}
+	try(t, udp.Close()) // it cannot say goodbye
+	for end := time.Now().Add(patience); ; {
+		s, err := zocalo.DialAddress(t.Context(), a)
+		if errors.Is(err, syscall.ECONNREFUSED) {
+			return
+		}
+		if try(t, err); time.Now().After(end) {
+			t.Fatal("a stream is opened to nobody")
+		}
+		s.Abort() // and waits a while for the answer
 	}
 }

@@ -23,6 +23,10 @@ const announcement = 'z'
 const (
 	codeClosed = 0 // to stop sending to an end that is closed; of a connection, that it is not needed
 	codeReset  = 1
+
+	// codeUnserved resets a stream that came after the listener's end. Programs have small codes
+	// of their own; this is "zoca".
+	codeUnserved = 0x7a6f6361
 )
 
 // How long Close waits until the peer has everything, and Abort until it knows.
