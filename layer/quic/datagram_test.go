@@ -104,6 +104,29 @@ func TestDatagramBeforeClose(t *testing.T) {
 	}
 }
 
+// Close waits until what is in the queue has left: as many as that takes are there at the other
+// end, though nobody has waited for them.
+func TestDatagramsBeforeClose(t *testing.T) {
+	l, s := datagrams(t)
+	const rounds, many = 5, 30
+	for range rounds {
+		c := dial(t, l.Address())
+		for i := range many {
+			_, err := c.Write([]byte{byte(i)})
+			try(t, err)
+		}
+		try(t, c.Close())
+		var seen [many]bool
+		b := make([]byte, 2)
+		for i := range many {
+			if n, err := s.Read(b); n != 1 || err != nil || int(b[0]) >= many || seen[b[0]] {
+				t.Fatalf("of %d datagrams the one after %d is % x, %v", many, i, b[:n], err)
+			}
+			seen[b[0]] = true
+		}
+	}
+}
+
 // Against quic-go's own, which knows nothing of us; and one that has no datagrams.
 func TestBareDatagrams(t *testing.T) {
 	address := strings.Replace(bareServer(t, quic.Protocol, nil, func(*quicgo.Conn, *quicgo.Stream) {}), "quic:", "quic-dgram:", 1)
