@@ -28,6 +28,10 @@ type connection struct {
 	closing bool        // for that
 }
 
+// leastQuiet is how long at the least a connection without streams stays, as the peer may not
+// have read all yet that it has acknowledged.
+const leastQuiet = 30 * time.Second
+
 // acceptedLonger is how much longer the accepting side keeps a connection without streams:
 // where both have the same time the side that dials is the first to close, which knows whether
 // it opens one more.
@@ -43,7 +47,7 @@ var idle = struct {
 // of its transport. ended is called once it is over, or
 // serves no more streams. It has one user, who is to leave.
 func newConnection(c *quicgo.Conn, t *transport, p *prepared, own, peer socket.Name, ended func(*connection)) *connection {
-	n := &connection{quic: c, transport: t, prepared: p, own: own, peer: peer, lasts: p.idle, gone: make(chan struct{}), users: 1}
+	n := &connection{quic: c, transport: t, prepared: p, own: own, peer: peer, lasts: max(p.idle, leastQuiet), gone: make(chan struct{}), users: 1}
 	protocol := c.ConnectionState().TLS.NegotiatedProtocol
 	if protocol == "" { // ahead of the handshake, for which there is one only
 		protocol = p.protocols[0]

@@ -1,6 +1,10 @@
 package quic
 
-import "zocalo/socket"
+import (
+	"time"
+
+	"zocalo/socket"
+)
 
 // HasUDP reports whether a stream has a UDP socket of its own.
 func HasUDP(s *socket.Socket) bool {
@@ -35,6 +39,9 @@ func Like(s *socket.Socket) *socket.Socket {
 	e.configure(of.prepared)
 	return socket.Wrap(e, of.kind)
 }
+
+// Lasts is how long the connection of a stream stays without any.
+func Lasts(s *socket.Socket) time.Duration { return s.Unwrap().(*stream).conn.lasts }
 
 // DialLate does what a Connect does that has not come far when its socket is closed.
 func DialLate(s *socket.Socket) error {

@@ -80,3 +80,17 @@ func TestDialWhileClosing(t *testing.T) {
 		t.Errorf("%q came back", got)
 	}
 }
+
+// A connection without streams stays for a slow reader, however short its idle time is; and at the
+// accepting side a little longer, where both have the same.
+func TestLastsWithoutStreams(t *testing.T) {
+	for options, want := range map[string]time.Duration{"": 30 * time.Second, ",idle-timeout=1s": 30 * time.Second, ",idle-timeout=50s": 50 * time.Second} {
+		client, server := pair(t, options)
+		if got := quic.Lasts(client); got != want {
+			t.Errorf("with %q the dialled one stays for %v, want %v", options, got, want)
+		}
+		if got := quic.Lasts(server); got <= 30*time.Second {
+			t.Errorf("the accepted one stays for %v", got)
+		}
+	}
+}
