@@ -5,8 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/netip"
 	"os"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -17,7 +19,8 @@ import (
 )
 
 const (
-	// mostPeers is how many connections a listener for datagrams has at once.
+	// mostPeers is how many connections a listener for datagrams has at once. A newcomer takes the
+	// place of another then.
 	mostPeers = 10_000
 
 	// waiting is how many datagrams wait to be read, beside those that quic-go keeps for
@@ -40,6 +43,8 @@ type datagram struct {
 
 	many  sync.Mutex
 	peers map[socket.Name]*peer // of a listener
+	most  int                   // of them
+	turns atomic.Int64          // counts datagrams and peers, so as to tell which was later
 	gone  error                 // why nothing comes any more
 	ended chan struct{}         // closed then
 }
@@ -54,7 +59,8 @@ type arrived struct {
 // waits for as long as the network is busy, whatever the deadline.
 type peer struct {
 	conn     *connection
-	accepted bool // by a listener, which has others
+	accepted bool         // by a listener, which has others
+	latest   atomic.Int64 // the turn of the last datagram from or to it
 
 	turn  wait.Turn // guards what follows
 	out   chan []byte
@@ -64,7 +70,7 @@ type peer struct {
 }
 
 func newDatagram(k socket.Kind) *datagram {
-	d := &datagram{base: base{kind: k}, inbox: make(chan arrived, waiting), peers: map[socket.Name]*peer{}, ended: make(chan struct{})}
+	d := &datagram{base: base{kind: k}, inbox: make(chan arrived, waiting), peers: map[socket.Name]*peer{}, most: mostPeers, ended: make(chan struct{})}
 	d.life.Init()
 	return d
 }
@@ -136,26 +142,50 @@ func (d *datagram) dial(ctx context.Context, to socket.Name) (*connection, error
 	return c, nil
 }
 
-// join takes a connection of the listener, unless there are too many.
+// join takes a connection of the listener. Where there are too many, another gives way.
 func (d *datagram) join(_ context.Context, c *connection) error {
 	d.many.Lock()
 	defer d.many.Unlock()
-	switch {
-	case len(d.peers) >= mostPeers:
-		return errors.New("there are too many connections")
-	case !c.quic.ConnectionState().SupportsDatagrams.Remote:
+	if !c.quic.ConnectionState().SupportsDatagrams.Remote {
 		return errors.New("the peer takes no datagrams (RFC 9221)")
 	}
 	if old := d.peers[c.peer]; old != nil { // of a client that has come again from the same port
 		go old.conn.close()
+	} else if len(d.peers) >= d.most {
+		old := d.toGiveWay(c.peer.Subscriber())
+		delete(d.peers, old.conn.peer)
+		go old.conn.quic.CloseWithError(codeReset, "too many connections: this one gave way to a newer one")
 	}
 	d.peers[c.peer] = d.begins(c, true)
 	return nil
 }
 
+// toGiveWay chooses who makes room for a connection of that Subscriber: of the one that has most,
+// that which has been silent for longest. So nobody's connections take the place of another's.
+// The caller holds many.
+func (d *datagram) toGiveWay(newcomer netip.Addr) *peer {
+	of := map[netip.Addr]int{newcomer: 1}
+	for n := range d.peers {
+		of[n.Subscriber()]++
+	}
+	var chosen *peer
+	for n, p := range d.peers {
+		if chosen == nil {
+			chosen = p
+			continue
+		}
+		more := of[n.Subscriber()] - of[chosen.conn.peer.Subscriber()]
+		if more > 0 || more == 0 && p.latest.Load() < chosen.latest.Load() {
+			chosen = p
+		}
+	}
+	return chosen
+}
+
 // begins passes on what comes from a connection, until that is over.
 func (d *datagram) begins(c *connection, accepted bool) *peer {
 	p := &peer{conn: c, accepted: accepted, out: make(chan []byte), sent: make(chan error, 1)}
+	p.latest.Store(d.turns.Add(1))
 	c.enter()
 	out := p.out
 	go func() {
@@ -174,6 +204,7 @@ func (d *datagram) begins(c *connection, accepted bool) *peer {
 				d.leaves(p, err)
 				return
 			}
+			p.latest.Store(d.turns.Add(1))
 			a := arrived{b, c.peer}
 			select {
 			case d.inbox <- a:
@@ -326,6 +357,7 @@ func (d *datagram) send(b []byte, n socket.Name) (int, error) {
 	if p.out == nil {
 		return 0, errNoPeer
 	}
+	p.latest.Store(d.turns.Add(1))
 	p.space = append(p.space[:0], b...)
 	p.out <- p.space
 	p.owed = true

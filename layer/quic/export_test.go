@@ -6,6 +6,14 @@ import (
 	"zocalo/socket"
 )
 
+// SetMostPeers has a listener for datagrams have fewer connections at once.
+func SetMostPeers(s *socket.Socket, most int) {
+	d := s.Unwrap().(*datagram)
+	d.many.Lock()
+	defer d.many.Unlock()
+	d.most = most
+}
+
 // HasUDP reports whether a stream has a UDP socket of its own.
 func HasUDP(s *socket.Socket) bool {
 	e := s.Unwrap().(*stream)
