@@ -44,8 +44,8 @@ var idle = struct {
 }{all: map[*connection]struct{}{}}
 
 // newConnection takes over a connection whose handshake is done, and one user's place
-// of its transport. ended is called once it is over, or
-// serves no more streams. It has one user, who is to leave.
+// of its transport. ended is called once it is over, or serves no more streams.
+// It has one user, who is to leave.
 func newConnection(c *quicgo.Conn, t *transport, p *prepared, own, peer socket.Name, ended func(*connection)) *connection {
 	n := &connection{quic: c, transport: t, prepared: p, own: own, peer: peer, lasts: max(p.idle, leastQuiet), gone: make(chan struct{}), users: 1}
 	protocol := c.ConnectionState().TLS.NegotiatedProtocol

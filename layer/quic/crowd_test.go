@@ -2,6 +2,7 @@ package quic_test
 
 import (
 	"errors"
+	"fmt"
 	"net"
 	"runtime"
 	"strings"
@@ -9,11 +10,10 @@ import (
 	"testing"
 	"time"
 
-	quicgo "github.com/quic-go/quic-go"
-
 	"zocalo"
 	"zocalo/layer/quic"
 	"zocalo/socket"
+	"zocalo/socket/wait"
 )
 
 // A listener for datagrams that has as many connections as it may have gives the place of the
@@ -68,10 +68,14 @@ func TestSilentClientsGiveWay(t *testing.T) {
 	quic.SetMaxHandshakes(l.Sockets()[0], most)
 	at := *l.Addr().(*net.UDPAddr)
 	at.IP = net.IPv4(127, 0, 0, 1)
-	silent := make([]*quicgo.Conn, most)
-	for i := range silent {
-		var err error
-		silent[i], err = bareClient(t, &at, nil, quic.Protocol)
+	gone := make(chan error, 100)
+	l.OnHandshake(func(c *socket.Socket, err error) {
+		if err != nil {
+			gone <- fmt.Errorf("%v: %w", c.Peer(), err)
+		}
+	})
+	for range most {
+		_, err := bareClient(t, &at, nil, quic.Protocol)
 		try(t, err)
 	}
 	if _, err := bareClient(t, &at, nil, quic.Protocol); err == nil {
@@ -83,5 +87,7 @@ func TestSilentClientsGiveWay(t *testing.T) {
 			t.Errorf("%q came back to %s", got, from)
 		}
 	}
-	next(t, silent[0].Context().Done())
+	if err := next(t, gone); !errors.Is(err, wait.ErrGaveWay) || !strings.HasPrefix(err.Error(), "127.0.0.1:") {
+		t.Errorf("there ended %v", err)
+	}
 }
