@@ -146,8 +146,8 @@ func (c *connection) closeQuiet() {
 func (c *connection) close() { c.quic.CloseWithError(codeClosed, "") }
 
 // CloseIdle closes the connections that no longer have a stream. Otherwise they stay open
-// for the time of the option idle-timeout, for further streams and for peers that have not
-// read everything yet.
+// for the time of the option idle-timeout, and for at least 30 seconds, for further streams and
+// for peers that have not read everything yet.
 func CloseIdle() {
 	idle.mu.Lock()
 	all := make([]*connection, 0, len(idle.all))
