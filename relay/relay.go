@@ -171,7 +171,7 @@ func (r *run) drain(cut context.CancelCauseFunc) {
 	said := make(chan struct{})
 	go func() {
 		defer close(said)
-		r.log.Warn("connections were reset, since the relay ends", "connections", n, "drain", limit)
+		r.log.Warn("connections were reset, since the relay ends", "connections", n, "drain", limit.Round(time.Millisecond))
 	}()
 	select {
 	case <-said:
