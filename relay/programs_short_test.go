@@ -51,6 +51,7 @@ func TestNoDescriptorsForPrograms(t *testing.T) {
 // There are no more pairs at once than the limit of descriptors allows together
 // with their programs, so that none lacks any.
 func TestProgramsAreBoundedByDescriptors(t *testing.T) {
+	fewOpen(t)
 	var old syscall.Rlimit
 	try(t, syscall.Getrlimit(syscall.RLIMIT_NOFILE, &old))
 	few := old
