@@ -70,6 +70,11 @@ func schemeOf(word string) (*scheme.Scheme, error) {
 	carrier, known := scheme.Lookup(words[last])
 	switch {
 	case words[last] == "":
+		for _, w := range words[:last] {
+			if _, err := layerOf(w); err != nil {
+				return nil, err
+			}
+		}
 		return nil, &SyntaxError{word, fmt.Sprintf("what carries the layers is missing: write %stcp:", word)}
 	case !known:
 		return nil, unknownScheme(words[last], words[last])
