@@ -268,7 +268,7 @@ func FuzzAnswer(f *testing.F) {
 	f.Add(message(unix.SOCK_DIAG_BY_FAMILY, 2, recordedSequence, make([]byte, 72)), uint8(TCP))
 	f.Add(message(unix.NLMSG_ERROR, 0, recordedSequence, []byte{0xfe, 0xff, 0xff, 0xff}), uint8(Unix))
 	f.Fuzz(func(t *testing.T, b []byte, kind uint8) {
-		k := Kind(kind % uint8(kindCount))
+		k := Kind(kind % uint8(ISO)) // of the kernel
 		var p parser
 		var s Socket
 		total := 0
@@ -304,7 +304,7 @@ func FuzzProcLine(f *testing.F) {
 	f.Add([]byte("000000003ad5f11f: 00000003 00000000 00010000 0005 01 10648 @x\n"), uint8(Unix))
 	f.Add([]byte("000000003ad5f11f 3      3    0003   2     1 4096   33     99\n"), uint8(Packet))
 	f.Fuzz(func(t *testing.T, line []byte, kind uint8) {
-		k := Kind(kind % uint8(kindCount))
+		k := Kind(kind % uint8(ISO)) // of the kernel
 		if procFiles[k] == nil {
 			return
 		}
