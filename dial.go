@@ -269,7 +269,7 @@ func (r *route) connect(ctx context.Context, delay time.Duration) (*socket.Socke
 }
 
 // errItself refuses the connection that TCP makes of a socket to itself (RFC
-// 9293, section 3.5, simultaneous opening) where nobody listens at a port of
+// 9293, section 3.5, simultaneous opening) where there is no listener at a port of
 // this host and the system chooses that very port for the client.
 var errItself = fmt.Errorf("it reached only itself: %w", syscall.ECONNREFUSED)
 

@@ -45,7 +45,7 @@ func TestDialLocalhost(t *testing.T) {
 	}
 }
 
-// Where nobody listens, TCP may connect a socket to itself.
+// Where there is no listener, TCP may connect a socket to itself.
 func TestDialItself(t *testing.T) {
 	free := listen(t, "tcp:127.0.0.1:0")
 	name := free.Name().String()

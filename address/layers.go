@@ -38,7 +38,7 @@ func SchemeOf(word string) (*scheme.Scheme, error) { return schemeOf(strings.ToL
 
 // schemeOf returns the scheme of a word without its side: one by itself, a stack
 // of layers over one, as tls+tcp, or the short name of such. It is nil for
-// a word that is none of these.
+// any other word.
 func schemeOf(word string) (*scheme.Scheme, error) {
 	if s, known := scheme.Lookup(word); known {
 		return s, nil

@@ -66,7 +66,7 @@ func connected(t *trial) ([]Finding, error) {
 // held against a kind that says nothing.
 const silence = 100 * time.Millisecond
 
-// nobody is the experiment on sending where nobody listens. A kind with a
+// nobody is the experiment on sending to an address without a listener. A kind with a
 // connection, or one that is reliable, promises to say so.
 func nobody(t *trial) ([]Finding, error) {
 	switch {
@@ -114,7 +114,7 @@ func nobody(t *trial) ([]Finding, error) {
 	return []Finding{f}, nil
 }
 
-// refusal is what a connection has found that was to be made where nobody listens.
+// refusal is what a connection has found to an address without a listener.
 func (t *trial) refusal(err error) []Finding {
 	f := judge("nobody", true, err != nil && !t.missing(err))
 	f.Sent = "connect to a name where nothing is listening"

@@ -176,7 +176,7 @@ func (p *place) listen(ctx context.Context) (l *zocalo.Listener, to address.Addr
 	return l, to, err
 }
 
-// nobody connects to where nobody listens any more.
+// nobody connects to where there was a listener.
 func (p *place) nobody(ctx context.Context) error {
 	l, to, err := p.listen(ctx)
 	if err != nil {

@@ -26,7 +26,7 @@ type Source struct {
 	// first. If it is nil, New and Bind make them.
 	Pair func(context.Context) (active, passive *socket.Socket, err error)
 
-	// Nobody connects to where nobody listens any more, and says why it cannot, for a
+	// Nobody connects to where there was a listener, and says why it cannot, for a
 	// source that has Pair. If it is nil, an end of a pair is closed instead.
 	Nobody func(context.Context) error
 

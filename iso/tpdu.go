@@ -128,7 +128,7 @@ func (t *tpdu) decodeFixed(h []byte) (int, error) {
 }
 
 // fixedSize returns the size of the fixed part with the length indicator, 0
-// for what is none of the TPDUs above.
+// for anything but the TPDUs above.
 func fixedSize(code byte) int {
 	switch code {
 	case codeCR, codeCC, codeDR:

@@ -55,7 +55,7 @@ type variant struct {
 	name    string
 	options Options
 	cuts    bool // the relay itself ends pairs
-	refused bool // nobody listens at TO
+	refused bool // TO has no listener
 	cycles  bool // it is stopped and started again and again
 	most    int  // bytes that a side writes; 0 is no bound
 	weight  int

@@ -114,7 +114,7 @@ func (r *Row) cycle(ctx context.Context, say func(string, ...any)) {
 	}
 }
 
-// nobodyAt is an address of the kind at which nobody listens, until close.
+// nobodyAt is an address of the kind without a listener, until close.
 func nobodyAt(ctx context.Context, k Kind, dir string) (at string, close func() error, err error) {
 	l, err := zocalo.Listen(ctx, k.listens(dir))
 	if err != nil {

@@ -49,7 +49,7 @@ type run struct {
 	rows      []*Row
 	sums      []int // of the weights of rows up to each
 	listeners map[string]*zocalo.Listener
-	refusing  map[string]string // addresses at which nobody listens, by kind
+	refusing  map[string]string // addresses without a listener, by kind
 	held      []func() error    // what keeps them
 	serving   sync.WaitGroup
 	ready     chan struct{} // closed when all rows are known
@@ -224,7 +224,7 @@ func (r *run) listen(ctx context.Context, p pair) (string, error) {
 	return p.to.dials(l.Name()) + p.format(p.to), nil
 }
 
-// nobody returns an address for a pair at which nobody listens.
+// nobody returns an address for a pair that has no listener.
 func (r *run) nobody(ctx context.Context, p pair) (string, error) {
 	at := r.refusing[p.to.Name]
 	if at == "" {

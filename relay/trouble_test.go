@@ -34,7 +34,7 @@ func TestTargetVanishes(t *testing.T) {
 	}
 }
 
-// A peer that never reads stops who writes to it, and memory stays bounded.
+// A peer that never reads stops whoever writes to it, and memory stays bounded.
 func TestPeerNeverReads(t *testing.T) {
 	l := listen(t, "tcp:127.0.0.1:0")
 	r := relays(t, nil, tcpListen, addressOf(t, "tcp:127.0.0.1:0", l))
@@ -108,7 +108,7 @@ func TestStoppedInTheMiddle(t *testing.T) {
 	writes(t, c, "before")
 	wants(t, s, "before")
 	r.stop()
-	await(t, "nobody listens", func() bool { _, err := os.Stat(path); return os.IsNotExist(err) })
+	await(t, "the listener is closed", func() bool { _, err := os.Stat(path); return os.IsNotExist(err) })
 	writes(t, c, "after")
 	wants(t, s, "after")
 	try(t, c.Close())

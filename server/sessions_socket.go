@@ -17,7 +17,7 @@ import (
 // sessionSocket is the socket beneath many sessions, which take turns to send.
 type sessionSocket struct {
 	*socket.Socket
-	waits bool // the kind loses nothing: who sends waits until it is read
+	waits bool // the kind loses nothing: the sender waits until it is read
 
 	mu      sync.Mutex
 	m       socket.Message

@@ -253,7 +253,7 @@ func (s *splicingIn) try(fd int) syscall.Errno {
 		}
 	}
 	if errno == 0 && s.n == 0 && sys.WasReset(fd) {
-		return syscall.ECONNRESET // of which who writes was told
+		return syscall.ECONNRESET // which the writer was told of
 	}
 	return errno
 }

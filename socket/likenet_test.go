@@ -506,7 +506,7 @@ func TestLikeNetPathLength(t *testing.T) {
 	for _, n := range []int{106, 107, 108, 109, 200} {
 		path := "/tmp/" + strings.Repeat("p", n-5)
 		_, ours := socket.UnixName(path)
-		_, err := net.Dial("unix", path) // where nobody listens
+		_, err := net.Dial("unix", path) // without a listener
 		fits := !errors.Is(err, syscall.EINVAL)
 		if (ours == nil) != fits {
 			t.Errorf("%d bytes: %v here, %v over package net", n, ours, err)

@@ -10,7 +10,7 @@ import (
 type buffer struct {
 	n    int            // bytes used
 	more bool           // others came with it, which are handled next
-	via  netip.AddrPort // where on the Internet it came from; zero where the link is none of the Internet's
+	via  netip.AddrPort // where on the Internet it came from; zero if the link is not on the Internet
 	data [MaxPacket + 36]byte
 }
 

@@ -59,7 +59,7 @@ func (t *Test) open(b []byte) (sent time.Duration, number int64, ok bool) {
 }
 
 // faultPause is how long a flow of datagrams rests after an error that may
-// pass, such as the one by which a host says that nobody listens.
+// pass, such as the one by which a host says that there is no listener.
 const faultPause = time.Millisecond
 
 func passing(err error) bool {

@@ -25,7 +25,7 @@ func verbOf(root *cobra.Command, args []string) (*cobra.Command, error) {
 	return cmd, nil
 }
 
-// strictHelp makes help and completion refuse what is none of their words,
+// strictHelp makes help and completion refuse words they do not know,
 // where cobra prints help and says that all went well.
 func strictHelp(root *cobra.Command) {
 	cobra.AddTemplateFunc("flagUsages", flagUsages)

@@ -53,7 +53,7 @@ func (l *list) listPrograms(answers []control.Answer, allNetns bool, each func(*
 var (
 	programKinds = map[string]sockstat.Kind{"iso": sockstat.ISO, "ns": sockstat.NS, "pair": sockstat.Pair}
 	programTypes = map[string]socket.Type{}
-	// A state that is none of these is of a later version.
+	// Any other state is of a later version.
 	programStates = map[string]sockstat.State{
 		"listen": sockstat.Listen, "connecting": sockstat.SynSent, "established": sockstat.Established, "unconnected": sockstat.Unconnected,
 	}

@@ -155,7 +155,7 @@ func TestBounds(t *testing.T) {
 	s.Close()
 }
 
-// What nobody listens on is removed where its process is gone, by whoever looks and by whoever comes; what is somebody's stays.
+// A socket without a listener is removed where its process is gone, by whoever looks and by whoever comes; one with a listener stays.
 func TestStale(t *testing.T) {
 	dir := home(t)
 	must(t, os.Mkdir(dir, 0o700))

@@ -42,7 +42,7 @@ func Words(word string, known []string, most int) (near []string) {
 // mostListed is how many words are listed where none comes near.
 const mostListed = 12
 
-// Unknown is the error of a word that is none of the known ones: it names the
+// Unknown is the error of an unknown word: it names the
 // nearest, or all where none comes near, or the first of many. What says what they are:
 // "verb".
 func Unknown(what, word string, known []string) error {

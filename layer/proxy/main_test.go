@@ -168,7 +168,7 @@ func file(t testing.TB, text string) string {
 	return path
 }
 
-// nobody is an address at which nobody listens.
+// nobody is an address without a listener.
 func nobody(t testing.TB) string {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")

@@ -20,7 +20,7 @@ import (
 	"zocalo/socket/scheme"
 )
 
-// freePort returns a port that nobody listens at, as programs want to be told one.
+// freePort returns a port without a listener, as programs want to be told one.
 func freePort(t *testing.T) string {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {

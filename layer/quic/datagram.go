@@ -222,7 +222,7 @@ func (d *datagram) begins(c *connection, accepted bool) *peer {
 
 // leaves forgets a connection that is over.
 func (d *datagram) leaves(p *peer, err error) {
-	p.turn.Wait(context.Background()) // who sends has an answer, since the connection is over
+	p.turn.Wait(context.Background()) // the sender has an answer, since the connection is over
 	close(p.out)
 	p.out = nil
 	p.turn.Give()

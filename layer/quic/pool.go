@@ -154,7 +154,7 @@ func (p *prepared) begin(r route, t *transport) *dial {
 			p.open[r] = append(p.open[r], d.conn)
 		}
 		if d.left {
-			d.conn.leave() // who waits enters
+			d.conn.leave() // whoever waits enters
 		}
 	}()
 	return d

@@ -110,7 +110,7 @@ func start(t *testing.T, at, name string, args ...string) {
 	}
 }
 
-// free is an address where nobody listens for the moment.
+// free is an address without a listener for the moment.
 func free(t *testing.T) (at, port string) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	try(t, err)

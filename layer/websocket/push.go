@@ -48,7 +48,7 @@ func (e *endpoint) pushOut() {
 	e.limits.Lock()
 	e.toPush = false
 	may := !e.forced && !e.closed.Load()
-	e.unpushed = may && e.waiting > 0 // who waits for the turn does it, or sees to it
+	e.unpushed = may && e.waiting > 0 // whoever waits for the turn does it, or sees to it
 	if may = may && !e.unpushed; may {
 		e.pushing = true
 		e.lower.SetWriteDeadline(time.Time{})

@@ -110,7 +110,7 @@ func (c *Conn) connected(e poll.Events) {
 }
 
 // ErrItself is the error of a TCP socket that the system connected to itself
-// (RFC 9293, section 3.5, simultaneous opening): nobody listens at the port,
+// (RFC 9293, section 3.5, simultaneous opening): the port has no listener,
 // and the system chose that very port for the client.
 const ErrItself = unix.ELOOP
 

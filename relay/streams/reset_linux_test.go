@@ -44,7 +44,7 @@ func TestTakesNoMore(t *testing.T) {
 	try(t, a.Close())
 	wants(t, b, "last words")
 	wantsEOF(t, b)
-	// The kernel tells who writes to a that nobody reads.
+	// The kernel tells whoever writes to a that nobody reads.
 	writes(t, b, "into nothing")
 	wantsReset(t, b)
 	if e := r.wantsEnding(outcome.Reset); e.Side != outcome.A || e.Errno != syscall.EPIPE {

@@ -133,7 +133,7 @@ func unixInUse(err error, path string) error {
 // microseconds.
 const newborn = time.Second
 
-// replaceStale binds to the path of a socket file that nobody listens on, else it
+// replaceStale binds to the path of a socket file without a listener, else it
 // returns inUse. A lock on the folder keeps two programs from replacing each other's.
 func replaceStale(ctx context.Context, s *socket.Socket, n socket.Name, path string, inUse error) error {
 	folder, err := os.Open(filepath.Dir(path))
