@@ -13,7 +13,7 @@ import (
 
 	"zocalo"
 	"zocalo/address"
-	"zocalo/address/codec"
+	"zocalo/codec"
 	"zocalo/socket"
 	"zocalo/socket/option"
 	"zocalo/socket/scheme"

@@ -11,7 +11,7 @@ import (
 	"testing"
 	"time"
 
-	"zocalo/address/codec"
+	"zocalo/codec"
 	"zocalo/socket"
 	"zocalo/socket/option"
 	"zocalo/socket/scheme"

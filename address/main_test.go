@@ -5,7 +5,7 @@ import (
 	"os"
 	"testing"
 
-	"zocalo/address/codec"
+	"zocalo/codec"
 	"zocalo/internal/testenv"
 	"zocalo/socket"
 	"zocalo/socket/option"

@@ -7,7 +7,7 @@ import (
 	"strings"
 	"time"
 
-	"zocalo/address/codec"
+	"zocalo/codec"
 	"zocalo/frame"
 	"zocalo/socket"
 	"zocalo/socket/option"

@@ -7,7 +7,7 @@ import (
 	"sort"
 	"syscall"
 
-	"zocalo/address/codec"
+	"zocalo/codec"
 	"zocalo/socket"
 )
 

@@ -6,7 +6,7 @@ import (
 	"sync/atomic"
 	"time"
 
-	"zocalo/address/codec"
+	"zocalo/codec"
 	"zocalo/socket"
 )
 

@@ -4,7 +4,7 @@ import (
 	"fmt"
 	"strings"
 
-	"zocalo/address/codec"
+	"zocalo/codec"
 	"zocalo/internal/nearest"
 )
 

@@ -3,7 +3,7 @@ package iso
 import (
 	"fmt"
 
-	"zocalo/address/codec"
+	"zocalo/codec"
 	"zocalo/socket"
 	"zocalo/socket/option"
 )

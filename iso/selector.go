@@ -6,7 +6,7 @@ import (
 	"strconv"
 	"strings"
 
-	"zocalo/address/codec"
+	"zocalo/codec"
 )
 
 // MaxSelector is the most bytes of a selector. With two of them and 32

@@ -11,7 +11,7 @@ import (
 	"syscall"
 	"time"
 
-	"zocalo/address/codec"
+	"zocalo/codec"
 	"zocalo/internal/nearest"
 	"zocalo/socket"
 )

@@ -12,7 +12,7 @@ import (
 	"syscall"
 	"time"
 
-	"zocalo/address/codec"
+	"zocalo/codec"
 	"zocalo/internal/users"
 	"zocalo/socket"
 	"zocalo/socket/option"

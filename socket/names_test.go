@@ -8,7 +8,7 @@ import (
 	"testing"
 	"time"
 
-	"zocalo/address/codec"
+	"zocalo/codec"
 	"zocalo/socket"
 	"zocalo/socket/scheme"
 )

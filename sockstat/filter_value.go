@@ -9,7 +9,7 @@ import (
 	"strings"
 	"unicode"
 
-	"zocalo/address/codec"
+	"zocalo/codec"
 )
 
 // A span is a range of numbers, both ends included.

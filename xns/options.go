@@ -5,7 +5,7 @@ import (
 	"math"
 	"time"
 
-	"zocalo/address/codec"
+	"zocalo/codec"
 	"zocalo/socket"
 	"zocalo/socket/option"
 )

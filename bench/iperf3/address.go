@@ -11,7 +11,7 @@ import (
 	"time"
 
 	"zocalo/address"
-	"zocalo/address/codec"
+	"zocalo/codec"
 )
 
 // Scheme is the word before the colon in addresses of this protocol.

@@ -18,7 +18,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"zocalo/address/codec"
+	"zocalo/codec"
 	"zocalo/internal/nearest"
 	"zocalo/internal/say"
 	"zocalo/process"

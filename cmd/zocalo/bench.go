@@ -15,9 +15,9 @@ import (
 	"github.com/spf13/cobra"
 
 	"zocalo/address"
-	"zocalo/address/codec"
 	"zocalo/bench"
 	"zocalo/bench/iperf3"
+	"zocalo/codec"
 )
 
 // benching is the verb bench.

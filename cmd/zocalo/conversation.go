@@ -12,7 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"zocalo/address"
-	"zocalo/address/codec"
+	"zocalo/codec"
 	"zocalo/frame"
 	"zocalo/process"
 	"zocalo/relay/join"

@@ -13,7 +13,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"zocalo/address"
-	"zocalo/address/codec"
+	"zocalo/codec"
 	"zocalo/internal/nearest"
 	"zocalo/relay"
 	"zocalo/server"

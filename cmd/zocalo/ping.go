@@ -13,8 +13,8 @@ import (
 
 	"zocalo"
 	"zocalo/address"
-	"zocalo/address/codec"
 	"zocalo/bench"
+	"zocalo/codec"
 	"zocalo/socket"
 	"zocalo/xns"
 )

@@ -14,7 +14,7 @@ import (
 
 	"zocalo"
 	"zocalo/address"
-	"zocalo/address/codec"
+	"zocalo/codec"
 	"zocalo/iso"
 	"zocalo/relay"
 	"zocalo/relay/outcome"

@@ -8,7 +8,7 @@ import (
 	"time"
 
 	"zocalo/address"
-	"zocalo/address/codec"
+	"zocalo/codec"
 	"zocalo/relay/outcome"
 )
 

@@ -13,7 +13,7 @@ import (
 
 	"zocalo"
 	"zocalo/address"
-	"zocalo/address/codec"
+	"zocalo/codec"
 	"zocalo/frame"
 	"zocalo/relay/join"
 	"zocalo/relay/outcome"

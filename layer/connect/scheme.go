@@ -13,7 +13,7 @@ import (
 	"fmt"
 	"strings"
 
-	"zocalo/address/codec"
+	"zocalo/codec"
 	"zocalo/layer/internal/proxy"
 	"zocalo/socket"
 	"zocalo/socket/option"

@@ -5,7 +5,7 @@ import (
 	"net/netip"
 	"strings"
 
-	"zocalo/address/codec"
+	"zocalo/codec"
 	"zocalo/socket"
 	"zocalo/socket/option"
 	"zocalo/socket/scheme"

@@ -8,7 +8,7 @@ import (
 	"slices"
 	"time"
 
-	"zocalo/address/codec"
+	"zocalo/codec"
 	"zocalo/layer/tls"
 	"zocalo/socket"
 	"zocalo/socket/option"

@@ -3,7 +3,7 @@ package socks
 import (
 	"fmt"
 
-	"zocalo/address/codec"
+	"zocalo/codec"
 	"zocalo/layer/internal/proxy"
 	"zocalo/socket"
 	"zocalo/socket/option"

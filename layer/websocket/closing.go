@@ -13,7 +13,7 @@ import (
 
 	"github.com/gobwas/ws"
 
-	"zocalo/address/codec"
+	"zocalo/codec"
 	"zocalo/socket"
 )
 

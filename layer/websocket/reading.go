@@ -8,7 +8,7 @@ import (
 
 	"github.com/gobwas/ws"
 
-	"zocalo/address/codec"
+	"zocalo/codec"
 )
 
 // A reading takes the frames of a connection apart. The turn of reading is the caller's.

@@ -10,7 +10,7 @@ import (
 	"strings"
 	"time"
 
-	"zocalo/address/codec"
+	"zocalo/codec"
 	"zocalo/socket"
 	"zocalo/socket/option"
 	"zocalo/socket/scheme"

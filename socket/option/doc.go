@@ -31,7 +31,7 @@
 // # For authors of families and layers
 //
 // [New] declares an option: a [Spec], which is what the address language knows of it, a
-// codec of package zocalo/address/codec for its value, and two functions. The [Phase] says
+// codec of package zocalo/codec for its value, and two functions. The [Phase] says
 // when, between an address and an open socket, it has its effect. A scheme lists the Specs
 // that it takes, and finds in [Settings] what an address gave.
 package option

@@ -9,7 +9,7 @@ import (
 	"strings"
 	"syscall"
 
-	"zocalo/address/codec"
+	"zocalo/codec"
 	"zocalo/internal/sys"
 	"zocalo/socket"
 )

@@ -8,7 +8,7 @@ import (
 	"sync"
 	"time"
 
-	"zocalo/address/codec"
+	"zocalo/codec"
 	"zocalo/socket"
 )
 

@@ -6,7 +6,7 @@ import (
 	"strings"
 	"syscall"
 
-	"zocalo/address/codec"
+	"zocalo/codec"
 	"zocalo/internal/sys"
 	"zocalo/socket"
 )

@@ -7,7 +7,7 @@ import (
 	"syscall"
 	"time"
 
-	"zocalo/address/codec"
+	"zocalo/codec"
 	"zocalo/internal/sys"
 	"zocalo/socket"
 )

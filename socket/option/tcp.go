@@ -4,7 +4,7 @@ import (
 	"errors"
 	"syscall"
 
-	"zocalo/address/codec"
+	"zocalo/codec"
 	"zocalo/internal/sys"
 	"zocalo/socket"
 )

@@ -4,7 +4,7 @@ import (
 	"fmt"
 	"time"
 
-	"zocalo/address/codec"
+	"zocalo/codec"
 )
 
 // TCPInfo is what the kernel knows of a TCP connection (TCP_INFO, see

@@ -1,7 +1,7 @@
 package option
 
 import (
-	"zocalo/address/codec"
+	"zocalo/codec"
 	"zocalo/socket"
 )
 

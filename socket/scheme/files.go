@@ -12,7 +12,7 @@ import (
 	"syscall"
 	"time"
 
-	"zocalo/address/codec"
+	"zocalo/codec"
 	"zocalo/internal/sys"
 	"zocalo/socket"
 	"zocalo/socket/option"

@@ -10,7 +10,7 @@ import (
 	"strings"
 	"syscall"
 
-	"zocalo/address/codec"
+	"zocalo/codec"
 	"zocalo/socket"
 	"zocalo/socket/option"
 )

@@ -7,7 +7,7 @@ import (
 	"strconv"
 	"strings"
 
-	"zocalo/address/codec"
+	"zocalo/codec"
 	"zocalo/internal/sys"
 	"zocalo/socket"
 	"zocalo/socket/option"

@@ -6,7 +6,7 @@ import (
 	"slices"
 	"syscall"
 
-	"zocalo/address/codec"
+	"zocalo/codec"
 	"zocalo/internal/sys"
 	"zocalo/internal/users"
 	"zocalo/socket"

@@ -7,7 +7,7 @@ import (
 	"strconv"
 	"strings"
 
-	"zocalo/address/codec"
+	"zocalo/codec"
 	"zocalo/socket"
 	"zocalo/socket/option"
 )

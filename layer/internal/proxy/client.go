@@ -6,7 +6,7 @@ import (
 	"strings"
 	"syscall"
 
-	"zocalo/address/codec"
+	"zocalo/codec"
 	"zocalo/layer/internal/file"
 	"zocalo/socket/option"
 )

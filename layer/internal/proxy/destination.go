@@ -8,7 +8,7 @@ import (
 	"strconv"
 	"strings"
 
-	"zocalo/address/codec"
+	"zocalo/codec"
 )
 
 // A Destination is a host, by name or address, and a port.

@@ -8,7 +8,7 @@ import (
 	"strings"
 	"time"
 
-	"zocalo/address/codec"
+	"zocalo/codec"
 	"zocalo/layer/internal/prefix"
 	"zocalo/socket"
 	"zocalo/socket/option"
