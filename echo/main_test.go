@@ -20,5 +20,5 @@ var (
 	memory, memorySeq, memoryDgram = testsock.Memory, testsock.MemorySeq, testsock.MemoryDgram
 
 	open, bound, listen = testsock.Open, testsock.Bound, testsock.Listen
-	dial, pair, tempDir = testsock.Dial, testsock.Pair, testsock.TempDir
+	dial, pair          = testsock.Dial, testsock.Pair
 )

@@ -21,7 +21,7 @@ var (
 	memory, memorySeq, memoryDgram = testsock.Memory, testsock.MemorySeq, testsock.MemoryDgram
 
 	open, bound, listen = testsock.Open, testsock.Bound, testsock.Listen
-	dial, pair, tempDir = testsock.Dial, testsock.Pair, testsock.TempDir
+	dial, pair          = testsock.Dial, testsock.Pair
 )
 
 func sendTo(t testing.TB, s *socket.Socket, peer socket.Name, b []byte) {

@@ -50,7 +50,7 @@ func Bound(t testing.TB, k socket.Kind) *socket.Socket {
 	case socket.Inet6:
 		n = socket.InetName(netip.MustParseAddrPort("[::1]:0"))
 	case socket.Unix:
-		n, err = socket.UnixName(filepath.Join(TempDir(t), "s"))
+		n, err = socket.UnixName(filepath.Join(tempDir(t), "s"))
 	case sockettest.Memory:
 		n, err = sockettest.MemoryName(fmt.Sprintf("%s %p", t.Name(), s))
 	}
@@ -63,8 +63,8 @@ func Bound(t testing.TB, k socket.Kind) *socket.Socket {
 	return s
 }
 
-// TempDir is short enough for the path of a unix socket.
-func TempDir(t testing.TB) string {
+// tempDir is short enough for the path of a unix socket.
+func tempDir(t testing.TB) string {
 	dir, err := os.MkdirTemp("", "z")
 	if err != nil {
 		t.Fatal(err)

@@ -2,9 +2,7 @@ package websocket_test
 
 import (
 	"context"
-	"errors"
 	"io"
-	"net"
 	"os"
 	"path/filepath"
 	"sync"
@@ -15,6 +13,7 @@ import (
 	"zocalo/internal/poll"
 	"zocalo/internal/testenv"
 	_ "zocalo/iso"
+	"zocalo/layer/internal/layertest"
 	"zocalo/layer/tls"
 	_ "zocalo/layer/websocket"
 	"zocalo/socket"
@@ -22,8 +21,9 @@ import (
 
 func TestMain(m *testing.M) { testenv.Main(m, poll.ClosePipes) }
 
-// patience is how long a test waits for what ought to come.
-const patience = 20 * time.Second
+const patience = layertest.Patience
+
+var server, dial = layertest.Serve, layertest.Dial
 
 func try(t testing.TB, err error) {
 	t.Helper()
@@ -80,34 +80,6 @@ func pair(t testing.TB, listen, options string) (client, server *socket.Socket) 
 	return client, server
 }
 
-// server is a listener whose connections go to a handler.
-func server(t testing.TB, address string, handle func(*socket.Socket)) *zocalo.Listener {
-	t.Helper()
-	l, err := zocalo.Listen(t.Context(), address)
-	try(t, err)
-	var running sync.WaitGroup
-	running.Go(func() {
-		for {
-			s, err := l.Accept(context.Background())
-			if errors.Is(err, net.ErrClosed) {
-				return
-			} else if err != nil {
-				continue
-			}
-			running.Go(func() {
-				defer s.Close()
-				s.SetDeadline(time.Now().Add(patience))
-				handle(s)
-			})
-		}
-	})
-	t.Cleanup(func() {
-		l.Close()
-		running.Wait()
-	})
-	return l
-}
-
 // echo sends every message back, and ends as the peer does.
 func echo(s *socket.Socket) {
 	b := make([]byte, 1<<20)
@@ -125,15 +97,6 @@ func echo(s *socket.Socket) {
 			return
 		}
 	}
-}
-
-func dial(t testing.TB, address string) *socket.Socket {
-	t.Helper()
-	s, err := zocalo.Dial(t.Context(), address)
-	try(t, err)
-	t.Cleanup(func() { s.Close() })
-	try(t, s.SetDeadline(time.Now().Add(patience)))
-	return s
 }
 
 // certificate returns files with a certificate for localhost, and of who signed it.

@@ -1,4 +1,5 @@
-// Package layertest is for tests of layers that step aside.
+// Package layertest is for tests of layers: of those that step aside by their own calls, of
+// all by listeners and connections that are opened by an address.
 package layertest
 
 import (
