@@ -7,3 +7,7 @@ func (b *Relay) OnLoops() int {
 	}
 	return 0
 }
+
+// EndLoops ends those loops, as if the relay did, and returns when no pair can be handed
+// to them any more.
+func (b *Relay) EndLoops() { b.running.Load().loops.close() }

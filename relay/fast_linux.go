@@ -272,7 +272,7 @@ func (f *fast) dial(c *streams.Conn, p *fastPair, caller *Peer) {
 			return
 		}
 		if err == nil { // the loop is over, and the connection with it
-			sys.Close(fd)
+			streams.Reset(fd)
 		}
 	})
 }

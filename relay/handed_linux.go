@@ -100,19 +100,21 @@ func (h *loops) take(e *entry, from, to *socket.Socket, over func()) bool {
 	pair := &handed{e, over}
 	a, err := from.Detach()
 	if err != nil {
+		from.Abort()
 		to.Abort()
 		pair.end(h, Result{How: outcome.Failed, Side: A}, err)
 		return true
 	}
 	b, err := to.Detach()
 	if err != nil {
-		sys.Close(a)
+		to.Abort()
+		streams.Reset(a)
 		pair.end(h, Result{How: outcome.Failed, Side: B}, err)
 		return true
 	}
 	if !h.group.Take(pair, a, streams.Kind(from.Kind()), b, streams.Kind(to.Kind())) {
-		sys.Close(a)
-		sys.Close(b)
+		streams.Reset(a)
+		streams.Reset(b)
 		pair.end(h, Result{How: outcome.Cancelled}, ErrStopped)
 	}
 	return true

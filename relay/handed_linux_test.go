@@ -102,3 +102,21 @@ func TestLoopsAfterLayersEnd(t *testing.T) {
 		t.Errorf("%+v", p)
 	}
 }
+
+// A pair for which there is no loop any more, since the relay ends, is reset.
+func TestLoopsAreOver(t *testing.T) {
+	l := listen(t, "tcp:127.0.0.1:0")
+	r := relays(t, func(r *relay.Relay) { r.Path = relay.Auto }, "pp+tcp-listen:127.0.0.1:0", "tcp:"+l.Name().String())
+	at := r.address()
+	await(t, "the engine serves", func() bool { name, _ := r.Engine(); return name == "streams" })
+	r.EndLoops()
+	near := dial(t, at)
+	far := accept(t, l)
+	_, err := near.Read(make([]byte, 1))
+	wantsErr(t, err, syscall.ECONNRESET)
+	_, err = far.Read(make([]byte, 1))
+	wantsErr(t, err, syscall.ECONNRESET)
+	if p := r.ended(); p.Result.How != relay.Cancelled {
+		t.Errorf("%+v", p)
+	}
+}

@@ -255,8 +255,7 @@ func (g *Group) each(f func(*worker)) {
 // add makes a Conn of an accepted descriptor.
 func (w *worker) add(fd int, from *listener, peer *sys.Sockaddr) {
 	if w.cut { // while it was on its way from another loop
-		sys.RawSetsockopt(fd, unix.SOL_SOCKET, unix.SO_LINGER, lingerNothing)
-		sys.Close(fd)
+		Reset(fd)
 		w.gone()
 		return
 	}

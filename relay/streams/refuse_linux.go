@@ -3,11 +3,8 @@ package streams
 import (
 	"time"
 
-	"golang.org/x/sys/unix"
-
 	"zocalo/internal/pass"
 	"zocalo/internal/poll"
-	"zocalo/internal/sys"
 )
 
 // A connection that is refused right after it was accepted, by a list, a bound, or
@@ -48,8 +45,7 @@ func (s *side) refuse() {
 // reset resets the first n.
 func (r *refused) reset(n int) {
 	for _, x := range r.all[:n] {
-		sys.RawSetsockopt(x.fd, unix.SOL_SOCKET, unix.SO_LINGER, lingerNothing)
-		sys.Close(x.fd)
+		Reset(x.fd)
 	}
 	r.all = append(r.all[:0], r.all[n:]...)
 }

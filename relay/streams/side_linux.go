@@ -101,6 +101,13 @@ func (s *side) close(abort bool) {
 	s.fd = -1
 }
 
+// Reset closes the descriptor of a stream that no loop has, by a reset where the kind
+// knows one: what was cut short must not look whole.
+func Reset(fd int) {
+	sys.RawSetsockopt(fd, unix.SOL_SOCKET, unix.SO_LINGER, lingerNothing)
+	sys.Close(fd)
+}
+
 // lingerNothing is struct linger with which close(2) resets: on, and 0 s.
 var lingerNothing = append(slices.Clone(one), 0, 0, 0, 0)
 
