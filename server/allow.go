@@ -1,12 +1,14 @@
 package server
 
 import (
+	"errors"
 	"fmt"
 	"net/netip"
 	"slices"
 	"strconv"
 	"strings"
 
+	"zocalo/codec"
 	"zocalo/socket"
 	"zocalo/socket/option"
 )
@@ -61,7 +63,10 @@ func (l *List) add(word string) error {
 		*ids = append(*ids, int(id))
 		return nil
 	}
-	p, err := parsePrefix(word)
+	p, err := codec.ParseNetwork(word)
+	if errors.Is(err, codec.ErrNoNetwork) {
+		err = fmt.Errorf("%q must be an address (10.0.0.1, ::1), a prefix (10.0.0.0/8), uid:NUMBER, gid:NUMBER or cert:NAME", word)
+	}
 	if err != nil {
 		return err
 	}
@@ -71,29 +76,6 @@ func (l *List) add(word string) error {
 
 // certWord begins a word that is the name of a certificate.
 const certWord = "cert:"
-
-func parsePrefix(word string) (netip.Prefix, error) {
-	malformed := fmt.Errorf("%q must be an address (10.0.0.1, ::1), a prefix (10.0.0.0/8), uid:NUMBER, gid:NUMBER or cert:NAME", word)
-	if !strings.Contains(word, "/") {
-		a, err := netip.ParseAddr(word)
-		if err != nil || a.Zone() != "" {
-			return netip.Prefix{}, malformed
-		}
-		a = a.Unmap()
-		return netip.PrefixFrom(a, a.BitLen()), nil
-	}
-	p, err := netip.ParsePrefix(word)
-	if err != nil {
-		return netip.Prefix{}, malformed
-	}
-	if masked := p.Masked(); masked != p {
-		return netip.Prefix{}, fmt.Errorf("%q has bits beyond its prefix: write %v for all of the network, or %v for the one address", word, masked, p.Addr())
-	}
-	if p.Addr().Is4In6() && p.Bits() >= 96 {
-		p = netip.PrefixFrom(p.Addr().Unmap(), p.Bits()-96)
-	}
-	return p, nil
-}
 
 // A ListError refuses a list that cannot do its work where it is to.
 type ListError struct {

@@ -75,5 +75,5 @@ func ExampleParseList() {
 	// 10.1.2.3:80 true
 	// [::ffff:10.1.2.3]:80 true
 	// 192.0.2.1:80 false
-	// "10.0.0.1/8" has bits beyond its prefix: write 10.0.0.0/8 for all of the network, or 10.0.0.1 for the one address
+	// "10.0.0.1/8" has bits set beyond its prefix: write 10.0.0.0/8 for the whole network, or 10.0.0.1 for the one address
 }

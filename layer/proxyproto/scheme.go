@@ -27,7 +27,7 @@ var (
 	fromOption = option.New(option.Spec{
 		Name: "pp-from", Phase: option.Naming, Only: option.PassiveOnly, Repeatable: true, Default: "this machine: loopback and unix sockets",
 		Doc: "an address or network of proxies whose headers are trusted; others are refused, or served under their own name with pp=accept",
-	}, codec.Codec[netip.Prefix]{Placeholder: "CIDR", Parse: parseFrom, Format: formatFrom}, nil, nil)
+	}, codec.Codec[netip.Prefix]{Placeholder: "CIDR", Parse: codec.ParseNetwork, Format: codec.FormatNetwork}, nil, nil)
 )
 
 func parseMode(text string) (string, error) {
@@ -36,28 +36,6 @@ func parseMode(text string) (string, error) {
 		return mode, nil
 	}
 	return "", fmt.Errorf("%q must be 1 or 2 for a client, or require or accept for a listener", text)
-}
-
-func parseFrom(text string) (netip.Prefix, error) {
-	p, err := netip.ParsePrefix(text)
-	if err != nil {
-		a, errAddr := netip.ParseAddr(text)
-		if errAddr != nil || a.Zone() != "" {
-			return p, fmt.Errorf("%q must be an address (10.0.0.1, ::1) or a network (10.0.0.0/8)", text)
-		}
-		p = netip.PrefixFrom(a.Unmap(), a.Unmap().BitLen())
-	}
-	if masked := p.Masked(); masked != p {
-		return p, fmt.Errorf("%q has bits set beyond its prefix: write %v for the whole network, or %v for the one address", text, masked, p.Addr())
-	}
-	return p, nil
-}
-
-func formatFrom(p netip.Prefix) string {
-	if p.IsSingleIP() {
-		return p.Addr().String()
-	}
-	return p.String()
 }
 
 // scheme is the layer.

@@ -1,6 +1,7 @@
 package proxy
 
 import (
+	"errors"
 	"fmt"
 	"net/netip"
 	"slices"
@@ -8,6 +9,7 @@ import (
 	"strings"
 	"syscall"
 
+	"zocalo/codec"
 	"zocalo/socket"
 )
 
@@ -39,16 +41,10 @@ func ParseRule(text string) (r Rule, err error) {
 			return r, err
 		}
 	}
-	if p, err := netip.ParsePrefix(host); err == nil {
-		if r.prefix = p.Masked(); p != r.prefix {
-			return r, fmt.Errorf("%q has bits set beyond its prefix: write %v for the whole network", host, r.prefix)
-		}
-		return r, nil
+	if r.prefix, err = codec.ParseNetwork(host); !errors.Is(err, codec.ErrNoNetwork) {
+		return r, err
 	}
-	if a, err := netip.ParseAddr(host); err == nil && a.Zone() == "" {
-		r.prefix = netip.PrefixFrom(a.Unmap(), a.Unmap().BitLen())
-		return r, nil
-	}
+	r.prefix = netip.Prefix{}
 	r.name = strings.ToLower(strings.TrimSuffix(host, "."))
 	if host == "*" {
 		r.name = ""
