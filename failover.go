@@ -29,6 +29,9 @@ type Failover struct {
 // message always has room.
 const mostKept = 16 << 10
 
+// keptOverhead is what one of them counts for besides its bytes, so that empty ones do too.
+const keptOverhead = 64
+
 // Wrap returns a socket that is s until its target refuses, and then what Next
 // returns. What was written before the first answer is kept, up to 16 KiB, and
 // written again. Where Next fails, the refusal is the error of Read or Write.
@@ -110,12 +113,12 @@ func (f *failover) keep(b []byte) (s *socket.Socket, kept bool) {
 	if !f.keeps {
 		return f.now, false
 	}
-	if len(f.kept) > 0 && f.size+len(b) > mostKept {
+	if len(f.kept) > 0 && f.size+len(b)+keptOverhead > mostKept {
 		f.forget()
 		return f.now, false
 	}
 	f.kept = append(f.kept, slices.Clone(b))
-	f.size += len(b)
+	f.size += len(b) + keptOverhead
 	return f.now, true
 }
 

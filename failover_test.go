@@ -93,6 +93,34 @@ func TestFailover(t *testing.T) {
 	}
 }
 
+// Empty messages are not kept without bound, either.
+func TestFailoverKeepsFewEmpty(t *testing.T) {
+	silent, target := boundUDP(t), boundUDP(t)
+	s := zocalo.Failover{
+		Next: func(context.Context, []socket.Name) (*socket.Socket, error) {
+			return connectedUDP(t, target.Name()), nil
+		},
+	}.Wrap(connectedUDP(t, silent.Name()))
+	defer s.Close()
+	for range 1000 {
+		if _, err := s.Write(nil); err != nil {
+			t.Fatal(err)
+		}
+	}
+	silent.Close()
+	for s.Peer() != target.Name() {
+		if _, err := s.Write([]byte("c")); err != nil {
+			t.Fatal(err)
+		}
+	}
+	m := socket.Message{}
+	m.SetData(make([]byte, 100))
+	target.SetReadDeadline(time.Now().Add(time.Minute))
+	if err := target.Receive(&m); err != nil || m.N != 1 {
+		t.Errorf("%d bytes came first, %v: the empty messages were kept", m.N, err)
+	}
+}
+
 // Names that are excepted are not dialled.
 func TestDialerExcept(t *testing.T) {
 	target := boundUDP(t)
