@@ -19,7 +19,7 @@ var Protocol = proxy.Protocol{
 
 func serve(c *proxy.Conn) (*socket.Socket, error) {
 	head, err := c.Until(longestHead, "\n\r\n", "\n\n")
-	if len(head) >= longestHead {
+	if err != nil && len(head) >= longestHead {
 		return nil, refuse(c, "431 Request Header Fields Too Large", "", err)
 	}
 	if err != nil {

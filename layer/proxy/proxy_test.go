@@ -50,6 +50,42 @@ func TestOnward(t *testing.T) {
 	}
 }
 
+// The longest request there may be is served, and one byte more is refused.
+func TestLongestRequest(t *testing.T) {
+	db := greeter(t)
+	for _, listen := range []string{"connect-listen:127.0.0.1:0", "proxy-listen:127.0.0.1:0"} {
+		at := running(t, listen)
+		for more, want := range []string{"HTTP/1.1 200 ", "HTTP/1.1 431 "} {
+			c := dial(t, "tcp:"+at)
+			request := "CONNECT " + db + " HTTP/1.1\r\nX: "
+			request += strings.Repeat("x", 16<<10-len(request)-4+more) + "\r\n\r\n"
+			if _, err := io.WriteString(c, request); err != nil {
+				t.Fatal(err)
+			}
+			c.SetDeadline(time.Now().Add(patience))
+			b := make([]byte, len(want))
+			if _, err := io.ReadFull(c, b); err != nil || string(b) != want {
+				t.Errorf("%s: %d bytes are answered by %q, %v", listen, len(request), b, err)
+			}
+			c.Close()
+		}
+	}
+}
+
+// An open proxy is warned of, whatever is beneath it.
+func TestOpenProxyIsTold(t *testing.T) {
+	for _, text := range []string{"socks:0.0.0.0:0", "socks+tls+tcp:0.0.0.0:0"} {
+		l, err := zocalo.Listen(t.Context(), text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if n := strings.Join(l.Notices(), "\n"); !strings.Contains(n, "an open proxy") {
+			t.Errorf("%s: %q", text, n)
+		}
+		l.Close()
+	}
+}
+
 // A chain of three, each of which looks the next one's name up.
 func TestChain(t *testing.T) {
 	db, one, two, three := greeter(t), running(t, "socks-listen:127.0.0.1:0"), running(t, "connect-listen:127.0.0.1:0"), running(t, "proxy-listen:127.0.0.1:0")

@@ -110,6 +110,7 @@ func Listen(layer *scheme.Layer, t scheme.LayerTarget, protocols ...Protocol) (*
 // notices warns about a proxy that other hosts reach and anyone may use.
 func (l *Listener) notices(listening string) []string {
 	_, at, _ := strings.Cut(listening, ":")
+	at, _, _ = strings.Cut(at, ",") // what other layers have a client add
 	where, err := netip.ParseAddrPort(at)
 	if err != nil || where.Addr().IsLoopback() || l.Users.Needed() {
 		return nil
