@@ -127,7 +127,10 @@ func (p *prepared) baseConfig(t scheme.LayerTarget) error {
 	}
 	f, err := os.OpenFile(path, os.O_WRONLY|os.O_APPEND|os.O_CREATE|syscall.O_NONBLOCK, 0o600) // does not wait for a reader of a pipe
 	if err == nil {
-		err = f.Chmod(0o600) // these secrets decrypt everything
+		var info os.FileInfo
+		if info, err = f.Stat(); err == nil && info.Mode().IsRegular() { // a device or a pipe is others' too
+			err = f.Chmod(0o600) // these secrets decrypt everything
+		}
 	}
 	if err != nil {
 		return fmt.Errorf("keylog=%s: %w", path, file.Reason(err))
@@ -154,7 +157,7 @@ func (p *prepared) client(t scheme.LayerTarget) error {
 	case given && !verify:
 		slog.Warn("verify=no: the server is not authenticated, so anyone in between can read and change everything", "address", t.Destination)
 		p.base.InsecureSkipVerify = true
-	case len(p.pins) > 0 && p.ca == "":
+	case len(p.pins) > 0 && p.ca == "" && !given:
 		p.base.InsecureSkipVerify = true // checkPin verifies
 	}
 	return nil
@@ -220,7 +223,7 @@ func (p *prepared) hello(info *tls.ClientHelloInfo) (*tls.Config, error) {
 		return nil, nil
 	}
 	config := p.base.Clone()
-	config.NextProtos, config.ClientAuth = []string{acme.ALPNProto}, tls.NoClientCert
+	config.NextProtos, config.ClientAuth, config.VerifyConnection = []string{acme.ALPNProto}, tls.NoClientCert, nil
 	return config, nil
 }
 

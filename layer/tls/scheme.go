@@ -38,7 +38,7 @@ var (
 	}, text, nil, nil)
 	pinOption = option.New(option.Spec{
 		Name: "pin", Phase: option.Naming, Repeatable: true, Default: "none",
-		Doc: "the SHA-256 of the peer's public key, in hex or base64; without ca= nothing else about its certificate is checked",
+		Doc: "the SHA-256 of the peer's public key, in hex or base64; without ca= or verify=yes nothing else about its certificate is checked",
 	}, codec.Codec[pin]{Placeholder: "sha256:HASH", Parse: parsePin, Format: pin.String}, nil, nil)
 	sniOption = option.New(option.Spec{
 		Name: "sni", Aliases: []string{"servername"}, Phase: option.Naming, Only: option.ActiveOnly, Default: "the host of the address, or localhost if it has none",

@@ -7,8 +7,8 @@ import (
 	"fmt"
 	"io"
 	"strings"
-	"time"
 
+	"zocalo/layer/internal/prefix"
 	"zocalo/socket"
 )
 
@@ -114,17 +114,12 @@ func startPostgres(r *lineReader) error {
 
 // askFor runs ask until ctx ends.
 func askFor(ctx context.Context, lower *socket.Socket, protocol string, ask starter) error {
-	stop := context.AfterFunc(ctx, func() { lower.SetDeadline(past) })
-	err := ask(&lineReader{lower})
-	if !stop() {
-		return ctx.Err()
-	}
-	lower.SetDeadline(time.Time{})
+	err := prefix.Within(ctx, lower, func() error { return ask(&lineReader{lower}) })
 	if err == io.EOF || err == io.ErrUnexpectedEOF {
 		err = errors.New("the server closed the connection")
 	}
-	if err != nil {
-		return fmt.Errorf("starttls=%s: %w", protocol, err)
+	if err != nil && ctx.Err() == nil {
+		err = fmt.Errorf("starttls=%s: %w", protocol, err)
 	}
-	return nil
+	return err
 }

@@ -14,6 +14,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -42,6 +43,7 @@ func TestTrust(t *testing.T) {
 		{"of others", "cert=" + good, "ca=" + others.ca(), "tls: certificate of 127.0.0.1 is signed by an unknown authority", "bad certificate"},
 		{"nobody's pin", "cert=" + good, "pin=" + nobody, "tls: the peer's public key is sha256:", "bad certificate"},
 		{"pin and authority", "cert=" + old, "pin=" + nobody + ",ca=" + f.ca(), "tls: certificate of 127.0.0.1 expired on ", "."},
+		{"pin and the system's", "cert=" + old, "pin=" + nobody + ",verify=yes", "expired on |signed by an unknown authority", "."},
 		{"not verified", "cert=" + old, "verify=no", "", ""},
 		{"mutual", "cert=" + good + ",client-ca=" + f.ca(), "ca=" + f.ca() + ",cert=" + ana, "", ""},
 		{"mutual without", "cert=" + good + ",client-ca=" + f.ca(), "ca=" + f.ca(), "it requires a client certificate: give cert= and key=", "tls: the client presented no certificate, and client-ca= or pin= asks for"},
@@ -97,6 +99,21 @@ func says(err error, texts string) bool {
 		}
 	}
 	return false
+}
+
+// A keylog that is no file of its own keeps the mode that it has.
+func TestKeylogPipe(t *testing.T) {
+	l := server(t, "tls:127.0.0.1:0", echo)
+	path := filepath.Join(t.TempDir(), "keys")
+	try(t, syscall.Mkfifo(path, 0o600))
+	try(t, os.Chmod(path, 0o640))
+	reader, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0)
+	try(t, err)
+	defer reader.Close()
+	converse(t, dial(t, l.Address()+",keylog="+path), "hola")
+	if info, err := os.Stat(path); err != nil || info.Mode().Perm() != 0o640 {
+		t.Errorf("the pipe is %v, %v", info.Mode(), err)
+	}
 }
 
 // What was agreed on is told: also that a session was resumed.
