@@ -25,8 +25,9 @@ type Address struct {
 }
 
 // String returns the address as Parse reads it: scheme and options under
-// their first names, values as their options print them. An address that Parse
-// returned is equal to what Parse makes of its String.
+// their first names, values as their options print them, and *** for those that may be
+// secrets. An address that Parse returned is equal to what Parse makes of its String,
+// unless it has such a value.
 func (a Address) String() string {
 	if a.Scheme == nil {
 		return ""
@@ -45,7 +46,7 @@ func (a Address) String() string {
 			continue
 		}
 		b.WriteByte(',')
-		b.WriteString(assignment(a.Scheme, s.Spec, s.Spec.Format(s.Value)))
+		b.WriteString(assignment(a.Scheme, s.Spec, s.Text()))
 	}
 	return b.String()
 }

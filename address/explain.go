@@ -86,7 +86,7 @@ func Explain(a Address) Explanation {
 	}
 	for _, set := range a.Settings {
 		o := explainOption(s, set.Spec)
-		o.Given, o.Value = true, set.Spec.Format(set.Value)
+		o.Given, o.Value = true, set.Text()
 		e.Options = append(e.Options, o)
 	}
 	for _, spec := range Options(s) {

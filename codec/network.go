@@ -4,10 +4,19 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"strconv"
 )
 
-// ErrNoNetwork is the error of a text that is neither an address nor a network.
-var ErrNoNetwork = errors.New("it must be an address (10.0.0.1, ::1) or a network (10.0.0.0/8)")
+// ErrNoNetwork is what the error of a text that is neither an address nor a network is.
+var ErrNoNetwork = errors.New("neither an address nor a network")
+
+type noNetwork string
+
+func (text noNetwork) Error() string {
+	return strconv.Quote(string(text)) + " must be an address (10.0.0.1, ::1) or a network (10.0.0.0/8)"
+}
+
+func (noNetwork) Is(target error) bool { return target == ErrNoNetwork }
 
 // ParseNetwork reads a network, such as 10.0.0.0/8, or an address, which is the network of
 // that one. Addresses of IPv4 within IPv6 are read as those of IPv4. Bits beyond the prefix
@@ -19,7 +28,7 @@ func ParseNetwork(text string) (netip.Prefix, error) {
 	}
 	p, err := netip.ParsePrefix(text)
 	if err != nil {
-		return p, ErrNoNetwork
+		return p, noNetwork(text)
 	}
 	if masked := p.Masked(); masked != p {
 		return p, fmt.Errorf("%q has bits set beyond its prefix: write %v for the whole network, or %v for the one address", text, masked, p.Addr())

@@ -10,10 +10,10 @@ package connect
 
 import (
 	"errors"
-	"fmt"
 	"strings"
 
 	"zocalo/codec"
+	"zocalo/layer/internal/prefix"
 	"zocalo/layer/internal/proxy"
 	"zocalo/socket"
 	"zocalo/socket/option"
@@ -24,17 +24,9 @@ var options = proxy.NewClientOptions()
 
 // header is a further header line of the request.
 var header = option.New(option.Spec{
-	Name: "header", Aliases: []string{"headers"}, Phase: option.Naming, Only: option.ActiveOnly, Repeatable: true, Default: "Host, and Proxy-Authorization with user=",
+	Name: "header", Aliases: []string{"headers"}, Phase: option.Naming, Only: option.ActiveOnly, Repeatable: true, Secret: true, Default: "Host, and Proxy-Authorization with user=",
 	Doc: "a header to send to the proxy, as Name: value",
-}, codec.Codec[string]{Placeholder: "HEADER", Parse: parseHeader, Format: codec.Text.Format}, nil, nil)
-
-func parseHeader(text string) (string, error) {
-	name, value, ok := strings.Cut(text, ":")
-	if !ok || name == "" || strings.ContainsFunc(name, func(r rune) bool { return r <= ' ' || r > '~' }) || strings.ContainsAny(value, "\r\n\x00") {
-		return "", fmt.Errorf("%q is not a header, such as X-Reason: test", text)
-	}
-	return name + ": " + strings.TrimSpace(value), nil
-}
+}, codec.Codec[string]{Placeholder: "HEADER", Parse: prefix.ParseHeader, Format: codec.Text.Format}, nil, nil)
 
 var layer = &scheme.Layer{
 	LayerKind: socket.LayerKind{Name: "connect", Prefix: true},

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"zocalo/codec"
+	"zocalo/layer/internal/prefix"
 	"zocalo/socket"
 	"zocalo/socket/option"
 	"zocalo/socket/scheme"
@@ -46,9 +47,9 @@ var (
 		Doc: "a subprotocol to offer or accept, such as mqtt, in order of preference",
 	}, codec.Codec[string]{Placeholder: "NAME", Parse: parseToken, Format: codec.Text.Format}, nil, nil)
 	headerOption = option.New(option.Spec{
-		Name: "header", Phase: option.Naming, Only: option.ActiveOnly, Repeatable: true, Default: "only those of the handshake",
+		Name: "header", Phase: option.Naming, Only: option.ActiveOnly, Repeatable: true, Secret: true, Default: "only those of the handshake",
 		Doc: "a header to send to the server, as Name: value",
-	}, codec.Codec[string]{Placeholder: "HEADER", Parse: parseHeaderLine, Format: codec.Text.Format}, nil, nil)
+	}, codec.Codec[string]{Placeholder: "HEADER", Parse: prefix.ParseHeader, Format: codec.Text.Format}, nil, nil)
 	userOption = option.New(option.Spec{
 		Name: "user", Phase: option.Naming, Only: option.ActiveOnly, Default: "none",
 		Doc: "the user name for HTTP basic authentication",
@@ -118,18 +119,10 @@ func parseOrigin(text string) (string, error) {
 }
 
 func parseToken(text string) (string, error) {
-	if text == "" || strings.ContainsFunc(text, func(r rune) bool { return r <= ' ' || r > '~' || strings.ContainsRune("()<>@,;:\\\"/[]?={}", r) }) {
+	if !prefix.IsToken(text) {
 		return "", fmt.Errorf("%q is not the name of a protocol, such as mqtt", text)
 	}
 	return text, nil
-}
-
-func parseHeaderLine(text string) (string, error) {
-	name, value, ok := strings.Cut(text, ":")
-	if _, err := parseToken(name); !ok || err != nil || strings.ContainsAny(value, "\r\n\x00") {
-		return "", fmt.Errorf("%q is not a header, such as X-Reason: test", text)
-	}
-	return name + ": " + strings.TrimSpace(value), nil
 }
 
 var options = []*option.Spec{

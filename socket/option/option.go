@@ -49,6 +49,10 @@ type Spec struct {
 	// with different values.
 	Repeatable bool
 
+	// Secret says that the value may be a secret, such as a header with a token: where an
+	// address is printed, *** stands for it.
+	Secret bool
+
 	// Parse turns the text of a value into the option's type; flags without
 	// "=" give "1".
 	Parse func(text string) (any, error)
@@ -83,6 +87,14 @@ type Setting struct {
 	Default bool
 }
 
+// Text returns the value as text, *** for a secret.
+func (s Setting) Text() string {
+	if s.Spec.Secret {
+		return "***"
+	}
+	return s.Spec.Format(s.Value)
+}
+
 // Settings are the options that an address gives, in its order.
 type Settings []Setting
 
@@ -94,7 +106,7 @@ func (ss Settings) Apply(p Phase, e socket.Endpoint) error {
 		}
 		err := s.Spec.Apply(e, s.Value)
 		if err != nil && !(s.Default && lacksOption(err)) {
-			return fmt.Errorf("option %s=%s: %w", s.Spec.Name, s.Spec.Format(s.Value), err)
+			return fmt.Errorf("option %s=%s: %w", s.Spec.Name, s.Text(), err)
 		}
 	}
 	return nil
