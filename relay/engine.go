@@ -72,13 +72,28 @@ type demand struct {
 	lack string
 }
 
-// demands are what is asked for.
-func (s *settings) demands() (all []demand) {
-	demands := func(n need, is bool, format string, args ...any) {
-		if is {
-			all = append(all, demand{n, fmt.Sprintf(format, args...)})
+// demands are some of them.
+type demands []demand
+
+func (all *demands) add(n need, is bool, format string, args ...any) {
+	if is {
+		*all = append(*all, demand{n, fmt.Sprintf(format, args...)})
+	}
+}
+
+// beyond says which of them is more than what an engine bears, "" for none.
+func (all demands) beyond(bears need) string {
+	for _, d := range all {
+		if d.need&bears == 0 {
+			return d.lack
 		}
 	}
+	return ""
+}
+
+// demands are what is asked for.
+func (s *settings) demands() (all demands) {
+	demands := all.add
 	demands(onePair, !s.from.passive, "serves a listener, and %v does not listen", s.from)
 	demands(meeting, s.to[0].passive, "connects, and %v listens", s.to[0])
 	demands(onePair, s.from.isOnce(), "serves any number of peers, and %v takes one (once)", s.from)
@@ -89,14 +104,20 @@ func (s *settings) demands() (all []demand) {
 	demands(oneWay, s.OneWay, "passes both directions, and one was asked for (--one-way)")
 	demands(living, s.Lifetime > 0, "ends sessions of datagrams when they are idle, and not after a time (--lifetime)")
 	for _, e := range append([]end{s.from}, s.to...) {
-		_, lingers := option.Linger.In(e.Settings)
-		demands(layering, e.passive && e.Scheme.Layers != nil, "accepts by itself, and %v has handshakes", e)
-		demands(layering, transforms(e), "moves what kernel sockets carry, and %v has layers over that", e)
-		demands(framing, e.format != frame.Format{}, "passes what comes as it is, and %v cuts it into messages (%s=)", e, address.Frame.Name)
-		demands(anyAnswer, e.hearsOthers(), "hears whom it is connected to, and others may answer for %v", e)
-		demands(keepingOpen, e.keepOpen, "passes each end-of-file on, and %v is not to have it (%s)", e, address.NoShutdown.Name)
-		demands(lingering, lingers, "never waits when closing, and %v asks for it (%s=)", e, option.Linger.Name)
+		all = append(all, e.demands()...)
 	}
+	return all
+}
+
+// demands are what one end asks for, be it of the settings or of one pair.
+func (e *end) demands() (all demands) {
+	_, lingers := option.Linger.In(e.Settings)
+	all.add(layering, e.passive && e.Scheme.Layers != nil, "accepts by itself, and %v has handshakes", e)
+	all.add(layering, transforms(*e), "moves what kernel sockets carry, and %v has layers over that", e)
+	all.add(framing, e.format != frame.Format{}, "passes what comes as it is, and %v cuts it into messages (%s=)", e, address.Frame.Name)
+	all.add(anyAnswer, e.hearsOthers(), "hears whom it is connected to, and others may answer for %v", e)
+	all.add(keepingOpen, e.keepOpen, "passes each end-of-file on, and %v is not to have it (%s)", e, address.NoShutdown.Name)
+	all.add(lingering, lingers, "never waits when closing, and %v asks for it (%s=)", e, option.Linger.Name)
 	return all
 }
 
@@ -107,10 +128,8 @@ func transforms(e end) bool {
 
 // lacks says what the engine cannot do of what is asked for, "" for nothing.
 func (k *engineKind) lacks(s *settings) string {
-	for _, d := range s.demands() {
-		if d.need&k.bears == 0 {
-			return d.lack
-		}
+	if lack := s.demands().beyond(k.bears); lack != "" {
+		return lack
 	}
 	if !k.joinsAll(s) {
 		return fmt.Sprintf("is for two streams or two datagram sockets of the kernel's, and not for %s to %s", s.from.Scheme.Name, s.to[0].Scheme.Name)

@@ -26,9 +26,12 @@ import (
 // noFast is empty: this system has the fast path.
 const noFast = ""
 
+// streamsBear is what the engine streams can do, of what not every engine can.
+const streamsBear = living
+
 // fastEngines are those besides join, the likeliest first.
 var fastEngines = []engineKind{
-	{name: "streams", bears: living, start: newFast, joins: func(from, to socket.Kind) bool { return isKernelStream(from) && isKernelStream(to) }},
+	{name: "streams", bears: streamsBear, start: newFast, joins: func(from, to socket.Kind) bool { return isKernelStream(from) && isKernelStream(to) }},
 	{name: "datagrams", start: newBatching, joins: isBatch},
 }
 

@@ -17,4 +17,4 @@ func (*loops) change()        {}
 func (*loops) close()         {}
 func (*loops) moves() bool    { return false }
 
-func (*loops) take(*entry, *socket.Socket, *socket.Socket, func()) bool { return false }
+func (*loops) take(*entry, *socket.Socket, *socket.Socket, *target, func()) bool { return false }

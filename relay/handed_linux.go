@@ -22,18 +22,18 @@ type loops struct {
 	over  sync.WaitGroup
 }
 
+// loopsBear is what loops can do, of what not every engine can.
+const loopsBear = streamsBear | layering
+
 // newLoops returns nil where what passes is not to go past the program, or no layer
 // steps aside.
 func (r *run) newLoops() *loops {
 	s := r.now()
-	bears := fastEngines[0].bears | layering
 	if r.Path != Auto || s.TotalRate > 0 || !s.from.hasLayers() || !becomesBare(s.from) || !slices.ContainsFunc(s.to, becomesBare) {
 		return nil
 	}
-	for _, d := range s.demands() {
-		if d.need&bears == 0 {
-			return nil
-		}
+	if s.demands().beyond(loopsBear) != "" {
+		return nil
 	}
 	h := &loops{run: r}
 	h.group = streams.Group{Service: h, Limits: h.limits(), Files: r.files()}
@@ -55,7 +55,7 @@ func (r *run) newLoops() *loops {
 
 // moves reports whether the loops move all pairs there are.
 func (h *loops) moves() bool {
-	return h != nil && !slices.ContainsFunc(h.now().to, func(e end) bool { return !becomesBare(e) })
+	return h != nil && !slices.ContainsFunc(h.now().to, func(e end) bool { return !becomesBare(e) || e.demands().beyond(loopsBear) != "" })
 }
 
 // becomesBare reports whether the layers of an end step aside and leave a stream of the
@@ -92,9 +92,10 @@ type handed struct {
 }
 
 // take has the loops move a pair of which only the descriptors are left, and call over
-// at its end. It returns false, having done nothing, for another.
-func (h *loops) take(e *entry, from, to *socket.Socket, over func()) bool {
-	if h == nil || !isBare(from) || !isBare(to) {
+// at its end. It returns false, having done nothing, for another, and where t, what was
+// reached, asks for what loops cannot do.
+func (h *loops) take(e *entry, from, to *socket.Socket, t *target, over func()) bool {
+	if h == nil || !isBare(from) || !isBare(to) || t.demands().beyond(loopsBear) != "" {
 		return false
 	}
 	pair := &handed{e, over}

@@ -1,10 +1,14 @@
 package relay_test
 
 import (
+	"context"
+	"errors"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
 
+	"zocalo/address"
 	"zocalo/relay"
 	"zocalo/socket"
 )
@@ -100,6 +104,65 @@ func TestLoopsAfterLayersEnd(t *testing.T) {
 	wantsErr(t, err, syscall.ECONNRESET)
 	if p := r.ended(); p.Result.How != relay.Idle {
 		t.Errorf("%+v", p)
+	}
+}
+
+// What loops cannot do is not dropped where a change or a hook brings it: the pair stays
+// with the engine join.
+func TestLoopsCannot(t *testing.T) {
+	for _, by := range []string{"SetTo", "Route"} {
+		t.Run(by, func(t *testing.T) {
+			l := listen(t, "tcp:127.0.0.1:0")
+			plain := "tcp:" + l.Name().String()
+			to := parse(t, plain+",no-shutdown")
+			r := relays(t, func(r *relay.Relay) {
+				if r.Path = relay.Auto; by == "Route" {
+					r.Route = routesTo(to)
+				}
+			}, "pp+tcp-listen:127.0.0.1:0", plain)
+			at := r.address()
+			await(t, "the engine serves", func() bool { name, _ := r.Engine(); return name == "streams" })
+			if by == "SetTo" {
+				try(t, r.SetTo(to))
+				if engine, _ := r.Engine(); engine != "join" {
+					t.Errorf("the engine is %s", engine)
+				}
+			}
+			near := dial(t, at)
+			far := accept(t, l)
+			writes(t, near, "there")
+			wants(t, far, "there")
+			if n := r.OnLoops(); n != 0 {
+				t.Errorf("%d pairs are on loops", n)
+			}
+		})
+	}
+}
+
+func routesTo(to address.Address) func(context.Context, *relay.Peer, []address.Address) ([]address.Address, error) {
+	return func(context.Context, *relay.Peer, []address.Address) ([]address.Address, error) {
+		return []address.Address{to}, nil
+	}
+}
+
+// The fast engines refuse what Route chooses and they cannot do.
+func TestFastRefusesRoute(t *testing.T) {
+	for _, kind := range []string{"tcp", "udp"} {
+		t.Run(kind, func(t *testing.T) {
+			plain := kind + ":127.0.0.1:9"
+			to := parse(t, map[string]string{"tcp": plain + ",no-shutdown", "udp": plain + ",any-port"}[kind])
+			r := relays(t, func(r *relay.Relay) { r.Path, r.Route = relay.Auto, routesTo(to) }, kind+"-listen:127.0.0.1:0", plain)
+			writes(t, dial(t, r.address()), "there")
+			if kind == "udp" { // whose session tells what it met, and goes on
+				await(t, "the log tells", func() bool { return strings.Contains(r.journal.String(), "the fast path hears") })
+				return
+			}
+			p := r.ended()
+			var refused *relay.NotFastError
+			if p.Result.How != relay.Failed || !errors.As(p.Err, &refused) {
+				t.Errorf("%+v", p)
+			}
+		})
 	}
 }
 

@@ -34,7 +34,8 @@ type Hooks struct {
 	// which to try them; they may be others. It may wait until ctx ends. It is
 	// called again where the peer is still to be served after all of them failed. With
 	// it each connection is made beside the loops, and splices all the same; the engines streams and
-	// datagrams can reach only kinds that they could reach without it.
+	// datagrams can reach only what they could reach without it: another address is
+	// refused, by a [*NotFastError].
 	Route func(ctx context.Context, p *Peer, to []address.Address) ([]address.Address, error)
 
 	// Reach connects in place of To, which is then empty, and says what it has reached,

@@ -102,7 +102,7 @@ func (j *joining) begin(ctx context.Context, c *socket.Socket, over func()) (han
 			return false
 		case over == nil:
 			r.join(e, c, other, t)
-		case !r.loops.take(e, c, other, over):
+		case !r.loops.take(e, c, other, t, over):
 			// The stack of this goroutine has grown by what came before.
 			go func() {
 				defer over()

@@ -178,7 +178,7 @@ func (r *run) dialAny(ctx context.Context, p *Peer, to []end, refused []socket.N
 			return r.reachBy(ctx, holds, p)
 		case holds.Route != nil && p != nil:
 			var err error
-			if to, err = holds.route(ctx, p); err != nil {
+			if to, err = r.route(ctx, holds, p); err != nil {
 				return nil, target{}, err
 			}
 		}
@@ -207,9 +207,10 @@ func (r *run) reachBy(ctx context.Context, holds *settings, p *Peer) (*socket.So
 	return s, target{holds.to[0], text}, err
 }
 
-// route is what Route makes of TO for a peer.
-func (s *settings) route(ctx context.Context, p *Peer) (to []end, err error) {
-	addresses, err := s.Route(ctx, p, s.To)
+// route is what Route makes of TO for a peer. What asks for more than the engine can do
+// is refused, as it would be among the settings.
+func (r *run) route(ctx context.Context, holds *settings, p *Peer) (to []end, err error) {
+	addresses, err := holds.Route(ctx, p, holds.To)
 	if err == nil && len(addresses) == 0 {
 		err = errors.New("no address to reach was chosen")
 	}
@@ -217,6 +218,9 @@ func (s *settings) route(ctx context.Context, p *Peer) (to []end, err error) {
 		e, err := newEnd(a)
 		if err != nil {
 			return nil, err
+		}
+		if lack := e.demands().beyond(r.chosen.bears); lack != "" {
+			return nil, &NotFastError{lack}
 		}
 		to = append(to, e)
 	}
