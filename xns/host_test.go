@@ -425,10 +425,12 @@ func TestGateway(t *testing.T) {
 			t.Fatal(err)
 		}
 		far := Addr{6, HostID{2, 8}, 4000}
-		if _, err := s.Send(&socket.Message{Peer: far.Name()}); err != nil {
+		typed := socket.Message{Peer: far.Name()}
+		SetType(&typed, 9)
+		if _, err := s.Send(&typed); err != nil {
 			t.Fatal(err)
 		}
-		if got, _ := w.next(); got.To != far || got.From.Net != 5 {
+		if got, _ := w.next(); got.To != far || got.From.Net != 5 || got.Type != 9 {
 			t.Errorf("the gateway got %+v", got)
 		}
 		if _, err := s.Send(&socket.Message{Peer: far.Name(), Flags: socket.DontRoute}); !errors.Is(err, syscall.EHOSTUNREACH) {
