@@ -68,7 +68,7 @@ func becomesBare(e end) bool {
 
 func (h *loops) limits() streams.Limits {
 	now := h.now()
-	return streams.Limits{Idle: now.Idle, Lifetime: now.Lifetime, Rate: now.Rate}
+	return streams.Limits{Idle: now.Idle, Lifetime: now.Lifetime, Rate: now.Rate, TotalRate: now.TotalRate}
 }
 
 func (h *loops) change() {
@@ -95,7 +95,10 @@ type handed struct {
 // at its end. It returns false, having done nothing, for another, and where t, what was
 // reached, asks for what loops cannot do.
 func (h *loops) take(e *entry, from, to *socket.Socket, t *target, over func()) bool {
-	if h == nil || !isBare(from) || !isBare(to) || t.demands().beyond(loopsBear) != "" {
+	switch {
+	case h == nil || !isBare(from) || !isBare(to) || t.demands().beyond(loopsBear) != "":
+		return false
+	case h.now().TotalRate > 0 && !h.moves(): // loops keep the total of their own pairs
 		return false
 	}
 	pair := &handed{e, over}

@@ -107,6 +107,29 @@ func TestLoopsAfterLayersEnd(t *testing.T) {
 	}
 }
 
+// A total rate that a change brings holds for a pair that is on a loop, and for the next.
+func TestLoopsTotalRate(t *testing.T) {
+	l := listen(t, "tcp:127.0.0.1:0")
+	r := relays(t, func(r *relay.Relay) { r.Path = relay.Auto }, "pp+tcp-listen:127.0.0.1:0", "tcp:"+l.Name().String())
+	at := r.address()
+	text := strings.Repeat("x", 10_000)
+	for _, when := range []string{"before", "after"} {
+		near := dial(t, at)
+		far := accept(t, l)
+		await(t, "the pair is on a loop", func() bool { return r.OnLoops() == 1 })
+		if when == "before" {
+			try(t, r.SetLimits(relay.Limits{TotalRate: 1}))
+		}
+		writes(t, near, text)
+		// A byte a second: what comes at once is all of it, or very little.
+		if n, err := far.Read(make([]byte, len(text))); err != nil || n > 1000 {
+			t.Errorf("of a pair from %s the change %d bytes came at once, %v", when, n, err)
+		}
+		try(t, near.Abort())
+		r.ended()
+	}
+}
+
 // What loops cannot do is not dropped where a change or a hook brings it: the pair stays
 // with the engine join.
 func TestLoopsCannot(t *testing.T) {
