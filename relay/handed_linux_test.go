@@ -114,19 +114,26 @@ func TestLoopsTotalRate(t *testing.T) {
 	at := r.address()
 	text := strings.Repeat("x", 10_000)
 	for _, when := range []string{"before", "after"} {
+		if when == "after" {
+			try(t, r.SetLimits(relay.Limits{TotalRate: 1}))
+		}
 		near := dial(t, at)
 		far := accept(t, l)
 		await(t, "the pair is on a loop", func() bool { return r.OnLoops() == 1 })
-		if when == "before" {
-			try(t, r.SetLimits(relay.Limits{TotalRate: 1}))
-		}
+		try(t, r.SetLimits(relay.Limits{TotalRate: 1}))
 		writes(t, near, text)
 		// A byte a second: what comes at once is all of it, or very little.
-		if n, err := far.Read(make([]byte, len(text))); err != nil || n > 1000 {
+		n, err := far.Read(make([]byte, len(text)))
+		if err != nil || n > 1000 {
 			t.Errorf("of a pair from %s the change %d bytes came at once, %v", when, n, err)
 		}
-		try(t, near.Abort())
-		r.ended()
+		try(t, r.SetLimits(relay.Limits{}))
+		wants(t, far, text[n:])
+		try(t, near.Close())
+		try(t, far.Close())
+		if p := r.ended(); p.Result.How != relay.Finished {
+			t.Errorf("%+v", p)
+		}
 	}
 }
 
