@@ -81,8 +81,8 @@ func (e *echoing) run(ctx context.Context, args []string) error {
 	ctx, e.cancel = context.WithCancel(ctx)
 	defer e.cancel()
 
-	var serving []func() error
-	var listeners []*passive
+	var serve []func() error
+	var listeners, alike []*passive // alike have the lists of the flags
 	defer func() {
 		for _, l := range listeners {
 			l.Close()
@@ -90,18 +90,20 @@ func (e *echoing) run(ctx context.Context, args []string) error {
 	}()
 	var err error
 	addresses := make([]address.Address, len(args))
+	owns := make([]serving, len(args)) // what holds at each address
 	for i, text := range args {
 		if addresses[i], err = parseAddress(text); err != nil {
 			return err
 		}
-		if err := e.take(addresses[i]); err != nil {
+		if owns[i], err = e.at(addresses[i]); err != nil {
 			return err
 		}
 		if once, given := addresses[i].IsOnce(); given { // it is for all of them
 			e.once = once
 		}
 	}
-	for _, a := range addresses {
+	for i, a := range addresses {
+		own := owns[i]
 		p, err := e.open(ctx, a)
 		if err != nil {
 			return err
@@ -110,33 +112,38 @@ func (e *echoing) run(ctx context.Context, args []string) error {
 			continue // it was a connection, which is over
 		}
 		listeners = append(listeners, p)
+		if own.lists == e.lists {
+			alike = append(alike, p)
+		} else if err := own.lists.check(p); err != nil {
+			return err
+		}
 		format, _ := address.Frame.In(p.address.Settings)
 		switch p.Sockets()[0].Type() {
 		case socket.Stream, socket.SeqPacket:
-			srv := e.server(e.app, func(ctx context.Context, c *socket.Socket) { e.serve(ctx, c, format) })
+			srv := own.server(e.app, func(ctx context.Context, c *socket.Socket) { e.serve(ctx, c, format) })
 			servers = append(servers, srv)
 			fast, err := e.fast(p, format)
 			if err != nil {
 				return err
 			}
 			if fast {
-				serving = append(serving, func() error { return e.streams(ctx, srv, p) })
+				serve = append(serve, func() error { return e.streams(ctx, srv, p) })
 			} else {
-				serving = append(serving, func() error { return srv.Serve(ctx, p) })
+				serve = append(serve, func() error { return srv.Serve(ctx, p) })
 			}
 		case socket.Datagram:
 			if _, err := e.fast(p, format); err != nil {
 				return err
 			}
 			for _, s := range p.Sockets() {
-				serving = append(serving, func() error { return e.datagrams(ctx, s) })
+				serve = append(serve, func() error { return e.datagrams(ctx, s, own.lists) })
 			}
 		default:
 			return fmt.Errorf("%v: echo would answer its own answers, since a raw socket receives what it sends", a)
 		}
 	}
-	if len(listeners) > 0 {
-		if err := e.lists.check(listeners...); err != nil {
+	if len(alike) > 0 {
+		if err := e.lists.check(alike...); err != nil {
 			return err
 		}
 	}
@@ -151,7 +158,7 @@ func (e *echoing) run(ctx context.Context, args []string) error {
 			srv.MaxConns, srv.Drain = 1, -1 // one at a time, for as long as it takes
 		}
 	}
-	return together(e.cancel, serving)
+	return together(e.cancel, serve)
 }
 
 // open listens on an address. One that cannot listen, as standard input and
@@ -195,9 +202,10 @@ func (e *echoing) echoes(ctx context.Context, c *socket.Socket, format frame.For
 	return echoer.Connection(ctx, c)
 }
 
-// datagrams echoes the messages of a socket without connections.
-func (e *echoing) datagrams(ctx context.Context, s *socket.Socket) error {
-	echoer := echo.Echoer{Log: e.log, Allow: e.allow, Deny: e.deny}
+// datagrams echoes the messages that those who are served send to a socket
+// without connections.
+func (e *echoing) datagrams(ctx context.Context, s *socket.Socket, who lists) error {
+	echoer := echo.Echoer{Log: e.log, Allow: who.allow, Deny: who.deny}
 	known := peers{}
 	echoer.OnMessage = func(peer socket.Name, _ int) {
 		if known.isNew(peer) && !e.quiet {

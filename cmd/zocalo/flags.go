@@ -209,15 +209,17 @@ func (l *lists) take(a address.Address) (err error) {
 	return err
 }
 
-// take does so for whoever serves many.
-func (s *serving) take(a address.Address) error {
+// at returns what holds at one address: the flags, and the options of that
+// address, which are no other's.
+func (s serving) at(a address.Address) (serving, error) {
 	if _, given := address.AcceptTimeout.In(a.Settings); given {
-		return usagef("%v: accept-timeout is for verbs that wait for one peer, such as listen: omit it", a)
+		return s, usagef("%v: accept-timeout is for verbs that wait for one peer, such as listen: omit it", a)
 	}
 	if n, given := address.MaxConns.In(a.Settings); given {
 		s.maxConns = n
 	}
-	return s.lists.take(a)
+	err := s.lists.take(a)
+	return s, err
 }
 
 // A listValue is the value of a flag for a list, which may be given again.

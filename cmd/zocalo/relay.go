@@ -191,7 +191,7 @@ func (r *relayRun) prepare(args []string) error {
 			return err
 		case i == 0:
 			r.From = a
-			if err := r.take(a); err != nil {
+			if r.serving, err = r.at(a); err != nil {
 				return err
 			}
 		default:

@@ -167,7 +167,7 @@ func (s *serveRun) run(ctx context.Context, text string) error {
 	if err != nil {
 		return err
 	}
-	if err := s.take(a); err != nil {
+	if s.serving, err = s.at(a); err != nil {
 		return err
 	}
 	once, _ := a.IsOnce()
