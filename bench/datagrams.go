@@ -11,22 +11,21 @@ import (
 	"time"
 
 	"zocalo/internal/accept"
-	"zocalo/server"
 	"zocalo/socket"
 	"zocalo/socket/option"
 )
 
-// Datagrams serves all peers of a socket without connections until ctx ends,
-// and returns nil then. It does not close the socket.
+// Datagrams serves the peers of a socket without connections, as far as who says,
+// until ctx ends, and returns nil then. It does not close the socket.
 //
 // Until a peer has sent back a number that was sent only to its address, it gets
 // nothing but answers no longer than what it sent: whoever forges addresses
 // cannot make the server flood others.
-func (s *Server) Datagrams(ctx context.Context, c *socket.Socket) error {
+func (s *Server) Datagrams(ctx context.Context, c *socket.Socket, who Peers) error {
 	stop := context.AfterFunc(ctx, func() { c.SetDeadline(past) })
 	defer stop()
-	d := &desk{server: s, socket: c, sessions: make(map[socket.Name]*session)}
-	d.perPeer = accept.NewPerPeer(s.MaxPerPeer, d.mostSessions(), c)
+	d := &desk{server: s, socket: c, who: who, sessions: make(map[socket.Name]*session)}
+	d.perPeer = accept.NewPerPeer(who.MaxPerPeer, d.mostSessions(), c)
 	defer d.close()
 	size := maxDatagram
 	if s.MaxSize > 0 {
@@ -87,6 +86,7 @@ const maxDatagram = 64 << 10
 type desk struct {
 	server   *Server
 	socket   *socket.Socket
+	who      Peers
 	now      time.Time // when the batch at hand came
 	sessions map[socket.Name]*session
 	perPeer  *accept.PerPeer
@@ -131,7 +131,7 @@ func (d *desk) take(m *socket.Message) (back bool) {
 	if m.Peer.IsZero() || m.Flags&socket.Truncated != 0 {
 		return false // there is nobody to answer, or not the whole of a message
 	}
-	if (server.Lists{Allow: d.server.Allow, Deny: d.server.Deny}).RefusesSender(m) != "" {
+	if d.who.RefusesSender(m) != "" {
 		return false
 	}
 	n := d.last
@@ -222,10 +222,10 @@ func (d *desk) greet(peer socket.Name, text []byte) *session {
 }
 
 func (d *desk) mostSessions() int {
-	if d.server.MaxSessions > 0 {
-		return d.server.MaxSessions
+	if d.who.MaxSessions > 0 {
+		return d.who.MaxSessions
 	}
-	return defaultMaxSessions
+	return DefaultMaxSessions
 }
 
 // makeRoom drops the session that is silent for longest of those that have not

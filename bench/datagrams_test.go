@@ -124,7 +124,7 @@ func TestSessionsAreSmall(t *testing.T) {
 
 // TestStrangersMakeRoom fills a server with greetings that nobody stands by.
 func TestStrangersMakeRoom(t *testing.T) {
-	dial := serve(t, &Server{MaxSessions: 4}, "udp:127.0.0.1:0")
+	dial := servePeers(t, &Server{}, "udp:127.0.0.1:0", Peers{MaxSessions: 4})
 	g := greeting{service: framed, direction: forward, size: 100, duration: MaxDuration, batch: 1, run: 1}
 	for range 9 {
 		s, err := dial(t.Context())

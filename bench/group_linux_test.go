@@ -97,7 +97,7 @@ func TestGroup(t *testing.T) {
 			}
 			ctx, stop := context.WithCancel(t.Context())
 			served := make(chan error, 1)
-			go func() { served <- new(Server).Datagrams(ctx, s) }()
+			go func() { served <- new(Server).Datagrams(ctx, s, Peers{}) }()
 			t.Cleanup(func() {
 				stop()
 				if err := <-served; err != nil {

@@ -36,14 +36,16 @@ func kinds(t testing.TB) map[string]string {
 // skips the test where the machine lacks the kind.
 func serve(t testing.TB, s *Server, text string) Dial {
 	t.Helper()
+	return servePeers(t, s, text, Peers{})
+}
+
+// servePeers is serve for some peers, of a socket without connections.
+func servePeers(t testing.TB, s *Server, text string, who Peers) Dial {
+	t.Helper()
 	l, err := zocalo.Listen(t.Context(), text)
 	if err != nil {
 		t.Skipf("%s: %v", text, err)
 	}
-	return serveOn(t, s, l, text)
-}
-
-func serveOn(t testing.TB, s *Server, l *zocalo.Listener, text string) Dial {
 	ctx, cancel := context.WithCancel(context.Background())
 	var group sync.WaitGroup
 	t.Cleanup(func() { cancel(); group.Wait() })
@@ -53,7 +55,7 @@ func serveOn(t testing.TB, s *Server, l *zocalo.Listener, text string) Dial {
 	} else {
 		group.Go(func() {
 			defer l.Close()
-			if err := s.Datagrams(ctx, l.Sockets()[0]); err != nil {
+			if err := s.Datagrams(ctx, l.Sockets()[0], who); err != nil {
 				t.Errorf("serving datagrams: %v", err)
 			}
 		})

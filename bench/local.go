@@ -155,7 +155,7 @@ func ServeLocal(ctx context.Context, s *Server, a address.Address) (dial Dial, s
 	var group sync.WaitGroup
 	if t := l.Sockets()[0].Type(); t.Bounded() && !l.Sockets()[0].Properties().Connected {
 		for _, one := range l.Sockets() {
-			group.Go(func() { s.Datagrams(serving, one) })
+			group.Go(func() { s.Datagrams(serving, one, Peers{}) })
 		}
 	} else {
 		srv := &server.Server{Handler: s.Handle, MaxConns: -1, Drain: time.Nanosecond, Log: s.Log}

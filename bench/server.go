@@ -30,15 +30,6 @@ type Server struct {
 	// MaxSize is the largest message that a client may ask for, in bytes;
 	// 0 or less means 16 MiB, and more is that.
 	MaxSize int
-	// MaxSessions bounds the flows that one socket without connections has
-	// at once; 0 or less means 1024.
-	MaxSessions int
-	// Allow, if not nil, makes Datagrams pass over peers that are not in it, and
-	// Deny over those that are, as [server.Server] does with connections.
-	Allow, Deny *server.List
-	// MaxPerPeer bounds the flows of a single address on a socket without
-	// connections; see [accept.NewPerPeer].
-	MaxPerPeer int
 	// MaxTime bounds a run, with its warm-up: a client that asks for more is refused, and a flow that goes
 	// on for longer, and Patience beyond it, is reset. MaxRate bounds the bits per second of each stream, in each
 	// direction: a client that asks for more is refused, and over a connection one that asks for no rate is
@@ -61,9 +52,22 @@ type Server struct {
 	runs map[uint64]int // flows by run
 }
 
+// Peers bounds who is served over a socket without connections, as
+// [server.Server] does with connections.
+type Peers struct {
+	server.Lists
+	// MaxSessions bounds the flows at once; 0 or less means DefaultMaxSessions.
+	MaxSessions int
+	// MaxPerPeer bounds the flows of a single address; see [accept.NewPerPeer].
+	MaxPerPeer int
+}
+
+// DefaultMaxSessions is how many flows a socket without connections has at once
+// where [Peers] does not say.
+const DefaultMaxSessions = 1024
+
 const (
-	defaultPatience    = 30 * time.Second
-	defaultMaxSessions = 1024
+	defaultPatience = 30 * time.Second
 )
 
 func (s *Server) patience() time.Duration {

@@ -9,6 +9,7 @@ import (
 
 	"zocalo/bench"
 	"zocalo/bench/iperf3"
+	"zocalo/server"
 	"zocalo/socket"
 )
 
@@ -44,7 +45,7 @@ func (b *benching) server(cmd *cobra.Command, args []string) error {
 		end.OnQuiet = func() { quiet.ends(cancel) }
 	}
 
-	var serving []func() error
+	var serve []func() error
 	var listeners []*passive
 	defer func() {
 		for _, l := range listeners {
@@ -53,34 +54,38 @@ func (b *benching) server(cmd *cobra.Command, args []string) error {
 	}()
 	for _, text := range args {
 		if iperf3.IsAddress(text) {
-			serve, abort, l, err := b.serveIperf3(ctx, text)
+			one, abort, l, err := b.serveIperf3(ctx, text)
 			if err != nil {
 				return err
 			}
-			listeners, aborts, serving = append(listeners, l), append(aborts, abort), append(serving, serve)
+			listeners, aborts, serve = append(listeners, l), append(aborts, abort), append(serve, one)
 			continue
 		}
-		s := b.serving.server(b.app, end.Handle)
 		a, err := parseAddress(text)
 		if err != nil {
 			return err
 		}
-		l, err := b.listenOn(ctx, a, &b.lists, false)
+		own, err := b.serving.at(a)
+		if err != nil {
+			return err
+		}
+		l, err := b.listenOn(ctx, a, &own.lists, false)
 		if err != nil {
 			return err
 		}
 		listeners = append(listeners, l)
 		if l.Sockets()[0].Properties().Connected {
+			s := own.server(b.app, end.Handle)
 			aborts = append(aborts, s.Abort)
-			serving = append(serving, func() error { return s.Serve(ctx, l) })
+			serve = append(serve, func() error { return s.Serve(ctx, l) })
 			continue
 		}
-		end.Allow, end.Deny, end.MaxPerPeer = s.Allow, s.Deny, s.MaxConnsPerPeer // the same for each address
+		who := bench.Peers{Lists: server.Lists{Allow: own.allow, Deny: own.deny}, MaxSessions: min(own.maxConns, bench.DefaultMaxSessions), MaxPerPeer: own.maxPerPeer}
 		for _, s := range l.Sockets() {
-			serving = append(serving, func() error { return end.Datagrams(ctx, s) })
+			serve = append(serve, func() error { return end.Datagrams(ctx, s, who) })
 		}
 	}
-	return together(cancel, serving)
+	return together(cancel, serve)
 }
 
 // oncePause is how long a server with --once waits for the next run of its client, which

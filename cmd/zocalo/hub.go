@@ -15,6 +15,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"zocalo"
+	"zocalo/address"
 	"zocalo/internal/accept"
 	"zocalo/server"
 	"zocalo/socket"
@@ -85,8 +86,15 @@ func (h *hubVerb) run(ctx context.Context) error {
 		}
 	}
 	h.hub.Log = h.log
-	srv := h.server(h.app, h.line)
-	ctx, stop := h.drained(ctx, h.drain, func(stopped) { srv.Abort() })
+	places, err := h.places()
+	if err != nil {
+		return err
+	}
+	ctx, stop := h.drained(ctx, h.drain, func(stopped) {
+		for _, p := range places {
+			p.Abort()
+		}
+	})
 	defer stop()
 	bridge, err := h.openBridge(ctx)
 	if err != nil {
@@ -95,7 +103,7 @@ func (h *hubVerb) run(ctx context.Context) error {
 	if bridge != nil {
 		defer bridge.Close()
 	}
-	listeners, err := h.open(ctx)
+	listeners, err := h.open(ctx, places)
 	if err != nil {
 		return err
 	}
@@ -134,7 +142,11 @@ func (h *hubVerb) run(ctx context.Context) error {
 		})
 	}
 	finish := context.AfterFunc(ctx, h.hub.Finish)
-	errs[2] = srv.Serve(ctx, listeners...)
+	var serve []func() error
+	for i, p := range places {
+		serve = append(serve, func() error { return p.Serve(ctx, listeners[i]) })
+	}
+	errs[2] = together(cancel, serve)
 	h.hub.Finish()
 	finish()
 	parts.Wait()
@@ -151,22 +163,41 @@ func (h *hubVerb) run(ctx context.Context) error {
 	return statusError(statusFailed)
 }
 
-// open listens on all addresses, which have to be those of streams.
-func (h *hubVerb) open(ctx context.Context) (list []server.Listener, err error) {
+// A place is where the hub listens, with a server that keeps to what holds there.
+type place struct {
+	*server.Server
+	address address.Address
+	lists   lists
+}
+
+// places reads all addresses, which have to be those of streams.
+func (h *hubVerb) places() (all []place, err error) {
 	for _, text := range h.listen {
 		a, err := parseAddress(text)
 		if err == nil && (a.Scheme.NoListen || a.Scheme.Type != socket.Stream) {
 			err = usagef("--listen %s: a hub needs a stream, such as tcp or unix", text)
 		}
-		var p *passive
-		if err == nil {
-			p, err = h.listenOn(ctx, a, &h.lists, false)
+		if err != nil {
+			return nil, err
 		}
+		own, err := h.at(a)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, place{own.server(h.app, h.line), a, own.lists})
+	}
+	return all, nil
+}
+
+// open listens on all of them.
+func (h *hubVerb) open(ctx context.Context, places []place) (list []server.Listener, err error) {
+	for _, p := range places {
+		l, err := h.listenOn(ctx, p.address, &p.lists, false)
 		if err != nil {
 			closeListeners(list)
 			return nil, err
 		}
-		list = append(list, p)
+		list = append(list, l)
 	}
 	return list, nil
 }
