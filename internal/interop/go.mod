@@ -3,6 +3,7 @@ module zocalo/internal/interop
 go 1.26.0
 
 require (
+	github.com/gopacket/gopacket v1.7.7
 	github.com/letsencrypt/challtestsrv v1.4.2
 	github.com/letsencrypt/pebble/v2 v2.10.3
 	github.com/nats-io/nats-server/v2 v2.15.3
