@@ -7,6 +7,9 @@
 // one Write. It allocates nothing per packet, buffers nothing, and is for one
 // goroutine at a time: queues, rotation and full disks are for whoever uses it. The
 // types of this file are those of writer and reader alike.
+//
+// A [Reader] reads files of whatever program, the classic ones (pcap) too: packet after
+// packet, whatever the file is.
 package pcapng
 
 import (
