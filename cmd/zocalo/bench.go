@@ -18,6 +18,7 @@ import (
 	"zocalo/bench"
 	"zocalo/bench/iperf3"
 	"zocalo/codec"
+	"zocalo/service/verb"
 )
 
 // benching is the verb bench.
@@ -34,7 +35,7 @@ type benching struct {
 	reverse, both bool
 	options       bench.Options
 	warmUp        time.Duration
-	proxy         proxyFromEnv
+	proxy         verb.ProxyFromEnv
 
 	histogram bool
 	plot      string
@@ -114,7 +115,7 @@ Exit status 1 means that the measurement failed, or that data arrived corrupted;
 	f.BoolVar(&b.histogram, "histogram", false, "draw the distribution of times")
 	f.StringVar(&b.plot, "plot", "", "plot percentiles, and values over time, to this `FILE.svg`")
 	f.Var(value(&b.maxTime, time.Minute, someTime), "max-time", "stop a comparison after this long, even if inconclusive")
-	b.proxy.flag(cmd)
+	declared(cmd, b.proxy.Declare)
 	b.serving.flags(cmd)
 	return cmd
 }
@@ -257,7 +258,8 @@ func (b *benching) address(text string) (address.Address, error) {
 	if err != nil {
 		return a, err
 	}
-	return b.proxy.through(a)
+	a, err = b.proxy.Through(a)
+	return a, asked(err)
 }
 
 // benchError makes wrong options mistakes of usage.

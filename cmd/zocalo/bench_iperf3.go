@@ -87,12 +87,12 @@ func (b *benching) serveIperf3(ctx context.Context, text string) (serve func() e
 	if err != nil {
 		return nil, nil, nil, err
 	}
-	if l, err = b.listenOn(ctx, tcp, &own.lists, false); err != nil {
+	if l, err = b.listenOn(ctx, tcp, &own.Lists, false); err != nil {
 		return nil, nil, nil, err
 	}
 	s.Once = s.Once || b.once
 	s.MaxTime, s.MaxRate = cmp.Or(s.MaxTime, b.limitTime), cmp.Or(s.MaxRate, b.limitRate)
-	s.MaxConns, s.MaxConnsPerPeer, s.Allow, s.Deny, s.Log, s.OnTest = own.maxConns, own.maxPerPeer, own.allow, own.deny, b.log, b.servedIperf3
+	s.MaxConns, s.MaxConnsPerPeer, s.Allow, s.Deny, s.Log, s.OnTest = own.MaxConns, own.MaxPerPeer, own.Allow, own.Deny, b.log, b.servedIperf3
 	return func() error { return s.Serve(ctx, server.Listener(l)) }, s.Abort, l, nil
 }
 

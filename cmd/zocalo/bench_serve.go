@@ -33,7 +33,7 @@ func (b *benching) server(cmd *cobra.Command, args []string) error {
 		b.log.Debug("run", "peer", peer.String(), "asks", what)
 	}
 	var aborts []func()
-	ctx, stop := b.drained(cmd.Context(), b.serving.drain, func(stopped) {
+	ctx, stop := b.drained(cmd.Context(), b.serving.Drain, func(stopped) {
 		for _, abort := range aborts {
 			abort()
 		}
@@ -69,18 +69,18 @@ func (b *benching) server(cmd *cobra.Command, args []string) error {
 		if err != nil {
 			return err
 		}
-		l, err := b.listenOn(ctx, a, &own.lists, false)
+		l, err := b.listenOn(ctx, a, &own.Lists, false)
 		if err != nil {
 			return err
 		}
 		listeners = append(listeners, l)
 		if l.Sockets()[0].Properties().Connected {
-			s := own.server(b.app, end.Handle)
+			s := b.serverOf(own.Serving, end.Handle)
 			aborts = append(aborts, s.Abort)
 			serve = append(serve, func() error { return s.Serve(ctx, l) })
 			continue
 		}
-		who := bench.Peers{Lists: server.Lists{Allow: own.allow, Deny: own.deny}, MaxSessions: min(own.maxConns, bench.DefaultMaxSessions), MaxPerPeer: own.maxPerPeer}
+		who := bench.Peers{Lists: server.Lists{Allow: own.Allow, Deny: own.Deny}, MaxSessions: min(own.MaxConns, bench.DefaultMaxSessions), MaxPerPeer: own.MaxPerPeer}
 		for _, s := range l.Sockets() {
 			serve = append(serve, func() error { return end.Datagrams(ctx, s, who) })
 		}

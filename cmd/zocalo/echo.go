@@ -14,22 +14,16 @@ import (
 	"zocalo/frame"
 	"zocalo/internal/accept"
 	"zocalo/internal/control"
-	"zocalo/relay"
 	"zocalo/relay/join"
 	"zocalo/server"
+	"zocalo/service/verb"
 	"zocalo/socket"
 )
-
-// lectureAddress is where the lecture's echo server listens.
-const lectureAddress = "tcp:127.0.0.1:5346"
 
 // echoing is the verb echo: a server that sends back what it receives.
 type echoing struct {
 	*app
-	serving
-	once bool
-
-	path relay.Path
+	verb.Echo
 
 	held   held // of the general path
 	serves struct {
@@ -46,7 +40,7 @@ func (a *app) echoVerb() *cobra.Command {
 		Use:   "echo [ADDRESS...]",
 		Short: "Run echo servers of any kind, on any number of addresses",
 		Long: `echo sends back what it receives: bytes, messages, urgent data. Without an
-address it is the lecture's server on ` + lectureAddress + `. It reports where it
+address it is the lecture's server on ` + verb.LectureAddress + `. It reports where it
 listens and who connects on standard error.
 
 On SIGINT or SIGTERM it stops accepting, waits up to --drain for open connections
@@ -57,22 +51,20 @@ to finish, and exits; a second signal ends it at once.`,
   zocalo echo --json tcp:0 | head -1 | jq -r .address`,
 		ValidArgsFunction: completeAddresses(math.MaxInt),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if len(args) == 0 {
-				args = []string{lectureAddress}
+			if err := e.Prepare(args); err != nil {
+				return asked(err)
 			}
-			return e.run(cmd.Context(), args)
+			return e.run(cmd.Context())
 		},
 	}
-	e.flags(cmd)
-	cmd.Flags().BoolVar(&e.once, "once", false, "exit after one client, like the lecture's server")
-	cmd.Flags().Var(value(&e.path, relay.Auto, aPath), "path", "data path: fast (event loops for kernel streams), general, or auto")
+	declared(cmd, e.Declare)
 	return cmd
 }
 
 // run serves all addresses until a signal, or until one fails.
-func (e *echoing) run(ctx context.Context, args []string) error {
+func (e *echoing) run(ctx context.Context) error {
 	var servers []*server.Server
-	ctx, stop := e.drained(ctx, e.drain, func(stopped) {
+	ctx, stop := e.drained(ctx, e.Drain, func(stopped) {
 		for _, srv := range servers {
 			srv.Abort()
 		}
@@ -88,22 +80,8 @@ func (e *echoing) run(ctx context.Context, args []string) error {
 			l.Close()
 		}
 	}()
-	var err error
-	addresses := make([]address.Address, len(args))
-	owns := make([]serving, len(args)) // what holds at each address
-	for i, text := range args {
-		if addresses[i], err = parseAddress(text); err != nil {
-			return err
-		}
-		if owns[i], err = e.at(addresses[i]); err != nil {
-			return err
-		}
-		if once, given := addresses[i].IsOnce(); given { // it is for all of them
-			e.once = once
-		}
-	}
-	for i, a := range addresses {
-		own := owns[i]
+	for i, a := range e.Addresses {
+		own := e.Each[i]
 		p, err := e.open(ctx, a)
 		if err != nil {
 			return err
@@ -112,19 +90,19 @@ func (e *echoing) run(ctx context.Context, args []string) error {
 			continue // it was a connection, which is over
 		}
 		listeners = append(listeners, p)
-		if own.lists == e.lists {
+		if own.Lists == e.Lists {
 			alike = append(alike, p)
-		} else if err := own.lists.check(p); err != nil {
+		} else if err := asked(own.Lists.Check(p.Sockets()...)); err != nil {
 			return err
 		}
 		format, _ := address.Frame.In(p.address.Settings)
 		switch p.Sockets()[0].Type() {
 		case socket.Stream, socket.SeqPacket:
-			srv := own.server(e.app, func(ctx context.Context, c *socket.Socket) { e.serve(ctx, c, format) })
+			srv := e.serverOf(own, func(ctx context.Context, c *socket.Socket) { e.serve(ctx, c, format) })
 			servers = append(servers, srv)
-			fast, err := e.fast(p, format)
+			fast, err := e.Fast(p.address, p.Sockets())
 			if err != nil {
-				return err
+				return asked(err)
 			}
 			if fast {
 				serve = append(serve, func() error { return e.streams(ctx, srv, p) })
@@ -132,19 +110,23 @@ func (e *echoing) run(ctx context.Context, args []string) error {
 				serve = append(serve, func() error { return srv.Serve(ctx, p) })
 			}
 		case socket.Datagram:
-			if _, err := e.fast(p, format); err != nil {
-				return err
+			if _, err := e.Fast(p.address, p.Sockets()); err != nil {
+				return asked(err)
 			}
 			for _, s := range p.Sockets() {
-				serve = append(serve, func() error { return e.datagrams(ctx, s, own.lists) })
+				serve = append(serve, func() error { return e.datagrams(ctx, s, own.Lists) })
 			}
 		default:
 			return fmt.Errorf("%v: echo would answer its own answers, since a raw socket receives what it sends", a)
 		}
 	}
 	if len(alike) > 0 {
-		if err := e.lists.check(alike...); err != nil {
-			return err
+		var sockets []*socket.Socket
+		for _, p := range alike {
+			sockets = append(sockets, p.Sockets()...)
+		}
+		if err := e.Lists.Check(sockets...); err != nil {
+			return asked(err)
 		}
 	}
 	for _, p := range listeners {
@@ -153,7 +135,7 @@ func (e *echoing) run(ctx context.Context, args []string) error {
 		}
 	}
 	defer e.tell("echo", e.rows)()
-	if e.once {
+	if e.Once {
 		for _, srv := range servers {
 			srv.MaxConns, srv.Drain = 1, -1 // one at a time, for as long as it takes
 		}
@@ -182,7 +164,7 @@ func (e *echoing) open(ctx context.Context, a address.Address) (*passive, error)
 // serve echoes one connection.
 func (e *echoing) serve(ctx context.Context, c *socket.Socket, format frame.Format) {
 	peer := accept.PeerText(c)
-	if e.once {
+	if e.Once {
 		e.cancel() // accept no other
 	}
 	if !e.quiet {
@@ -204,14 +186,14 @@ func (e *echoing) echoes(ctx context.Context, c *socket.Socket, format frame.For
 
 // datagrams echoes the messages that those who are served send to a socket
 // without connections.
-func (e *echoing) datagrams(ctx context.Context, s *socket.Socket, who lists) error {
-	echoer := echo.Echoer{Log: e.log, Allow: who.allow, Deny: who.deny}
+func (e *echoing) datagrams(ctx context.Context, s *socket.Socket, who verb.Lists) error {
+	echoer := echo.Echoer{Log: e.log, Allow: who.Allow, Deny: who.Deny}
 	known := peers{}
 	echoer.OnMessage = func(peer socket.Name, _ int) {
 		if known.isNew(peer) && !e.quiet {
 			e.sayOften("connected by", peer.String())
 		}
-		if e.once {
+		if e.Once {
 			e.cancel()
 		}
 	}

@@ -7,7 +7,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"time"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -15,63 +14,42 @@ import (
 	"zocalo/address"
 	"zocalo/codec"
 	"zocalo/internal/nearest"
-	"zocalo/relay"
 	"zocalo/server"
+	"zocalo/service/verb"
 	"zocalo/socket"
 )
 
-// A flagValue is the value of a flag that is read, and checked, as those of
-// addresses' options are.
-type flagValue[T any] struct {
-	to *T
-	codec.Codec[T]
-}
-
 // value is the value of a flag that sets to, which is at first initial.
 func value[T any](to *T, initial T, c codec.Codec[T]) pflag.Value {
-	*to = initial
-	return flagValue[T]{to, c}
+	return verb.NewValue(to, initial, c)
 }
-
-// Set implements pflag.Value.
-func (v flagValue[T]) Set(text string) error {
-	set, err := v.Parse(text)
-	if err == nil {
-		*v.to = set
-	}
-	return err
-}
-
-func (v flagValue[T]) String() string { return v.Format(*v.to) }
-func (v flagValue[T]) Type() string   { return v.Placeholder }
 
 // The codecs of what many flags are.
 var (
-	// aTime may be 0, and is then no default that the help would show.
-	aTime = codec.Codec[time.Duration]{Placeholder: "duration", Parse: codec.ParseDuration, Format: func(d time.Duration) string {
-		if d == 0 {
-			return "0"
-		}
-		return d.String()
-	}}
-	// drainTime has what ends at once for 0, which is the default of the library.
-	drainTime = codec.Codec[time.Duration]{Placeholder: "duration", Format: func(d time.Duration) string {
-		return aTime.Format(d.Round(time.Millisecond))
-	}, Parse: func(text string) (time.Duration, error) {
-		d, err := codec.ParseDuration(text)
-		return max(d, time.Nanosecond), err
-	}}
-	someTime = codec.Codec[time.Duration]{Placeholder: "duration", Format: aTime.Format, Parse: func(text string) (time.Duration, error) {
-		d, err := codec.ParseDuration(text)
-		if err == nil && d == 0 {
-			err = errors.New("it must be more than 0")
-		}
-		return d, err
-	}}
-	aPath = choice[relay.Path]("auto", "fast", "general")
+	aTime    = verb.Time
+	someTime = verb.SomeTime
 )
 
-func atLeast(least int) codec.Codec[int] { return codec.AtLeast(codec.Integer.Or("int"), least) }
+// bind makes flags of a verb's options.
+func bind(f *pflag.FlagSet, options *verb.Options) {
+	for _, o := range options.All() {
+		flag := f.VarPF(o, o.Name, o.Short, o.Usage)
+		if o.IsFlag() {
+			flag.NoOptDefVal = "true"
+		}
+	}
+}
+
+// declared makes flags of what declares options.
+func declared(cmd *cobra.Command, declare ...func(*verb.Options)) {
+	var options verb.Options
+	for _, d := range declare {
+		d(&options)
+	}
+	bind(cmd.Flags(), &options)
+}
+
+func atLeast(least int) codec.Codec[int] { return verb.AtLeast(least) }
 
 func inRange(least, most int) codec.Codec[int] {
 	c := atLeast(least)
@@ -84,18 +62,6 @@ func inRange(least, most int) codec.Codec[int] {
 		return n, err
 	}
 	return c
-}
-
-// choice is a word for each of the first values of a type.
-func choice[T ~int](words ...string) codec.Codec[T] {
-	return codec.Codec[T]{Placeholder: "string", Format: func(v T) string { return words[v] }, Parse: func(text string) (T, error) {
-		i := slices.Index(words, text)
-		if i < 0 {
-			last := len(words) - 1
-			return 0, fmt.Errorf("it must be %s or %s", strings.Join(words[:last], ", "), words[last])
-		}
-		return T(i), nil
-	}}
 }
 
 // arguments checks how many there are.
@@ -189,87 +155,32 @@ func exclusive(cmd *cobra.Command, names ...string) error {
 }
 
 // lists are the flags that say who is served.
-type lists struct{ allow, deny *server.List }
+type lists struct{ verb.Lists }
 
-func (l *lists) flags(cmd *cobra.Command) {
-	f := cmd.Flags()
-	f.Var(&listValue{to: &l.allow}, "allow", "accept only these peers: addresses, prefixes, uid:N, gid:N, cert:NAME")
-	f.Var(&listValue{to: &l.deny}, "deny", "reject these peers")
-}
-
-// take takes what the options of a listener's address say of its peers.
-func (l *lists) take(a address.Address) (err error) {
-	text, given := address.Allow.In(a.Settings)
-	switch {
-	case given && l.allow != nil:
-		return usagef("%v: allow and --allow cannot be combined: give one", a)
-	case given:
-		l.allow, err = server.ParseList([]string{text})
-	}
-	return err
-}
-
-// at returns what holds at one address: the flags, and the options of that
-// address, which are no other's.
-func (s serving) at(a address.Address) (serving, error) {
-	if _, given := address.AcceptTimeout.In(a.Settings); given {
-		return s, usagef("%v: accept-timeout is for verbs that wait for one peer, such as listen: omit it", a)
-	}
-	if n, given := address.MaxConns.In(a.Settings); given {
-		s.maxConns = n
-	}
-	err := s.lists.take(a)
-	return s, err
-}
-
-// A listValue is the value of a flag for a list, which may be given again.
-type listValue struct {
-	to    **server.List
-	words []string
-}
-
-// Set implements pflag.Value.
-func (l *listValue) Set(text string) (err error) {
-	l.words = append(l.words, strings.Split(text, ",")...)
-	*l.to, err = server.ParseList(l.words)
-	return err
-}
-
-func (l *listValue) String() string { return strings.Join(l.words, ",") }
-func (l *listValue) Type() string   { return "strings" }
+func (l *lists) flags(cmd *cobra.Command) { declared(cmd, l.Declare) }
 
 // serving are the flags of the verbs that serve many clients.
-type serving struct {
-	lists
-	maxConns   int
-	maxPerPeer int
-	drain      time.Duration
+type serving struct{ verb.Serving }
+
+func (s *serving) flags(cmd *cobra.Command) { declared(cmd, s.Declare) }
+
+// at returns what holds at one address.
+func (s serving) at(a address.Address) (serving, error) {
+	own, err := s.At(a)
+	return serving{own}, asked(err)
 }
 
-func (s *serving) flags(cmd *cobra.Command) {
-	f := cmd.Flags()
-	f.Var(value(&s.maxConns, server.DefaultMaxConns, atLeast(1)), "max-conns", "connections served at once; further ones wait in the backlog")
-	f.IntVar(&s.maxPerPeer, "max-conns-per-peer", 0, "connections per address, IPv6 /64 or unix user; -1 is no limit (default a tenth of --max-conns, no limit on loopback)")
-	f.Var(value(&s.drain, server.DefaultDrain, drainTime), "drain", "how long open connections may continue after SIGINT or SIGTERM")
-	s.lists.flags(cmd)
-}
-
-// server makes the server that the flags ask for.
-func (s *serving) server(a *app, handler func(context.Context, *socket.Socket)) *server.Server {
+// serverOf makes the server that the flags ask for.
+func (a *app) serverOf(s verb.Serving, handler func(context.Context, *socket.Socket)) *server.Server {
 	return &server.Server{
-		Handler: handler, MaxConns: s.maxConns, MaxConnsPerPeer: s.maxPerPeer, Drain: s.drain, Allow: s.allow, Deny: s.deny, Log: a.log,
+		Handler: handler, MaxConns: s.MaxConns, MaxConnsPerPeer: s.MaxPerPeer, Drain: s.Drain, Allow: s.Allow, Deny: s.Deny, Log: a.log,
 	}
 }
 
-// check refuses lists that cannot do their work for whoever comes to these
-// listeners.
-func (l *lists) check(listeners ...*passive) error {
-	var sockets []*socket.Socket
-	for _, p := range listeners {
-		sockets = append(sockets, p.Sockets()...)
+// asked makes a mistake in what was asked for one of usage.
+func asked(err error) error {
+	if err != nil && verb.IsUsage(err) {
+		return usageError{err}
 	}
-	if err := (server.Lists{Allow: l.allow, Deny: l.deny}).Check(sockets...); err != nil {
-		return usagef("--%w", err)
-	}
-	return nil
+	return err
 }

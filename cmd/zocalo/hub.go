@@ -18,6 +18,7 @@ import (
 	"zocalo/address"
 	"zocalo/internal/accept"
 	"zocalo/server"
+	"zocalo/service/verb"
 	"zocalo/socket"
 	"zocalo/xns"
 	"zocalo/xns/hub"
@@ -90,7 +91,7 @@ func (h *hubVerb) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	ctx, stop := h.drained(ctx, h.drain, func(stopped) {
+	ctx, stop := h.drained(ctx, h.Drain, func(stopped) {
 		for _, p := range places {
 			p.Abort()
 		}
@@ -167,7 +168,7 @@ func (h *hubVerb) run(ctx context.Context) error {
 type place struct {
 	*server.Server
 	address address.Address
-	lists   lists
+	lists   verb.Lists
 }
 
 // places reads all addresses, which have to be those of streams.
@@ -184,7 +185,7 @@ func (h *hubVerb) places() (all []place, err error) {
 		if err != nil {
 			return nil, err
 		}
-		all = append(all, place{own.server(h.app, h.line), a, own.lists})
+		all = append(all, place{h.serverOf(own.Serving, h.line), a, own.Lists})
 	}
 	return all, nil
 }

@@ -79,7 +79,7 @@ func (l *listen) run(cmd *cobra.Command, args []string) error {
 	if _, given := address.MaxConns.In(a.Settings); given {
 		return usagef("%v: listen takes one peer at a time: omit max-conns", a)
 	}
-	if err := l.take(a); err != nil {
+	if err := l.Take(a); err != nil {
 		return err
 	}
 	ctx, stop := interruptible(cmd.Context())
@@ -88,7 +88,7 @@ func (l *listen) run(cmd *cobra.Command, args []string) error {
 		return err
 	}
 	defer l.standard.Close()
-	p, err := l.listenOn(ctx, a, &l.lists, true)
+	p, err := l.listenOn(ctx, a, &l.Lists, true)
 	if err != nil {
 		return err
 	}
@@ -176,11 +176,11 @@ func (l *listen) keepTalking(ctx context.Context, p *passive) error {
 	}
 	var err error
 	if p.Sockets()[0].Properties().Connected {
-		srv := &server.Server{Handler: handler, MaxConns: 1, Drain: -1, Allow: l.allow, Deny: l.deny, Log: l.log}
+		srv := &server.Server{Handler: handler, MaxConns: 1, Drain: -1, Allow: l.Allow, Deny: l.Deny, Log: l.log}
 		err = srv.Serve(ctx, p)
 	} else {
 		l.greeted = peers{}
-		sessions := &server.Sessions{Handler: handler, Together: true, Idle: -1, Drain: -1, Queue: 256 << 10, Allow: l.allow, Deny: l.deny, Log: l.log}
+		sessions := &server.Sessions{Handler: handler, Together: true, Idle: -1, Drain: -1, Queue: 256 << 10, Allow: l.Allow, Deny: l.Deny, Log: l.log}
 		err = sessions.Serve(ctx, p.Sockets()...)
 	}
 	if failure != nil {
@@ -236,7 +236,7 @@ func (l *listen) first(ctx context.Context, p *passive) (join.End, error) {
 
 // turnsAway resets a peer that --allow or --deny is against.
 func (l *listen) turnsAway(c *socket.Socket) bool {
-	why := server.Lists{Allow: l.allow, Deny: l.deny}.Refuses(c)
+	why := server.Lists{Allow: l.Allow, Deny: l.Deny}.Refuses(c)
 	if why != "" {
 		accept.Refuse(context.Background(), c, time.Now())
 		l.log.Info("peer rejected", "peer", accept.PeerText(c), "reason", why)
@@ -246,5 +246,5 @@ func (l *listen) turnsAway(c *socket.Socket) bool {
 
 // admits reports whether --allow and --deny let in who sent a message.
 func (l *listen) admits(m *socket.Message) bool {
-	return server.Lists{Allow: l.allow, Deny: l.deny}.RefusesSender(m) == ""
+	return server.Lists{Allow: l.Allow, Deny: l.Deny}.RefusesSender(m) == ""
 }

@@ -11,12 +11,20 @@ import (
 // plainly reads an address that may go without its scheme where its meaning is
 // plain: a port or HOST:PORT is of the scheme given, a path of unix.
 func (a *app) plainly(text, scheme string) (address.Address, error) {
-	plain := address.Plain(text, scheme)
-	if plain == "" {
-		return parseAddress(text)
+	if plain := a.sayPlain(text, scheme); plain != "" {
+		text = plain
 	}
-	a.log.Debug("taken without a scheme", "given", text, "address", plain)
-	return parseAddress(plain)
+	return parseAddress(text)
+}
+
+// sayPlain says how an address without its scheme is read, which it returns; "" for one
+// that is read as it is.
+func (a *app) sayPlain(text, scheme string) string {
+	plain := address.Plain(text, scheme)
+	if plain != "" {
+		a.log.Debug("taken without a scheme", "given", text, "address", plain)
+	}
+	return plain
 }
 
 // scheme is that of an address without one.

@@ -29,7 +29,7 @@ const progressPause = 200 * time.Millisecond
 // newProgress begins the line where one of two ends is a file of known size,
 // and standard error a terminal.
 func (r *relayRun) newProgress() *progress {
-	if r.quiet || r.json || r.dump || r.dumpHex || r.many() || columns(r.err) == 0 {
+	if r.quiet || r.json || r.asked.Dump || r.asked.DumpHex || r.many() || columns(r.err) == 0 {
 		return nil
 	}
 	p := &progress{r: r, over: make(chan struct{}), done: make(chan struct{})}

@@ -8,6 +8,7 @@ import (
 	"zocalo"
 	"zocalo/address"
 	"zocalo/relay/join"
+	"zocalo/service/verb"
 	"zocalo/socket"
 )
 
@@ -28,12 +29,12 @@ func parseAddress(text string) (address.Address, error) {
 
 // listenOn listens on the address, and says where, unless the lists cannot do
 // their work there. Inline connections are read with urgent data in its place.
-func (a *app) listenOn(ctx context.Context, at address.Address, who *lists, inline bool) (*passive, error) {
+func (a *app) listenOn(ctx context.Context, at address.Address, who *verb.Lists, inline bool) (*passive, error) {
 	p, err := listenAt(ctx, at, inline)
 	if err != nil {
 		return nil, err
 	}
-	if err = who.check(p); err == nil {
+	if err = asked(who.Check(p.Sockets()...)); err == nil {
 		err = a.sayListening(p)
 	}
 	if err != nil {

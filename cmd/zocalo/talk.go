@@ -17,6 +17,7 @@ import (
 	"zocalo/frame"
 	"zocalo/relay/join"
 	"zocalo/relay/outcome"
+	"zocalo/service/verb"
 	"zocalo/socket"
 	"zocalo/socket/option"
 )
@@ -28,7 +29,7 @@ type talk struct {
 	connectTimeout time.Duration
 	repeat         int // times, or forever
 	probe          bool
-	proxy          proxyFromEnv
+	proxy          verb.ProxyFromEnv
 	wait           time.Duration
 	preamble       string
 	pinging        pinging
@@ -54,7 +55,7 @@ func (a *app) talkVerb() *cobra.Command {
 		Use:     "talk [ADDRESS | HOST PORT]",
 		Aliases: []string{"t"},
 		Short:   "Connect standard input and output to a socket of any kind",
-		Long: `talk connects to the address, by default the lecture's ` + lectureAddress + `.
+		Long: `talk connects to the address, by default the lecture's ` + verb.LectureAddress + `.
 HOST PORT means tcp:HOST:PORT, or udp:HOST:PORT with -u; -v shows how it was read.
 It sends standard input, and prints what comes back.
 ` + conversationHelp + `
@@ -94,7 +95,7 @@ round-trip times at the end. Exit status 1 means that there was no reply.`,
 		Args:              arguments(0, 2),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if len(args) == 0 {
-				args = []string{lectureAddress}
+				args = []string{verb.LectureAddress}
 			}
 			return t.run(cmd, args)
 		},
@@ -105,7 +106,7 @@ round-trip times at the end. Exit status 1 means that there was no reply.`,
 	f.Var(value(&t.repeat, 0, times), "repeat", "reconnect when a connection ends or cannot be made, N times")
 	f.Lookup("repeat").NoOptDefVal = "forever"
 	f.BoolVarP(&t.probe, "probe", "z", false, "only ask whether anything answers, on a port or a range of ports")
-	t.proxy.flag(cmd)
+	declared(cmd, t.proxy.Declare)
 	f.Var(value(&t.wait, 0, aTime), "wait", "keep trying for this long, until something answers")
 	f.VarP(value(&t.count, 0, atLeast(0)), "count", "c", "exit after this many messages, or --ping replies; 0 is until interrupted")
 	f.StringVar(&t.preamble, "preamble", "", "send this `LINE` first, on each connection: to subscribe again after --repeat has connected again")
@@ -119,7 +120,8 @@ var talkFlags = []string{"preamble", "frame", "whole", "quoted", "hex", "crlf", 
 func (t *talk) run(cmd *cobra.Command, args []string) error {
 	a, err := t.addressOf(args)
 	if err == nil {
-		a, err = t.proxy.through(a)
+		a, err = t.proxy.Through(a)
+		err = asked(err)
 	}
 	if err != nil {
 		return err

@@ -1,4 +1,4 @@
-package main
+package verb
 
 import (
 	"fmt"
@@ -6,17 +6,16 @@ import (
 	"os"
 	"strings"
 
-	"github.com/spf13/cobra"
-
 	"zocalo/address"
 	"zocalo/socket/option"
 )
 
-// proxyFromEnv is the flag of whoever connects through the proxy of the environment.
-type proxyFromEnv struct{ on bool }
+// ProxyFromEnv is the option of whoever connects through the proxy of the environment.
+type ProxyFromEnv struct{ on bool }
 
-func (p *proxyFromEnv) flag(cmd *cobra.Command) {
-	cmd.Flags().BoolVar(&p.on, "proxy-from-env", false, "connect by TCP through the proxy in ALL_PROXY, except to the hosts in NO_PROXY")
+// Declare declares the option.
+func (p *ProxyFromEnv) Declare(o *Options) {
+	o.flag(&p.on, "proxy-from-env", "connect by TCP through the proxy in ALL_PROXY, except to the hosts in NO_PROXY")
 }
 
 // proxyLayers are what ALL_PROXY's schemes mean, as curl has it.
@@ -28,8 +27,8 @@ var proxyLayers = map[string]string{
 // defaultProxyPort is that of a proxy that names none, as curl has it.
 const defaultProxyPort = "1080"
 
-// through returns the address to connect to in place of a.
-func (p *proxyFromEnv) through(a address.Address) (address.Address, error) {
+// Through returns the address to connect to in place of a.
+func (p *ProxyFromEnv) Through(a address.Address) (address.Address, error) {
 	if !p.on || a.Passive(false) {
 		return a, nil
 	}
@@ -62,7 +61,7 @@ func (p *proxyFromEnv) through(a address.Address) (address.Address, error) {
 	}
 	layer, _, _ := strings.Cut(stack, "+")
 	text = strings.TrimPrefix(layers+"+"+stack, "+") + ":" + escaped(at) + fmt.Sprintf(",%s.to=%s", layer, escaped(a.Endpoint))
-	via, err := parseAddress(text)
+	via, err := address.Parse(text)
 	if err != nil {
 		return a, err
 	}
