@@ -30,12 +30,12 @@ var dialAdvice = []advice{
 	{syscall.ENETUNREACH, "check the address and the network"},
 	{syscall.EPROTOTYPE, "the socket that listens there is of another type: try unix, unix-seqpacket or unix-dgram"},
 	{syscall.EADDRINUSE, "another socket has that name: choose another, or omit bind="},
-	{syscall.EADDRNOTAVAIL, "no address of this machine can be had for it: check bind=, or wait until old connections are gone (TIME_WAIT)"},
-	{syscall.EACCES, "this user may not connect to it: a broadcast address takes the option broadcast, a blocked one is a matter of the firewall"},
+	{syscall.EADDRNOTAVAIL, "no local address is available for it: check bind=, or wait until old connections have left TIME_WAIT"},
+	{syscall.EACCES, "this user may not connect to it: a broadcast address needs the option broadcast; otherwise see the firewall"},
 }
 
 var listenAdvice = []advice{
-	{syscall.EADDRINUSE, "the name is taken: choose another, or stop the program that has it"},
+	{syscall.EADDRINUSE, "the name is in use: choose another, or stop the program that has it"},
 	{syscall.EADDRNOTAVAIL, "no interface of this machine has the address"},
 	{syscall.EACCES, "this user may not take that name: choose another"},
 }
@@ -103,7 +103,7 @@ func ofPath(path string, err error) string {
 			return fmt.Sprintf("there is no socket %s: start the server, or check the path", whole)
 		}
 	case errors.Is(err, syscall.ECONNREFUSED) && unseen == nil && info.Mode().Type() != fs.ModeSocket:
-		return "that is no socket: check the path"
+		return "that is not a socket: check the path"
 	case errors.Is(err, syscall.EACCES):
 		return "connecting takes write permission for the socket and search permission for its folders: ask its owner, or become a member of its group"
 	}

@@ -55,7 +55,7 @@ type Dialer struct {
 
 // ErrNoOther says that an address means no names but those that a [Dialer] is to
 // leave out.
-var ErrNoOther = errors.New("no other name is left to try")
+var ErrNoOther = errors.New("no other name to try")
 
 // Dial connects to the address with a zero [Dialer].
 func Dial(ctx context.Context, text string) (*socket.Socket, error) {

@@ -131,7 +131,7 @@ func TestDialRealErrors(t *testing.T) {
 		{strings.Replace(dgram, "-dgram", "", 1), syscall.EPROTOTYPE, "another type"},
 		{"fd:12345", syscall.EBADF, "nothing was inherited"},
 		{"file:" + missing, fs.ErrNotExist, missing},
-		{"tcp:any:1", nil, "no host to connect to"},
+		{"tcp:any:1", nil, "name a host to connect to"},
 		{"tcp:localhost:0", nil, "port 0"},
 	} {
 		t.Run(c.address, func(t *testing.T) {

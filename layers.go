@@ -46,7 +46,7 @@ func newStack(a address.Address, t scheme.Target) (*stack, error) {
 		st.timeout = given
 	}
 	if asks := slices.IndexFunc(a.Scheme.Layers, requests); t.Passive && asks >= 0 && slices.ContainsFunc(a.Scheme.Layers[asks+1:], requests) {
-		return nil, &scheme.LayerError{Layer: a.Scheme.Layers[asks].Name, Err: errors.New("a layer beneath asks peers already where they want to go, and can be told once only: listen with one of the two")}
+		return nil, &scheme.LayerError{Layer: a.Scheme.Layers[asks].Name, Err: errors.New("a layer beneath already asks peers where they want to go, and only one can: listen with one of the two")}
 	}
 	if prepare := a.Scheme.Prepare; prepare != nil {
 		var err error
@@ -136,7 +136,7 @@ func (st *stack) ended(ctx context.Context, err error) error {
 	cause := context.Cause(ctx)
 	switch {
 	case cause == os.ErrDeadlineExceeded && (errors.Is(err, os.ErrDeadlineExceeded) || errors.Is(err, context.DeadlineExceeded)):
-		return fmt.Errorf("the peer did not finish the handshake within %v: %s=TIME gives it longer", st.timeout, address.HandshakeTimeout.Name)
+		return fmt.Errorf("the peer did not finish the handshake within %v: %s=TIME allows more", st.timeout, address.HandshakeTimeout.Name)
 	case cause == net.ErrClosed && (errors.Is(err, context.Canceled) || errors.Is(err, net.ErrClosed)):
 		return errors.New("the listener was closed during the handshake")
 	case cause == wait.ErrGaveWay && errors.Is(err, context.Canceled):

@@ -273,7 +273,7 @@ func TestLayersHandshakes(t *testing.T) {
 func TestLayersErrors(t *testing.T) {
 	for text, want := range map[string]string{
 		"shif+tcp:h:1":                `unknown layer "shif": did you mean shift?`,
-		"tcp+tcp:h:1":                 `address "tcp": it is no layer: layers come first, and what carries them last, as in tls+tcp:`,
+		"tcp+tcp:h:1":                 `address "tcp": it is not a layer: layers come first, and what carries them last, as in tls+tcp:`,
 		"shift+tpc:h:1":               `unknown scheme "tpc": did you mean tcp?`,
 		"shift+udp:h:1":               "shift: it cannot go over udp: it needs every byte, in order",
 		"hello:h:1":                   "hello: write what it goes over: hello+tcp:ENDPOINT",

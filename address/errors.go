@@ -30,7 +30,7 @@ func (e *UnknownSchemeError) Error() string {
 		what = "layer"
 	}
 	if e.Instead != "" {
-		return fmt.Sprintf("%s is no %s here: %s", quote(e.Word), what, e.Instead)
+		return fmt.Sprintf("%s is not a %s here: %s", quote(e.Word), what, e.Instead)
 	}
 	if e.Nearest != "" {
 		return fmt.Sprintf("unknown %s %s: did you mean %s?", what, quote(e.Word), e.Nearest)

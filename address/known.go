@@ -83,10 +83,10 @@ func host(word, head string) string {
 		if !strings.Contains(name, ":") {
 			name += ":PORT"
 		}
-		return "zocalo opens sockets and speaks no " + strings.ToUpper(printable(word)) + ": write tcp:" + printable(name)
+		return "zocalo opens sockets and does not speak " + strings.ToUpper(printable(word)) + ": write tcp:" + printable(name)
 	}
 	if _, err := strconv.ParseUint(head, 10, 64); err == nil {
-		return "a port goes from 0 to 65535"
+		return "ports go from 0 to 65535"
 	}
 	if name, _, path := strings.Cut(word, "/"); head == word && name != "" && strings.Trim(strings.ToLower(name), "abcdefghijklmnopqrstuvwxyz0123456789.-") == "" && (path || name == "localhost" || strings.Contains(name, ".")) {
 		return "a host is written tcp:" + name + ":PORT"

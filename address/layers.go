@@ -109,7 +109,7 @@ func layerOf(word string) (*scheme.Layer, error) {
 	case word == "":
 		return nil, &SyntaxError{"+", "a layer is missing before it: write LAYER+tcp:, such as tls+tcp:"}
 	case carries:
-		return nil, &SyntaxError{word, "it is no layer: layers come first, and what carries them last, as in tls+tcp:"}
+		return nil, &SyntaxError{word, "it is not a layer: layers come first, and what carries them last, as in tls+tcp:"}
 	case passive:
 		return nil, &SyntaxError{word, fmt.Sprintf("-listen comes last: write %s+tcp-listen:", before)}
 	}

@@ -53,7 +53,7 @@ var (
 	HandshakeTimeout = option.New(option.Spec{
 		Name:    "handshake-timeout",
 		Default: "10s",
-		Doc:     "give up a connection whose layers (TLS, a proxy) are not ready after this long",
+		Doc:     "give up on a connection whose layers (TLS, a proxy) are not ready after this long",
 		Phase:   option.Caller,
 	}, codec.Duration, nil, nil)
 
@@ -112,7 +112,7 @@ var (
 	// AcceptTimeout is how long a listener for one peer waits for it.
 	AcceptTimeout = option.New(option.Spec{
 		Name:    "accept-timeout",
-		Default: "0, for ever",
+		Default: "0: forever",
 		Doc:     "give up if nobody connects within this time; the same as listen's --accept-timeout",
 		Phase:   option.Caller,
 		Only:    option.PassiveOnly,
@@ -155,7 +155,7 @@ func peers(placeholder string) codec.Codec[string] {
 		_, noPrefix := netip.ParsePrefix(text)
 		kind, _, named := strings.Cut(text, ":")
 		if noAddress != nil && noPrefix != nil && !(named && slices.Contains([]string{"uid", "gid", "cert"}, kind)) {
-			return "", errors.New("it must be an address, a prefix as 10.0.0.0/8, uid:N, gid:N or cert:NAME")
+			return "", errors.New("it must be an address, a prefix such as 10.0.0.0/8, uid:N, gid:N or cert:NAME")
 		}
 		return parse(text)
 	}

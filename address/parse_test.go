@@ -129,7 +129,7 @@ func TestParseRefuses(t *testing.T) {
 		{"toynte:1", scheme, "did you mean toynet?"},
 		{"toy-listen-listen:1", scheme, "unknown scheme"},
 		{"PROXY:proxy:www:80,proxyport=3128", scheme, "by HTTP's CONNECT, or pp+tcp:HOST:PORT, with the PROXY protocol"},
-		{"IP4-SENDTO:127.0.0.1:89", scheme, `"IP4-SENDTO" is no scheme here: packets of an IP protocol are raw:HOST,protocol=PROTOCOL`},
+		{"IP4-SENDTO:127.0.0.1:89", scheme, `"IP4-SENDTO" is not a scheme here: packets of an IP protocol are raw:HOST,protocol=PROTOCOL`},
 		{"http://host/", scheme, "write tcp:HOST:80"},
 		{"sctp-association:x", scheme, "there is no SCTP here"},
 		{"toy,,x:1", scheme, `unknown scheme "toy,x"`},

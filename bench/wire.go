@@ -97,7 +97,7 @@ func (g *greeting) parse(b []byte) error {
 		return fmt.Errorf("not a greeting of zocalo bench")
 	}
 	if b[8] != protocolVersion {
-		return fmt.Errorf("version %d of the protocol: this is %d", b[8], protocolVersion)
+		return fmt.Errorf("protocol version %d is not supported: this is version %d", b[8], protocolVersion)
 	}
 	number := func(at int) int64 { return int64(binary.BigEndian.Uint64(b[at:])) }
 	*g = greeting{
@@ -140,7 +140,7 @@ func (a *answer) parse(b []byte) error {
 		return fmt.Errorf("not an answer of zocalo bench")
 	}
 	if b[8] != protocolVersion {
-		return fmt.Errorf("version %d of the protocol: this is %d", b[8], protocolVersion)
+		return fmt.Errorf("protocol version %d is not supported: this is version %d", b[8], protocolVersion)
 	}
 	a.token = binary.BigEndian.Uint64(b[16:])
 	a.reason = printable(b[24:])

@@ -98,7 +98,7 @@ func (e *Echoer) Connection(ctx context.Context, c *socket.Socket) error {
 // refuse counts a message that is too long.
 func (e *Echoer) refuse(err error) {
 	if e.refused.Add(1) == 1 {
-		e.warn("a message was not sent back, for it is too long: raise the limit or send shorter ones; further ones are counted only", "error", err)
+		e.warn("a message was not sent back because it is too long: raise the limit or send shorter ones; further ones are counted only", "error", err)
 	}
 }
 

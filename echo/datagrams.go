@@ -147,7 +147,7 @@ func (d *datagrams) leavesRounds(m *socket.Message) bool {
 	return count > 0
 }
 
-var errUnnamed = errors.New("its sender has no name to answer to: bind the sending socket")
+var errUnnamed = errors.New("its sender has no name to answer to: bind the sender's socket")
 
 // send sends the answers. What a peer cannot take is its loss; the error is that
 // of a socket that was closed.

@@ -193,7 +193,7 @@ func TestWire(t *testing.T) {
 		{"an ER", "0300000d0870000103c10206e0", nil, syscall.EPROTO, "rejects a TPDU"},
 		{"another protocol", hex.EncodeToString([]byte("GET / HTTP/1.1")), nil, syscall.EPROTO, "no TPKT"},
 		{"a packet that is too short", "0300000602f0", nil, syscall.EPROTO, "6 bytes"},
-		{"expedited data unasked", "0300000802108021", nil, syscall.EPROTO, "not agreed"},
+		{"expedited data unasked", "0300000802108021", nil, syscall.EPROTO, "not negotiated"},
 		{"a second CR", crS7, nil, syscall.EPROTO, "a CR came"},
 		{"an AK", "030000090460000100", nil, syscall.EPROTO, "0x60"},
 		{"a DT of class 2", "0300000a04f00001803232", nil, syscall.EPROTO, ""},

@@ -117,7 +117,7 @@ func (d *datagram) Writev(buffers [][]byte) (int64, error) {
 // Send sends a message to m.Peer, or to the peer of Connect.
 func (d *datagram) Send(m *socket.Message) (int, error) {
 	if m.Ancillary.Present&^socket.HasPacketInfo != 0 || m.SegmentSize > 0 {
-		return 0, &socket.UnsupportedError{Feature: "other ancillary data than where it leaves, and segments with a datagram of domain iso", Needs: "a socket of the Internet"}
+		return 0, &socket.UnsupportedError{Feature: "ancillary data other than where it leaves, or segments, with a datagram of domain iso", Needs: "a udp socket"}
 	}
 	return d.send(m.Buffers, m.Peer, &m.Ancillary)
 }

@@ -191,7 +191,7 @@ func bind(_ context.Context, t scheme.Target, s *socket.Socket, n socket.Name) e
 			"port %d is reserved: run with the capability CAP_NET_BIND_SERVICE, or listen on a port from 1024 up and redirect port %[1]d to it", at.Port())}
 	case errors.Is(err, syscall.EADDRINUSE):
 		return &socket.HintError{Err: err, Hint: fmt.Sprintf(
-			"port %d is taken by another program: end it, or choose another port; only listeners of one program share a port by their selectors", at.Port())}
+			"port %d is in use by another program: stop it, or choose another port; only listeners of one program share a port by their selectors", at.Port())}
 	case errors.Is(err, syscall.EADDRNOTAVAIL):
 		return &socket.HintError{Err: err, Hint: "no interface of this machine has the address"}
 	}

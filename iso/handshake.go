@@ -90,7 +90,7 @@ func (e *connection) connect(ctx context.Context, lower, peer socket.Name) error
 	e.clock.change(func() { e.clock.shaking = false })
 	if errors.Is(err, os.ErrDeadlineExceeded) && !time.Now().Before(bound) {
 		err = &socket.HintError{Err: os.NewSyscallError("connect", syscall.ETIMEDOUT),
-			Hint: "the TCP connection stands, and the connection request got no answer within " + answerBound.String() + ": check that ISO transport is what listens there"}
+			Hint: "TCP connected, but the connection request got no answer within " + answerBound.String() + ": check that ISO transport is what listens there"}
 	}
 	return err
 }
@@ -198,7 +198,7 @@ func (e *connection) packet() ([]byte, error) {
 		return nil, err
 	}
 	if size > mostShake {
-		return nil, protocolError(causeUnspecified, "a TPDU of %d bytes came, where a connection is to be made", size-tpktHeader)
+		return nil, protocolError(causeUnspecified, "a TPDU of %d bytes came before the connection was made", size-tpktHeader)
 	}
 	if err := e.need(size); err != nil {
 		return nil, err

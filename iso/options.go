@@ -21,7 +21,7 @@ var (
 	// one to be. It is part of the names that an address resolves to.
 	CalledSelector = option.New(option.Spec{
 		Name: "tsap", Aliases: []string{"remote-tsap", "called-tsap"}, Phase: option.Naming,
-		Default: "none; a listener without one takes what is nobody else's",
+		Default: "none; a listener without one takes what no other listener claims",
 		Doc:     "selector of the listener: 0x0302, rack0slot2, op-rack0slot2, basic-rack0slot2 or text",
 	}, selectorCodec, nil, nil)
 
@@ -62,7 +62,7 @@ var (
 		Doc: "longest message, whichever way it goes",
 	}, codec.AtLeast(codec.Size, 1), func(e socket.Endpoint, n int) error {
 		if n < 1 {
-			return fmt.Errorf("a message of at most %d bytes is none", n)
+			return fmt.Errorf("a maximum of %d bytes leaves no messages", n)
 		}
 		return configure(e, func(c *config) { c.tsdu = n })
 	}, func(e socket.Endpoint) (int, error) { return configured(e, func(c *config) int { return c.tsdu }) })

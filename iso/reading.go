@@ -249,7 +249,7 @@ func (e *connection) assemble(buffers [][]byte) error {
 		case e.payload == 0:
 			if err = e.header(); err == nil && !e.fits(e.payload) {
 				e.oversize = true
-				err = e.broken(fmt.Errorf("a message of more than %d bytes came, which is the bound (option tsdu): %w", e.bound, syscall.EMSGSIZE))
+				err = e.broken(fmt.Errorf("a message longer than %d bytes came, the limit (option tsdu): %w", e.bound, syscall.EMSGSIZE))
 			}
 		case len(there) > 0:
 			p := there[:min(e.payload, len(there))]
@@ -390,7 +390,7 @@ func (e *connection) control(b []byte) error {
 	switch t.code {
 	case codeED:
 		if !e.urgent.agreed {
-			return e.broken(protocolError(causeBadType, "expedited data came, and was not agreed on"))
+			return e.broken(protocolError(causeBadType, "expedited data came, but was not negotiated"))
 		}
 		return e.urgentCame(t.data)
 	case codeDR: // not by RFC 1006, but some say it before they close
@@ -406,7 +406,7 @@ func (e *connection) control(b []byte) error {
 	case codeER:
 		return e.broken(errored(&t, false))
 	}
-	return e.broken(protocolError(causeBadType, "a %s came on a connection that stands", codeNames[t.code]))
+	return e.broken(protocolError(causeBadType, "a %s came on an open connection", codeNames[t.code]))
 }
 
 // broken ends the connection for what the peer did.

@@ -38,7 +38,7 @@ var reasons = map[Reason]struct {
 }{
 	Unspecified:        {"reason not specified", 0, "check the called selector (tsap=), and the peer's log"},
 	Congestion:         {"congestion at the selector", syscall.EAGAIN, "the peer has too many connections: try again later"},
-	NotAttached:        {"nobody is attached to the selector", 0, "start the program behind it, or check the called selector (tsap=)"},
+	NotAttached:        {"no program is attached to the selector", 0, "start the program behind it, or check the called selector (tsap=)"},
 	AddressUnknown:     {"the called selector is unknown", 0, "check the called selector (tsap=), for a PLC its rack and slot"},
 	Normal:             {"normal disconnect", 0, "the peer does not want this connection: check both selectors"},
 	RemoteCongestion:   {"the peer is congested", syscall.EAGAIN, "try again later"},
@@ -124,9 +124,9 @@ func (c Cause) String() string {
 	case causeUnspecified:
 		return "no reason given"
 	case causeBadParameter:
-		return "a parameter that it does not know"
+		return "an unknown parameter"
 	case causeBadType:
-		return "a type of TPDU that it does not know"
+		return "an unknown type of TPDU"
 	case causeBadValue:
 		return "a parameter's value"
 	}

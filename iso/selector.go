@@ -55,7 +55,7 @@ func rackSlot(role byte, rack, slot int) (Selector, error) {
 func ParseSelector(text string) (Selector, error) {
 	s, err := parseSelector(text)
 	if err == nil && len(s) > MaxSelector {
-		err = fmt.Errorf("selector %.40q has %d bytes, and %d is the most", text, len(s), MaxSelector)
+		err = fmt.Errorf("selector %.40q has %d bytes: the maximum is %d", text, len(s), MaxSelector)
 	}
 	if err != nil {
 		return "", err

@@ -50,7 +50,7 @@ func joinStation(e *connection, lower socket.Name, s Selector) (*station, error)
 		}
 		if taken {
 			return nil, &socket.HintError{Err: os.NewSyscallError("bind", syscall.EADDRINUSE),
-				Hint: "this program listens there with the same selector: give another by tsap="}
+				Hint: "this program already listens there with the same selector: give another with tsap="}
 		}
 	}
 	if err := e.tcp.Bind(lower); err != nil {

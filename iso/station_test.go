@@ -67,7 +67,7 @@ func TestForeignPort(t *testing.T) {
 	defer l.Close()
 	s, _ := scheme.Lookup("iso")
 	err = s.Bind(t.Context(), scheme.Target{Passive: true}, opened(t, socket.SeqPacket), mustName(t, netip.MustParseAddrPort(l.Addr().String()), "x"))
-	if !errors.Is(err, syscall.EADDRINUSE) || !strings.Contains(err.Error(), "taken by another program") {
+	if !errors.Is(err, syscall.EADDRINUSE) || !strings.Contains(err.Error(), "in use by another program") {
 		t.Errorf("Bind: %v", err)
 	}
 }

@@ -179,7 +179,7 @@ func (t *tpdu) decodeParam(h []byte, at int, value []byte) error {
 		t.calling, t.hasCalling = value, true
 	case (connects || t.code == codeUD) && code == paramCalled:
 		if len(value) > MaxSelector {
-			return bad(fmt.Sprintf("called selector has %d bytes, and %d is the most", len(value), MaxSelector))
+			return bad(fmt.Sprintf("called selector has %d bytes: the maximum is %d", len(value), MaxSelector))
 		}
 		t.called, t.hasCalled = value, true
 	case connects && code == paramAdditional:

@@ -24,7 +24,7 @@ func parseTPKT(b []byte) (int, error) {
 	}
 	n := int(binary.BigEndian.Uint16(b[2:]))
 	if n < leastTPKT {
-		return 0, protocolError(causeUnspecified, "a TPKT of %d bytes came, and %d is the least", n, leastTPKT)
+		return 0, protocolError(causeUnspecified, "a TPKT of %d bytes came: the minimum is %d", n, leastTPKT)
 	}
 	return n, nil
 }

@@ -165,7 +165,7 @@ func (e *connection) SendUrgent(b []byte) (int, error) {
 		return 0, e.notAgreed("send")
 	}
 	if len(b) == 0 || len(b) > largestED {
-		return 0, fmt.Errorf("expedited data of %d bytes, and it has 1 to %d: %w", len(b), largestED, syscall.EMSGSIZE)
+		return 0, fmt.Errorf("expedited data of %d bytes: it may have 1 to %d: %w", len(b), largestED, syscall.EMSGSIZE)
 	}
 	if err := e.startWriting(); err != nil {
 		return 0, err

@@ -91,7 +91,7 @@ func (e *connection) sendControl(m *socket.Message, has socket.AncillarySet) (in
 		most = largestDRData
 	}
 	if len(c.Data) == 0 || len(c.Data) > most {
-		return 0, fmt.Errorf("user data of %d bytes, and it has 1 to %d: %w", len(c.Data), most, syscall.EMSGSIZE)
+		return 0, fmt.Errorf("user data of %d bytes: it may have 1 to %d: %w", len(c.Data), most, syscall.EMSGSIZE)
 	}
 	switch c.Type {
 	case ConnectData, ConfirmData:

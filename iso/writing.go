@@ -82,7 +82,7 @@ func (e *connection) Send(m *socket.Message) (int, error) {
 		return e.sendControl(m, has)
 	}
 	if m.SegmentSize > 0 {
-		return 0, &socket.UnsupportedError{Feature: "cutting a message into segments (GSO)", Needs: "a datagram socket of the Internet"}
+		return 0, &socket.UnsupportedError{Feature: "cutting a message into segments (GSO)", Needs: "a udp socket"}
 	}
 	if !m.Peer.IsZero() && m.Peer != e.Peer() {
 		return 0, os.NewSyscallError("sendmsg", syscall.EISCONN)

@@ -88,7 +88,7 @@ func (g *Gate) Started(c *socket.Socket) {
 // lasts.
 func (g *Gate) Tell(log *slog.Logger, err error) {
 	if g.trouble.Begins("", time.Now()) {
-		log.Warn("no program can be started, so that clients wait: raise the limits (ulimit -n, ulimit -u), or run fewer programs at once", "error", err)
+		log.Warn("no program can be started, so clients wait: raise the limits (ulimit -n, ulimit -u), or run fewer programs at once", "error", err)
 	}
 }
 

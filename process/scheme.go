@@ -69,15 +69,15 @@ var (
 	}, codec.Flag, nil, nil)
 	rawTerminalOption = option.New(option.Spec{
 		Name: "raw", Aliases: []string{"rawer", "cfmakeraw"}, Phase: option.Naming, Default: "off",
-		Doc: "with pty: the program's terminal neither echoes nor edits lines",
+		Doc: "with pty: the program's terminal does not echo or edit lines",
 	}, codec.Flag, nil, nil)
 	folderOption = option.New(option.Spec{
 		Name: "chdir", Aliases: []string{"cd"}, Phase: option.Naming, Default: "where this program runs",
 		Doc: "the folder in which the program runs",
 	}, codec.Text.Or("FOLDER"), nil, nil)
 	sessionOption = option.New(option.Spec{
-		Name: "setsid", Phase: option.Naming, Default: "off: a process group of its own",
-		Doc: "make the program the leader of a session of its own",
+		Name: "setsid", Phase: option.Naming, Default: "off: its own process group",
+		Doc: "make the program the leader of its own session",
 	}, codec.Flag, nil, nil)
 	pipesOption = option.New(option.Spec{
 		Name: "pipes", Phase: option.Naming, Default: "on for shell, off for exec: one end of a socket pair",
@@ -97,7 +97,7 @@ var (
 	}, codec.Text.Or("USER"), nil, nil)
 	ownerGroupOption = option.New(option.Spec{
 		Name: "group", Aliases: []string{"gid"}, Phase: option.Naming, Default: "the system's, usually tty",
-		Doc: "group of the device, a name or a number", Privilege: "CAP_CHOWN, unless it is a group of one's own",
+		Doc: "group of the device, a name or a number", Privilege: "CAP_CHOWN, unless you are in the group",
 	}, codec.Text.Or("GROUP"), nil, nil)
 	rawOption = option.New(option.Spec{
 		Name: "raw", Aliases: []string{"rawer", "cfmakeraw"}, Phase: option.Naming, Default: "on: every byte passes as it is",

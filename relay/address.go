@@ -193,7 +193,7 @@ func checkFiles(from, to end) error {
 		case known && k.Domain != socket.Unix:
 			return refuse(fmt.Sprintf("descriptors pass between unix sockets only, and %s is not one: omit --pass-fds", e.Scheme.Name))
 		case e.format != frame.Format{}:
-			return refuse(fmt.Sprintf("descriptors have no place in messages of a format: omit frame=%v or --pass-fds", e.format))
+			return refuse(fmt.Sprintf("messages in a format cannot carry descriptors: omit frame=%v or --pass-fds", e.format))
 		case known && e.passive && k.Type == socket.Datagram:
 			return refuse(fmt.Sprintf("peers of %s-listen are sessions, which take no descriptors: omit --pass-fds, or use unix-seqpacket", e.Scheme.Name))
 		}

@@ -93,9 +93,9 @@ func (r *run) takes(s *settings) error {
 	case s.MaxConnsPerPeer != old.MaxConnsPerPeer:
 		return errors.New("the bound of a single peer (MaxConnsPerPeer) stays as it was")
 	case s.to[0].passive != old.to[0].passive, s.to[0].passive && !slices.EqualFunc(s.To, old.To, sameAddress):
-		return errors.New("an address that listens is neither given up nor taken for another")
+		return errors.New("an address that listens cannot be dropped or replaced")
 	case arePrograms(s.to) != arePrograms(old.to):
-		return errors.New("programs are neither given up for addresses nor taken for them")
+		return errors.New("programs cannot be replaced by addresses, nor addresses by programs")
 	}
 	if len(r.sockets) == 0 || slices.EqualFunc(s.To, old.To, sameAddress) {
 		return nil

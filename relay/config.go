@@ -141,7 +141,7 @@ func (r *run) maxConns() int {
 	}
 	n := affordable(r.descriptorsOfPair())
 	if most < 0 || n < most/2 {
-		r.log.Info("connections are bounded by the limit of descriptors: raise it for more (ulimit -n)", "connections", n)
+		r.log.Info("connections are limited by the number of descriptors: raise it for more (ulimit -n)", "connections", n)
 	}
 	if most < 0 {
 		return n
@@ -158,7 +158,7 @@ func (r *run) maxSessions() (most, rest int) {
 	n := affordable(1)
 	rest = min(max(n/8, 1), datagrams.DefaultRest)
 	if n = max(1, n-rest); most < 0 || n < most {
-		r.log.Info("sessions of datagrams are bounded by the limit of descriptors: raise it for more (ulimit -n)", "sessions", n)
+		r.log.Info("sessions of datagrams are limited by the number of descriptors: raise it for more (ulimit -n)", "sessions", n)
 		most = n
 	}
 	return most, rest

@@ -99,7 +99,7 @@ func (s *settings) demands() (all demands) {
 	demands(onePair, s.from.isOnce(), "serves any number of peers, and %v takes one (once)", s.from)
 	demands(filtering, s.Filter != nil, "does not show what passes (--dump, --dump-hex)")
 	demands(ownReach, s.Reach != nil && s.Path != Fast, "reaches addresses, and not what only a function can reach")
-	demands(ownAccept, s.Listener != nil && !hasDescriptors(s.Listener), "accepts by itself, which takes a socket of the kernel's")
+	demands(ownAccept, s.Listener != nil && !hasDescriptors(s.Listener), "accepts by itself, which takes a kernel socket")
 	demands(tracing, socket.Tracing(), "makes its own system calls, which --trace cannot see")
 	demands(oneWay, s.OneWay, "passes both directions, and one was asked for (--one-way)")
 	demands(living, s.Lifetime > 0, "ends sessions of datagrams when they are idle, and not after a time (--lifetime)")
@@ -132,7 +132,7 @@ func (k *engineKind) lacks(s *settings) string {
 		return lack
 	}
 	if !k.joinsAll(s) {
-		return fmt.Sprintf("is for two streams or two datagram sockets of the kernel's, and not for %s to %s", s.from.Scheme.Name, s.to[0].Scheme.Name)
+		return fmt.Sprintf("is for two streams or two datagram sockets of the kernel, not for %s to %s", s.from.Scheme.Name, s.to[0].Scheme.Name)
 	}
 	return ""
 }

@@ -259,7 +259,7 @@ func (f *fast) dial(c *streams.Conn, p *fastPair, caller *Peer) {
 		fd, kind := -1, streams.Plain
 		if err == nil && !isKernelStream(s.Kind()) {
 			s.Abort()
-			err = &NotFastError{fmt.Sprintf("joins streams of the kernel's, and what was reached is %v", s.Kind())}
+			err = &NotFastError{fmt.Sprintf("joins kernel streams, but what was reached is %v", s.Kind())}
 		}
 		if err == nil {
 			kind = streams.Kind(s.Kind())

@@ -27,7 +27,7 @@ func (r *run) refuseItself(ctx context.Context, own []*socket.Socket, to []end) 
 		names, _ := to.Scheme.Resolve(ctx, target) // reaching it tells of errors
 		for _, n := range names {
 			if slices.ContainsFunc(own, func(s *socket.Socket) bool { return reaches(n, s.Name()) }) {
-				return &PairError{r.from.Address, to.Address, "TO is what the relay itself listens on, so that each peer would make another: give another TO"}
+				return &PairError{r.from.Address, to.Address, "TO is what the relay itself listens on, so each peer would create another: give another TO"}
 			}
 		}
 	}

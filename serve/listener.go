@@ -51,7 +51,7 @@ func (p *Program) ServeListener(ctx, handling context.Context, how Handover, soc
 		}
 	}
 	if p.Terminal || p.Stderr == Socket && how == Activate {
-		return errors.New("serve: a listening socket is no place for a terminal or standard error")
+		return errors.New("serve: a listening socket cannot be a terminal or take standard error")
 	}
 	p.init()
 	if how == Activate {

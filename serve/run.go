@@ -60,7 +60,7 @@ func (r *run) whenItCan(c *socket.Socket, start func() error) error {
 	}
 }
 
-var errGone = fmt.Errorf("the client has gone before there was a program for it: %w", syscall.ECONNRESET)
+var errGone = fmt.Errorf("the client left before there was a program for it: %w", syscall.ECONNRESET)
 
 // hungUp reports whether a connection is over both ways, as far as the system
 // can tell.
@@ -124,12 +124,12 @@ func (r *run) wait(over <-chan time.Time, c *socket.Socket) (cut bool) {
 		case <-r.process.Gone():
 			return false
 		case <-over:
-			r.log.Warn("the program has run for too long, and is ended", "timeout", r.Timeout)
+			r.log.Warn("the program ran for too long and is being stopped", "timeout", r.Timeout)
 			return true
 		case <-r.ctx.Done():
 			return true
 		case <-gone:
-			r.log.Debug("the client has gone, and its program is ended")
+			r.log.Debug("the client left, and its program is being stopped")
 			return true
 		case <-look:
 			if !hungUp(c) {

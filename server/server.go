@@ -264,7 +264,7 @@ func closedAfter(wait func()) <-chan struct{} {
 func (r *serving) close(listeners []Listener) {
 	for _, l := range listeners {
 		if err := l.Close(); err != nil && !errors.Is(err, net.ErrClosed) {
-			r.log.Warn("a listener did not close well", "listener", l.Name(), "error", err)
+			r.log.Warn("closing a listener failed", "listener", l.Name(), "error", err)
 		}
 	}
 }

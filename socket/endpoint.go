@@ -193,7 +193,7 @@ type Promiser interface {
 // What ends an endpoint is never found through a wrapper, whose Close may have
 // more to end than what it wraps: a wrapper that is to be an [Aborter] or a
 // [Detacher] implements that itself. Without, it is closed by its own Close to
-// be aborted, by a reset where it wraps a socket of the kernel's.
+// be aborted, by a reset where it wraps a kernel socket.
 type Wrapper interface {
 	Unwrap() Endpoint
 }

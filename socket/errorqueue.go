@@ -110,7 +110,7 @@ func (e *QueuedError) Transmission() (stage Stage, id uint32, ok bool) {
 func (s *Socket) ReceiveError(m *Message) error {
 	r, ok := As[ErrorReceiver](s.endpoint)
 	if !ok {
-		return s.unsupported("receive", "an error queue", "a socket of the kernel's")
+		return s.unsupported("receive", "an error queue", "a kernel socket")
 	}
 	start := s.now()
 	err := r.ReceiveError(m)

@@ -241,7 +241,7 @@ func (s *Socket) accepted(e Endpoint, start time.Time) *Socket {
 func (s *Socket) AcceptNow() (c *Socket, ok bool, err error) {
 	w, can := As[AcceptWaiter](s.endpoint)
 	if !can {
-		return nil, false, s.unsupported("accept", "accepting without waiting", "a socket of the kernel's")
+		return nil, false, s.unsupported("accept", "accepting without waiting", "a kernel socket")
 	}
 	start := s.now()
 	e, err := w.AcceptNow()
@@ -262,7 +262,7 @@ func (s *Socket) AcceptNow() (c *Socket, ok bool, err error) {
 func (s *Socket) WaitAccept(ctx context.Context) error {
 	w, ok := As[AcceptWaiter](s.endpoint)
 	if !ok {
-		return s.unsupported("accept", "waiting without accepting", "a socket of the kernel's")
+		return s.unsupported("accept", "waiting without accepting", "a kernel socket")
 	}
 	return s.failed("accept", w.WaitAccept(ctx))
 }
@@ -334,7 +334,7 @@ func (s *Socket) readWaiter() ReadWaiter {
 //go:noinline
 func (s *Socket) waitFailed(err error) error {
 	if err == nil {
-		return s.unsupported("poll", "waiting without reading", "a socket of the kernel's")
+		return s.unsupported("poll", "waiting without reading", "a kernel socket")
 	}
 	return s.failed("read", err)
 }
@@ -671,7 +671,7 @@ func (s *Socket) Detach() (int, error) {
 }
 
 func (s *Socket) noDescriptor() error {
-	return s.unsupported("file", "a descriptor", "a socket of the kernel's")
+	return s.unsupported("file", "a descriptor", "a kernel socket")
 }
 
 // now is the time, where somebody will ask for it.

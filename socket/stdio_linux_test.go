@@ -131,7 +131,7 @@ func TestStdio(t *testing.T) {
 	t.Run("numbers that no descriptor has", func(t *testing.T) {
 		sc, _ := scheme.Lookup("fd")
 		for _, number := range []string{"-1", "4294967298", "99999999999999999999"} {
-			if s, err := sc.Open(t.Context(), scheme.Target{Endpoint: number}); err == nil || !strings.Contains(err.Error(), "cannot be") {
+			if s, err := sc.Open(t.Context(), scheme.Target{Endpoint: number}); err == nil || !strings.Contains(err.Error(), "is not a descriptor") {
 				t.Errorf("fd:%s is %v, %v", number, s, err)
 			}
 		}

@@ -97,8 +97,8 @@ func TestTerminalRefused(t *testing.T) {
 	defer far.Close()
 	defer line.Close()
 	for text, want := range map[string]string{
-		"file:/dev/null,raw":                "it is no terminal",
-		"file:" + line.Name() + ",line=7E1": "did not take", // a pseudo-terminal has eight bits
+		"file:/dev/null,raw":                "it is not a terminal",
+		"file:" + line.Name() + ",line=7E1": "rejected line or flow", // a pseudo-terminal has eight bits
 	} {
 		s, err := openAddress(t, text)
 		if err == nil {

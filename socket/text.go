@@ -32,7 +32,7 @@ func (n *Name) UnmarshalText(text []byte) error {
 	c, errCID := strconv.ParseUint(cid, 10, 32)
 	p, errPort := strconv.ParseUint(port, 10, 32)
 	if errCID != nil || errPort != nil {
-		return fmt.Errorf("%q is no name of a socket that can be read here: write 127.0.0.1:5346, /run/x.sock, @name or CID:PORT", t)
+		return fmt.Errorf("%q is not the name of a socket: write 127.0.0.1:5346, /run/x.sock, @name or CID:PORT", t)
 	}
 	*n = VSockName(uint32(c), uint32(p))
 	return nil
@@ -56,12 +56,12 @@ func (k *Kind) UnmarshalText(text []byte) error {
 	last := len(parts) - 1
 	kind, ok := current().kinds[parts[last]]
 	if !ok {
-		return fmt.Errorf("%q is no kind of socket that is known here: write one as tcp, udp6 or unix-seqpacket", text)
+		return fmt.Errorf("%q is not a known kind of socket: write one such as tcp, udp6 or unix-seqpacket", text)
 	}
 	for _, name := range slices.Backward(parts[:last]) {
 		l, ok := layerNamed(name)
 		if !ok {
-			return fmt.Errorf("%q has a layer %q, which is not known here", text, name)
+			return fmt.Errorf("%q has an unknown layer %q", text, name)
 		}
 		kind = l.Over(kind)
 	}

@@ -83,7 +83,7 @@ func TestUnixFile(t *testing.T) {
 
 		check(t, os.Remove(path))
 		check(t, os.WriteFile(path, []byte("precious"), 0o600))
-		if _, err = bindUnix(t.Context(), k, path); err == nil || !strings.Contains(err.Error(), "no socket") {
+		if _, err = bindUnix(t.Context(), k, path); err == nil || !strings.Contains(err.Error(), "not a socket") {
 			t.Errorf("over a file: %v", err)
 		}
 		if b, _ := os.ReadFile(path); string(b) != "precious" {

@@ -34,6 +34,8 @@ type alternative struct {
 	conditions []condition
 	exact      bool
 
+	vsock bool // a port that only a vsock socket can have
+
 	needs Details // beyond what the key needs
 }
 
@@ -103,6 +105,17 @@ func (f Filter) Needs() Details {
 		d |= f.terms[i].needs
 	}
 	return d
+}
+
+// VsockPort returns the first word with a port above 65535, which only a vsock socket
+// can have; "" if there is none.
+func (f Filter) VsockPort() string {
+	for i := range f.terms {
+		if slices.ContainsFunc(f.terms[i].alts, func(a alternative) bool { return a.vsock }) {
+			return f.terms[i].word
+		}
+	}
+	return ""
 }
 
 // Match reports whether the filter wants s. Details that the filter [Filter.Needs] must have been

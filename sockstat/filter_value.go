@@ -51,7 +51,7 @@ func parseNumber(text string, u Unit) (uint64, error) {
 	case Duration:
 		d, err := codec.ParseDuration(text)
 		if err != nil {
-			return 0, fmt.Errorf("%s is no duration: write seconds, or a number and its unit, such as 500us or 20ms", Quote(text))
+			return 0, fmt.Errorf("%s is not a duration: write seconds, or a number and its unit, such as 500us or 20ms", Quote(text))
 		}
 		return uint64(d.Microseconds()), nil
 	case BytesPerSecond:
@@ -63,7 +63,7 @@ func parseNumber(text string, u Unit) (uint64, error) {
 	}
 	v, err := strconv.ParseUint(text, 10, 64)
 	if err != nil {
-		return 0, fmt.Errorf("%s is no number", Quote(text))
+		return 0, fmt.Errorf("%s is not a number", Quote(text))
 	}
 	return v, nil
 }
@@ -109,13 +109,13 @@ func portParser(e end) valueParser {
 		if value != "" && unicode.IsLetter(rune(value[0])) {
 			port, err := net.LookupPort("tcp", value)
 			if err != nil {
-				return alternative{}, fmt.Errorf("%s is no service that this system knows: write the port's number", Quote(value))
+				return alternative{}, fmt.Errorf("%s is not a service that this system knows: write the port's number", Quote(value))
 			}
 			value = strconv.Itoa(port)
 		}
 		r, err := parseRange(value, Count)
 		if err == nil && r.lo > math.MaxUint32 {
-			err = fmt.Errorf("%s is no port: internet ports end at 65535, vsock ports at 4294967295", Quote(value))
+			err = fmt.Errorf("%s is not a port: ports go from 0 to 65535, of vsock to 4294967295", Quote(value))
 		}
 		if err != nil {
 			return alternative{}, err
@@ -126,6 +126,7 @@ func portParser(e end) valueParser {
 				return ok && r.has(p)
 			})
 		})
+		a.vsock = r.lo > math.MaxUint16 || r.hi > math.MaxUint16 && r.hi != math.MaxUint64
 		// Port 0 is the kernel's word for no port, which is never meant here.
 		lo, hi := max(r.lo, 1), min(r.hi, math.MaxUint16)
 		if lo <= hi {
@@ -145,7 +146,7 @@ func nameParser(e end) valueParser {
 		case value == "any":
 			return prefixes(e, netip.MustParsePrefix("0.0.0.0/32"), netip.MustParsePrefix("::/128")), nil
 		case strings.HasPrefix(value, "*:"), strings.HasPrefix(value, "%:"):
-			return alternative{}, fmt.Errorf("%s is no name of a socket: for a port at any address write port=, lport= or rport=", Quote(value))
+			return alternative{}, fmt.Errorf("%s is not an address: for a port at any address write port=, lport= or rport=", Quote(value))
 		case strings.ContainsRune("/@.*%", rune(value[0])):
 			return unixPattern(e, value), nil
 		}
@@ -164,7 +165,7 @@ func nameParser(e end) valueParser {
 				return s.Kind == Vsock && e.any(s, func(n *Name) bool { return n.CID == cid && n.Port == port })
 			}), nil
 		}
-		return alternative{}, fmt.Errorf("%s is no name of a socket: write an address (10.0.0.1), a prefix (10.0.0.0/8), "+
+		return alternative{}, fmt.Errorf("%s is not an address: write one (10.0.0.1), a prefix (10.0.0.0/8), "+
 			"address:port, [v6address]:port, loopback, any, a unix path (/run/%%, @name) or cid:port", Quote(value))
 	}
 }

@@ -50,6 +50,6 @@ func passed(c *Column, bytes func(*Program) uint64) *Column {
 		}
 		return tcp(s)
 	}
-	c.Doc += "; of a pair those that passed that way"
+	c.Doc += "; for a pair, those that passed that way"
 	return c
 }

@@ -95,7 +95,7 @@ func ParseAddr(text string) (Addr, error) {
 	}
 	fields := strings.Split(text, sep)
 	if len(fields) > 3 {
-		return Addr{}, fmt.Errorf("%.80q has %d fields between %q, and an address is net%shost%ssocket", text, len(fields), sep, sep, sep)
+		return Addr{}, fmt.Errorf("%.80q has %d fields separated by %q, but an address is net%shost%ssocket", text, len(fields), sep, sep, sep)
 	}
 	var n [3]uint64
 	for i, f := range fields {

@@ -59,7 +59,7 @@ func courierMessage(kind, call uint16) (b []byte) {
 func parseAddresses(b []byte, call uint16) (list []Addr, err error) {
 	head := courierMessage(courierReturn, call)
 	if len(b) < len(head)+2 || string(b[:len(head)]) != string(head) {
-		return nil, errors.New("the answer is not one of Courier's to this call")
+		return nil, errors.New("the answer is not a Courier reply to this call")
 	}
 	b = b[len(head):]
 	n := int(binary.BigEndian.Uint16(b))

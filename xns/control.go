@@ -62,7 +62,7 @@ func controlOf(m *socket.Message, level, kind int) (int, error) {
 // refuseExtras refuses what a message asks for and this domain lacks.
 func refuseExtras(m *socket.Message, allowed socket.MessageFlags) error {
 	lacks := func(what string) error {
-		return &socket.UnsupportedError{Feature: what + " with a message of domain ns", Needs: "a socket of the kernel's"}
+		return &socket.UnsupportedError{Feature: what + " with a message of domain ns", Needs: "a kernel socket"}
 	}
 	switch {
 	case m.Ancillary.Present&^socket.HasControl != 0:

@@ -28,7 +28,7 @@ func openEthernet(_ context.Context, id HostID, name string) (Link, error) {
 		return nil, err
 	}
 	if len(ifi.HardwareAddr) != 6 {
-		return nil, fmt.Errorf("interface %s is no Ethernet: it has no address of 6 bytes", name)
+		return nil, fmt.Errorf("interface %s is not Ethernet: it has no 6-byte address", name)
 	}
 	own := HostID(ifi.HardwareAddr)
 	if !id.IsZero() && id != own {
@@ -36,7 +36,7 @@ func openEthernet(_ context.Context, id HostID, name string) (Link, error) {
 	}
 	s, err := socket.New(socket.Packet, socket.Raw, 0)
 	if errors.Is(err, syscall.EPERM) {
-		err = fmt.Errorf("%w: frames of a link need CAP_NET_RAW: run as root, or use setcap cap_net_raw+ep", err)
+		err = fmt.Errorf("%w: raw Ethernet frames need CAP_NET_RAW: run as root, or use setcap cap_net_raw+ep", err)
 	}
 	if err != nil {
 		return nil, err

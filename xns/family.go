@@ -102,11 +102,11 @@ func resolve(_ context.Context, t scheme.Target) ([]socket.Name, error) {
 	}
 	switch {
 	case t.Endpoint != "" && !strings.ContainsAny(t.Endpoint, "#:."):
-		return nil, scheme.EndpointErrorf("%q is a network alone: write net#host#socket, or ##%s for socket %s of a listener", t.Endpoint, t.Endpoint, t.Endpoint)
+		return nil, scheme.EndpointErrorf("%q is only a network: write net#host#socket, or ##%s for socket %s of a listener", t.Endpoint, t.Endpoint, t.Endpoint)
 	case !t.Passive && a.Host.IsZero():
-		return nil, scheme.EndpointErrorf("%q names no host: write net#host#socket, as the listener prints it", t.Endpoint)
+		return nil, scheme.EndpointErrorf("%q names no host: write net#host#socket, the way the listener prints it", t.Endpoint)
 	case !t.Passive && a.Socket == 0:
-		return nil, scheme.EndpointErrorf("%q names no socket: write net#host#socket, as %s", t.Endpoint, Addr{a.Net, a.Host, 5346})
+		return nil, scheme.EndpointErrorf("%q names no socket: write net#host#socket, such as %s", t.Endpoint, Addr{a.Net, a.Host, 5346})
 	}
 	return []socket.Name{a.Name()}, nil
 }

@@ -256,7 +256,7 @@ func (e *datagram) header(n socket.Name, size int) (h Header, host *Host, gatewa
 		return h, nil, gateway, os.NewSyscallError("sendto", syscall.ENOTCONN)
 	}
 	if to.Host.isGroup() && !e.config.broadcast {
-		return h, nil, gateway, &socket.HintError{Err: os.NewSyscallError("sendto", syscall.EACCES), Hint: "to send to every host give the option broadcast"}
+		return h, nil, gateway, &socket.HintError{Err: os.NewSyscallError("sendto", syscall.EACCES), Hint: "to send to every host, give the option broadcast"}
 	}
 	if size > e.config.limit() {
 		return h, nil, gateway, os.NewSyscallError("sendto", syscall.EMSGSIZE)

@@ -101,7 +101,7 @@ func OpenLink(ctx context.Context, text string, id HostID) (Link, error) {
 		return nil, err
 	}
 	if id.isGroup() {
-		return nil, fmt.Errorf("host %v is not the number of one host: %w", id, syscall.EADDRNOTAVAIL)
+		return nil, fmt.Errorf("%v is not the number of a single host: %w", id, syscall.EADDRNOTAVAIL)
 	}
 	kind, rest, _ := strings.Cut(text, ":")
 	if id.IsZero() && kind != "eth" {

@@ -68,7 +68,7 @@ func makePrivate(dir string) error {
 		return &os.PathError{Op: "lstat", Path: dir, Err: err}
 	}
 	if st.Mode&unix.S_IFMT != unix.S_IFDIR || int(st.Uid) != os.Getuid() || st.Mode&0o077 != 0 {
-		return fmt.Errorf("%s is not a directory that is yours alone: remove it, or make it so with chmod 700", dir)
+		return fmt.Errorf("directory %s is open to other users: remove it, or chmod 700 it", dir)
 	}
 	return nil
 }
@@ -107,7 +107,7 @@ func takeOver(path string, id HostID) error {
 	c, err := net.DialUnix("unixgram", nil, &net.UnixAddr{Name: path, Net: "unixgram"})
 	if err == nil {
 		c.Close()
-		return fmt.Errorf("host %v is another process on this machine, and a number has one: choose another: %w", id, syscall.EADDRINUSE)
+		return fmt.Errorf("host %v is in use by another process on this machine: choose another number: %w", id, syscall.EADDRINUSE)
 	}
 	if !errors.Is(err, syscall.ECONNREFUSED) {
 		return err

@@ -33,7 +33,7 @@ func (s *Segment) Attach(id HostID) (Link, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.stations[id] != nil {
-		return nil, fmt.Errorf("host %v is there already: %w", id, syscall.EADDRINUSE)
+		return nil, fmt.Errorf("host %v is already in use: %w", id, syscall.EADDRINUSE)
 	}
 	if s.stations == nil {
 		s.stations = map[HostID]*station{}

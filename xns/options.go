@@ -30,13 +30,13 @@ var (
 	// default route. Zero is none.
 	Gateway = newOption(option.Spec{
 		Name: "gateway", Phase: option.Opened, Default: "0, none",
-		Doc: "the host that takes packets for other networks",
+		Doc: "the host that forwards packets to other networks",
 	}, codec.Codec[HostID]{Placeholder: "HOST", Parse: ParseHostID, Format: HostID.String}, func(c *config) *HostID { return &c.gateway }, nil)
 
 	// Reserved allows binding to a socket below 3000.
 	Reserved = newOption(option.Spec{
 		Name: "reserved", Phase: option.Opened, Default: "off",
-		Doc: "allow a socket below 3000, which are those of well-known services",
+		Doc: "allow sockets below 3000, which belong to well-known services",
 	}, codec.Flag, func(c *config) *bool { return &c.reserved }, nil)
 
 	// Checksum makes packets carry a checksum. What arrives with one is
@@ -75,8 +75,8 @@ var (
 	// MTU is the most bytes of user data in one packet. Every part of an XNS
 	// network carries the default.
 	MTU = newOption(option.Spec{
-		Name: "mtu", Constant: "SO_MTU", Phase: option.Opened, Default: "534, of a datagram 546",
-		Doc: "the most bytes of data in a packet, up to 1458 where the link carries them (a hub: 968)",
+		Name: "mtu", Constant: "SO_MTU", Phase: option.Opened, Default: "534; 546 for a datagram",
+		Doc: "maximum bytes of data in a packet, up to 1458 if the link carries them (a hub: 968)",
 	}, codec.Between(codec.Integer, 1, MaxPacket-HeaderSize-SPPHeaderSize).Or("SIZE"), func(c *config) *int { return &c.mtu }, nil)
 
 	// Window is how many packets may wait for the reader.
@@ -88,7 +88,7 @@ var (
 	// Tries is how many times a packet is sent before the peer is given up.
 	Tries = newOption(option.Spec{
 		Name: "tries", Phase: option.Opened, Default: "12",
-		Doc: "how often a packet is sent before the connection fails",
+		Doc: "how many times a packet is sent before the connection fails",
 	}, codec.Between(codec.Integer, 1, 1000).Or("NUMBER"), func(c *config) *int { return &c.tries }, nil)
 
 	// Keepalive is how long a connection may be silent before the peer is
@@ -96,7 +96,7 @@ var (
 	// never.
 	Keepalive = newOption(option.Spec{
 		Name: "keepalive", Phase: option.Opened, Default: "1m15s",
-		Doc: "ask a silent peer whether it is there after so long; 0 is never",
+		Doc: "probe a peer that has been silent for this long; 0 is never",
 	}, codec.Duration, func(c *config) *time.Duration { return &c.keepalive }, nil)
 
 	// CloseTimeout bounds how long a closed connection goes on in the
@@ -109,7 +109,7 @@ var (
 	// Linger is how long Close itself waits for that.
 	Linger = newOption(option.Spec{
 		Name: "linger", Phase: option.Opened, Default: "250ms",
-		Doc: "how long Close waits for what goes on in the background after it",
+		Doc: "how long Close itself waits for the background part",
 	}, codec.Duration, func(c *config) *time.Duration { return &c.linger }, nil)
 )
 

@@ -56,14 +56,14 @@ func (e *PacketError) Error() string { return "not an IDP packet: " + e.Problem 
 
 // ErrChecksum says that an IDP packet was changed on its way. ParsePacket
 // returns the header and data all the same.
-var ErrChecksum = errors.New("an IDP packet's checksum is wrong: it was changed on its way")
+var ErrChecksum = errors.New("an IDP packet's checksum is wrong: it was changed in transit")
 
 // AppendPacket appends to b an IDP packet with that data, and the byte of
 // padding if its length is odd. It ignores h.Length. A packet of more than
 // [MaxPacket] bytes is an error.
 func AppendPacket(b []byte, h Header, data []byte) ([]byte, error) {
 	if len(data) > MaxPacket-HeaderSize {
-		return b, fmt.Errorf("%d bytes of data do not fit an IDP packet, which takes %d", len(data), MaxPacket-HeaderSize)
+		return b, fmt.Errorf("%d bytes of data do not fit in an IDP packet, which holds %d", len(data), MaxPacket-HeaderSize)
 	}
 	start := len(b)
 	b = append(b, make([]byte, HeaderSize)...)
@@ -149,7 +149,7 @@ func ParsePacket(b []byte) (h Header, data []byte, err error) {
 
 func (h *Header) parse(b []byte) error {
 	if len(b) < HeaderSize {
-		return &PacketError{fmt.Sprintf("%d bytes are less than its header", len(b))}
+		return &PacketError{fmt.Sprintf("%d bytes are shorter than its header", len(b))}
 	}
 	n := int(binary.BigEndian.Uint16(b[2:]))
 	padded := n + n&1
@@ -159,7 +159,7 @@ func (h *Header) parse(b []byte) error {
 	case n > MaxPacket:
 		return &PacketError{fmt.Sprintf("its length of %d is more than %d", n, MaxPacket)}
 	case padded > len(b):
-		return &PacketError{fmt.Sprintf("its length is %d, and %d bytes are there", n, len(b))}
+		return &PacketError{fmt.Sprintf("its length is %d, but %d bytes arrived", n, len(b))}
 	}
 	sum := binary.BigEndian.Uint16(b)
 	*h = Header{Unchecked: sum == noChecksum, Length: n, Hops: b[4], Type: b[5], To: getAddr(b[6:]), From: getAddr(b[18:])}

@@ -63,11 +63,11 @@ func (h *Host) Times(ctx context.Context, wait time.Duration) ([]ServerTime, err
 func parseTime(from Addr, b []byte) (ServerTime, error) {
 	word := func(i int) int { return int(binary.BigEndian.Uint16(b[i:])) }
 	if len(b) < timeSize || word(0) != timeVersion || word(2) != timeResponse {
-		return ServerTime{}, errors.New("the answer is not one of the Time protocol, version 2")
+		return ServerTime{}, errors.New("the answer is not a Time protocol reply, version 2")
 	}
 	offset := word(10)*3600 + word(12)*60
 	if offset >= 24*3600 {
-		return ServerTime{}, errors.New("the answer's zone is a day or more from Greenwich")
+		return ServerTime{}, errors.New("the answer's time zone is a day or more from UTC")
 	}
 	if word(8) == 0 { // west
 		offset = -offset

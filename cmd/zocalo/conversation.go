@@ -110,7 +110,7 @@ func (c *conversation) prepare(cmd *cobra.Command) error {
 		}
 		restore, err := c.rawKeys()
 		if err != nil {
-			return usagef("--raw: standard input is no terminal in the foreground, on which keys are typed: omit it")
+			return usagef("--raw: standard input is not a terminal in the foreground: omit it")
 		}
 		restore()
 	}

@@ -37,7 +37,7 @@ func (l *list) checkKill(w listWords) error {
 	case (l.json || l.jsonl) && !l.yes:
 		return usagef("--kill with JSON does not ask: give --yes")
 	case !l.yes && !isTerminal(l.in):
-		return usagef("--kill asks on a terminal, and standard input is none: give --yes")
+		return usagef("--kill asks on a terminal, but standard input is not one: give --yes")
 	}
 	return nil
 }

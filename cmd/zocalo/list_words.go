@@ -59,6 +59,7 @@ type listWords struct {
 	connections bool // a filter is about what only some of all sockets have
 	filtered    bool // there is a filter
 	pairs       bool // a kind that is asked for is pair
+	vsock       bool // a kind that is asked for is vsock
 }
 
 // parseListWords tells kinds from filters, which have a = in them.
@@ -69,6 +70,7 @@ func parseListWords(args []string) (w listWords, err error) {
 			key, negative := strings.CutSuffix(key, "!")
 			w.filtered = true
 			w.pairs = w.pairs || key == "kind" && !negative && strings.Contains(arg, sockstat.Pair.String())
+			w.vsock = w.vsock || key == "kind" && !negative && strings.Contains(arg, sockstat.Vsock.String())
 			w.positive = w.positive || !negative && key != "kind" && key != "type"
 			if !slices.Contains(sockstat.FilterKeys(), key) {
 				return w, unknownColumn("filter", key, sockstat.FilterKeys())
@@ -83,10 +85,16 @@ func parseListWords(args []string) (w listWords, err error) {
 		}
 		w.kinds = append(w.kinds, listKinds[i])
 		w.pairs = w.pairs || listKinds[i].kind == sockstat.Pair
+		w.vsock = w.vsock || listKinds[i].kind == sockstat.Vsock
 		w.connections = w.connections || w.pairs // which is one
 	}
-	w.filter, err = sockstat.ParseFilter(filters)
-	return w, err
+	if w.filter, err = sockstat.ParseFilter(filters); err != nil {
+		return w, err
+	}
+	if word := w.filter.VsockPort(); word != "" && !w.vsock {
+		return w, fmt.Errorf("filter %s: ports go from 0 to 65535; only vsock has higher ones: write list vsock %[1]s", word)
+	}
+	return w, nil
 }
 
 // ofPrograms reports whether a kind is asked for that programs have in user space.

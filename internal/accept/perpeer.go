@@ -108,4 +108,4 @@ func (b *PerPeer) Leave(p *Peer) {
 }
 
 // TooMany says why a peer that has as many as it may is turned away.
-const TooMany = "it has as many connections as one peer may have (--max-conns-per-peer)"
+const TooMany = "it has the maximum number of connections for one peer (--max-conns-per-peer)"

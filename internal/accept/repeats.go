@@ -22,7 +22,7 @@ const (
 // Why a message is not answered.
 var (
 	ErrOwn   = errors.New("it says that it comes from this very socket, and was forged")
-	ErrRound = errors.New("the same has come too often at once: the peer seems to answer answers, as another echo does")
+	ErrRound = errors.New("the same message came too often at once: the peer seems to answer answers, like another echo")
 )
 
 // A Repeat counts how often a message of one peer comes again.

@@ -65,7 +65,7 @@ func ask(ctx context.Context, path string, uid int, kinds []string, left *atomic
 	defer stop()
 	owner, pid, err := peer(conn.(*net.UnixConn))
 	if err != nil || owner != uid {
-		return nil, fmt.Errorf("%s is not served by its owner", path)
+		return nil, fmt.Errorf("%s is served by another user", path)
 	}
 	request, err := json.Marshal(Request{Version, "sockets", kinds})
 	if err != nil {
@@ -126,5 +126,5 @@ func readAnswer(r io.Reader) (*Answer, error) {
 			break
 		}
 	}
-	return nil, cmp.Or(in.Err(), errors.New("the answer has no end"))
+	return nil, cmp.Or(in.Err(), errors.New("the answer was cut short"))
 }

@@ -116,7 +116,7 @@ func TestRequests(t *testing.T) {
 		t.Errorf("of another kind it has %q", got)
 	}
 	for text, want := range map[string]string{
-		`{"zocalo":2,"ask":"sockets"}`: "version 2 of the protocol: this is 1",
+		`{"zocalo":2,"ask":"sockets"}`: "protocol version 2 is not supported: this is version 1",
 		`{"zocalo":1,"ask":"secrets"}`: `unknown request`,
 		`sockets`:                      "a line of JSON",
 		``:                             "a line of JSON",
@@ -126,7 +126,7 @@ func TestRequests(t *testing.T) {
 			t.Errorf("%s: it answers %q", text, got)
 		}
 	}
-	if got := ask(strings.Repeat("x", mostRequest)); !strings.Contains(got[0], "more than 4096 bytes") {
+	if got := ask(strings.Repeat("x", mostRequest)); !strings.Contains(got[0], "longer than 4096 bytes") {
 		t.Errorf("a long one: %q", got)
 	}
 	if in.Scan() {
@@ -223,19 +223,19 @@ func TestForeignFolder(t *testing.T) {
 	if err := bad.Open(); err == nil {
 		bad.Close()
 		t.Errorf("both may be used by others, and it is %s", bad.path)
-	} else if !strings.Contains(err.Error(), "may be used by others") {
+	} else if !strings.Contains(err.Error(), "open to other users") {
 		t.Error(err)
 	}
 	must(t, os.RemoveAll(dir))
 	must(t, os.Symlink(t.TempDir(), dir))
-	if err := private(dir, os.Geteuid()); err == nil || !strings.Contains(err.Error(), "is no folder") {
+	if err := private(dir, os.Geteuid()); err == nil || !strings.Contains(err.Error(), "is not a folder") {
 		t.Errorf("a link: %v", err)
 	}
 	if os.Geteuid() == 0 {
 		must(t, os.Remove(dir))
 		must(t, os.Mkdir(dir, 0o700))
 		must(t, os.Chown(dir, 12345, -1))
-		if err := private(dir, 0); err == nil || !strings.Contains(err.Error(), "another user's") {
+		if err := private(dir, 0); err == nil || !strings.Contains(err.Error(), "belongs to another user") {
 			t.Errorf("another's: %v", err)
 		}
 	}
@@ -285,7 +285,7 @@ c, _ = s.accept(); c.sendall(b'{"zocalo":1,"pid":1}\n{"kind":"pair","state":"est
 	if line, err := bufio.NewReader(said).ReadString('\n'); err != nil {
 		t.Fatal(line, err)
 	}
-	if a, err := ask(t.Context(), path, 0, nil, new(atomic.Int64)); err == nil || !strings.Contains(err.Error(), "not served by its owner") {
+	if a, err := ask(t.Context(), path, 0, nil, new(atomic.Int64)); err == nil || !strings.Contains(err.Error(), "served by another user") {
 		t.Errorf("it believes %+v, %v", a, err)
 	}
 }

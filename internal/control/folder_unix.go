@@ -54,11 +54,11 @@ func private(dir string, uid int) error {
 	s, ok := info.Sys().(*syscall.Stat_t)
 	switch {
 	case !info.IsDir():
-		return fmt.Errorf("%s is no folder", dir)
+		return fmt.Errorf("%s is not a folder", dir)
 	case !ok || int(s.Uid) != uid:
-		return fmt.Errorf("%s is another user's", dir)
+		return fmt.Errorf("%s belongs to another user", dir)
 	case info.Mode().Perm()&0o077 != 0:
-		return fmt.Errorf("%s may be used by others (%v): chmod 700 it", dir, info.Mode().Perm())
+		return fmt.Errorf("%s is open to other users (%v): chmod 700 it", dir, info.Mode().Perm())
 	}
 	return nil
 }

@@ -155,13 +155,13 @@ func (s *Server) answer(c io.Writer, line []byte, tooLong error) error {
 	var r Request
 	switch err := json.Unmarshal(line, &r); {
 	case errors.Is(tooLong, bufio.ErrBufferFull):
-		h.Error = fmt.Sprintf("a request of more than %d bytes", mostRequest)
+		h.Error = fmt.Sprintf("the request is longer than %d bytes", mostRequest)
 	case err != nil:
-		h.Error = "a request is a line of JSON, as {\"zocalo\":1,\"ask\":\"sockets\"}"
+		h.Error = "a request is a line of JSON, such as {\"zocalo\":1,\"ask\":\"sockets\"}"
 	case r.Zocalo != Version:
-		h.Error = fmt.Sprintf("version %d of the protocol: this is %d", r.Zocalo, Version)
+		h.Error = fmt.Sprintf("protocol version %d is not supported: this is version %d", r.Zocalo, Version)
 	case r.Ask != "sockets":
-		h.Error = fmt.Sprintf("unknown request %.40q: it is \"sockets\"", r.Ask)
+		h.Error = fmt.Sprintf("unknown request %.40q: the only one is \"sockets\"", r.Ask)
 	}
 	lines.Encode(h) // a failure is the Flush's
 	if h.Error != "" {

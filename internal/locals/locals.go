@@ -49,7 +49,7 @@ var locals = map[string]Local{
 var (
 	loopback4     = Local{rest: fixed("127.0.0.1:0")}
 	loopback6     = Local{rest: fixed("[::1]:0"), Needs: "an IPv6 loopback address"}
-	vsockLoopback = Local{rest: fixed("1:any"), Needs: "the kernel's module vsock_loopback"}
+	vsockLoopback = Local{rest: fixed("1:any"), Needs: "the kernel module vsock_loopback"}
 	xnsSegment    = fixed("##0,link=memory:locals")
 	inFolder      = Local{Files: true, rest: func(dir string) string { return strings.ReplaceAll(filepath.Join(dir, number()), ",", ",,") }}
 	byName        = Local{rest: func(string) string { return "local-" + number() }}

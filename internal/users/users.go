@@ -27,7 +27,7 @@ func UID(name string) (int, error) {
 // NoUser is the error for a user that is neither in the system's data base nor a
 // number.
 func NoUser(name string) error {
-	return fmt.Errorf("there is no user %q: give a name of /etc/passwd, or a number", name)
+	return fmt.Errorf("there is no user %q: give a name in /etc/passwd, or a number", name)
 }
 
 // GID returns the number of a group by name or number.
@@ -35,7 +35,7 @@ func GID(name string) (int, error) {
 	if gid, ok := ParseID(lookup("/etc/group", name)); ok {
 		return gid, nil
 	}
-	return 0, fmt.Errorf("there is no group %q: give a name of /etc/group, or a number", name)
+	return 0, fmt.Errorf("there is no group %q: give a name in /etc/group, or a number", name)
 }
 
 // lookup returns the number of a name in one of the files, whose lines are

@@ -197,7 +197,7 @@ func TestFixed(t *testing.T) {
 // One listener asks once.
 func TestAskedTwice(t *testing.T) {
 	_, err := zocalo.Listen(t.Context(), "socks5+connect+tcp:127.0.0.1:0")
-	if err == nil || !strings.Contains(err.Error(), "socks5: a layer beneath asks peers already") {
+	if err == nil || !strings.Contains(err.Error(), "socks5: a layer beneath already asks peers") {
 		t.Errorf("%v", err)
 	}
 	l, err := zocalo.Listen(t.Context(), "proxy-listen:0.0.0.0:0")

@@ -137,7 +137,7 @@ func (d *datagram) dial(ctx context.Context, to socket.Name) (*connection, error
 	c := newConnection(q, t, d.prepared, sourceOf(t, to), to, func(*connection) {})
 	if !q.ConnectionState().SupportsDatagrams.Remote {
 		c.close()
-		return nil, &refusedError{"the peer takes no datagrams (RFC 9221): quic: has streams", syscall.EPROTONOSUPPORT}
+		return nil, &refusedError{"the peer does not accept datagrams (RFC 9221): quic: has streams", syscall.EPROTONOSUPPORT}
 	}
 	return c, nil
 }
@@ -147,7 +147,7 @@ func (d *datagram) join(_ context.Context, c *connection) error {
 	d.many.Lock()
 	defer d.many.Unlock()
 	if !c.quic.ConnectionState().SupportsDatagrams.Remote {
-		return errors.New("the peer takes no datagrams (RFC 9221)")
+		return errors.New("the peer does not accept datagrams (RFC 9221)")
 	}
 	if old := d.peers[c.peer]; old != nil { // of a client that has come again from the same port
 		go old.conn.close()
@@ -248,7 +248,7 @@ func (d *datagram) Read(b []byte) (int, error) {
 // Receive implements [socket.Messenger].
 func (d *datagram) Receive(m *socket.Message) error {
 	if m.Flags&socket.Peek != 0 {
-		return &socket.UnsupportedError{Feature: "looking at a datagram of QUIC and leaving it"}
+		return &socket.UnsupportedError{Feature: "peeking at a QUIC datagram"}
 	}
 	m.N, m.Size, m.Flags, m.SegmentSize, m.Ancillary.Present = 0, 0, 0, 0, 0
 	a, err := d.next()
@@ -299,7 +299,7 @@ func (d *datagram) Write(b []byte) (int, error) { return d.send(b, socket.Name{}
 // Send implements [socket.Messenger].
 func (d *datagram) Send(m *socket.Message) (int, error) {
 	if m.Ancillary.Present&^socket.HasPacketInfo != 0 || m.SegmentSize > 0 {
-		return 0, &socket.UnsupportedError{Feature: "ancillary data and segments with a datagram of QUIC", Needs: "a socket of the Internet"}
+		return 0, &socket.UnsupportedError{Feature: "ancillary data or segments with a QUIC datagram", Needs: "a udp socket"}
 	}
 	if len(m.Buffers) == 1 {
 		return d.send(m.Buffers[0], m.Peer)
@@ -333,7 +333,7 @@ func (d *datagram) to(n socket.Name) (*peer, error) {
 }
 
 // errNoPeer is for a name that no connection has.
-var errNoPeer error = &brokenError{text: "the peer has no connection any more", errno: syscall.ECONNREFUSED}
+var errNoPeer error = &brokenError{text: "the peer no longer has a connection", errno: syscall.ECONNREFUSED}
 
 func (d *datagram) send(b []byte, n socket.Name) (int, error) {
 	limits := d.life.WriteLimits(context.Background())
@@ -375,7 +375,7 @@ func (d *datagram) send(b []byte, n socket.Name) (int, error) {
 func (d *datagram) sendError(err error, size int) error {
 	var long *quicgo.DatagramTooLargeError
 	if errors.As(err, &long) {
-		return fmt.Errorf("a datagram of %d bytes, and the path takes %d: %w", size, long.MaxDatagramPayloadSize, syscall.EMSGSIZE)
+		return fmt.Errorf("a datagram of %d bytes is too long: the path carries at most %d: %w", size, long.MaxDatagramPayloadSize, syscall.EMSGSIZE)
 	}
 	return d.prepared.connectionError(err)
 }

@@ -58,7 +58,7 @@ func TestDatagrams(t *testing.T) {
 func TestDatagramRefusals(t *testing.T) {
 	l, s := datagrams(t)
 	c := dial(t, l.Address())
-	if _, err := c.Write(make([]byte, 5000)); !errors.Is(err, syscall.EMSGSIZE) || !strings.Contains(err.Error(), "the path takes") {
+	if _, err := c.Write(make([]byte, 5000)); !errors.Is(err, syscall.EMSGSIZE) || !strings.Contains(err.Error(), "the path carries") {
 		t.Errorf("5000 bytes: %v", err)
 	}
 	_, err := c.Write([]byte("four"))

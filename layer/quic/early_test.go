@@ -76,7 +76,7 @@ func TestEarly(t *testing.T) {
 			}
 		})
 	}
-	if _, err := zocalo.Dial(t.Context(), "quic:127.0.0.1:1,early,alpn=a,alpn=b"); err == nil || !strings.Contains(err.Error(), "early is for one alpn=") {
+	if _, err := zocalo.Dial(t.Context(), "quic:127.0.0.1:1,early,alpn=a,alpn=b"); err == nil || !strings.Contains(err.Error(), "early works with a single alpn=") {
 		t.Errorf("with two protocols: %v", err)
 	}
 }

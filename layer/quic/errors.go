@@ -30,9 +30,9 @@ func (e *brokenError) Temporary() bool      { return e.Timeout() }
 // ResetCode implements [socket.CodedError].
 func (e *brokenError) ResetCode() (uint64, bool) { return e.code, e.coded }
 
-var errUnannounced error = &brokenError{text: "the peer opened a stream without the byte that " + Protocol + " begins it with", errno: syscall.ECONNRESET}
+var errUnannounced error = &brokenError{text: "the peer opened a stream without the byte that begins every stream of " + Protocol, errno: syscall.ECONNRESET}
 
-var errUnserved error = &brokenError{text: "the peer listens no more for streams of this connection", errno: syscall.ECONNRESET}
+var errUnserved error = &brokenError{text: "the peer no longer accepts streams on this connection", errno: syscall.ECONNRESET}
 
 // isUnserved reports whether the peer serves no more streams of the connection, of which none
 // is opened then any more.
@@ -77,7 +77,7 @@ func (e *stream) writeError(err error) error {
 	case errors.As(err, &stopped) && e.isUnserved(stopped):
 		return errUnserved
 	case errors.As(err, &stopped):
-		return &brokenError{fmt.Sprintf("the peer reads no more (code %d)", stopped.ErrorCode), syscall.EPIPE, uint64(stopped.ErrorCode), true}
+		return &brokenError{fmt.Sprintf("the peer stopped reading (code %d)", stopped.ErrorCode), syscall.EPIPE, uint64(stopped.ErrorCode), true}
 	}
 	return e.prepared.connectionError(err)
 }
@@ -93,11 +93,11 @@ func (p *prepared) connectionError(err error) error {
 	var silent *quicgo.IdleTimeoutError
 	switch {
 	case errors.Is(err, quicgo.Err0RTTRejected):
-		return broken("the server did not take what was sent ahead of the handshake, and it could not be sent again")
+		return broken("the server did not accept the early data, and it could not be sent again")
 	case errors.As(err, &silent):
-		return &brokenError{text: "nothing came from the peer for the idle time of the connection", errno: syscall.ETIMEDOUT}
+		return &brokenError{text: "the peer was silent for the whole idle timeout", errno: syscall.ETIMEDOUT}
 	case errors.As(err, &lost):
-		return broken("the peer does not know the connection any more")
+		return broken("the peer no longer knows the connection")
 	case errors.As(err, &application) && application.Remote:
 		return broken("the peer closed the connection (code %d%s)", application.ErrorCode, quoted(application.ErrorMessage))
 	case errors.As(err, &transport) && transport.Remote && isAlert(transport):
@@ -105,7 +105,7 @@ func (p *prepared) connectionError(err error) error {
 	case errors.As(err, &transport) && transport.Remote:
 		return broken("the peer ended the connection (%v%s)", transport.ErrorCode, quoted(transport.ErrorMessage))
 	case errors.As(err, &transport):
-		return broken("what came is no QUIC (%v%s)", transport.ErrorCode, quoted(transport.ErrorMessage))
+		return broken("what arrived is not QUIC (%v%s)", transport.ErrorCode, quoted(transport.ErrorMessage))
 	case errors.As(err, &application):
 		return broken("the connection was closed here")
 	}
@@ -154,7 +154,7 @@ func (p *prepared) handshakeError(err error) error {
 	case errors.As(err, &silent), errors.As(err, &idle):
 		return errNoAnswer
 	case errors.As(err, &version):
-		return &refusedError{"the peer speaks no version of QUIC that is known here", syscall.EPROTONOSUPPORT}
+		return &refusedError{"the peer supports no QUIC version that we do", syscall.EPROTONOSUPPORT}
 	case errors.As(err, &application):
 		return &refusedError{fmt.Sprintf("the peer closed the connection (code %d%s)", application.ErrorCode, quoted(application.ErrorMessage)), syscall.ECONNREFUSED}
 	case errors.As(err, &transport):
@@ -178,7 +178,7 @@ func (p *prepared) transportError(e *quicgo.TransportError) error {
 			}
 		}
 	case e.ErrorCode == quicgo.ConnectionRefused:
-		return &refusedError{"the peer takes no connection now", syscall.ECONNREFUSED}
+		return &refusedError{"the peer is not accepting connections", syscall.ECONNREFUSED}
 	}
 	return &refusedError{fmt.Sprintf("the handshake failed (%v%s)", e.ErrorCode, quoted(e.ErrorMessage)), syscall.ECONNABORTED}
 }

@@ -36,11 +36,11 @@ const (
 var (
 	idleOption = option.New(option.Spec{
 		Name: "idle-timeout", Phase: option.Naming, Default: "30s",
-		Doc: "how long a connection lasts without a packet from the peer, the lesser of both sides; and without a stream",
+		Doc: "how long a connection stays open without a packet from the peer (the shorter of the two sides' times), or without a stream",
 	}, codec.AtLeast(codec.Duration, time.Second), nil, nil)
 	keepAliveOption = option.New(option.Spec{
 		Name: "keepalive", Phase: option.Naming, Default: "15s, at most half of idle-timeout",
-		Doc: "how often to send a packet where there is nothing else to send; 0 for never",
+		Doc: "how often to send a packet when there is nothing else to send; 0 is never",
 	}, codec.Duration, nil, nil)
 	alpnOption = option.New(option.Spec{
 		Name: "alpn", Phase: option.Naming, Repeatable: true, Default: Protocol,
@@ -48,7 +48,7 @@ var (
 	}, codec.Codec[string]{Placeholder: "PROTOCOL", Parse: parseProtocol, Format: func(s string) string { return s }}, nil, nil)
 	earlyOption = option.New(option.Spec{
 		Name: "early", Phase: option.Naming, Default: "off",
-		Doc: "send, or accept, data ahead of the handshake when a client comes again (0-RTT): whoever records it can send it to the server a second time",
+		Doc: "send, or accept, data ahead of the handshake when a client reconnects (0-RTT): whoever records it can replay it to the server",
 	}, codec.Flag, nil, nil)
 	streamsOption = option.New(option.Spec{
 		Name: "streams", Phase: option.Naming, Only: option.PassiveOnly, Default: "100",

@@ -98,7 +98,7 @@ func (l *listener) arrives(ctx context.Context, info *quicgo.ClientInfo) (contex
 		return nil, errors.New("not admitted")
 	}
 	if !l.begins(a) {
-		return nil, errors.New("too many connections are being made")
+		return nil, errors.New("too many handshakes are in progress")
 	}
 	context.AfterFunc(ctx, func() {
 		a.done(l)
@@ -231,7 +231,7 @@ func (l *listener) streams(ctx context.Context, c *connection) error {
 func (l *listener) refuse(ctx context.Context, a *arrival) {
 	cause := context.Cause(ctx)
 	if errors.Is(cause, os.ErrDeadlineExceeded) {
-		cause = fmt.Errorf("the peer did not finish the handshake, and open a stream, within %v: handshake-timeout=TIME gives it longer", l.prepared.handshake)
+		cause = fmt.Errorf("the peer did not finish the handshake and open a stream within %v: handshake-timeout=TIME allows more", l.prepared.handshake)
 	}
 	l.failed(a, cause)
 	a.conn.CloseWithError(codeReset, "")

@@ -70,7 +70,7 @@ func (p *prepared) connect(ctx context.Context, b *base, peer socket.Name) (_ *c
 			d.conn.leave()
 			if err == errNoStream {
 				d.conn.closeQuiet()
-				err = &refusedError{fmt.Sprintf("the peer takes connections, and no stream within %v: handshake-timeout=TIME gives it longer", p.handshake), syscall.ETIMEDOUT}
+				err = &refusedError{fmt.Sprintf("the peer accepts connections, but took no stream within %v: handshake-timeout=TIME allows more", p.handshake), syscall.ETIMEDOUT}
 			}
 			return nil, nil, false, p.handshakeError(err)
 		}
@@ -187,4 +187,4 @@ func (p *prepared) await(ctx context.Context, r route, d *dial, begun bool) erro
 	return context.Cause(ctx)
 }
 
-var errUnprepared = errors.New("it has no keys: open it by an address, as quic:HOST:PORT")
+var errUnprepared = errors.New("it has no keys: open it by an address, such as quic:HOST:PORT")

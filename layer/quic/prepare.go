@@ -65,7 +65,7 @@ func prepare(s *scheme.Scheme, t scheme.Target) (*scheme.PreparedScheme, error) 
 	_, p.buffers[1] = option.SendBuffer.In(t.Settings)
 	if p.early, _ = earlyOption.In(t.Settings); p.early && !t.Passive && len(protocols) > 1 {
 		within.Close()
-		return nil, errors.New("early is for one alpn=: nothing has been chosen when data is sent ahead of the handshake")
+		return nil, errors.New("early works with a single alpn=: no protocol has been chosen when data is sent ahead of the handshake")
 	}
 	p.quic = &quicgo.Config{
 		HandshakeIdleTimeout: p.handshake, MaxIdleTimeout: p.idle, KeepAlivePeriod: p.keepalive,

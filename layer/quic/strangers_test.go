@@ -135,7 +135,7 @@ func TestBareServerEnds(t *testing.T) {
 		text  string
 	}{
 		{"resets", func(_ *quicgo.Conn, s *quicgo.Stream) { s.CancelWrite(7) }, false, syscall.ECONNRESET, "quic: the peer reset the stream (code 7)"},
-		{"stops", func(_ *quicgo.Conn, s *quicgo.Stream) { s.CancelRead(8) }, true, syscall.EPIPE, "quic: the peer reads no more (code 8)"},
+		{"stops", func(_ *quicgo.Conn, s *quicgo.Stream) { s.CancelRead(8) }, true, syscall.EPIPE, "quic: the peer stopped reading (code 8)"},
 		{"closes", func(c *quicgo.Conn, _ *quicgo.Stream) { c.CloseWithError(9, "so\nlong") }, false, syscall.ECONNRESET, `quic: the peer closed the connection (code 9, "so\nlong")`},
 	} {
 		s := dial(t, bareServer(t, quic.Protocol, nil, c.does))
@@ -205,7 +205,7 @@ func TestStreamsAreBounded(t *testing.T) {
 func TestIdle(t *testing.T) {
 	address := bareServer(t, quic.Protocol, nil, func(_ *quicgo.Conn, s *quicgo.Stream) { io.Copy(s, s) })
 	silent := dial(t, address+",idle-timeout=1,keepalive=0")
-	if _, err := io.ReadAll(silent); !errors.Is(err, syscall.ETIMEDOUT) || !strings.HasSuffix(err.Error(), "for the idle time of the connection") {
+	if _, err := io.ReadAll(silent); !errors.Is(err, syscall.ETIMEDOUT) || !strings.HasSuffix(err.Error(), "for the whole idle timeout") {
 		t.Errorf("reading: %v", err)
 	}
 }

@@ -94,7 +94,7 @@ func (p *prepared) ask(e *endpoint) (packs bool, facts []socket.Fact, err error)
 	}
 	for _, x := range hs.Extensions {
 		if packs = string(x.Name) == wsflate.ExtensionName; !packs || !acceptAnswer(x) {
-			return false, nil, errors.New("the server wants to compress in a way that was not offered")
+			return false, nil, errors.New("the server chose a compression that was not offered")
 		}
 	}
 	add := func(name, value string) {
@@ -158,7 +158,7 @@ func (p *prepared) refused(e *endpoint, head io.Reader) error {
 	case where != "":
 		return fmt.Errorf("the server redirects: it answered %s, to %q", said, where)
 	case r.StatusCode == http.StatusOK:
-		return fmt.Errorf("the server took it for a plain request: it answered %s: check the path", said)
+		return fmt.Errorf("the server treated it as a plain request: it answered %s: check the path", said)
 	}
 	return fmt.Errorf("the server refused: it answered %s", said)
 }

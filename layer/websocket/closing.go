@@ -119,7 +119,7 @@ func parseClose(b []byte) (c closure, err error) {
 	case 0:
 		return c, nil
 	case 1:
-		return c, violates("a Close frame with half a code")
+		return c, violates("a Close frame with a one-byte code")
 	}
 	c = closure{ws.StatusCode(binary.BigEndian.Uint16(b)), string(b[2:])}
 	defined := c.code >= 1000 && c.code <= 1014 && c.code != 1004 && c.code != 1005 && c.code != 1006

@@ -202,7 +202,7 @@ func (m messages) Read(b []byte) (int, error) {
 // Receive implements [socket.Messenger].
 func (m messages) Receive(msg *socket.Message) error {
 	if msg.Flags&socket.Peek != 0 {
-		return &socket.UnsupportedError{Feature: "peeking at a message of ws"}
+		return &socket.UnsupportedError{Feature: "peeking at a WebSocket message"}
 	}
 	msg.N, msg.Size, msg.Flags, msg.SegmentSize = 0, 0, 0, 0
 	msg.Ancillary.Present = 0

@@ -136,7 +136,7 @@ func (in *input) head() ([]byte, error) {
 		}
 		in.from = in.to
 		if len(head) > longestHead {
-			return head, fmt.Errorf("the peer sent more than %d bytes without the end of its HTTP header", longestHead)
+			return head, fmt.Errorf("the peer's HTTP header is longer than %d bytes", longestHead)
 		}
 	}
 }

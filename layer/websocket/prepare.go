@@ -61,7 +61,7 @@ func prepare(layer *scheme.Layer, t scheme.LayerTarget) (*scheme.PreparedLayer, 
 		return l, nil
 	}
 	if len(p.origins) > 1 || len(p.origins) == 1 && p.origins[0] == "*" {
-		return nil, errors.New("a client takes one origin=, and not *")
+		return nil, errors.New("a client takes a single origin=, and it cannot be *")
 	}
 	if len(p.origins) == 1 {
 		p.headers = append(p.headers, "Origin: "+p.origins[0])

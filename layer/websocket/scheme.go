@@ -60,7 +60,7 @@ var (
 	}, codec.Text.Or("FILE"), nil, nil)
 	pingOption = option.New(option.Spec{
 		Name: "ping", Phase: option.Naming, Default: "20s for a listener, off for a client",
-		Doc: "send a ping after this long without anything from the peer, and give the connection up after as long again without an answer; 0 is off",
+		Doc: "ping a peer that has been silent for this long, and end the connection after the same time again without an answer; 0 is off",
 	}, codec.Duration.Or("TIME"), nil, nil)
 	closeTimeoutOption = option.New(option.Spec{
 		Name: "close-timeout", Phase: option.Naming, Default: "30s",
@@ -93,7 +93,7 @@ func parsePath(text string) (string, error) {
 func parseKind(text string) (messageKind, error) {
 	k, ok := kinds[strings.ToLower(text)]
 	if !ok {
-		return 0, fmt.Errorf("%q must be one of binary, text", text)
+		return 0, fmt.Errorf("%q is neither binary nor text", text)
 	}
 	return k, nil
 }

@@ -12,7 +12,7 @@ import (
 // Why a time of [Options] cut a join short.
 var (
 	ErrIdle     = errors.New("nothing passed for the idle time, and both ends were reset")
-	ErrLifetime = errors.New("the time that it may last was over, and both ends were reset")
+	ErrLifetime = errors.New("its maximum lifetime was over, and both ends were reset")
 )
 
 // A TooLongError refuses a message that exceeds Options.MaxMessage, before any

@@ -28,7 +28,7 @@ func checkFiles(ends *[2]End, policy pass.FilePolicy) error {
 		case e.Socket.Domain() != socket.Unix || !sends:
 			return fmt.Errorf("relay: end %v (%v) cannot pass descriptors on: that takes two unix sockets", outcome.Side(side), kindText(e.Socket.Kind()))
 		case e.cut():
-			return fmt.Errorf("relay: end %v is cut into messages by a format, where descriptors have no place", outcome.Side(side))
+			return fmt.Errorf("relay: end %v is cut into messages by a format, and these cannot carry descriptors", outcome.Side(side))
 		}
 	}
 	return nil

@@ -18,7 +18,7 @@ var (
 	// ReuseAddress lets a name be bound again while old connections of it
 	// are in time-wait; on UDP, by several sockets at once.
 	ReuseAddress = intOption(Spec{
-		Name: "reuseaddr", Aliases: []string{"so-reuseaddr"}, Constant: "SO_REUSEADDR", Phase: Opened, Default: "on for stream listeners, else off",
+		Name: "reuseaddr", Aliases: []string{"so-reuseaddr"}, Constant: "SO_REUSEADDR", Phase: Opened, Default: "on for stream listeners, otherwise off",
 		Doc:   "bind a name again while its old connections are in TIME_WAIT",
 		Since: "Linux 2.0",
 	}, codec.Flag, sys.SOL_SOCKET, sys.SO_REUSEADDR, boolToInt, intToBool)
@@ -79,7 +79,7 @@ var (
 	// is rounded up.
 	Linger = New(Spec{
 		Name: "linger", Aliases: []string{"so-linger"}, Constant: "SO_LINGER", Phase: Opened, Default: "off: close returns at once, and the system sends the rest",
-		Doc:      "let close wait until all is sent; 0 resets the connection instead",
+		Doc:      "let close wait until everything is sent; 0 resets the connection instead",
 		Since:    "Linux 2.0",
 		Silently: "is ignored by unix sockets",
 	}, codec.Duration, func(e socket.Endpoint, d time.Duration) error {
@@ -101,8 +101,8 @@ var (
 	// V6Only keeps IPv4 peers from an Inet6 socket on "::", see ipv6(7).
 	V6Only = intOption(Spec{
 		Name: "v6only", Aliases: []string{"ipv6only", "ipv6-v6only"}, Constant: "IPV6_V6ONLY", Phase: Opened,
-		Default: "on for listeners on every interface, which have a socket for IPv4 besides; else the system's",
-		Doc:     "an IPv6 socket takes no IPv4 peers",
+		Default: "on for listeners on every interface, which have another socket for IPv4; otherwise the system's",
+		Doc:     "an IPv6 socket accepts no IPv4 peers",
 		Since:   "Linux 2.4.21",
 	}, codec.Flag, sys.IPPROTO_IPV6, sys.IPV6_V6ONLY, boolToInt, intToBool)
 )
@@ -184,7 +184,7 @@ var PeerCredentials = New(Spec{
 func onFD(e socket.Endpoint, constant string, call func(fd int) syscall.Errno) error {
 	d, ok := socket.Beneath[socket.Descriptor](e)
 	if !ok {
-		return &socket.UnsupportedError{Feature: constant, Needs: "a socket of the kernel's"}
+		return &socket.UnsupportedError{Feature: constant, Needs: "a kernel socket"}
 	}
 	raw, err := d.SyscallConn()
 	if err != nil {

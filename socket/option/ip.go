@@ -14,14 +14,14 @@ import (
 // the socket's version; on an IPv6 socket also that of IPv4, for peers that it
 // reaches by mapped addresses.
 var (
-	// TypeOfService is the byte of DSCP and ECN of the packets sent (IP_TOS;
+	// TypeOfService is the DSCP and ECN byte of the packets sent (IP_TOS;
 	// IPV6_TCLASS, Linux 2.6.14). TCP silently keeps the two bits of ECN to
 	// itself.
 	TypeOfService = ipOption(Spec{
 		Name: "tos", Aliases: []string{"ip-tos", "tclass", "ipv6-tclass"}, Constant: "IP_TOS", Phase: Opened, Default: "0",
-		Doc:      "byte of DSCP and ECN of the packets sent",
+		Doc:      "DSCP and ECN byte of the packets sent",
 		Since:    "Linux 2.0, IPV6_TCLASS 2.6.14",
-		Silently: "leaves the bits of ECN to TCP, and of IPv4 changes the priority too",
+		Silently: "leaves the ECN bits to TCP, and on IPv4 also changes the priority",
 	}, codec.Between(codec.Integer, 0, 255), sys.IP_TOS, sys.IPV6_TCLASS, same, same)
 
 	// TTL is how many hops the packets sent may take, 1 to 255 (IP_TTL;
@@ -47,9 +47,9 @@ var (
 	// also reports those of an unconnected socket, at its next call.
 	ReceiveErrors = ipFlag(Spec{
 		Name: "recverr", Aliases: []string{"ip-recverr", "ipv6-recverr"}, Constant: "IP_RECVERR", Phase: Opened, Default: "off",
-		Doc:      "queue the errors of what was sent, with who reported them",
+		Doc:      "queue errors about what was sent, with the address that reported them",
 		Since:    "Linux 2.2",
-		Silently: "reports errors of an unconnected UDP socket by its next call too",
+		Silently: "also reports errors of an unconnected UDP socket at its next call",
 	}, sys.IP_RECVERR, sys.IPV6_RECVERR)
 
 	// ReceivePacketInfo, ReceiveHopLimit and ReceiveTrafficClass make
@@ -87,7 +87,7 @@ var (
 		Name: "recvorigdstaddr", Aliases: []string{"ip-recvorigdstaddr"}, Constant: "IP_RECVORIGDSTADDR", Phase: Opened, Default: "off",
 		Doc:      "receive the original destination with each datagram of a transparent proxy",
 		Since:    "Linux 2.6.29, IPV6_RECVORIGDSTADDR 2.6.37",
-		Silently: "is the packet's own destination where no proxy stands between",
+		Silently: "is the packet's own destination if no proxy redirected it",
 	}, sys.IP_RECVORIGDSTADDR, sys.IPV6_RECVORIGDSTADDR)
 
 	// FreeBind lets bind take an address that no interface has, or not yet
@@ -105,7 +105,7 @@ var (
 		Name: "transparent", Aliases: []string{"ip-transparent"}, Constant: "IP_TRANSPARENT", Phase: Opened, Default: "off",
 		Doc:   "act for the addresses of others, as a transparent proxy",
 		Since: "Linux 2.6.28, IPV6_TRANSPARENT 2.6.37", Privilege: "CAP_NET_ADMIN or CAP_NET_RAW",
-		Silently: "receives nothing for the addresses of others without a route or rule that brings it here",
+		Silently: "receives nothing for other hosts' addresses without a route or rule that brings it here",
 	}, sys.IP_TRANSPARENT, sys.IPV6_TRANSPARENT)
 
 	// BindAddressNoPort leaves the choice of a port 0 from bind to connect,
@@ -122,7 +122,7 @@ var (
 	// conntrack). It is only read.
 	OriginalDestination = New(Spec{
 		Name: "original-dst", Constant: "SO_ORIGINAL_DST", Phase: Connected,
-		Doc:   "where a redirected connection was made to, with netfilter's conntrack",
+		Doc:   "the original destination of a redirected connection, from netfilter's conntrack",
 		Since: "Linux 2.4, for IPv6 3.8",
 	}, codec.Codec[socket.Name]{Format: socket.Name.String}, nil, func(e socket.Endpoint) (n socket.Name, err error) {
 		var a sys.Sockaddr

@@ -50,7 +50,7 @@ var (
 	// to 255 (IP_MULTICAST_TTL, IPV6_MULTICAST_HOPS). 0 keeps them on this
 	// machine.
 	MulticastTTL = ipOption(Spec{
-		Name: "multicast-ttl", Aliases: []string{"multicast-hops", "ip-multicast-ttl"}, Constant: "IP_MULTICAST_TTL", Phase: Opened, Default: "1: this network alone",
+		Name: "multicast-ttl", Aliases: []string{"multicast-hops", "ip-multicast-ttl"}, Constant: "IP_MULTICAST_TTL", Phase: Opened, Default: "1: the local network only",
 		Doc:   "hops that packets to multicast groups may take",
 		Since: "Linux 2.0, IPV6_MULTICAST_HOPS 2.2",
 	}, codec.Between(codec.Integer, 0, 255), sys.IP_MULTICAST_TTL, sys.IPV6_MULTICAST_HOPS, same, same)
@@ -93,12 +93,12 @@ func ParseGroup(text string) (g Group, err error) {
 		return Group{}, fmt.Errorf("%q has no interface after %%", text)
 	}
 	if g.Group, err = netip.ParseAddr(group); err != nil || !g.Group.IsMulticast() {
-		return Group{}, fmt.Errorf("%q is no multicast group: write one from 224.0.0.0 to 239.255.255.255 or from ff00::/8, as [SOURCE@]GROUP[%%INTERFACE]", text)
+		return Group{}, fmt.Errorf("%q is not a multicast group: write one from 224.0.0.0 to 239.255.255.255 or from ff00::/8, as [SOURCE@]GROUP[%%INTERFACE]", text)
 	}
 	if g.Interface = device; sourced {
 		g.Source, err = netip.ParseAddr(source)
 		if err != nil || g.Source.Is4() != g.Group.Is4() || g.Source.IsMulticast() || g.Source.Zone() != "" {
-			return Group{}, fmt.Errorf("%q is no address that could send to %v", source, g.Group)
+			return Group{}, fmt.Errorf("%q cannot be a sender to %v", source, g.Group)
 		}
 	}
 	return g, nil
@@ -171,7 +171,7 @@ func setMulticastInterface(e socket.Endpoint, name string) error {
 // the address that was set, which this package never does, and no index.
 func getMulticastInterface(e socket.Endpoint) (string, error) {
 	if domainOf(e) != socket.Inet6 {
-		return "", &socket.UnsupportedError{Feature: "reading IP_MULTICAST_IF", Needs: "an IPv6 socket: the system does not tell the interface of IPv4"}
+		return "", &socket.UnsupportedError{Feature: "reading IP_MULTICAST_IF", Needs: "an IPv6 socket: the system does not report the interface for IPv4"}
 	}
 	index, err := getInt(e, "IPV6_MULTICAST_IF", sys.IPPROTO_IPV6, sys.IPV6_MULTICAST_IF)
 	if err != nil || index == 0 {

@@ -18,14 +18,14 @@ var (
 	// (PACKET_ADD_MEMBERSHIP with PACKET_MR_PROMISC; Linux 2.2).
 	Promiscuous = New(Spec{
 		Name: "promisc", Aliases: []string{"promiscuous"}, Constant: "PACKET_ADD_MEMBERSHIP", Phase: Opened, Default: "off", Repeatable: true,
-		Doc:   "interface to receive the frames for other hosts on, too",
+		Doc:   "interface on which to receive frames for other hosts too",
 		Since: "Linux 2.2", Privilege: "CAP_NET_RAW, as the socket itself",
 	}, codec.Text.Or("INTERFACE"), func(e socket.Endpoint, name string) error { return setPromiscuous(e, name, true) }, nil)
 
 	// NotPromiscuous ends what Promiscuous began.
 	NotPromiscuous = New(Spec{
 		Name: "no-promisc", Constant: "PACKET_DROP_MEMBERSHIP", Phase: Opened, Default: "off", Repeatable: true,
-		Doc:   "interface to end the option promisc on",
+		Doc:   "interface on which to end promisc",
 		Since: "Linux 2.2", Privilege: "CAP_NET_RAW, as the socket itself",
 	}, codec.Text.Or("INTERFACE"), func(e socket.Endpoint, name string) error { return setPromiscuous(e, name, false) }, nil)
 
@@ -87,7 +87,7 @@ func ParseFanoutGroup(text string) (FanoutGroup, error) {
 	number, mode, found := strings.Cut(text, ":")
 	n, err := strconv.ParseUint(number, 0, 16)
 	if err != nil {
-		return FanoutGroup{}, fmt.Errorf("%q is no number from 0 to 65535", number)
+		return FanoutGroup{}, fmt.Errorf("%q is not a number from 0 to 65535", number)
 	}
 	if !found {
 		return FanoutGroup{uint16(n), ByHash}, nil

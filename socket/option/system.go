@@ -55,7 +55,7 @@ var (
 		Name: "max-pacing-rate", Aliases: []string{"so-max-pacing-rate"}, Constant: "SO_MAX_PACING_RATE", Phase: Opened, Default: "no bound",
 		Doc:      "maximum bytes per second, evenly spaced",
 		Since:    "Linux 3.13",
-		Silently: "affects only TCP unless the interface's queueing discipline is fq; 4GiB or more is no bound",
+		Silently: "affects only TCP unless the interface's queueing discipline is fq; 4 GiB or more is no limit",
 	}, codec.AtLeast(codec.Size, 1), sys.SOL_SOCKET, sys.SO_MAX_PACING_RATE,
 		func(n int) int { return int(min(int64(n), math.MaxUint32)) }, func(n int) int { return int(uint32(n)) })
 
@@ -65,7 +65,7 @@ var (
 	// effect on UDP and TCP listeners since 6.2). -1 is none.
 	IncomingCPU = intOption(Spec{
 		Name: "incoming-cpu", Aliases: []string{"so-incoming-cpu"}, Constant: "SO_INCOMING_CPU", Phase: Opened, Default: "none",
-		Doc:      "processor whose packets this socket of several with reuseport prefers",
+		Doc:      "CPU whose packets this socket prefers, among sockets that share a name by reuseport",
 		Since:    "Linux 3.19, can be set since 4.4",
 		Silently: "has no effect on which socket is chosen before 6.2",
 	}, codec.AtLeast(codec.Integer, 0), sys.SOL_SOCKET, sys.SO_INCOMING_CPU, same, same)
@@ -91,7 +91,7 @@ var (
 		Name: "passcred", Aliases: []string{"so-passcred"}, Constant: "SO_PASSCRED", Phase: Opened, Default: "off",
 		Doc:      "receive the sender's process, user and group with each message, of unix sockets",
 		Since:    "Linux 2.2",
-		Silently: "gives an unbound socket that sends an abstract name",
+		Silently: "gives an unbound sender an abstract name",
 	}, codec.Flag, sys.SOL_SOCKET, sys.SO_PASSCRED, boolToInt, intToBool)
 
 	// PassPIDFD makes messages of a unix socket come with a descriptor of
@@ -108,7 +108,7 @@ var (
 		Name: "timestamp", Aliases: []string{"so-timestamp", "timestamps"}, Constant: "SO_TIMESTAMPNS", Phase: Opened, Default: "off",
 		Doc:      "receive the time of arrival with each message",
 		Since:    "Linux 2.6.22",
-		Silently: "may leave out the first messages after it was set",
+		Silently: "may miss the first messages after it is set",
 	}, codec.Flag, sys.SOL_SOCKET, sys.SO_TIMESTAMPNS, boolToInt, intToBool)
 
 	// Timestamping chooses which times are taken (SO_TIMESTAMPING, Linux
@@ -121,7 +121,7 @@ var (
 		Name: "timestamping", Aliases: []string{"so-timestamping"}, Constant: "SO_TIMESTAMPING", Phase: Opened, Default: "none",
 		Doc:      "times to take, joined by +: received, received-hardware, sent, sent-hardware, scheduled, acknowledged",
 		Since:    "Linux 2.6.30, scheduled and acknowledged 3.17",
-		Silently: "leaves out hardware times where the card has no clock or it is off, and may leave out the first messages after it was set",
+		Silently: "leaves out hardware times where the card has no clock or it is off, and may miss the first messages after it is set",
 	}, codec.Codec[TimestampSet]{Placeholder: "TIMES", Parse: ParseTimestampSet, Format: TimestampSet.String}, sys.SOL_SOCKET, sys.SO_TIMESTAMPING,
 		TimestampSet.toSystem, func(n int) TimestampSet { return TimestampSet(n) & allTimes })
 
@@ -129,7 +129,7 @@ var (
 	// receive queue has dropped (SO_RXQ_OVFL, Linux 2.6.33).
 	ReceiveDropped = intOption(Spec{
 		Name: "rxq-ovfl", Aliases: []string{"so-rxq-ovfl", "receive-dropped"}, Constant: "SO_RXQ_OVFL", Phase: Opened, Default: "off",
-		Doc:      "receive how many messages the full queue dropped with each message",
+		Doc:      "receive, with each message, how many messages a full queue has dropped",
 		Since:    "Linux 2.6.33",
 		Silently: "leaves the number out while it is 0",
 	}, codec.Flag, sys.SOL_SOCKET, sys.SO_RXQ_OVFL, boolToInt, intToBool)
@@ -157,7 +157,7 @@ var (
 		Name: "reuseport-bpf", Constant: "SO_ATTACH_REUSEPORT_CBPF", Phase: Opened, Default: "none",
 		Doc:      "instructions of classic BPF that choose among the sockets of one name",
 		Since:    "Linux 4.5, TCP 4.6",
-		Silently: "chooses by itself where the program names no socket",
+		Silently: "falls back to its own choice if the program names no socket",
 	}, codec.Codec[[]BPF]{Format: func(p []BPF) string { return fmt.Sprintf("%d instructions", len(p)) }}, func(e socket.Endpoint, p []BPF) error {
 		if len(p) == 0 || len(p) > 4096 {
 			return fmt.Errorf("a program of %d instructions: it may have 1 to 4096", len(p))
@@ -176,7 +176,7 @@ var (
 		Name: "reuseport-ebpf", Constant: "SO_ATTACH_REUSEPORT_EBPF", Phase: Opened, Default: "none",
 		Doc:   "descriptor of an eBPF program that chooses among the sockets of one name",
 		Since: "Linux 4.5, TCP 4.6, type sk_reuseport 4.19", Privilege: "CAP_BPF to load the program",
-		Silently: "chooses by itself where the program names no socket",
+		Silently: "falls back to its own choice if the program names no socket",
 	}, codec.Integer.Or("FD"), func(e socket.Endpoint, program int) error {
 		return setInt(e, "SO_ATTACH_REUSEPORT_EBPF", sys.SOL_SOCKET, sys.SO_ATTACH_REUSEPORT_EBPF, program)
 	}, nil)
@@ -243,7 +243,7 @@ parts:
 				continue parts
 			}
 		}
-		return 0, fmt.Errorf("%q is no time: received, received-hardware, sent, sent-hardware, scheduled and acknowledged are, joined by +", part)
+		return 0, fmt.Errorf("%q is not a time: give received, received-hardware, sent, sent-hardware, scheduled or acknowledged, joined by +", part)
 	}
 	return s, nil
 }

@@ -77,9 +77,9 @@ var (
 	// 200 ms have passed (TCP_CORK, Linux 2.2).
 	Cork = intOption(Spec{
 		Name: "cork", Aliases: []string{"tcp-cork"}, Constant: "TCP_CORK", Phase: Opened, Default: "off",
-		Doc:      "hold back segments that are not full, 200ms at most",
+		Doc:      "hold back segments that are not full, for at most 200 ms",
 		Since:    "Linux 2.2",
-		Silently: "sends what waits after 200ms anyway",
+		Silently: "sends what waits after 200 ms anyway",
 	}, codec.Flag, sys.IPPROTO_TCP, sys.TCP_CORK, boolToInt, intToBool)
 
 	// NotSentLowWater makes a socket writable only while fewer than this many

@@ -119,7 +119,7 @@ var ConnectionInfo = New(Spec{
 	Name: "tcpinfo", Constant: "TCP_INFO", Phase: Connected,
 	Doc:      "what the kernel knows of a TCP connection",
 	Since:    "Linux 2.4",
-	Silently: "leaves the fields at 0 that it does not know",
+	Silently: "leaves fields that it does not know at 0",
 }, codec.Codec[TCPInfo]{Format: TCPInfo.String}, nil, tcpInfo)
 
 // String returns the fields that tell most, in one line.

@@ -71,5 +71,5 @@ type gsoer interface {
 // takes effect when an address is connected to.
 var AnyPort = New(Spec{
 	Name: "any-port", Phase: Naming, Default: "off", Only: ActiveOnly,
-	Doc: "hear every port of the host, and go on with the one that answered, as TFTP does",
+	Doc: "accept answers from any port of the host, and continue with the one that answered, as TFTP does",
 }, codec.Flag, nil, nil)

@@ -32,12 +32,12 @@ var (
 	}, codec.Flag, nil, nil)
 	createOption = option.New(option.Spec{
 		Name: "create", Aliases: []string{"creat", "o-creat"}, Constant: "O_CREAT", Phase: option.Naming, Default: "off",
-		Doc:   "make the file if it is not there",
+		Doc:   "create the file if it does not exist",
 		Since: "Linux 2.0",
 	}, codec.Flag, nil, nil)
 	exclusiveOption = option.New(option.Spec{
 		Name: "excl", Aliases: []string{"o-excl"}, Constant: "O_EXCL", Phase: option.Naming, Default: "off",
-		Doc:   "with create: fail if the file is there",
+		Doc:   "with create: fail if the file exists",
 		Since: "Linux 2.0",
 	}, codec.Flag, nil, nil)
 	appendOption = option.New(option.Spec{
@@ -52,7 +52,7 @@ var (
 	}, codec.Codec[bool]{Placeholder: "", Parse: parseTruncate, Format: formatTruncate}, nil, nil)
 	fileModeOption = option.New(option.Spec{
 		Name: "mode", Aliases: []string{"perm"}, Phase: option.Naming, Default: "0600",
-		Doc: "permissions of a file that is made",
+		Doc: "permissions of a new file",
 	}, codec.Codec[os.FileMode]{Placeholder: "MODE", Parse: codec.ParseFileMode, Format: codec.FormatFileMode}, nil, nil)
 	removeOption = option.New(option.Spec{
 		Name: "unlink-close", Phase: option.Naming, Default: "off",
@@ -64,7 +64,7 @@ var (
 // is socat's word for an empty file, and as "off" would leave the old one whole.
 func parseTruncate(text string) (bool, error) {
 	if _, err := strconv.ParseUint(text, 10, 64); err == nil && text != "1" {
-		return false, fmt.Errorf("%s is a length, and it takes none: trunc alone empties the file, trunc=off leaves it", text)
+		return false, fmt.Errorf("%s is a length, but trunc takes none: trunc alone empties the file, trunc=off leaves it", text)
 	}
 	return codec.Flag.Parse(text)
 }
@@ -87,7 +87,7 @@ func fileScheme() *Scheme {
 
 func pipeScheme() *Scheme {
 	return &Scheme{
-		Name: "pipe", Aliases: []string{"fifo"}, Endpoint: "path", Doc: "a named pipe, made if it is not there",
+		Name: "pipe", Aliases: []string{"fifo"}, Endpoint: "path", Doc: "a named pipe, created if it does not exist",
 		Type: socket.Stream, NoListen: true, Open: openPipe,
 		Loops: func(ss option.Settings) bool {
 			flag, _, err := access(ss)
@@ -199,7 +199,7 @@ func openError(path string, errno syscall.Errno) error {
 	case syscall.EISDIR:
 		return &socket.HintError{Err: err, Hint: "name a file in it"}
 	case syscall.EACCES:
-		return &socket.HintError{Err: err, Hint: "you may not open it so: rdonly or wronly may do"}
+		return &socket.HintError{Err: err, Hint: "you may not open it that way: try rdonly or wronly"}
 	}
 	return err
 }
@@ -249,7 +249,7 @@ func openPipe(ctx context.Context, t Target) (*socket.Socket, error) {
 		return nil, err
 	}
 	if info, err := os.Stat(t.Endpoint); err == nil && info.Mode()&fs.ModeNamedPipe == 0 {
-		return nil, &socket.HintError{Err: fmt.Errorf("%s is no pipe", t.Endpoint), Hint: "the scheme file opens files and devices"}
+		return nil, &socket.HintError{Err: fmt.Errorf("%s is not a pipe", t.Endpoint), Hint: "the scheme file opens files and devices"}
 	}
 	for wait := firstPause; ; wait = min(2*wait, lastPause) {
 		fd, errno := sys.Open(t.Endpoint, flag, 0)

@@ -48,7 +48,7 @@ var protocolOption = option.New(option.Spec{
 func parseIPProtocol(text string) (p socket.Protocol, err error) {
 	err = p.UnmarshalText([]byte(text))
 	if err == nil && (p < 0 || p > 255) {
-		err = fmt.Errorf("%s is not from 0 to 255, which IP numbers protocols with", text)
+		err = fmt.Errorf("%s is not an IP protocol number: they go from 0 to 255", text)
 	}
 	return p, err
 }
@@ -108,10 +108,10 @@ func (r inetResolver) resolve(ctx context.Context, t Target) ([]socket.Name, err
 		return nil, err
 	}
 	if !t.Passive && (host == "any" || host == "*") {
-		return nil, EndpointErrorf("%q means every address of a listener, and is no host to connect to: name a host", host)
+		return nil, EndpointErrorf("%q means every address, which only a listener can use: name a host to connect to", host)
 	}
 	if host == "*" {
-		return nil, EndpointErrorf("every address of this machine is any here: write any:%s", port)
+		return nil, EndpointErrorf("to listen on every address, write any:%s", port)
 	}
 	if !t.Passive && number == 0 && !r.portless {
 		return nil, EndpointErrorf("%q has port 0, which no peer can have: it lets the system choose a listener's port", t.Endpoint)
@@ -178,7 +178,7 @@ func checkHost(host string) error {
 	case strings.ContainsAny(host, " \t"):
 		return EndpointErrorf("there is a space in the host %q: remove it", host)
 	case strings.ContainsAny(host, "/?@=#"):
-		return EndpointErrorf("%q is no host: write HOST:PORT alone, without a path or a user", host)
+		return EndpointErrorf("%q is not a host: write only HOST:PORT, without a path or a user", host)
 	case strings.Trim(host, "0123456789.") == "":
 		return EndpointErrorf("%q is neither an address nor a host: an IPv4 address has four numbers from 0 to 255", host)
 	}
@@ -262,9 +262,9 @@ func inetBind(_ context.Context, t Target, s *socket.Socket, n socket.Name) erro
 	case errors.Is(err, syscall.EACCES) && port > 0 && port < 1024:
 		return &socket.HintError{Err: err, Hint: "a port below 1024 is reserved: choose one from 1024 up, or run with the capability CAP_NET_BIND_SERVICE"}
 	case errors.Is(err, syscall.EADDRINUSE) && !t.Passive:
-		return &socket.HintError{Err: err, Hint: fmt.Sprintf("source port %d is in use, or rests after a connection (TIME_WAIT): choose another, add %s, or omit bind=", port, option.ReuseAddress.Name)}
+		return &socket.HintError{Err: err, Hint: fmt.Sprintf("source port %d is in use, or still in TIME_WAIT: choose another, add %s, or omit bind=", port, option.ReuseAddress.Name)}
 	case errors.Is(err, syscall.EADDRINUSE):
-		return &socket.HintError{Err: err, Hint: fmt.Sprintf("port %d is taken: choose another, or 0 to let the system choose", port)}
+		return &socket.HintError{Err: err, Hint: fmt.Sprintf("port %d is in use: choose another, or 0 to let the system choose", port)}
 	case errors.Is(err, syscall.EADDRNOTAVAIL):
 		return &socket.HintError{Err: err, Hint: "no interface of this machine has the address"}
 	}

@@ -23,7 +23,7 @@ func init() { Register(fileSchemes()...) }
 func fileSchemes() []*Scheme {
 	return []*Scheme{
 		{
-			Name: "fd", Endpoint: "number, or a name of LISTEN_FDNAMES", Doc: "a descriptor that this program inherited, whatever it is",
+			Name: "fd", Endpoint: "number, or a name in LISTEN_FDNAMES", Doc: "a descriptor that this program inherited, whatever it is",
 			Type: socket.Stream, Open: openInherited, Options: terminalOptions,
 			Inherited: func(endpoint string) []int {
 				if fd, err := strconv.Atoi(endpoint); err == nil {
@@ -46,7 +46,7 @@ func openInherited(_ context.Context, t Target) (*socket.Socket, error) {
 	fd, err := strconv.Atoi(t.Endpoint)
 	switch {
 	case errors.Is(err, strconv.ErrRange), err == nil && (fd < 0 || fd > math.MaxInt32):
-		return nil, EndpointErrorf("descriptor %s cannot be: they count from 0 to %d", t.Endpoint, math.MaxInt32)
+		return nil, EndpointErrorf("%s is not a descriptor: they go from 0 to %d", t.Endpoint, math.MaxInt32)
 	case err != nil:
 		if fd, err = activated(t.Endpoint); err != nil {
 			return nil, err
@@ -108,7 +108,7 @@ type stdio struct{ in, out socket.Endpoint }
 // socket.
 func openStdio(_ context.Context, t Target) (*socket.Socket, error) {
 	if t.Endpoint != "" {
-		return nil, EndpointErrorf("stdio takes nothing after the colon, and %q is there", t.Endpoint)
+		return nil, EndpointErrorf("stdio takes nothing after the colon, but %q follows", t.Endpoint)
 	}
 	in, err := socket.FromFD(0)
 	if err != nil {

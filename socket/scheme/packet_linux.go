@@ -39,7 +39,7 @@ var linkProtocols = []struct {
 // linkProtocolOption chooses the protocol of a packet socket.
 var linkProtocolOption = option.New(option.Spec{
 	Name: "protocol", Aliases: []string{"proto"}, Phase: option.Naming, Default: "all",
-	Doc: "protocol of Ethernet: all, ip, arp, ipv6 or a number as 0x88b5",
+	Doc: "Ethernet protocol: all, ip, arp, ipv6, or a number such as 0x88b5",
 }, codec.Codec[int]{Placeholder: "PROTOCOL", Parse: func(text string) (int, error) {
 	for _, p := range linkProtocols {
 		if p.name == text {
@@ -72,12 +72,12 @@ func resolveLink(_ context.Context, t Target) ([]socket.Name, error) {
 	if found {
 		var err error
 		if hardware, err = net.ParseMAC(text); err != nil || len(hardware) > 8 {
-			return nil, fmt.Errorf("%q is no hardware address such as 02:00:00:00:00:01", text)
+			return nil, fmt.Errorf("%q is not a hardware address, such as 02:00:00:00:00:01", text)
 		}
 	}
 	switch {
 	case found && t.Passive:
-		return nil, fmt.Errorf("%q: a listener has no hardware address: leave out what follows /", t.Endpoint)
+		return nil, fmt.Errorf("%q: a listener has no hardware address: omit the / and what follows it", t.Endpoint)
 	case device == "any" && t.Passive:
 		return []socket.Name{socket.PacketName(0, uint16(protocol), nil)}, nil
 	case device == "":

@@ -21,7 +21,7 @@ var (
 	}, codec.Codec[os.FileMode]{Placeholder: "MODE", Parse: codec.ParseFileMode, Format: codec.FormatFileMode}, nil, nil)
 	umaskOption = option.New(option.Spec{
 		Name: "umask", Phase: option.Naming, Default: "0177", Only: option.PassiveOnly,
-		Doc: "permissions that the socket's file does not have, of 0777: the other way to say mode",
+		Doc: "permission bits to remove from 0777: another way to give mode",
 	}, codec.Codec[os.FileMode]{Placeholder: "MODE", Parse: codec.ParseFileMode, Format: codec.FormatFileMode}, nil, nil)
 	userOption = option.New(option.Spec{
 		Name: "user", Aliases: []string{"uid"}, Phase: option.Naming, Default: "the user who runs this program", Only: option.PassiveOnly,
@@ -29,7 +29,7 @@ var (
 	}, codec.Text.Or("USER"), nil, nil)
 	groupOption = option.New(option.Spec{
 		Name: "group", Aliases: []string{"gid"}, Phase: option.Naming, Default: "the group of the user who runs this program", Only: option.PassiveOnly,
-		Doc: "group of the socket's file, a name or a number", Privilege: "CAP_CHOWN, unless it is a group of one's own",
+		Doc: "group of the socket's file, a name or a number", Privilege: "CAP_CHOWN, unless you are in the group",
 	}, codec.Text.Or("GROUP"), nil, nil)
 
 	permissionOptions = []*option.Spec{modeOption.Spec, umaskOption.Spec, userOption.Spec, groupOption.Spec}
@@ -96,7 +96,7 @@ func (p *permissions) set(path string, made os.FileMode) error {
 		if p.uid < 0 || p.uid == os.Geteuid() {
 			who = "group=" + p.group
 		}
-		return &socket.HintError{Err: fmt.Errorf("giving %s to %s: %w", path, who, errno), Hint: "only root may give a file away; group= may be one of your own groups"}
+		return &socket.HintError{Err: fmt.Errorf("changing the owner of %s to %s: %w", path, who, errno), Hint: "only root may give a file away; group= may be one of your own groups"}
 	default:
 		return sys.Error("chmod", errno)
 	}

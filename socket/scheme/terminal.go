@@ -17,7 +17,7 @@ import (
 var (
 	rawOption = option.New(option.Spec{
 		Name: "raw", Aliases: []string{"rawer", "cfmakeraw"}, Phase: option.Naming, Default: "off",
-		Doc: "pass every byte as it is: the terminal neither echoes, edits lines nor makes signals of keys",
+		Doc: "pass every byte as it is: the terminal does not echo, edit lines or turn keys into signals",
 	}, codec.Flag, nil, nil)
 	echoOption = option.New(option.Spec{
 		Name: "echo", Phase: option.Naming, Default: "as it is",
@@ -29,7 +29,7 @@ var (
 	}, codec.Codec[byte]{Placeholder: "KEY", Parse: parseKey, Format: formatKey}, nil, nil)
 	speedOption = option.New(option.Spec{
 		Name: "speed", Aliases: []string{"baud"}, Phase: option.Naming, Default: "as it is",
-		Doc: "bits a second of a serial line, in both directions: 115200",
+		Doc: "speed of a serial line in bits per second, in both directions: 115200",
 	}, codec.Between(codec.Integer.Or("BAUD"), 50, 100_000_000), nil, nil)
 	lineOption = option.New(option.Spec{
 		Name: "line", Phase: option.Naming, Default: "as it is; raw makes it eight bits without parity",
@@ -37,7 +37,7 @@ var (
 	}, codec.Codec[string]{Placeholder: "8N1", Parse: parseLine, Format: codec.Text.Format}, nil, nil)
 	flowOption = option.New(option.Spec{
 		Name: "flow", Phase: option.Naming, Default: "as it is",
-		Doc: "who stops a serial line: none, rtscts (the line's own wires), xonxoff (two characters)",
+		Doc: "flow control of a serial line: none, rtscts (the line's own wires), xonxoff (two characters)",
 	}, codec.Codec[string]{Placeholder: "none|rtscts|xonxoff", Parse: parseFlow, Format: codec.Text.Format}, nil, nil)
 
 	terminalOptions = []*option.Spec{rawOption.Spec, echoOption.Spec, escapeOption.Spec}

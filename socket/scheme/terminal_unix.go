@@ -28,7 +28,7 @@ func setTerminal(fd int, ss option.Settings) (restore func(), err error) {
 	t, errno := sys.GetTermios(fd)
 	switch {
 	case errno == syscall.ENOTTY:
-		return nil, &socket.HintError{Err: errors.New("it is no terminal"), Hint: "omit raw, echo, speed, line and flow"}
+		return nil, &socket.HintError{Err: errors.New("it is not a terminal"), Hint: "omit raw, echo, speed, line and flow"}
 	case errno != 0:
 		return nil, sys.Error("tcgetattr", errno)
 	}
@@ -76,7 +76,7 @@ func setTerminal(fd int, ss option.Settings) (restore func(), err error) {
 	const asked = unix.CSIZE | unix.PARENB | unix.PARODD | unix.CSTOPB | unix.CRTSCTS
 	if now, errno := sys.GetTermios(fd); errno == 0 && (hasLine || hasFlow) && (now.Cflag^t.Cflag)&asked != 0 {
 		restore()
-		return nil, &socket.HintError{Err: fmt.Errorf("the device did not take what line and flow say: %w", syscall.EINVAL), Hint: "omit them, or see what it has: stty -a"}
+		return nil, &socket.HintError{Err: fmt.Errorf("the device rejected line or flow: %w", syscall.EINVAL), Hint: "omit them, or check its settings with stty -a"}
 	}
 	return restore, nil
 }

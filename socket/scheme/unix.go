@@ -115,7 +115,7 @@ func unixBind(ctx context.Context, t Target, s *socket.Socket, n socket.Name) er
 func unixInUse(err error, path string) error {
 	switch {
 	case errors.Is(err, syscall.EADDRINUSE):
-		return &socket.HintError{Err: err, Hint: "another program listens there: choose another path, or stop that program"}
+		return &socket.HintError{Err: err, Hint: "another program is listening on it: choose another path, or stop that program"}
 	case errors.Is(err, fs.ErrNotExist):
 		if strings.HasPrefix(path, "~") {
 			return &socket.HintError{Err: err, Hint: "no shell expands ~ there: write the path in full, or $HOME"}
@@ -152,7 +152,7 @@ func replaceStale(ctx context.Context, s *socket.Socket, n socket.Name, path str
 		case err != nil:
 			return err
 		case info.Mode().Type() != fs.ModeSocket:
-			return &socket.HintError{Err: fmt.Errorf("%s is there, and is no socket", path), Hint: "choose another path"}
+			return &socket.HintError{Err: fmt.Errorf("%s exists and is not a socket", path), Hint: "choose another path"}
 		case listened(s.Kind(), n):
 			return inUse
 		}

@@ -55,7 +55,7 @@ func parseVSock(text, what string, passive bool) (uint32, error) {
 	}
 	n, err := strconv.ParseUint(text, 10, 32)
 	if err != nil {
-		return 0, EndpointErrorf("vsock %s %q is not a number of 32 bits: write cid:port, such as 1:5346", what, text)
+		return 0, EndpointErrorf("vsock %s %q is not a 32-bit number: write cid:port, such as 1:5346", what, text)
 	}
 	return uint32(n), nil
 }

@@ -285,7 +285,7 @@ func total(buffers [][]byte) (n int) {
 // plain refuses what a message asks for and the domain lacks.
 func plain(m *socket.Message) error {
 	lacks := func(what string) error {
-		return &socket.UnsupportedError{Feature: what + " with a message", Needs: "a socket of the kernel's"}
+		return &socket.UnsupportedError{Feature: what + " with a message", Needs: "a kernel socket"}
 	}
 	switch {
 	case m.Ancillary.Present != 0:

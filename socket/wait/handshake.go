@@ -12,7 +12,7 @@ import (
 
 // ErrGaveWay is the cause of a handshake's end where newer ones needed its
 // place.
-var ErrGaveWay = errors.New("too many connections are being made: this one gave way to newer ones")
+var ErrGaveWay = errors.New("too many handshakes are in progress: this one gave way to a newer one")
 
 // Handshakes are those of the connections that one listener has accepted. They
 // run side by side, each in a goroutine of its own, bounded in number and time.

@@ -57,7 +57,7 @@ func read(path string) (text []byte, err error) {
 	text, err = io.ReadAll(io.LimitReader(f, Most+1))
 	switch {
 	case errors.Is(err, os.ErrDeadlineExceeded):
-		return nil, fmt.Errorf("nothing came out of it within %v", patience)
+		return nil, fmt.Errorf("nothing could be read from it within %v", patience)
 	case err != nil:
 		return nil, Reason(err)
 	case len(text) > Most:
