@@ -165,3 +165,66 @@ func TestWriteThatTookNothingCanBeTriedAgain(t *testing.T) {
 		}
 	}
 }
+
+// Several messages leave as they would one by one, up to one that is refused or that the stream does
+// not take.
+func TestWriteSeveral(t *testing.T) {
+	long := strings.Repeat("x", 40<<10)
+	for _, c := range []struct {
+		format   string
+		messages []string
+		n        int
+		want     string // of the error
+	}{
+		{"lines", []string{"a", "", "bc"}, 3, ""},
+		{"len32", []string{long, long, "a", long + long, "b"}, 5, ""},
+		{"lines", []string{"a", "b\nc", "d"}, 1, "byte 1 is one"},
+		{"lines", []string{"b\nc", "d"}, 0, "byte 1 is one"},
+		{"fixed:2", []string{"aa", "bb", "c"}, 2, "exactly 2"},
+		{"chunk:2", []string{"aa", "b"}, 2, ""},
+		{"netstring", nil, 0, ""},
+	} {
+		t.Run(c.format, func(t *testing.T) {
+			var messages [][]byte
+			var want []byte
+			for i, m := range c.messages {
+				messages = append(messages, []byte(m))
+				if i < c.n {
+					want, _ = parse(t, c.format).Append(want, []byte(m))
+				}
+			}
+			var out bytes.Buffer
+			n, err := newWriter(t, &out, c.format, 0).WriteSeveral(messages)
+			if n != c.n || !bytes.Equal(out.Bytes(), want) {
+				t.Errorf("%d messages, %d bytes; want %d, %d", n, out.Len(), c.n, len(want))
+			}
+			if (err == nil) != (c.want == "") || err != nil && (!errors.Is(err, frame.ErrRefused) || !strings.Contains(err.Error(), c.want)) {
+				t.Errorf("the error is %v; want %q", err, c.want)
+			}
+		})
+	}
+	for took, c := range map[int]struct {
+		n      int
+		broken bool
+	}{0: {0, false}, 1: {0, true}, 2: {1, false}, 5: {2, true}, 6: {3, false}} {
+		w := newWriter(t, &stingy{took}, "lines", 0)
+		n, err := w.WriteSeveral([][]byte{[]byte("a"), []byte("b"), []byte("c"), []byte("d")})
+		if n != c.n || !errors.Is(err, io.ErrClosedPipe) {
+			t.Errorf("a stream that takes %d bytes took %d messages, %v", took, n, err)
+		}
+		if _, err := w.Write([]byte("e")); strings.Contains(err.Error(), "cannot be used further") != c.broken {
+			t.Errorf("after %d bytes: %v", took, err)
+		}
+	}
+}
+
+// A stingy stream takes so many bytes.
+type stingy struct{ takes int }
+
+func (s *stingy) Write(b []byte) (int, error) {
+	n := min(len(b), s.takes)
+	if s.takes -= n; n < len(b) {
+		return n, io.ErrClosedPipe
+	}
+	return n, nil
+}

@@ -394,7 +394,7 @@ func (k *kernel) readBytes(b []byte) (int, error) {
 	r.b = b
 	errno, err := k.do(&k.read, r)
 	n := r.n
-	r.b = nil
+	b, r.b = r.b, nil
 	switch {
 	case err != nil:
 		return 0, err
@@ -428,11 +428,21 @@ type receiving struct {
 	n     int
 	atEnd bool // nothing more will come to a kind without a connection
 
+	lend     func() []byte // b is lent for each try, if not nil
+	giveBack func()
+
 	message   *receivingMessage // made by the first call that needs it
 	accepting *accepting
 }
 
 func (r *receiving) try(fd int) (errno syscall.Errno) {
+	if r.lend != nil {
+		return r.tryLent(fd)
+	}
+	return r.recv(fd)
+}
+
+func (r *receiving) recv(fd int) (errno syscall.Errno) {
 	flags := sys.DontWait
 	if r.bounded {
 		flags |= sys.Trunc // so that n is the true length

@@ -55,6 +55,10 @@ func untilError(f func() error) error {
 
 var blockers = []blocker{
 	{"Read", true, func(s *socket.Socket) error { _, err := s.Read(make([]byte, 10)); return err }, every},
+	{"ReadLent", true, func(s *socket.Socket) error {
+		_, err := s.ReadLent(func() []byte { return make([]byte, 10) }, func() {})
+		return err
+	}, every},
 	{"Receive", true, func(s *socket.Socket) error { return s.Receive(message(10)) }, every},
 	{"ReceiveBatch", true, func(s *socket.Socket) error {
 		_, err := s.ReceiveBatch([]socket.Message{*message(10), *message(10)})
@@ -477,6 +481,50 @@ func TestWaitRead(t *testing.T) {
 	check(t, a.Close())
 	if err := a.WaitRead(); !errors.Is(err, net.ErrClosed) {
 		t.Errorf("on a closed socket it is %v", err)
+	}
+}
+
+// Memory is lent for a read that finds something, and for none that waits.
+func TestReadLent(t *testing.T) {
+	for _, k := range []testKind{unixKind(socket.Stream), inetKind(socket.Inet, socket.Stream, 0)} {
+		a, b := k.pair(t)
+		lent, memory := 0, make([]byte, 10)
+		lend := func() []byte { lent++; return memory }
+		giveBack := func() { lent-- }
+		type result struct {
+			n   int
+			err error
+		}
+		read := make(chan result)
+		go func() {
+			n, err := a.ReadLent(lend, giveBack)
+			read <- result{n, err}
+		}()
+		_, err := b.Write([]byte("hola"))
+		check(t, err)
+		if r := <-read; r.n != 4 || r.err != nil || string(memory[:4]) != "hola" || lent != 1 {
+			t.Errorf("ReadLent = %d, %v with %q, and memory lent %d times", r.n, r.err, memory, lent)
+		}
+		giveBack()
+		check(t, a.SetReadDeadline(time.Now().Add(time.Millisecond)))
+		if n, err := a.ReadLent(lend, giveBack); n != 0 || !errors.Is(err, os.ErrDeadlineExceeded) || lent != 0 {
+			t.Errorf("past the deadline it is %d, %v, and memory lent %d times", n, err, lent)
+		}
+		check(t, a.SetReadDeadline(time.Time{}))
+		check(t, b.Close())
+		if n, err := a.ReadLent(lend, giveBack); n != 0 || err != io.EOF {
+			t.Errorf("at the end it is %d, %v", n, err)
+		}
+	}
+	// Kinds with boundaries do the same in two steps.
+	a, b, err := socket.Pair(socket.Unix, socket.SeqPacket, 0)
+	check(t, err)
+	defer a.Close()
+	defer b.Close()
+	_, err = b.Write([]byte("hola"))
+	check(t, err)
+	if n, err := a.ReadLent(func() []byte { return make([]byte, 10) }, nil); n != 4 || err != nil {
+		t.Errorf("of a message it is %d, %v", n, err)
 	}
 }
 

@@ -171,7 +171,7 @@ func (s stream) Write(b []byte) (n int, err error) {
 			return n, e.mayWrite()
 		}
 		e.one[0] = part
-		err := e.write(e.one[:], len(part))
+		err := e.write(e.one[:], len(part), false)
 		e.one[0] = nil
 		if err != nil {
 			return n, err
@@ -230,6 +230,7 @@ func (e *endpoint) receive(buffers [][]byte) (n, size int, err error) {
 		return 0, 0, err
 	}
 	r := &e.reader
+	r.in.shown = false
 	whole := r.looksAhead
 	if r.looksAhead = false; len(buffers) == 1 && len(e.kept.bytes) == 0 && r.isBetween() && (whole || r.whole()) {
 		return e.takeWhole(buffers[0])
@@ -271,12 +272,9 @@ func (e *endpoint) receive(buffers [][]byte) (n, size int, err error) {
 // takeWhole is receive of the message that is ahead.
 func (e *endpoint) takeWhole(b []byte) (n, size int, err error) {
 	r := &e.reader
-	h, payload := &r.ahead, r.aheadOf
-	if h.Masked {
-		ws.Cipher(payload, h.Mask, 0)
-	}
-	r.in.from += ws.HeaderSize(*h) + len(payload)
-	if r.text = h.OpCode == ws.OpText; r.text && !utf8.Valid(payload) {
+	payload := r.unmaskAhead()
+	r.in.from += r.ahead.size
+	if r.text = r.ahead.text; r.text && !utf8.Valid(payload) {
 		return 0, 0, e.readError(errNoText)
 	}
 	n = copy(b, payload)
@@ -316,12 +314,16 @@ func (v *vector) copy(b []byte) (n int) {
 
 // delivered notes that a message was read.
 func (e *endpoint) delivered(r *reading) {
-	more := r.isBetween() && !r.in.isEmpty() && r.whole()
-	r.looksAhead = more
-	if e.more.Load() != more {
-		e.more.Store(more)
+	r.looksAhead = r.isBetween() && !r.in.isEmpty() && r.whole()
+	e.noteRead(r, 1)
+}
+
+// noteRead notes that messages were read, for who writes.
+func (e *endpoint) noteRead(r *reading, messages uint32) {
+	if e.more.Load() != r.looksAhead {
+		e.more.Store(r.looksAhead)
 	}
-	r.messages++
+	r.messages += messages
 	e.messages.Store(r.messages)
 	if e.kind == sameKind && e.sentText.Load() != r.text {
 		e.sentText.Store(r.text)
@@ -336,7 +338,7 @@ func (m messages) Write(b []byte) (int, error) {
 	e.takeTurn()
 	defer e.giveTurn()
 	e.one[0] = b
-	err := e.write(e.one[:], len(b))
+	err := e.write(e.one[:], len(b), false)
 	e.one[0] = nil
 	if err != nil {
 		return 0, err
@@ -356,7 +358,7 @@ func (m messages) Send(msg *socket.Message) (int, error) {
 	e := m.endpoint
 	e.takeTurn()
 	defer e.giveTurn()
-	if err := e.write(msg.Buffers, size); err != nil {
+	if err := e.write(msg.Buffers, size, false); err != nil {
 		return 0, err
 	}
 	return size, nil
@@ -382,10 +384,10 @@ func (e *endpoint) mayWrite() error {
 	return nil
 }
 
-// write sends one message. Once a part of it has left, it is sent: where its deadline
+// write sends one message, or leaves it behind for the next, which follows in the same turn. Once a part of it has left, it is sent: where its deadline
 // passed, the rest goes on its way when the peer takes it. The caller has the turn of
 // writing.
-func (e *endpoint) write(buffers [][]byte, size int) error {
+func (e *endpoint) write(buffers [][]byte, size int, follows bool) error {
 	if err := e.mayWrite(); err != nil {
 		return err
 	}
@@ -411,17 +413,10 @@ func (e *endpoint) write(buffers [][]byte, size int) error {
 	if e.peerClosed.Load() {
 		e.wrote.Store(now())
 	}
-	read := e.messages.Load()
-	hold := e.more.Load() && read != e.answered
-	e.answered = read
+	hold := follows || e.holdsBack()
 	begun, err := e.out.message(h, buffers, hold)
-	if held := e.held.Load(); held != hold {
-		if e.held.Store(hold); held {
-			e.batches.Add(1)
-		}
-	}
-	if hold && !e.holds.Load() {
-		e.pushLater()
+	if !follows {
+		e.noteHeld(hold)
 	}
 	if begun && errors.Is(err, os.ErrDeadlineExceeded) && !e.closed.Load() && e.broken.Load() == nil {
 		return nil
@@ -430,6 +425,26 @@ func (e *endpoint) write(buffers [][]byte, size int) error {
 		e.out.failed = true
 	}
 	return e.writeError(err)
+}
+
+// holdsBack reports whether a message waits for the answer to another, which has come whole.
+func (e *endpoint) holdsBack() bool {
+	read := e.messages.Load()
+	hold := e.more.Load() && read != e.answered
+	e.answered = read
+	return hold
+}
+
+// noteHeld notes whether messages are held back, which are sent later if none follows.
+func (e *endpoint) noteHeld(hold bool) {
+	if held := e.held.Load(); held != hold {
+		if e.held.Store(hold); held {
+			e.batches.Add(1)
+		}
+	}
+	if hold && !e.holds.Load() {
+		e.pushLater()
+	}
 }
 
 func (e *endpoint) writeError(err error) error {

@@ -16,6 +16,8 @@ import (
 	"github.com/gobwas/ws"
 
 	"zocalo"
+	"zocalo/relay/join"
+	"zocalo/socket"
 )
 
 // A bare is a peer of the test's own that sends frames as it likes, well made or not.
@@ -28,7 +30,14 @@ type bare struct {
 
 // bareClient connects to an echo server of ours; bareServer has an echo client of ours
 // connect to it.
-func bareClient(t *testing.T, options string) *bare {
+func bareClient(t *testing.T, options string) *bare { return bareClientOf(t, options, echo) }
+
+// bareClientOfJoin is bareClient of an echo server that takes messages several at once.
+func bareClientOfJoin(t *testing.T, options string) *bare {
+	return bareClientOf(t, options, func(s *socket.Socket) { join.Echo(t.Context(), join.End{Socket: s}, join.Options{}) })
+}
+
+func bareClientOf(t *testing.T, options string, echo func(*socket.Socket)) *bare {
 	l := server(t, "ws:127.0.0.1:0,max-message=2MiB"+options, echo)
 	conn, err := net.Dial("tcp", l.Addr().String())
 	try(t, err)
@@ -148,6 +157,7 @@ func frameCases() (all []frameCase) {
 		same(fmt.Sprint("1.2 binary of ", n), binary(strings.Repeat("\xfe", n)))
 	}
 	same("1.1.8 several texts", text("a"), text("b"), text(""), text("c"))
+	same("several of both", text("a"), binary("b"), binary(""), text("c"), text("d"), binary("\xff"))
 
 	for name, said := range map[string]string{
 		"2.1 nothing": "", "2.2 text": "Hello, world!", "2.3 binary": "\x00\xff\xfe\xfd\xfc\xfb\x00\xff", "2.4 longest": strings.Repeat("\xfe", 125),
@@ -208,6 +218,7 @@ func frameCases() (all []frameCase) {
 		"\xc1\xbf", "\xe0\x9f\xbf", "\xf0\x8f\xbf\xbf", "\xc0\x80", "\xed\xa0\x80", "\xed\xbf\xbf", "\xed\xa0\x80\xed\xb0\x80", "\xce", "\xce\xba\xe1", "\xf0\x90\x80",
 	} {
 		fails(fmt.Sprintf("6 invalid %q", s), 1007, text(s))
+		add(fmt.Sprintf("6 invalid %q after two", s), 1007, list(text("a"), text("ß")), text("a"), text("ß"), text(s), text("b"))
 		fails(fmt.Sprintf("6 invalid %q in fragments", s), 1007, part(ws.OpText, s[:len(s)/2]), last(s[len(s)/2:]))
 	}
 	// Before the last fragment, and before the frame is whole.
@@ -252,7 +263,7 @@ func frameCases() (all []frameCase) {
 // What the cases of Autobahn's suite ask for holds for both roles, for whole segments and
 // for single bytes.
 func TestFrames(t *testing.T) {
-	for role, make := range map[string]func(*testing.T, string) *bare{"server": bareClient, "client": bareServer} {
+	for role, make := range map[string]func(*testing.T, string) *bare{"server": bareClient, "server of a join": bareClientOfJoin, "client": bareServer} {
 		t.Run(role, func(t *testing.T) {
 			for _, c := range frameCases() {
 				for _, chop := range []int{0, 1} {

@@ -31,9 +31,11 @@ type input struct {
 
 	lent     *[bufferSize]byte
 	from, to int
+	shown    bool          // who reads has slices of it
+	toLend   func() []byte // lends it
+	toReturn func()        // gives it back
 
 	trying bool // fill does not wait
-	ready  bool // lower has something to read
 
 	asks  atomic.Int64 // since when a call waits in lower; 0 where none does
 	heard atomic.Int64 // when something came last; both since epoch
@@ -42,6 +44,7 @@ type input struct {
 func (in *input) init(lower *socket.Socket) {
 	in.lower, in.bounded = lower, lower.Properties().Bounded
 	_, in.waits = socket.As[socket.ReadWaiter](lower)
+	in.toLend, in.toReturn = in.lend, in.giveBack
 }
 
 var epoch = time.Now()
@@ -58,59 +61,66 @@ func (in *input) bytes() []byte {
 
 func (in *input) isEmpty() bool { return in.from == in.to }
 
-// wait waits until lower has something, and holds no memory meanwhile, where it can.
-func (in *input) wait() error {
-	if in.ready || !in.waits {
-		in.ready = false
-		return nil
-	}
+// fill reads what is there into the empty memory, which is lent once there is something.
+func (in *input) fill() error {
 	if in.trying {
 		return errNothingYet
 	}
+	in.asks.Store(now())
+	n, err := in.lower.ReadLent(in.toLend, in.toReturn)
+	in.asks.Store(0)
+	if err != nil && leftUnread(in.lower, err) {
+		n, err = in.lower.Read(in.lend())
+	}
+	in.from, in.to = 0, n
+	return in.heardOf(n, err)
+}
+
+// fillFrom reads what there is to read into b, and holds no memory of its own while it waits.
+func (in *input) fillFrom(b []byte) (int, error) {
+	if in.trying {
+		return 0, errNothingYet
+	}
 	in.giveBack()
 	in.asks.Store(now())
-	err := in.lower.WaitRead()
+	n, err := in.lower.Read(b)
 	in.asks.Store(0)
+	if err != nil && leftUnread(in.lower, err) {
+		n, err = in.lower.Read(b)
+	}
+	return n, in.heardOf(n, err)
+}
+
+// heardOf notes that something came; what is left of an error then, the next read says.
+func (in *input) heardOf(n int, err error) error {
+	switch {
+	case n > 0:
+		in.heard.Store(now())
+		return nil
+	case err == nil:
+		return io.ErrNoProgress
+	}
 	return err
 }
 
-// fill reads what is there into the empty memory.
-func (in *input) fill() error {
-	if err := in.wait(); err != nil {
-		return err
-	}
+// leftUnread reports whether an error of reading is that of a peer that has closed with input
+// unread: what it sent is still there.
+func leftUnread(lower *socket.Socket, err error) bool {
+	return errors.Is(err, syscall.ECONNRESET) && lower.Domain() == socket.Unix && lower.Kind().Layers == ""
+}
+
+func (in *input) lend() []byte {
 	if in.lent == nil {
 		in.lent = memory.Get().(*[bufferSize]byte)
 	}
-	n, err := in.read(in.lent[:])
-	in.from, in.to = 0, n
-	return err
-}
-
-// read reads at least one byte from lower.
-func (in *input) read(b []byte) (int, error) {
-	if !in.waits {
-		in.asks.Store(now())
-		defer in.asks.Store(0)
-	}
-	n, err := in.lower.Read(b)
-	if errors.Is(err, syscall.ECONNRESET) && in.lower.Domain() == socket.Unix && in.lower.Kind().Layers == "" {
-		// The peer has closed with input unread. What it sent is still there.
-		n, err = in.lower.Read(b)
-	}
-	switch {
-	case n > 0: // what is left of an error, the next call says
-		in.heard.Store(now())
-		return n, nil
-	case err == nil:
-		return 0, io.ErrNoProgress
-	}
-	return 0, err
+	return in.lent[:]
 }
 
 func (in *input) giveBack() {
 	if in.lent != nil {
-		memory.Put(in.lent)
+		if !in.shown {
+			memory.Put(in.lent)
+		}
 		in.lent, in.from, in.to = nil, 0, 0
 	}
 }

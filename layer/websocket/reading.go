@@ -39,8 +39,7 @@ type reading struct {
 
 	messages   uint32 // that were read
 	looksAhead bool   // the next message is whole:
-	ahead      ws.Header
-	aheadOf    []byte
+	ahead      ahead
 
 	gathered []byte    // of a compressed message
 	unpacker *unpacker // of such a one, once all of it has come
@@ -118,21 +117,54 @@ func (r *reading) isBetween() bool {
 	return r.headed == 0 && !r.open && !r.inControl && !r.ended
 }
 
+// An ahead is a message that is whole in the input.
+type ahead struct {
+	payload []byte // still masked
+	size    int    // with its header
+	text    bool
+	mask    [4]byte
+}
+
 // whole reports whether the input begins with a message all of which is there, in one
 // frame that breaks no rule and is not compressed: most are so. It is ahead then.
 func (r *reading) whole() bool {
 	b := r.in.bytes()
-	n := headerSize(b)
 	const final = 0x80
-	if len(b) < n || b[0] != final|byte(ws.OpBinary) && b[0] != final|byte(ws.OpText) {
+	if len(b) < ws.MinHeaderSize || b[0] != final|byte(ws.OpBinary) && b[0] != final|byte(ws.OpText) || b[1]&0x80 != 0 != r.client {
 		return false
 	}
-	h := &r.ahead
-	if parseHeader(b, h) != nil || h.Masked != r.client || h.Length > int64(len(b)-n) || h.Length > r.most && !r.bytes {
+	at, length := ws.MinHeaderSize, int(b[1]&0x7f)
+	switch {
+	case length == 127: // more than the input holds, or not as short as it has to be
+		return false
+	case length == 126 && len(b) < at+2:
+		return false
+	case length == 126:
+		length = int(binary.BigEndian.Uint16(b[at:]))
+		at += 2
+	}
+	a := &r.ahead
+	if r.client {
+		if len(b) < at+len(a.mask) {
+			return false
+		}
+		a.mask = [4]byte(b[at:])
+		at += len(a.mask)
+	}
+	size := at + length
+	if size > len(b) || int64(length) > r.most && !r.bytes {
 		return false
 	}
-	r.aheadOf = b[n : n+int(h.Length)]
+	a.payload, a.size, a.text = b[at:size:size], size, b[0] == final|byte(ws.OpText)
 	return true
+}
+
+// unmaskAhead takes the mask off the message ahead, in its place.
+func (r *reading) unmaskAhead() []byte {
+	if r.client {
+		ws.Cipher(r.ahead.payload, r.ahead.mask, 0)
+	}
+	return r.ahead.payload
 }
 
 // state is what the rules for headers depend on.
@@ -235,10 +267,7 @@ func (e *endpoint) piece(b []byte) (n int, err error) {
 	switch direct := min(int64(len(b)), r.left); {
 	case !in.isEmpty():
 	case direct >= bufferSize/2 && !in.bounded:
-		if err := in.wait(); err != nil {
-			return 0, err
-		}
-		if n, err = in.read(b[:direct]); err != nil {
+		if n, err = in.fillFrom(b[:direct]); err != nil {
 			return 0, err
 		}
 		data = b[:n]

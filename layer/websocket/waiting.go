@@ -26,19 +26,10 @@ func (e *endpoint) waitRead() error {
 		if ready, err := e.lookAhead(); ready || err != nil {
 			return err
 		}
-		if err := e.waitBelow(); err != nil {
+		if err := e.reader.in.fill(); err != nil {
 			return e.waitFailed(err)
 		}
 	}
-}
-
-func (e *endpoint) waitBelow() error {
-	in := &e.reader.in
-	in.asks.Store(now())
-	err := e.lower.WaitRead()
-	in.asks.Store(0)
-	in.ready = err == nil
-	return err
 }
 
 //go:noinline
@@ -61,6 +52,7 @@ func (e *endpoint) lookAhead() (ready bool, err error) {
 		return true, nil
 	}
 	r := &e.reader
+	r.in.shown = false
 	r.in.trying = true
 	defer func() { r.in.trying = false }()
 	for err == nil {

@@ -77,11 +77,22 @@ const maxTurn = 4 << 20
 func (f *flow) passOn() {
 	defer f.release()
 	defer f.closeFiles()
+	several := f.several()
 	for turn := 0; ; {
 		f.closeFiles()
 		if turn >= maxTurn {
 			runtime.Gosched()
 			turn = 0
+		}
+		if several != nil {
+			bytes, goesOn := f.passSeveral(several)
+			if !goesOn {
+				return
+			}
+			if bytes > 0 {
+				turn += bytes
+				continue
+			}
 		}
 		data, what, err := f.src.next()
 		turn += len(data)
@@ -95,13 +106,16 @@ func (f *flow) passOn() {
 			}
 		}
 		switch {
-		case f.j.dropping[f.from.Other()].Load():
+		case f.drops():
 			f.j.clock.touch()
 		case !f.pass(data, what):
 			return
 		}
 	}
 }
+
+// drops reports whether what comes is read and dropped.
+func (f *flow) drops() bool { return f.j.dropping[f.from.Other()].Load() }
 
 // met sees to an error of the source, or to the end of the join. It says whether the flow goes
 // on, and whether what came with the error passes.
@@ -187,12 +201,23 @@ func (f *flow) put(data []byte, what What) bool {
 	}
 	inLine, err := f.write(data, what)
 	switch {
-	case err == nil:
-		f.j.clock.touch()
-		f.passes(len(data), what, inLine)
-		return true
+	case err != nil:
+		return f.notPut(err, len(data))
+	case what == Message:
+		f.passes(len(data), 1, what, inLine)
+	default:
+		f.passes(len(data), 0, what, inLine)
+	}
+	f.j.clock.touch()
+	return true
+}
+
+// notPut sees to an error of writing a piece of so many bytes, and reports whether the flow goes
+// on.
+func (f *flow) notPut(err error, size int) bool {
+	switch {
 	case f.j.over.Load():
-	case f.far().messages() && refusedByWriter(err, len(data)):
+	case f.far().messages() && refusedByWriter(err, size):
 		f.passed.Refused++
 		f.refused(err)
 		return true
@@ -212,11 +237,7 @@ func (f *flow) write(data []byte, what What) (inLine bool, err error) {
 }
 
 // passes counts what was written.
-func (f *flow) passes(bytes int, what What, inLine bool) {
-	messages := 0
-	if what == Message {
-		messages = 1
-	}
+func (f *flow) passes(bytes, messages int, what What, inLine bool) {
 	if so := f.j.opts.Progress; so != nil {
 		so.Add(f.from, bytes, messages)
 	}

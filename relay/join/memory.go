@@ -13,6 +13,9 @@ type memory struct {
 	ready func() bool  // that there is no wait; nil where nothing tells
 	pool  *sync.Pool
 	buf   *[]byte
+
+	waited bool  // await has, and the next take does not
+	failed error // of that
 }
 
 // A readier is an end that knows without a system call that something is there.
@@ -41,10 +44,25 @@ func waiting(s *socket.Socket) func() error {
 	return s.WaitRead
 }
 
+// await waits ahead of take until there is something to read.
+func (m *memory) await() error {
+	if m.wait != nil && (m.ready == nil || !m.ready()) {
+		m.release()
+		m.failed = m.wait()
+	}
+	m.waited = true
+	return m.failed
+}
+
 // take waits until there is something to read, and returns the memory to read
 // it into. It is good until the next take.
 func (m *memory) take() ([]byte, error) {
-	if m.wait != nil && !(m.buf != nil && m.ready != nil && m.ready()) {
+	if m.waited {
+		m.waited = false
+		if m.failed != nil {
+			return nil, m.failed
+		}
+	} else if m.wait != nil && !(m.buf != nil && m.ready != nil && m.ready()) {
 		m.release()
 		if err := m.wait(); err != nil {
 			return nil, err

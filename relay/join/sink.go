@@ -73,6 +73,8 @@ func (s *asIs) put(data []byte, what What) (bool, error) {
 	return false, err
 }
 
+func (s *asIs) putTogether(messages [][]byte) (int, error) { return s.s.WriteMessages(messages) }
+
 // marked writes messages in a format.
 type marked struct {
 	urgentSink
@@ -86,6 +88,8 @@ func (s *marked) put(data []byte, what What) (bool, error) {
 	_, err := s.w.Write(data)
 	return false, err
 }
+
+func (s *marked) putTogether(messages [][]byte) (int, error) { return s.w.WriteSeveral(messages) }
 
 // text writes messages for people.
 type text struct {

@@ -18,6 +18,7 @@ import (
 	"net/url"
 	"os"
 	"os/exec"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -35,6 +36,7 @@ var (
 	connections = flag.Int("connections", 8, "connections at once")
 	size        = flag.Int("size", 64, "bytes of a message")
 	window      = flag.Int("window", 64, "messages on their way for each connection")
+	only        = flag.String("only", "", "compare with these alone, by their names and commas")
 	serve       = flag.String("serve", "", "be the server of that name at the port of the first argument")
 )
 
@@ -81,6 +83,11 @@ func run(_, zocalo string) error {
 		peers = append(peers, &peer{name: "zocalo len32", bare: true, command: func(zocalo, port string) []string {
 			return []string{zocalo, "echo", "-q", "tcp:127.0.0.1:" + port + ",frame=len32"}
 		}})
+	}
+	if *only != "" {
+		peers = slices.DeleteFunc(peers, func(p *peer) bool {
+			return p.name != "zocalo" && !slices.Contains(strings.Split(*only, ","), p.name)
+		})
 	}
 	for i := range *rounds {
 		for j := range peers {
