@@ -77,6 +77,33 @@ func (o *output) payload(h *ws.Header, b []byte, offset int) {
 	}
 }
 
+// addShort makes a frame of a message of up to 65535 bytes, if there is room for it.
+func (o *output) addShort(op ws.OpCode, b []byte) bool {
+	o.lend()
+	if len(o.out)+ws.MaxHeaderSize+len(b) > cap(o.out) {
+		return false
+	}
+	const final = 0x80
+	var masked byte
+	if o.masks {
+		masked = 0x80
+	}
+	if len(b) < 126 {
+		o.out = append(o.out, final|byte(op), masked|byte(len(b)))
+	} else {
+		o.out = append(o.out, final|byte(op), masked|126, byte(len(b)>>8), byte(len(b)))
+	}
+	if o.masks {
+		mask := ws.NewMask()
+		o.out = append(o.out, mask[:]...)
+		o.out = append(o.out, b...)
+		ws.Cipher(o.out[len(o.out)-len(b):], mask, 0)
+	} else {
+		o.out = append(o.out, b...)
+	}
+	return true
+}
+
 // control makes a control frame.
 func (o *output) control(op ws.OpCode, b []byte) {
 	h := ws.Header{Fin: true, OpCode: op, Length: int64(len(b))}

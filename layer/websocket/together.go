@@ -1,6 +1,11 @@
 package websocket
 
-import "unicode/utf8"
+import (
+	"math"
+	"unicode/utf8"
+
+	"github.com/gobwas/ws"
+)
 
 // LendMessages is for [socket.Socket.LendMessages]: of the messages that one read has brought, those
 // that are whole, of one type, and neither fragmented nor compressed. Receive takes the others.
@@ -47,6 +52,7 @@ func (m messages) WriteMessages(messages [][]byte) (n int, err error) {
 	e.takeTurn()
 	defer e.giveTurn()
 	for last := len(messages) - 1; n <= last && err == nil; n++ {
+		n += e.addShort(messages[n:last])
 		e.one[0] = messages[n]
 		err = e.write(e.one[:], len(messages[n]), n < last)
 	}
@@ -56,4 +62,23 @@ func (m messages) WriteMessages(messages [][]byte) (n int, err error) {
 	n--
 	e.flush() // of those before: an error of it, the next call tells
 	return n, err
+}
+
+// addShort makes frames of messages, up to the first that needs more than that: other messages follow in
+// the same turn. It returns how many.
+func (e *endpoint) addShort(messages [][]byte) int {
+	if len(messages) == 0 || e.packs || e.kind == textKind || e.mayWrite() != nil || e.peerClosed.Load() || e.out.asked.Load() {
+		return 0
+	}
+	op := ws.OpBinary
+	if e.kind == sameKind && e.sentText.Load() {
+		op = ws.OpText
+	}
+	longest := int(min(e.reader.most, math.MaxUint16))
+	for i, b := range messages {
+		if len(b) > longest || op == ws.OpText && !utf8.Valid(b) || !e.out.addShort(op, b) {
+			return i
+		}
+	}
+	return len(messages)
 }
