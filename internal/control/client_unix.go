@@ -63,7 +63,7 @@ func ask(ctx context.Context, path string, uid int, kinds []string, left *atomic
 	defer conn.Close()
 	stop := context.AfterFunc(ctx, func() { conn.SetDeadline(time.Unix(1, 0)) })
 	defer stop()
-	owner, pid, err := peer(conn.(*net.UnixConn))
+	owner, pid, err := Peer(conn.(*net.UnixConn))
 	if err != nil || owner != uid {
 		return nil, fmt.Errorf("%s is served by another user", path)
 	}

@@ -6,9 +6,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// peer is who has the other end of a connection. The process is 0 where this pid
+// Peer is who has the other end of a connection. The process is 0 where this pid
 // namespace has no number for it.
-func peer(c *net.UnixConn) (uid, pid int, err error) {
+func Peer(c *net.UnixConn) (uid, pid int, err error) {
 	raw, err := c.SyscallConn()
 	if err != nil {
 		return 0, 0, err

@@ -7,5 +7,5 @@ import (
 	"os"
 )
 
-// peer is this user: nobody else can come into the folder. The process is not known.
-func peer(*net.UnixConn) (uid, pid int, err error) { return os.Geteuid(), 0, nil }
+// Peer is this user: nobody else can come into the folder. The process is not known.
+func Peer(*net.UnixConn) (uid, pid int, err error) { return os.Geteuid(), 0, nil }

@@ -131,7 +131,7 @@ func (s *Server) accept() {
 
 // serve answers one client: this user, or root.
 func (s *Server) serve(c *net.UnixConn) {
-	if uid, _, err := peer(c); err != nil || uid != os.Geteuid() && uid != 0 {
+	if uid, _, err := Peer(c); err != nil || uid != os.Geteuid() && uid != 0 {
 		return
 	}
 	in := bufio.NewReaderSize(c, mostRequest)
