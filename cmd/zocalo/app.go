@@ -52,6 +52,7 @@ type app struct {
 	verbose   bool
 	logFormat string
 	trace     bool
+	page      livePage
 
 	log     *slog.Logger
 	alike   *kinds       // of what the log says
@@ -313,10 +314,13 @@ func (a *app) begin() error {
 		return usagef("--log-format %q is neither text nor json", a.logFormat)
 	}
 	trackUserSpace()
-	limited := newRepeated(handler)
+	limited := newRepeated(a.page.begin(handler))
 	a.log, a.alike = slog.New(limited), limited.kinds
 	slog.SetDefault(a.log) // of layers, which are told of no other
-	if a.trace {
+	switch {
+	case a.trace && a.page.asked:
+		a.page.trace(a.printCall)
+	case a.trace:
 		socket.SetTrace(a.printCall)
 	}
 	return nil

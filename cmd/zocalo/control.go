@@ -112,11 +112,16 @@ func addressText(scheme string, n socket.Name, text string) string {
 
 // held are the pairs that a verb has, each a socket and its peer.
 type held struct {
-	mu    sync.Mutex
-	pairs map[*heldPair]struct{}
+	mu     sync.Mutex
+	pairs  map[*heldPair]struct{}
+	last   int64    // the number of the latest
+	ended  int64    // how many are over,
+	passed [2]int64 // and what was received on these, and sent
 }
 
 type heldPair struct {
+	number int64
+	peer   string // who it is, for people
 	row    control.Row
 	passed func() (sent, received int64, known bool)
 }
@@ -124,7 +129,7 @@ type heldPair struct {
 // add notes a pair until over is called.
 func (h *held) add(s *socket.Socket, passed func() (sent, received int64, known bool)) (over func()) {
 	scheme := s.Kind().String()
-	p := &heldPair{passed: passed, row: control.Row{
+	p := &heldPair{peer: accept.PeerText(s), passed: passed, row: control.Row{
 		Kind: "pair", Type: s.Type().String(), State: "established", Began: time.Now(),
 		Local: addressText(scheme, s.Name(), scheme), Peer: addressText(scheme, s.Peer(), accept.PeerText(s)),
 	}}
@@ -133,11 +138,17 @@ func (h *held) add(s *socket.Socket, passed func() (sent, received int64, known 
 	if h.pairs == nil {
 		h.pairs = make(map[*heldPair]struct{})
 	}
+	h.last++
+	p.number = h.last
 	h.pairs[p] = struct{}{}
 	return func() {
+		sent, received, _ := passed()
 		h.mu.Lock()
 		defer h.mu.Unlock()
 		delete(h.pairs, p)
+		h.ended++
+		h.passed[0] += received
+		h.passed[1] += sent
 	}
 }
 

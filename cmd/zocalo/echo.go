@@ -58,11 +58,15 @@ to finish, and exits; a second signal ends it at once.`,
 		},
 	}
 	declared(cmd, e.Declare)
+	a.pageFlag(cmd)
 	return cmd
 }
 
 // run serves all addresses until a signal, or until one fails.
 func (e *echoing) run(ctx context.Context) error {
+	if e.page.asked && !e.trace {
+		e.page.trace(nil) // which the page is for, and a class's few connections can bear
+	}
 	var servers []*server.Server
 	ctx, stop := e.drained(ctx, e.Drain, func(stopped) {
 		for _, srv := range servers {
@@ -135,6 +139,11 @@ func (e *echoing) run(ctx context.Context) error {
 		}
 	}
 	defer e.tell("echo", e.rows)()
+	endPage, err := e.showPage(&heldPage{held: &e.held, verb: "echo", page: &e.page})
+	if err != nil {
+		return err
+	}
+	defer endPage()
 	if e.Once {
 		for _, srv := range servers {
 			srv.MaxConns, srv.Drain = 1, -1 // one at a time, for as long as it takes

@@ -73,6 +73,7 @@ open pairs.`,
 		RunE:              func(cmd *cobra.Command, args []string) error { return r.run(cmd, args) },
 	}
 	declared(cmd, r.asked.Declare)
+	r.pageFlag(cmd)
 	return cmd
 }
 
@@ -95,8 +96,13 @@ func (r *relayRun) run(cmd *cobra.Command, args []string) error {
 	defer stop()
 	defer onSignal(sigTotals, r.sayTotals)()
 	defer r.tell("relay", r.rows)()
+	endPage, err := r.showPage(r)
+	if err != nil {
+		return err
+	}
+	defer endPage()
 	r.progress = r.newProgress()
-	err := r.Run(ctx)
+	err = r.Run(ctx)
 	r.progress.end()
 	switch {
 	case err != nil && ctx.Err() != nil && errors.Is(err, relay.ErrStopped):

@@ -108,6 +108,7 @@ func (a *app) sayListening(p *passive) error {
 		if err := a.sayWhere("listening on", s.Kind().String(), p.address.Scheme.Name, s.Name().String()); err != nil {
 			return err
 		}
+		a.page.listens(p.address.Scheme.Name + ":" + s.Name().String())
 	}
 	for _, line := range p.Notices() {
 		a.sayf("%s", line)

@@ -28,9 +28,9 @@ func folders() []string {
 	return []string{temporary}
 }
 
-// ownFolder makes the folder for sockets, if it is not there. It must be this user's and
+// Folder makes the folder for sockets, if it is not there. It must be this user's and
 // nobody else's.
-func ownFolder() (string, error) {
+func Folder() (string, error) {
 	var errs []error
 	for _, dir := range folders() {
 		err := os.Mkdir(dir, 0o700)

@@ -24,3 +24,9 @@ func Look(context.Context, ...string) []Answer { return nil }
 
 // Peer is this user: there is no way to know another.
 func Peer(*net.UnixConn) (uid, pid int, err error) { return os.Geteuid(), 0, nil }
+
+// Folder is where sockets would be.
+func Folder() (string, error) { return "", errors.ErrUnsupported }
+
+// IsGone is not known.
+func IsGone(int) bool { return false }

@@ -42,12 +42,12 @@ type Server struct {
 // Open makes the socket, and serves it until Close. It removes sockets that dead processes
 // left behind.
 func (s *Server) Open() error {
-	dir, err := ownFolder()
+	dir, err := Folder()
 	if err != nil {
 		return err
 	}
 	for _, path := range (place{dir, os.Geteuid()}).sockets() {
-		if owner := ownerOf(path); owner > 0 && !isGone(owner) {
+		if owner := ownerOf(path); owner > 0 && !IsGone(owner) {
 			continue // which asks nothing of those that run
 		}
 		if c, err := net.DialTimeout("unix", path, lookPatience); err == nil {
@@ -185,7 +185,7 @@ func removeStale(path string, err error) {
 		return
 	}
 	info, err := os.Lstat(path)
-	if err == nil && (isGone(ownerOf(path)) || time.Since(info.ModTime()) > time.Minute) {
+	if err == nil && (IsGone(ownerOf(path)) || time.Since(info.ModTime()) > time.Minute) {
 		os.Remove(path) // or another was faster
 	}
 }
@@ -200,5 +200,5 @@ func ownerOf(path string) int {
 	return pid
 }
 
-// isGone reports whether there is no such process in this pid namespace.
-func isGone(pid int) bool { return pid > 0 && errors.Is(syscall.Kill(pid, 0), syscall.ESRCH) }
+// IsGone reports whether there is no such process in this pid namespace.
+func IsGone(pid int) bool { return pid > 0 && errors.Is(syscall.Kill(pid, 0), syscall.ESRCH) }

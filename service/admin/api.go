@@ -21,9 +21,9 @@ import (
 var files embed.FS
 
 // pages are what needs no token.
-var pages = map[string]string{"/": "index.html", "/page.css": "page.css", "/page.js": "page.js"}
+var pages = map[string]string{"/": "index.html", "/page.css": "page.css", "/page.js": "page.js", "/icon.svg": "icon.svg"}
 
-var kinds = map[string]string{"html": "text/html; charset=utf-8", "css": "text/css; charset=utf-8", "js": "text/javascript; charset=utf-8"}
+var kinds = map[string]string{"html": "text/html; charset=utf-8", "css": "text/css; charset=utf-8", "js": "text/javascript; charset=utf-8", "svg": "image/svg+xml"}
 
 func isPage(r *http.Request) bool {
 	_, is := pages[r.URL.Path]

@@ -4,8 +4,6 @@ import (
 	"context"
 	"crypto/sha256"
 	"errors"
-	"fmt"
-	"io/fs"
 	"log/slog"
 	"net"
 	"net/http"
@@ -62,30 +60,6 @@ func New(c Config) *Server {
 	s := &Server{config: c, began: time.Now(), streams: make(chan struct{}, mostStreams)}
 	s.ending, s.end = context.WithCancel(context.Background())
 	return s
-}
-
-// Listen makes a unix socket of mode 0600. One that a dead process left behind is replaced;
-// one that answers is an error that is [fs.ErrExist].
-func Listen(path string) (*net.UnixListener, error) {
-	l, err := net.ListenUnix("unix", &net.UnixAddr{Name: path, Net: "unix"})
-	if err != nil {
-		if c, dialErr := net.DialTimeout("unix", path, time.Second); dialErr == nil {
-			c.Close()
-			return nil, fmt.Errorf("%s: %w: another process answers there", path, fs.ErrExist)
-		}
-		if info, statErr := os.Lstat(path); statErr != nil || info.Mode().Type() != fs.ModeSocket {
-			return nil, err
-		}
-		os.Remove(path) // or the next line says why not
-		if l, err = net.ListenUnix("unix", &net.UnixAddr{Name: path, Net: "unix"}); err != nil {
-			return nil, err
-		}
-	}
-	if err := os.Chmod(path, 0o600); err != nil {
-		l.Close()
-		return nil, err
-	}
-	return l, nil
 }
 
 // Serve answers on a listener until [Server.Close], and then returns nil.

@@ -22,6 +22,7 @@ type Service struct {
 	Name  string   `json:"name"`
 	Verb  string   `json:"verb"`            // "relay", "serve" or "echo"
 	From  []string `json:"from"`            // the addresses where it listens
+	To    []string `json:"to,omitempty"`    // those where it goes, without Upstreams
 	State string   `json:"state,omitempty"` // "" while it serves, else what it does: "draining", "failed: why"
 
 	Engine string `json:"engine,omitempty"` // what moves its bytes

@@ -266,7 +266,7 @@ function redraw(id, value, build) {
 function drawService() {
   const s = services.get(chosen);
   $('service').textContent = s ? s.name : '';
-  $('facts').textContent = s ? [s.from.join(', '), s.engine && t('engine', s.engine + (s.slower ? ` (${s.slower})` : '')), t('open_n', count(s.open)), t('ended_n', count(s.ended)),
+  $('facts').textContent = s ? [s.from.join(', ') + (s.to ? ` → ${s.to.join(', ')}` : ''), s.engine && t('engine', s.engine + (s.slower ? ` (${s.slower})` : '')), t('open_n', count(s.open)), t('ended_n', count(s.ended)),
     s.reset && t('reset_n', count(s.reset)), s.failed && t('failed_n', count(s.failed)), s.dropped && t('dropped_n', count(s.dropped)), s.refused && t('refused_n', count(s.refused)),
     `${size(s.bytes[0])} ${t('from')}`, `${size(s.bytes[1])} ${t('to')}`].filter(Boolean).join(' · ') : '';
   const can = about?.can || [];
@@ -319,6 +319,7 @@ function drawPairs() {
   $('pairs-title').textContent = view.length === all ? t('pairs', count(all)) : t('pairs_some', count(view.length), count(all));
   $('pairs').setAttribute('aria-rowcount', view.length + 1);
   $('space').style.height = `${view.length * height}px`;
+  $('scroll').style.height = `${Math.min(Math.max(view.length, 3), 13) * height}px`;
   drawRows();
 }
 
@@ -366,11 +367,13 @@ function drawPair() {
   const p = selected;
   if (!p) return;
   const focused = $('pair').contains(document.activeElement);
+  const ends = [...$('pair').querySelectorAll('.picture')].map((e) => (e.scrollTop + e.clientHeight > e.scrollHeight - 8 ? Infinity : e.scrollTop));
   $('pair').replaceChildren(
     make('div', { class: 'bar' }, make('h3', { id: 'pair-title' }, t('pair', p.n)), make('button', { id: 'close', onclick: hide }, t('close'))),
     make('p', {}, `${p.peer} → ${p.target || t('connecting')} · ↓ ${size(p.bin)} · ↑ ${size(p.bout)}${p.over ? ` · ${t('gone')}` : ''}`),
     ...(explained.length ? [make('h4', { class: 'dim' }, t('explain')), make('ul', {}, ...explained.map((s) => make('li', {}, s)))] : []),
     make('h4', { class: 'dim' }, t('calls')), ...picture(p));
+  $('pair').querySelectorAll('.picture').forEach((e, i) => { e.scrollTop = Math.min(ends[i] ?? Infinity, e.scrollHeight); });
   if (focused) $('close').focus({ preventScroll: true });
 }
 
@@ -382,10 +385,16 @@ function picture(p) {
   const near = calls.findLast((c) => c.role === 'accepted' && c.peer === p.peer);
   const far = p.target && calls.findLast((c) => c.role === 'connected' && c.peer && p.target.includes(c.peer) && c.time >= 1000 * p.began - 1e6 && (!near || c.socket > near.socket));
   const legs = [];
-  if (near) legs.push([t('leg_from'), columnsOf(calls.filter((c) => (c.socket === near.socket || c.socket === near.from) && wanted(c, near)), false, p.peer, near.local)]);
+  if (near) legs.push([t('leg_from'), columnsOf(calls.filter((c) => (c.socket === near.socket || c.socket === near.from) && wanted(c, near)), false, p.peer, listensAt(near.local))]);
   if (far) legs.push([t('leg_to'), columnsOf(calls.filter((c) => c.socket === far.socket && c.name !== 'setsockopt'), true, t('here'), far.peer)]);
   if (!legs.length) return [make('p', { class: 'dim' }, t('none_yet'))];
   return [make('p', { class: 'dim' }, t('guess')), ...legs.flatMap(([title, grid]) => [legs.length > 1 ? make('h4', {}, title) : '', grid])];
+}
+
+// listensAt is the address of a listener, of which a trace knows no port that the system chose.
+function listensAt(local) {
+  const host = local.replace(/:0$/, ':');
+  return host === local ? local : services.get(chosen)?.from.find((f) => f.includes(host))?.replace(/^[^:]*:/, '') || local;
 }
 
 // wanted leaves out options, and what the listener accepted besides.
@@ -406,16 +415,16 @@ function echoOf(c, isClient) {
 }
 
 function columnsOf(found, isClient, client, server) {
-  const grid = make('div', { class: 'picture', role: 'table', 'aria-label': t('calls') });
+  const grid = make('div', { class: 'picture', tabindex: '0', role: 'table', 'aria-label': t('calls') });
   const end = (who, name) => make('div', { class: 'end', role: 'columnheader' }, make('b', {}, t(who)), make('br'), name || '');
   grid.append(end('client', client), make('div', { class: 'arrow' }), end('server', server));
   const row = (mine, other, arrow, c) => {
     const own = make('div', { class: `${isClient ? 'left' : 'right'}${c?.failed ? ' failed' : ''}`, title: c ? `${c.took.toFixed(1)} µs` : false }, mine);
     const guess = make('div', { class: `guess ${isClient ? 'right' : 'left'}` }, other);
-    const middle = make('div', { class: 'arrow' }, arrow > 0 ? '──▶' : arrow < 0 ? '◀──' : '');
+    const middle = make('div', { class: 'arrow' }, arrow > 0 ? '→' : arrow < 0 ? '←' : '');
     grid.append(...(isClient ? [own, middle, guess] : [guess, middle, own]));
   };
-  for (const c of found.slice(-60)) {
+  for (const c of found.slice(0, 8).concat(found.slice(8).slice(-60))) { // how it began, and the latest
     const e = echoOf(c, isClient);
     for (const before of e?.[2] || []) row('', before, 0);
     row(c.text, e ? e[0] : '', e ? e[1] : 0, c);
