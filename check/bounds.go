@@ -180,14 +180,14 @@ func largestMessage(t *trial, a, b *socket.Socket) (Finding, error) {
 			return true
 		}
 		size := i + 1
-		if err := t.write(a, data[:size]); err != nil {
+		got, sendErr, err := t.across(a, b, data[:size])
+		if err := sendErr; err != nil {
 			if !errors.Is(err, syscall.EMSGSIZE) && !errors.Is(err, syscall.ENOBUFS) && !t.missing(err) {
 				failure = err
 			}
 			refusal = err
 			return true
 		}
-		got, err := t.take(b, size)
 		switch {
 		case t.missing(err):
 			refusal = errors.New("it is taken, and does not arrive")
@@ -220,6 +220,22 @@ func largestMessage(t *trial, a, b *socket.Socket) (Finding, error) {
 	}
 	f.Figures = []Figure{{"largest", float64(tooLarge), "bytes"}}
 	return f, nil
+}
+
+// across writes a message to a while it takes one from b: a kind may take as much as its buffers hold,
+// and then wait for the reader.
+func (t *trial) across(a, b *socket.Socket, data []byte) (got []byte, sendErr, err error) {
+	b.SetReadDeadline(t.soon())
+	taken := make(chan struct{})
+	go func() {
+		defer close(taken)
+		got, err = t.takeNext(b, len(data))
+	}()
+	if sendErr = t.write(a, data); sendErr != nil {
+		b.SetReadDeadline(past)
+	}
+	<-taken
+	return got, sendErr, err
 }
 
 // pattern fills b with bytes that tell their place in a stream, b beginning

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"syscall"
+	"time"
 
 	"zocalo"
 	"zocalo/address"
@@ -35,7 +36,7 @@ func Kinds() []string {
 	kinds := slices.Clone(kernelKinds)
 	others := slices.Concat(kernelKinds, askedOnly, linkKinds)
 	for _, s := range scheme.All() {
-		if s.Resolve != nil && !s.NoListen && !s.NoDial && !several(s) && !slices.Contains(others, s.Name) {
+		if s.Resolve != nil && !s.NoListen && !s.NoDial && !slices.Contains(others, s.Name) {
 			kinds = append(kinds, s.Name)
 		}
 	}
@@ -69,8 +70,6 @@ func lookup(kind string) (string, opener, error) {
 		return "", nil, &UnknownError{"kind", kind, append(Kinds(), askedOnly...)}
 	case slices.Contains(linkKinds, s.Name):
 		return "", nil, &KindError{kind, "it would need a network interface that carries nothing else"}
-	case several(s):
-		return "", nil, &KindError{kind, "the socket that listens serves all who connect, and is not one end of a pair: try quic"}
 	case s.Resolve == nil || s.NoListen || s.NoDial:
 		return "", nil, &KindError{kind, "it does not have both a side that listens and one that connects"}
 	}
@@ -105,7 +104,11 @@ func openStack(ctx context.Context, s *scheme.Scheme) (*Source, error) {
 		return nil, err
 	}
 	kind := s.Kinds(scheme.Target{})[0]
-	src, err := openPair(ctx, &Source{Name: s.Name, Kind: kind, Promised: kind.Properties(), Pair: p.pair, Nobody: p.nobody, Close: p.clean})
+	pair := p.pair
+	if several(s) {
+		pair = p.pairOfSeveral
+	}
+	src, err := openPair(ctx, &Source{Name: s.Name, Kind: kind, Promised: kind.Properties(), MostMessage: p.local.Most, Pair: pair, Nobody: p.nobody, Close: p.clean})
 	if err != nil {
 		p.clean()
 	}
@@ -151,6 +154,40 @@ func (p *place) pair(ctx context.Context) (active, passive *socket.Socket, err e
 		}
 	}
 	return nil, nil, err
+}
+
+// pairOfSeveral is pair where one socket serves all who connect: it hears who was first
+// alone then.
+func (p *place) pairOfSeveral(ctx context.Context) (active, passive *socket.Socket, err error) {
+	l, to, err := p.listen(ctx)
+	if err != nil {
+		return nil, nil, err
+	}
+	passive = l.Sockets()[0]
+	if active, err = zocalo.DialAddress(ctx, to); err != nil {
+		l.Close()
+		return nil, nil, err
+	}
+	first := []byte("who is there")
+	var m socket.Message
+	m.SetData(make([]byte, len(first)))
+	if deadline, ok := ctx.Deadline(); ok {
+		passive.SetReadDeadline(deadline)
+	}
+	if _, err = active.Write(first); err == nil {
+		err = passive.Receive(&m)
+	}
+	passive.SetReadDeadline(time.Time{})
+	if err == nil {
+		peer := m.Peer
+		passive, err = socket.Unconnected(passive, socket.Correspondents{Peer: peer, Hears: func(from socket.Name) bool { return from == peer }})
+	}
+	if err != nil {
+		active.Close()
+		l.Close()
+		return nil, nil, err
+	}
+	return active, passive, nil
 }
 
 // listen makes a listener, and tells where its clients connect to. A layer that asks to

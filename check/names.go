@@ -47,7 +47,8 @@ func (t *trial) unnamed(f Finding) ([]Finding, error) {
 	}
 	f.Sent, f.Verdict, f.Word, f.Seen = "a pair", NotPromised, "none", "neither end has a name"
 	if text := a.Name().String() + a.Peer().String() + b.Name().String() + b.Peer().String(); text != "" {
-		f.Word, f.Seen = "named", "one end is called "+text
+		f.Word, f.Seen = "named", fmt.Sprintf("one end calls itself %s and its peer %s, the other itself %s and its peer %s",
+			orUnnamed(a.Name().String()), orUnnamed(a.Peer().String()), orUnnamed(b.Name().String()), orUnnamed(b.Peer().String()))
 	}
 	return []Finding{f}, nil
 }

@@ -205,8 +205,13 @@ func (t *trial) take(s *socket.Socket, size int) ([]byte, error) {
 }
 
 func (t *trial) takeWithin(limit time.Duration, s *socket.Socket, size int) ([]byte, error) {
-	b := make([]byte, size+headroom)
 	s.SetReadDeadline(time.Now().Add(limit))
+	return t.takeNext(s, size)
+}
+
+// takeNext is take until the deadline that s has.
+func (t *trial) takeNext(s *socket.Socket, size int) ([]byte, error) {
+	b := make([]byte, size+headroom)
 	if t.Promised.Bounded {
 		n, err := t.next(s, b)
 		return t.payload(b[:n]), err
@@ -237,6 +242,7 @@ func (t *trial) missing(err error) bool {
 func why(err error) string {
 	var errno syscall.Errno
 	var unsupported *socket.UnsupportedError
+	var op *net.OpError
 	switch {
 	case err == nil:
 		return "no error"
@@ -246,6 +252,8 @@ func why(err error) string {
 		return errno.Error()
 	case errors.Is(err, os.ErrDeadlineExceeded), errors.Is(err, context.DeadlineExceeded):
 		return "nothing within the time"
+	case errors.As(err, &op):
+		return op.Err.Error()
 	}
 	return err.Error()
 }

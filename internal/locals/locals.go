@@ -33,6 +33,7 @@ var locals = map[string]Local{
 	"unix": inFolder, "unix-dgram": inFolder, "unix-seqpacket": inFolder,
 	"vsock": vsockLoopback, "vsock-seqpacket": vsockLoopback,
 	"spp": {rest: xnsSegment}, "spp-stream": {rest: xnsSegment}, "idp": {rest: xnsSegment, Most: 512},
+	"quic-dgram": {rest: fixed("127.0.0.1:0"), Most: 1200}, // what a packet carries on every path
 	"raw": {
 		// Of the addresses that all are this machine's, one that no other raw
 		// socket has, so that nobody else gets copies. The protocol is one of
