@@ -1,0 +1,13 @@
+//go:build !linux
+
+package sandbox
+
+import (
+	"errors"
+	"fmt"
+)
+
+// Enter is for Linux.
+func Enter(Needs) (weaker string, err error) {
+	return "", fmt.Errorf("sandbox: it is made of Landlock, which only Linux has: %w", errors.ErrUnsupported)
+}
