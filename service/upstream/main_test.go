@@ -121,11 +121,7 @@ func relaysBy(t testing.TB, p *Pool, scheme string, path relay.Path) (*relay.Rel
 	return r, runs(t, r)
 }
 
-// plain runs a relay to the members of a pool, without it.
-func plain(t testing.TB, p *Pool) string {
-	return runs(t, &relay.Relay{Config: relay.Config{From: parse(t, "tcp-listen:127.0.0.1:0"), To: p.Addresses()}})
-}
-
+// runs runs a relay until the test ends, and returns the address to dial.
 func runs(t testing.TB, r *relay.Relay) string {
 	t.Helper()
 	at := make(chan string, 1)

@@ -2,6 +2,7 @@ package upstream
 
 import (
 	"bytes"
+	"context"
 	"fmt"
 	"io"
 	"net"
@@ -10,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"zocalo/address"
 	"zocalo/relay"
 )
 
@@ -220,18 +222,21 @@ func TestNothingIsLostByTries(t *testing.T) {
 	}
 }
 
-// The pool costs a relay little: what pairs take with it and without.
+// What a connection through a relay takes with a pool, with a Route that chooses nothing, and
+// without either.
 func BenchmarkPairs(b *testing.B) {
-	for _, with := range []bool{false, true} {
-		b.Run(fmt.Sprintf("pool=%v", with), func(b *testing.B) {
+	for _, with := range []string{"plain", "route", "pool"} {
+		b.Run(with, func(b *testing.B) {
 			e := newEchoing(b, "e")
 			p := newPool(b, Config{Members: members(b, e.address())})
-			var at string
-			if with {
-				_, at = relays(b, p, "tcp")
-			} else {
-				at = plain(b, p)
+			r := &relay.Relay{Config: relay.Config{From: parse(b, "tcp-listen:127.0.0.1:0"), To: p.Addresses()}}
+			switch with {
+			case "route":
+				r.Route = func(_ context.Context, _ *relay.Peer, to []address.Address) ([]address.Address, error) { return to, nil }
+			case "pool":
+				p.Link().Hook(&r.Hooks)
 			}
+			at := runs(b, r)
 			for b.Loop() {
 				c, err := net.Dial("tcp", at)
 				try(b, err)
