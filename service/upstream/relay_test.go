@@ -232,7 +232,9 @@ func BenchmarkPairs(b *testing.B) {
 			r := &relay.Relay{Config: relay.Config{From: parse(b, "tcp-listen:127.0.0.1:0"), To: p.Addresses()}}
 			switch with {
 			case "route":
-				r.Route = func(_ context.Context, _ *relay.Peer, to []address.Address) ([]address.Address, error) { return to, nil }
+				r.Route = func(_ context.Context, _ *relay.Peer, to []address.Address) ([]address.Address, error) {
+					return to, nil
+				}
 			case "pool":
 				p.Link().Hook(&r.Hooks)
 			}
