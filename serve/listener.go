@@ -126,7 +126,7 @@ func (p *Program) runOn(ctx, handling context.Context, how Handover, sockets []*
 		return err
 	}
 	defer release()
-	r := &run{Program: p, ctx: handling, log: p.log().With("listener", sockets[0].Name()), command: p.Command}
+	r := &run{Program: p, ctx: handling, release: release, log: p.log().With("listener", sockets[0].Name()), command: p.Command}
 	r.command.Env = p.env
 	var files []*os.File
 	defer func() {

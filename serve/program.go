@@ -124,7 +124,7 @@ func (p *Program) Serve(ctx context.Context, c *socket.Socket) (err error) {
 		return err
 	}
 	defer release()
-	r := &run{Program: p, ctx: ctx, log: p.log().With("peer", accept.PeerText(c))}
+	r := &run{Program: p, ctx: ctx, release: release, log: p.log().With("peer", accept.PeerText(c))}
 	r.command = p.Command
 	r.command.Env = append(p.env[:len(p.env):len(p.env)], Environment(c)...)
 	_, direct := socket.As[socket.Descriptor](c)
@@ -137,14 +137,15 @@ func (p *Program) Serve(ctx context.Context, c *socket.Socket) (err error) {
 	return r.onPair(c)
 }
 
-// slot waits until one more program may run.
+// slot waits until one more program may run. release is for when it has ended, and may
+// be called again.
 func (p *Program) slot(ctx context.Context) (release func(), err error) {
 	if p.slots == nil {
 		return func() {}, nil
 	}
 	select {
 	case p.slots <- struct{}{}:
-		return func() { <-p.slots }, nil
+		return sync.OnceFunc(func() { <-p.slots }), nil
 	case <-ctx.Done():
 		return nil, context.Cause(ctx)
 	}

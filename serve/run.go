@@ -18,6 +18,7 @@ type run struct {
 	*Program
 	ctx     context.Context
 	log     *slog.Logger
+	release func() // its place among those that run
 	command process.Command
 	process *process.Process
 	stderr  *stderrLog // nil unless it is logged
@@ -147,7 +148,8 @@ func (r *run) wait(over <-chan time.Time, c *socket.Socket) (cut bool) {
 	}
 }
 
-// finish ends the program if it is cut short, and logs its end.
+// finish ends the program if it is cut short, logs its end, and gives its place to
+// another one: the connection may linger.
 func (r *run) finish(cut bool) {
 	if cut {
 		r.process.Terminate(r.grace())
@@ -156,7 +158,9 @@ func (r *run) finish(cut bool) {
 		r.stderr.end()
 	}
 	status := "exit status 0"
-	if err := r.process.Wait(); err != nil {
+	err := r.process.Wait()
+	r.release()
+	if err != nil {
 		status = err.Error()
 	}
 	r.log.Info("program ended", "status", status, "took", r.process.Took().Round(time.Microsecond))

@@ -303,6 +303,62 @@ func TestMaxProcs(t *testing.T) {
 	}
 }
 
+// The place of a program that has ended is free, though its connection lingers or its
+// last words are not read yet.
+func TestMaxProcsWhileLingering(t *testing.T) {
+	for name, p := range map[string]*serve.Program{
+		"on the socket": {Command: sh("echo in")},
+		"copied":        {Command: sh("echo in"), Terminal: true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var j journal
+			p.MaxProcs, p.Log = 1, j.logger()
+			l := bound(t, tcp)
+			serves := func() (client *socket.Socket, over chan struct{}) {
+				client = dial(t, l)
+				c, err := l.Accept(t.Context())
+				if err != nil {
+					t.Fatal(err)
+				}
+				over = make(chan struct{})
+				go func() {
+					defer close(over)
+					if err := p.Serve(context.Background(), c); err != nil {
+						t.Error(err)
+					}
+				}()
+				t.Cleanup(func() { client.Close(); <-over })
+				return client, over
+			}
+			first, over := serves()
+			if out, err := io.ReadAll(first); err != nil {
+				t.Fatalf("%q, %v", out, err)
+			}
+			var talks sync.WaitGroup // it goes on, which makes it linger
+			defer talks.Wait()
+			ctx, stop := context.WithCancel(t.Context())
+			defer stop()
+			talks.Go(func() {
+				for ctx.Err() == nil {
+					if _, err := first.Write([]byte("more")); err != nil {
+						return
+					}
+					time.Sleep(10 * time.Millisecond)
+				}
+			})
+			second, _ := serves()
+			if _, err := io.ReadFull(second, make([]byte, 3)); err != nil {
+				t.Error(err)
+			}
+			select {
+			case <-over:
+				t.Error("the second program began only when the first connection was over")
+			default:
+			}
+		})
+	}
+}
+
 func TestPython(t *testing.T) {
 	needs(t, "python3")
 	var j journal
