@@ -36,7 +36,14 @@ func Streams(ctx context.Context, s *server.Server, o StreamOptions, listeners .
 	if err := (server.Lists{Allow: s.Allow, Deny: s.Deny}).Apply(listeners...); err != nil {
 		return err
 	}
-	group := &streams.Group{Service: e, Limits: streams.Limits{MaxConns: int64(s.Places())}, Stopped: stopped}
+	life, cut := context.WithCancel(context.WithoutCancel(ctx))
+	defer cut()
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
+	group := &streams.Group{Service: e, Limits: streams.Limits{MaxConns: int64(s.Places())}, Stopped: func() {
+		stopped()
+		stop() // where a listener failed
+	}}
 	lists := make([][]streams.Listening, streams.Loops(o.Loops))
 	lists[0] = streams.Listenings(listeners)
 	e.perPeer = accept.NewPerPeer(s.MaxConnsPerPeer, s.Places(), listeners...)
@@ -49,8 +56,6 @@ func Streams(ctx context.Context, s *server.Server, o StreamOptions, listeners .
 		o.OnServing(func() []Connected { return e.open(group) })
 	}
 
-	life, cut := context.WithCancel(context.WithoutCancel(ctx))
-	ctx, stop := context.WithCancel(ctx)
 	var drain sync.WaitGroup
 	drain.Go(func() {
 		select {

@@ -134,3 +134,27 @@ func TestEchoStreamsDrains(t *testing.T) {
 		t.Fatal(err)
 	}
 }
+
+// A listener that fails for good begins the end, and what is open has the time to drain.
+func TestEchoStreamsListenerFails(t *testing.T) {
+	l := listen(t, tcp)
+	over := make(chan error, 1)
+	go func() {
+		over <- echo.Streams(context.Background(), &server.Server{Drain: 1}, echo.StreamOptions{}, l)
+	}()
+	c := dial(t, tcp, l.Name())
+	exchange(t, c, "hola")
+	raw, err := l.SyscallConn()
+	if err == nil {
+		raw.Control(func(fd uintptr) { err = syscall.Shutdown(int(fd), syscall.SHUT_RDWR) })
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := c.Read(make([]byte, 1)); !errors.Is(err, syscall.ECONNRESET) {
+		t.Errorf("the connection ended: %v", err)
+	}
+	if err := <-over; !errors.Is(err, syscall.EINVAL) {
+		t.Errorf("serving ended: %v", err)
+	}
+}

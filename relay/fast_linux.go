@@ -110,7 +110,10 @@ func (f *fast) serve(ctx context.Context, l server.Listener) error {
 		}
 	})
 	defer stopped()
-	f.group.Stopped = stopped
+	f.group.Stopped = func() {
+		stopped()
+		f.end() // where a listener failed
+	}
 	if err := f.group.Listen(lists...); err != nil {
 		return err
 	}

@@ -32,9 +32,10 @@ func newJoining(r *run, l server.Listener) engine {
 	j := &joining{r: r, once: r.from.isOnce() || r.now().to[0].isOnce()}
 	if hasDatagrams(l) {
 		j.sessions = r.sessions(func(ctx context.Context, c *socket.Socket) { j.handle(ctx, c, nil) })
+		j.sessions.OnFailure = r.failed
 	} else {
 		// It never ends pairs by itself: that is run.drain's.
-		j.server = &server.Server{Begin: j.handle, Drain: -1, Allow: r.Allow, Deny: r.Deny, Log: r.Config.Log}
+		j.server = &server.Server{Begin: j.handle, Drain: -1, Allow: r.Allow, Deny: r.Deny, OnFailure: r.failed, Log: r.Config.Log}
 		r.loops = r.newLoops()
 	}
 	j.change()
@@ -51,6 +52,9 @@ func (r *run) sessions(handle func(context.Context, *socket.Socket)) *server.Ses
 		Drain: -1, Allow: r.Allow, Deny: r.Deny, Log: r.Config.Log,
 	}
 }
+
+// failed begins the end of the relay, for a listener that failed for good.
+func (r *run) failed(error) { r.end() }
 
 func (j *joining) serve(ctx context.Context, l server.Listener) (err error) {
 	r := j.r

@@ -83,6 +83,15 @@ func (b *Relay) Run(ctx context.Context) error {
 	}
 	var cut context.CancelCauseFunc
 	r.life, cut = context.WithCancelCause(context.WithoutCancel(ctx))
+	ctx, r.end = context.WithCancel(ctx)
+	defer r.end()
+	go func() {
+		select {
+		case <-b.abort.Done():
+			r.end()
+		case <-r.life.Done():
+		}
+	}()
 	defer onEnd(ctx, func() { r.drain(cut) })()
 	defer cut(nil)
 	ctx, r.stop = context.WithCancel(ctx)
@@ -120,6 +129,7 @@ type run struct {
 	loops *loops       // of the engine join, nil without
 
 	life context.Context // of the pairs: ends when the time to drain is over
+	end  func()          // as the end of Run's context: what is open has the time to drain
 	stop func()          // begins nothing new any more
 }
 

@@ -72,6 +72,10 @@ type Server struct {
 	// knows nothing of a listener's peers is refused.
 	Allow, Deny *List
 
+	// OnFailure, if not nil, is told of a listener that failed for good, when Serve
+	// begins to end for it.
+	OnFailure func(error)
+
 	// Log is told what a person who runs the server wants to know; nil
 	// discards that.
 	Log *slog.Logger
@@ -150,6 +154,9 @@ func (s *Server) Serve(ctx context.Context, listeners ...Listener) error {
 			if err := r.accept(accepting, l); err != nil {
 				failed <- fmt.Errorf("listener %v failed, and serving ended: %w", l.Name(), err)
 				stop()
+				if s.OnFailure != nil {
+					s.OnFailure(err)
+				}
 			}
 		})
 	}

@@ -86,6 +86,9 @@ type Sessions struct {
 	// Deny those of peers that are; see [List.ContainsSender].
 	Allow, Deny *List
 
+	// OnFailure is [Server.OnFailure], of a socket.
+	OnFailure func(error)
+
 	// Log is told what a person who runs the server wants to know; nil
 	// discards that.
 	Log *slog.Logger
@@ -143,6 +146,9 @@ func (s *Sessions) Serve(ctx context.Context, sockets ...*socket.Socket) error {
 			if err := t.receive(&sessionSocket{Socket: c, waits: waits, answers: accept.AnswerTime{Again: waits}}); err != nil {
 				failed <- err
 				stop()
+				if s.OnFailure != nil {
+					s.OnFailure(err)
+				}
 			}
 		})
 	}
