@@ -199,5 +199,10 @@ func (b *Relay) Totals() Totals {
 	if e := b.serving(); e != nil {
 		e.count(&t)
 	}
+	if r := b.running.Load(); r != nil {
+		if s := r.partners.Load(); s != nil {
+			t.Dropped += s.Dropped()
+		}
+	}
 	return t
 }

@@ -120,7 +120,7 @@ func (r *run) targetText(n socket.Name) string {
 func (b *batching) count(all *Totals) {
 	t := b.relay.Totals()
 	all.Open += int(t.Open)
-	all.Dropped = t.From[A].Dropped + t.From[B].Dropped + t.Overflowed
+	all.Dropped += t.From[A].Dropped + t.From[B].Dropped + t.Overflowed
 	for side, f := range t.From {
 		all.add(outcome.Side(side), f.Bytes, f.Messages)
 		all.Refused += f.Refused

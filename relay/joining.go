@@ -127,7 +127,7 @@ func (j *joining) pairs() []Pair { return nil } // the account has them
 
 func (j *joining) count(t *Totals) {
 	if j.sessions != nil {
-		t.Dropped = j.sessions.Dropped()
+		t.Dropped += j.sessions.Dropped()
 	}
 }
 

@@ -432,6 +432,7 @@ func (r *run) newGathering(l server.Listener) *gathering {
 		}
 	})
 	s.Drain, s.Idle = time.Nanosecond, r.now().sessionIdle()
+	r.partners.Store(s)
 	go func() { g.over <- s.Serve(ctx, server.SocketsOf(l)...) }()
 	return g
 }

@@ -41,6 +41,7 @@ import (
 	"zocalo/internal/pass"
 	"zocalo/process"
 	"zocalo/relay/datagrams"
+	"zocalo/server"
 	"zocalo/socket"
 )
 
@@ -127,6 +128,8 @@ type run struct {
 	rest  datagrams.Resting
 	gate  process.Gate // of clients whose TO is a program
 	loops *loops       // of the engine join, nil without
+
+	partners atomic.Pointer[server.Sessions] // that come to TO, where it takes datagrams
 
 	life context.Context // of the pairs: ends when the time to drain is over
 	end  func()          // as the end of Run's context: what is open has the time to drain

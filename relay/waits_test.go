@@ -184,9 +184,9 @@ func TestPartnerGone(t *testing.T) {
 }
 
 // A datagram peer that has given way while it was in line for a partner is in line
-// no more: what it sent then is stale.
+// no more: what it sent then is stale. It counts as dropped, as does what is too long.
 func TestStaleWhileWaiting(t *testing.T) {
-	r := relays(t, func(b *relay.Relay) { b.MaxSessions = 1 }, tcpListen+",frame=lines", "udp-listen:127.0.0.1:0")
+	r := relays(t, func(b *relay.Relay) { b.MaxSessions, b.MaxMessage = 1, 100 }, tcpListen+",frame=lines", "udp-listen:127.0.0.1:0")
 	to := r.address() // TO listens second
 	from := to
 	if strings.HasPrefix(from, "tcp") {
@@ -200,4 +200,7 @@ func TestStaleWhileWaiting(t *testing.T) {
 	}
 	c := dial(t, from)
 	wants(t, c, "fresh\n")
+	await(t, "what was stale is counted", func() bool { return r.Totals().Dropped == 1 })
+	writes(t, dial(t, to), strings.Repeat("long", 100))
+	await(t, "what was too long is counted", func() bool { return r.Totals().Dropped == 2 })
 }

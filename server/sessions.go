@@ -98,7 +98,7 @@ type Sessions struct {
 	most    atomic.Int64 // of SetMax
 }
 
-// Dropped returns how many messages were not given to a handler, or not taken
+// Dropped returns how many messages a handler was not given or left unread, or were not taken
 // by their peer, for the bounds of Sessions, or which the system dropped while a
 // socket's receive buffer was full, as far as it has told.
 func (s *Sessions) Dropped() int64 { return s.dropped.Load() }

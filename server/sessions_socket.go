@@ -139,6 +139,7 @@ func (s *session) wait(take func() error) error {
 		switch {
 		case !s.queue.Empty():
 			err = take()
+			s.queue.Rest()
 		case s.ended:
 			err = io.EOF
 		default:
@@ -289,6 +290,9 @@ func (s *session) Close() error {
 	s.end()
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	for range s.queue.All {
+		s.table.dropped.Add(1)
+	}
 	s.queue, s.senders = pass.Queue{}, nil
 	return nil
 }

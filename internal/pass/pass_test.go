@@ -1,8 +1,10 @@
 package pass
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"net/netip"
 	"os"
 	"slices"
@@ -208,5 +210,45 @@ func TestRefusals(t *testing.T) {
 		if kept != mostRefused {
 			t.Errorf("%d are kept", kept)
 		}
+	}
+}
+
+// An empty queue gives up its memory, which the next to fill takes, and messages are as
+// they were put in; a short message that comes now and then keeps its own.
+func TestQueueRests(t *testing.T) {
+	rng := rand.New(rand.NewPCG(1, 2))
+	var qs [4]Queue
+	var want [len(qs)][][]byte
+	for range 5000 {
+		i := rng.IntN(len(qs))
+		q := &qs[i]
+		if rng.IntN(2) == 0 {
+			data := bytes.Repeat([]byte{byte(rng.Uint32())}, rng.IntN(1<<rng.IntN(18)))
+			q.Put(data, 0)
+			want[i] = append(want[i], data)
+		}
+		for !q.Empty() && rng.IntN(2) == 0 {
+			for data := range q.All {
+				if !bytes.Equal(data, want[i][0]) {
+					t.Fatalf("%d bytes, want %d", len(data), len(want[i][0]))
+				}
+				break
+			}
+			q.Take(1, 0)
+			want[i] = want[i][1:]
+		}
+		if q.Rest(); q.Empty() && cap(q.bytes) > restKeeps {
+			t.Fatalf("an empty queue keeps %d bytes", cap(q.bytes))
+		}
+	}
+	var q Queue
+	short := func() {
+		q.Put(make([]byte, 100), 0)
+		q.Take(1, 0)
+		q.Rest()
+	}
+	short()
+	if n := testing.AllocsPerRun(100, short); n > 0 {
+		t.Errorf("%v allocations of a short message", n)
 	}
 }

@@ -3,6 +3,7 @@ package pass
 import (
 	"encoding/binary"
 	"slices"
+	"sync"
 )
 
 // A Queue holds the messages that wait in one direction of a session, each with its
@@ -10,8 +11,19 @@ import (
 // one may be asked, not changed.
 type Queue struct {
 	bytes []byte
-	at    int // of the first message
+	at    int     // of the first message
+	spare *[]byte // to give bytes back in; nil where they are none of spares
 }
+
+// spares are the memory of queues that were full and are empty, for the next that fill.
+var spares sync.Pool
+
+// An empty queue keeps as much memory as restKeeps, so that one in which a short message
+// waits now and then has it at hand; more than spareMost is no spare either.
+const (
+	restKeeps = 1 << 10
+	spareMost = 128 << 10
+)
 
 // QueueHeader is what a [Queue] adds to each message, in bytes.
 const QueueHeader = 8
@@ -32,6 +44,9 @@ func (q *Queue) Put(data []byte, segment int) {
 	if q.at > 0 && q.at >= len(q.bytes)/2 {
 		q.bytes = append(q.bytes[:0], q.bytes[q.at:]...)
 		q.at = 0
+	}
+	if n := len(q.bytes) + QueueHeader + len(data); n > cap(q.bytes) && n > restKeeps && q.spare == nil {
+		q.useSpare()
 	}
 	q.bytes = binary.NativeEndian.AppendUint32(q.bytes, uint32(len(data)))
 	q.bytes = binary.NativeEndian.AppendUint32(q.bytes, uint32(segment))
@@ -67,6 +82,29 @@ func (q *Queue) Take(n, part int) {
 		binary.NativeEndian.PutUint32(q.bytes[q.at:], uint32(size-part))
 		binary.NativeEndian.PutUint32(q.bytes[q.at+4:], segment)
 	}
+}
+
+// useSpare moves to memory of spares, if there is any.
+func (q *Queue) useSpare() {
+	if spare, ok := spares.Get().(*[]byte); ok {
+		q.bytes, q.spare, q.at = append((*spare)[:0], q.bytes[q.at:]...), spare, 0
+	}
+}
+
+// Rest gives up the memory of an empty queue, which it does not need before something
+// waits again. What All has yielded is good no longer.
+func (q *Queue) Rest() {
+	if !q.Empty() || cap(q.bytes) <= restKeeps {
+		return
+	}
+	if cap(q.bytes) <= spareMost {
+		if q.spare == nil {
+			q.spare = new([]byte)
+		}
+		*q.spare = q.bytes[:0]
+		spares.Put(q.spare)
+	}
+	*q = Queue{}
 }
 
 // Clone returns a queue of the same messages in memory of its own.
