@@ -283,17 +283,6 @@ func (l *list) exclude() error {
 	return nil
 }
 
-// note says in one line, on standard error, what makes a listing weaker.
-func (l *list) note(text string) {
-	switch {
-	case l.quiet:
-	case l.logFormat == "json":
-		l.log.Warn(text)
-	default:
-		l.sayf("zocalo: %s", text)
-	}
-}
-
 // printColumns explains the columns.
 func (l *list) printColumns() error {
 	if l.json || l.jsonl {

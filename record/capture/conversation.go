@@ -85,7 +85,8 @@ type Conversation struct {
 	Client, Server Endpoint
 	Interface      string // where it was seen, as the file names it; "" where it does not
 	Comment        string // the first that the recorder made on it
-	Process        uint32 // the number of the process at the recorder's end; 0 is none
+	Process        uint32 // the number of the client's process; 0 is unknown
+	ProcessName    string
 
 	Began, Ended time.Time // the first packet of it and the last
 

@@ -57,6 +57,12 @@ type Capture struct {
 	Cut error
 }
 
+// emptyMessage is what zocalo/record says of a segment that stands for one.
+const emptyMessage = "an empty message"
+
+// cutMessage begins what it says of a datagram of which a packet cannot hold all.
+const cutMessage = "cut: "
+
 // key tells TCP connections and UDP's conversations apart.
 type key struct {
 	protocol byte
@@ -70,6 +76,7 @@ type flow struct {
 	wanted bool
 	client netip.AddrPort
 	begun  int64 // the number of the packet that began it
+	said   about // by its recorder; nil for nothing
 }
 
 type conversing interface{ base() *flow }
@@ -92,12 +99,17 @@ func (f *flow) event(from Side, e Event) {
 	cost := int64(len(e.Data)) + eventCost
 	c.held, f.r.held = c.held+cost, f.r.held+cost
 	if c.held > f.r.MaxConversation {
-		f.r.held -= c.held
-		c.held, c.Events, c.TooLarge = 0, nil, true
+		f.drop()
 		return
 	}
 	e.From, e.Data = from, slices.Clone(e.Data)
 	c.Events = append(c.Events, e)
+}
+
+// drop drops the events of a conversation that is too large.
+func (f *flow) drop() {
+	f.r.held -= f.c.held
+	f.c.held, f.c.Events, f.c.TooLarge = 0, nil, true
 }
 
 // reader reads one file.
@@ -189,12 +201,6 @@ func (r *reader) packet(p *pcapng.Packet) {
 		r.now = p.Time
 	}
 	r.iface = r.file.Interface()
-	if r.iface.LinkType == pcapng.LinkExportedPDU {
-		if !r.exported(p) {
-			r.Other++
-		}
-		return
-	}
 	found, ok, known := fromLink(r.iface.LinkType, p.Data)
 	if !known && !slices.Contains(r.Unknown, r.iface.LinkType) {
 		r.Unknown = append(r.Unknown, r.iface.LinkType)
@@ -229,10 +235,13 @@ func keyOf(protocol byte, a, b netip.AddrPort) key {
 // begin begins a conversation.
 func (r *reader) begin(p *pcapng.Packet, kind string, t socket.Type, client, server Endpoint) flow {
 	c := &Conversation{Kind: kind, Type: t, Client: client, Server: server, Interface: r.iface.Name, Process: p.Process, Began: r.now, Ended: r.now}
+	var said about
 	if len(p.Comments) > 0 {
 		c.Comment = p.Comments[0]
+		said = parseAbout(c.Comment)
 	}
-	f := flow{c: c, r: r, client: client.Addr, begun: r.Packets}
+	f := flow{said: said, c: c, r: r, client: client.Addr, begun: r.Packets}
+	said.tell(c)
 	f.wanted = r.Want == nil || r.Want(c)
 	return f
 }
@@ -306,9 +315,13 @@ func (r *reader) tcp(p *pcapng.Packet, d datagram) bool {
 			client, server = guess(from, to)
 		}
 		t = &tcp{flow: r.begin(p, "tcp", socket.Stream, Endpoint{Addr: client}, Endpoint{Addr: server})}
+		if t.c.Bounded() {
+			t.messages = &messenger{iso: t.said.isISO()}
+		}
 		r.keep(k, t)
 	}
 	if t.wanted {
+		s.empty = t.messages != nil && len(s.data) == 0 && slices.Contains(p.Comments, emptyMessage)
 		t.add(t.side(from), &s, t.seen())
 	}
 	return true

@@ -22,7 +22,8 @@ type segment struct {
 	flags    byte
 	urgent   int // how many of data's bytes up to and with the urgent one; 0 for none
 	data     []byte
-	lacks    int // bytes of it that were not kept
+	lacks    int  // bytes of it that were not kept
+	empty    bool // it stands for an empty message
 }
 
 // parseTCP reads a segment and its ports.
@@ -74,6 +75,7 @@ type early struct {
 	data   []byte
 	at     time.Duration
 	urgent int64
+	push   bool
 }
 
 // position of a sequence number, near to what is due.
@@ -89,8 +91,9 @@ func (h *half) begin(zero uint32) {
 // A tcp is a TCP connection that is being put together.
 type tcp struct {
 	flow
-	halves [2]half
-	reset  bool
+	halves   [2]half
+	reset    bool
+	messages *messenger // nil for a stream
 }
 
 // over reports whether nothing can come any more.
@@ -142,6 +145,10 @@ func (t *tcp) add(from Side, s *segment, at time.Duration) {
 		t.c.Stood = true
 		t.data(from, s, at)
 	}
+	if s.empty && h.position(s.seq) == h.next {
+		h.last = max(h.last, at)
+		t.message(from)
+	}
 	if s.flags&tcpFIN != 0 && h.fin < 0 {
 		h.fin = h.position(s.seq) + int64(len(s.data)+s.lacks)
 		h.finAt = at
@@ -166,7 +173,7 @@ func (t *tcp) finish(from Side) {
 
 func (t *tcp) data(from Side, s *segment, at time.Duration) {
 	h := &t.halves[from]
-	e := early{pos: h.position(s.seq), data: s.data, at: at, urgent: -1}
+	e := early{pos: h.position(s.seq), data: s.data, at: at, urgent: -1, push: s.flags&tcpPSH != 0 && s.lacks == 0}
 	if s.urgent > 0 {
 		e.urgent = e.pos + int64(s.urgent) - 1
 	}
@@ -245,7 +252,11 @@ func (t *tcp) skip(from Side, to int64) {
 		return
 	}
 	t.c.Missing += to - h.next
-	t.event(from, Event{At: h.last, What: Gap, Size: to - h.next})
+	if t.messages != nil {
+		t.messages.lacking[from] = true
+	} else {
+		t.event(from, Event{At: h.last, What: Gap, Size: to - h.next})
+	}
 	h.next = to
 }
 
@@ -261,6 +272,11 @@ func (t *tcp) deliver(from Side, e early) {
 		e.data = e.data[:max(old, min(int64(len(e.data)), h.fin-e.pos))]
 	}
 	data := e.data[old:]
+	if t.messages != nil {
+		h.next += int64(len(data))
+		t.cut(from, data, e.push)
+		return
+	}
 	if u := e.urgent - h.next; u >= 0 && u < int64(len(data)) && e.urgent != h.urgent {
 		h.urgent = e.urgent
 		t.stream(from, data[:u], h.last)

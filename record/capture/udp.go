@@ -4,6 +4,8 @@ import (
 	"encoding/binary"
 	"hash/maphash"
 	"net/netip"
+	"slices"
+	"strings"
 	"time"
 
 	"zocalo/internal/pcapng"
@@ -44,6 +46,9 @@ func (r *reader) udp(p *pcapng.Packet, d datagram, found packet) bool {
 	}
 	b = b[header:min(length, len(b))]
 	lacks := min(length, d.length) - header - len(b)
+	if slices.ContainsFunc(p.Comments, func(c string) bool { return strings.HasPrefix(c, cutMessage) }) {
+		lacks = max(1, p.Length-len(p.Data))
+	}
 
 	k := keyOf(protoUDP, from, to)
 	if _, not := r.open[k].(unwanted); not {

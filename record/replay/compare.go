@@ -1,7 +1,6 @@
 package replay
 
 import (
-	"regexp"
 	"slices"
 )
 
@@ -9,10 +8,10 @@ import (
 type span struct{ from, to int }
 
 // ignored finds what the patterns match, in order and without overlaps.
-func ignored(patterns []*regexp.Regexp, b []byte) []span {
+func ignored(patterns []*Pattern, b []byte) []span {
 	var all []span
 	for _, p := range patterns {
-		for _, at := range p.FindAllIndex(b, -1) {
+		for _, at := range p.find(b) {
 			if at[1] > at[0] {
 				all = append(all, span{at[0], at[1]})
 			}
@@ -68,7 +67,7 @@ func agree(want, got []byte, w, g []span) (a agreement) {
 // A comparison compares a stream with a text that was recorded, as it comes. What agrees is
 // forgotten, so that it takes no longer for a long one.
 type comparison struct {
-	ignore []*regexp.Regexp
+	ignore []*Pattern
 	want   []byte
 	spans  []span // of want
 	at     int    // up to where want agrees
@@ -77,7 +76,7 @@ type comparison struct {
 	tail   []byte // the last of what agrees of what came, to show
 }
 
-func newComparison(ignore []*regexp.Regexp, want, got []byte) *comparison {
+func newComparison(ignore []*Pattern, want, got []byte) *comparison {
 	return &comparison{ignore: ignore, want: want, spans: ignored(ignore, want), got: got}
 }
 

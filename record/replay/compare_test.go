@@ -2,7 +2,7 @@ package replay
 
 import (
 	"bytes"
-	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -11,9 +11,13 @@ import (
 
 func TestMain(m *testing.M) { testenv.Main(m) }
 
-func patterns(texts ...string) (all []*regexp.Regexp) {
+func patterns(texts ...string) (all []*Pattern) {
 	for _, t := range texts {
-		all = append(all, regexp.MustCompile(t))
+		p, err := ParsePattern(t)
+		if err != nil {
+			panic(err)
+		}
+		all = append(all, p)
 	}
 	return all
 }
@@ -21,7 +25,7 @@ func patterns(texts ...string) (all []*regexp.Regexp) {
 func TestComparison(t *testing.T) {
 	date := patterns(`Date: [^\r]*\r\n`, `id=[0-9]+`)
 	for name, test := range map[string]struct {
-		ignore    []*regexp.Regexp
+		ignore    []*Pattern
 		want, got string
 		verdict   verdict // once nothing more comes
 		at, came  int     // where it differs
@@ -73,13 +77,32 @@ func TestComparisonForgetsWhatAgrees(t *testing.T) {
 	}
 }
 
+func TestPatternsOfBytes(t *testing.T) {
+	for _, test := range []struct {
+		pattern, text string
+		want          []span
+	}{
+		{`(?s)\x09\xd0..`, "\x00\x09\xd0\x0a\xc3\xa9", []span{{1, 5}}},
+		{`\x{d0}+`, "a\xd0\xd0b\xd0", []span{{1, 3}, {4, 5}}},
+		{`é.`, "aéxb", []span{{1, 4}}},
+		{`\\xd0`, `a\xd0`, []span{{1, 5}}}, // a backslash, and then letters
+	} {
+		if got := ignored(patterns(test.pattern), []byte(test.text)); !slices.Equal(got, test.want) {
+			t.Errorf("%s in %q: %v, want %v", test.pattern, test.text, got, test.want)
+		}
+	}
+	if _, err := ParsePattern("a("); err == nil || err.Error() != "missing closing ): a(" {
+		t.Error(err)
+	}
+}
+
 func FuzzComparison(f *testing.F) {
 	f.Add([]byte("a id=1 b"), []byte("a id=22 b"), 3)
 	f.Fuzz(func(t *testing.T, want, got []byte, step int) {
 		if step < 1 {
 			return
 		}
-		for _, ignore := range [][]*regexp.Regexp{nil, patterns(`id=[0-9]*`, `a.*b`)} {
+		for _, ignore := range [][]*Pattern{nil, patterns(`id=[0-9]*`, `a.*b`)} {
 			c := newComparison(ignore, want, nil)
 			for at := 0; at < len(got); at += step {
 				c.got = append(c.got, got[at:min(len(got)-at, step)+at]...)

@@ -87,7 +87,8 @@ func (d *Difference) Dump() string {
 	}
 	left, right := d.RecordedOffset-int64(d.Before), d.CameOffset-int64(d.Before)
 	digits := 6
-	for n := max(left, right) + keptFrom + keptBefore; n >= 1<<(4*digits); digits++ {
+	for max(left, right)+keptFrom+keptBefore >= 1<<(4*digits) {
+		digits++
 	}
 	width := digits + 1 + dumpRow*3 + dumpRow
 	var b strings.Builder

@@ -62,6 +62,7 @@ type playing struct {
 	moved chan struct{}
 	last  atomic.Int64 // when anything was sent or came, as time since base
 	stuck atomic.Bool  // no more is sent, for an error
+	shut  atomic.Bool  // the side has ended, and the kind has no other end than that of both
 
 	result  *Result
 	unheard [][]byte // messages that came ahead of those expected first
@@ -191,7 +192,9 @@ func (p *playing) do(step *step) (err error) {
 		return &GapError{step.Size, p.result.BytesSent}
 	case capture.End:
 		if err = w.s.Shutdown(socket.ShutdownWrite); errors.Is(err, errors.ErrUnsupported) {
-			err = nil // the end of all is the nearest that the kind has
+			err = nil
+			p.shut.Store(true)
+			w.s.SetReadDeadline(time.Unix(1, 0)) // an end is not waited for
 		}
 		return err
 	}
@@ -228,8 +231,11 @@ func (p *playing) next(t *turn, i *item, moment bool) ([]byte, error) {
 			until = p.patience(t, i)
 		}
 		p.wire.s.SetReadDeadline(until)
-		if p.ended() { // whose deadline may have been overwritten
+		switch { // a deadline may have been overwritten
+		case p.ended():
 			return nil, context.Canceled
+		case p.shutAt(i):
+			return nil, io.EOF
 		}
 		b, err := p.wire.read()
 		if err == nil || len(b) > 0 && errors.Is(err, io.EOF) {
@@ -242,8 +248,7 @@ func (p *playing) next(t *turn, i *item, moment bool) ([]byte, error) {
 			return nil, err
 		}
 		switch {
-		case p.ended():
-			return nil, context.Canceled
+		case p.ended(), p.shutAt(i): // which the next round sees
 		case moment:
 			return nil, errPaused
 		case !time.Now().Before(p.patience(t, i)):
@@ -254,6 +259,11 @@ func (p *playing) next(t *turn, i *item, moment bool) ([]byte, error) {
 
 // ended reports whether the playing was cut short.
 func (p *playing) ended() bool { return p.ctx.Err() != nil }
+
+// shutAt reports whether an item is an end that is ours too.
+func (p *playing) shutAt(i *item) bool {
+	return p.shut.Load() && (i.what == capture.End || i.what == capture.Reset)
+}
 
 // patience is until when an item is waited for: as long after what came before it as in the
 // recording, and Wait longer.

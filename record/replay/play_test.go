@@ -375,6 +375,8 @@ func TestConversationsFollowEachOther(t *testing.T) {
 		all = append(all, c)
 	}
 	r := Run(t.Context(), all, to, Options{Causal: true})
+	mu.Lock()
+	defer mu.Unlock()
 	if r.Alike != 4 || strings.Join(got, "") != "abcd" {
 		t.Errorf("%+v %v", r, got)
 	}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"math"
-	"regexp"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -43,7 +42,7 @@ type Options struct {
 	// Ignore are what may differ, such as dates and numbers: where one matches in the
 	// recording, it must match at the same place of what comes, whatever it matches there.
 	// They look at one answer of a stream at a time, or one message.
-	Ignore []*regexp.Regexp
+	Ignore []*Pattern
 
 	// NoCompare takes any answers.
 	NoCompare bool
