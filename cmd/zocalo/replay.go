@@ -104,7 +104,7 @@ Streams end as they did: with a FIN for one direction, or a reset. Messages keep
 their boundaries; on a stream they need frame=FORMAT in TO. Ctrl-C ends with what is known.`,
 		Example: `  zocalo replay --list session.pcapng
   zocalo replay session.pcapng tcp:localhost:6379 port=6379
-  zocalo replay web.pcap tls:staging.example.org:443 tcp --causal --ignore '(?m)^Date: .*$'
+  zocalo replay web.pcap tls:example.org:443 --causal --ignore '(?m)^Date: .*$'
   zocalo replay dns.pcap udp:127.0.0.1:5353 --speed 10
   zocalo replay session.pcapng tcp-listen:127.0.0.1:8080 --repeat forever
   zocalo replay web.pcap tcp:localhost:80 --rate 200/s --repeat 50 --no-compare`,
