@@ -93,9 +93,9 @@ const (
 	// RoundRobin takes them in turn, heavier ones more often.
 	RoundRobin
 
-	// SourceHash takes the same one for all pairs of a host while that is up, without keeping
-	// a list (rendezvous hashing): a server that goes moves its own peers only. Peers
-	// without an address, as those of unix sockets, are drawn at random.
+	// SourceHash takes the same one for all pairs of a host (of IPv6: of its /64) while that is
+	// up, without keeping a list (rendezvous hashing): a server that goes moves its own peers
+	// only. Peers without an address, as those of unix sockets, are balanced as by LeastOfTwo.
 	SourceHash
 )
 

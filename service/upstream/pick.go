@@ -4,7 +4,6 @@ import (
 	"math"
 	"math/bits"
 	"math/rand/v2"
-	"net/netip"
 	"sort"
 
 	"zocalo/socket"
@@ -205,12 +204,13 @@ func hashText[T string | []byte](text T) uint64 {
 	return mix(h)
 }
 
-// sourceOf is the hash of the host that a name is of, 0 where it has no address.
+// sourceOf is the hash of who a name is of, one IPv4 host or the /64 of an IPv6 one, whose
+// addresses change; 0 where it has no address.
 func sourceOf(n socket.Name) uint64 {
-	a := n.AddrPort().Addr()
+	a := n.Subscriber()
 	if !a.IsValid() {
 		return 0
 	}
-	b := netip.AddrFrom16(a.As16()).As16()
+	b := a.As16()
 	return max(hashText(b[:]), 1)
 }

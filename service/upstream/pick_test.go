@@ -125,6 +125,9 @@ func TestSourceHash(t *testing.T) {
 	if sourceOf(name("10.1.2.3:1")) != sourceOf(name("10.1.2.3:2")) || sourceOf(name("10.1.2.3:1")) == sourceOf(name("10.1.2.4:1")) {
 		t.Error("a source is not its host")
 	}
+	if sourceOf(name("[2001:db8::1]:1")) != sourceOf(name("[2001:db8::2]:1")) || sourceOf(name("[2001:db8::1]:1")) == sourceOf(name("[2001:db8:0:1::1]:1")) {
+		t.Error("a source of IPv6 is not its /64")
+	}
 	if sourceOf(socket.Name{}) != 0 {
 		t.Error("a peer without an address has a source")
 	}
