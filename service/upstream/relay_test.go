@@ -8,6 +8,8 @@ import (
 	"net"
 	"runtime"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -18,12 +20,18 @@ import (
 // A server dies and comes back under load: no peer sees it, nothing new goes there
 // meanwhile, and it gets its part again.
 func TestServerDiesAndComesBack(t *testing.T) {
+	for _, path := range []relay.Path{relay.Auto, relay.General} {
+		t.Run(fmt.Sprint(path), func(t *testing.T) { diesAndComesBack(t, path) })
+	}
+}
+
+func diesAndComesBack(t *testing.T, path relay.Path) {
 	var j journal
 	a, b := newEchoing(t, "a"), newEchoing(t, "b")
 	p := newPool(t, Config{Members: members(t, a.address(), b.address()), Log: j.log(), Passive: Passive{Ejection: time.Millisecond, Longest: 50 * time.Millisecond}})
 	run(t, p)
-	r, at := relays(t, p, "tcp")
-	if name, why := r.Engine(); name != "streams" && runtime.GOOS == "linux" {
+	r, at := relaysBy(t, p, "tcp", path)
+	if name, why := r.Engine(); name != "streams" && path == relay.Auto && runtime.GOOS == "linux" {
 		t.Errorf("the engine is %s: %s", name, why)
 	}
 	count := func(n int) map[string]int {
@@ -54,6 +62,67 @@ func TestServerDiesAndComesBack(t *testing.T) {
 	s := statusOf(t, p, a.address())
 	if s.Total < 60 || s.Received < 60 {
 		t.Errorf("its account is %+v", s)
+	}
+}
+
+// A pool that changes all the time under load loses no pair, and in the end no count.
+func TestUpdatesUnderLoad(t *testing.T) {
+	servers := []*echoing{newEchoing(t, "a"), newEchoing(t, "b"), newEchoing(t, "c")}
+	p := newPool(t, Config{Members: members(t, servers[0].address())})
+	run(t, p)
+	_, at := relays(t, p, "tcp")
+	var load sync.WaitGroup
+	var served atomic.Int64
+	over := make(chan struct{})
+	for range 4 {
+		load.Go(func() {
+			for {
+				select {
+				case <-over:
+					return
+				default:
+				}
+				c, err := net.Dial("tcp", at)
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				c.SetDeadline(time.Now().Add(patience))
+				if _, err := io.ReadFull(c, make([]byte, 1)); err != nil {
+					t.Error(err)
+				}
+				c.Close()
+				served.Add(1)
+			}
+		})
+	}
+	for i := range 200 {
+		before := served.Load()
+		await(t, "another pair is served", func() bool { return served.Load() > before })
+		c := Config{Policy: Policy(i % 3), Tries: 1 + i%2, SlowStart: time.Duration(i%2) * time.Second}
+		for j, s := range servers {
+			if (i>>j)&1 == 1 || j == i%3 {
+				c.Members = append(c.Members, Member{Address: parse(t, s.address()), Weight: 1 + i%5, Backup: j == 2})
+			}
+		}
+		if i%10 == 0 {
+			c.Check = Check{Kind: CheckConnect, Interval: time.Millisecond}
+		}
+		try(t, p.Update(c))
+	}
+	close(over)
+	load.Wait()
+	try(t, p.Update(Config{Members: members(t, servers[0].address(), servers[1].address(), servers[2].address())}))
+	await(t, "none is open", func() bool {
+		for _, s := range p.Status().Servers {
+			if s.Open != 0 {
+				return false
+			}
+		}
+		return true
+	})
+	if s := p.Status(); s.Up != 3 {
+		t.Errorf("the pool is %+v", s)
 	}
 }
 
