@@ -48,6 +48,11 @@ type Hooks struct {
 	// too. It must not wait.
 	Reached func(pair int64, a Attempt)
 
+	// Paired is told of both ends of a pair, by their sides, before anything passes
+	// between them. It may ask the sockets, and must neither use nor keep them. It must not
+	// wait. It takes the engine join.
+	Paired func(p Pair, ends [2]*socket.Socket)
+
 	// Filter makes the filter of one direction of a pair, which sees, changes, delays
 	// or drops what passes; nil is none. It is called once both ends are there, for
 	// each direction; ctx ends with the pair. It takes the engine join.

@@ -290,6 +290,9 @@ func (r *run) options(e *entry, from, other *socket.Socket) join.Options {
 		Files: r.files(), Pace: r.pace(), Progress: &e.progress,
 		OneWay: r.OneWay, Drop: process.IsProgram(other),
 	}
+	if r.Paired != nil {
+		r.Paired(r.account.pair(e), [2]*socket.Socket{from, other})
+	}
 	if r.Filter != nil {
 		p := r.account.pair(e)
 		o.Filter = func(ctx context.Context, from Side, next func(Piece) error) Filter {

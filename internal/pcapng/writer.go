@@ -81,4 +81,3 @@ func (f *Writer) write(block []byte) error {
 	}
 	return f.err
 }
-

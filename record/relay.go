@@ -1,0 +1,85 @@
+package record
+
+import (
+	"context"
+	"sync"
+
+	"zocalo/relay"
+	"zocalo/relay/join"
+	"zocalo/relay/outcome"
+	"zocalo/socket"
+)
+
+// Hook has the recorder see all pairs of a relay, before Run is called: as each end sends
+// it, ahead of the filter that h has already, and to the end. The relay then takes the engine join.
+func (r *Recorder) Hook(h *relay.Hooks) {
+	w := &watch{r: r, pairs: map[int64]*Pair{}}
+	paired, filter, ended, onlyFailures := h.Paired, h.Filter, h.Ended, h.OnlyFailures
+	h.Paired = func(p relay.Pair, ends [2]*socket.Socket) {
+		if paired != nil {
+			paired(p, ends)
+		}
+		w.begin(Info{Pair: p.Number, Ends: ends, Texts: [2]string{p.Peer, p.Target}})
+	}
+	h.Filter = func(ctx context.Context, p relay.Pair, from relay.Side, next func(relay.Piece) error) relay.Filter {
+		var rest join.Filter
+		if filter != nil {
+			rest = filter(ctx, p, from, next)
+		}
+		if rest != nil {
+			next = rest.Pass
+		}
+		return &watched{w.pair(p.Number).Filter(ctx, from, next), rest}
+	}
+	h.OnlyFailures = false
+	h.Ended = func(p relay.Pair) {
+		w.end(p)
+		if ended != nil && (p.Result.How == outcome.Failed || !onlyFailures) {
+			ended(p)
+		}
+	}
+}
+
+// A watched is the filter of a recording, and the one that it stands before.
+type watched struct {
+	join.Filter
+	rest join.Filter // nil for none
+}
+
+func (w *watched) End(why error) {
+	w.Filter.End(why)
+	if w.rest != nil {
+		w.rest.End(why)
+	}
+}
+
+// A watch is the pairs of a relay that are open.
+type watch struct {
+	r     *Recorder
+	mu    sync.Mutex
+	pairs map[int64]*Pair
+}
+
+func (w *watch) begin(i Info) {
+	p := w.r.Begin(i)
+	p.Open(context.Background())
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.pairs[i.Pair] = p
+}
+
+func (w *watch) pair(number int64) *Pair {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.pairs[number]
+}
+
+func (w *watch) end(of relay.Pair) {
+	w.mu.Lock()
+	p := w.pairs[of.Number]
+	delete(w.pairs, of.Number)
+	w.mu.Unlock()
+	if p != nil {
+		p.End(context.Background(), of.Result, of.Err)
+	}
+}
