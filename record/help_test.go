@@ -14,13 +14,14 @@ import (
 
 	"zocalo"
 	"zocalo/address"
+	"zocalo/echo"
 	"zocalo/internal/testenv"
 	"zocalo/record"
 	"zocalo/relay"
+	"zocalo/server"
 	"zocalo/socket"
 
 	_ "zocalo/iso"
-	_ "zocalo/process"
 )
 
 func must[T any](t *testing.T) func(T, error) T {
@@ -54,12 +55,15 @@ func run(t *testing.T, program string, args ...string) string {
 	return strings.TrimRight(string(out), "\n")
 }
 
+// decodeAs is what tshark takes some port for, if told so.
+var decodeAs = "tcp.port==1,tpkt"
+
 // tshark reads a file, with every checksum checked, and returns a line for each packet that
 // the filter lets pass.
 func tshark(t *testing.T, file, filter string, fields ...string) []string {
 	t.Helper()
 	args := []string{"-n", "-r", file, "-o", "tcp.check_checksum:TRUE", "-o", "ip.check_checksum:TRUE", "-o", "udp.check_checksum:TRUE",
-		"-Y", filter, "-T", "fields", "-E", "separator=|"}
+		"-d", decodeAs, "-Y", filter, "-T", "fields", "-E", "separator=|"}
 	for _, f := range fields {
 		args = append(args, "-e", f)
 	}
@@ -121,6 +125,7 @@ func listening(t *testing.T, from string, o record.Options, to string, change ..
 	select {
 	case r.at = <-at:
 	case err := <-r.over:
+		r.rec.Close()
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { r.end() })
@@ -154,6 +159,7 @@ func (r *recorded) ended(n int64) {
 func dial(t *testing.T, at string) *socket.Socket {
 	t.Helper()
 	s := must[*socket.Socket](t)(zocalo.Dial(t.Context(), at))
+	s.SetDeadline(time.Now().Add(20 * time.Second)) // a test that fails does so soon
 	t.Cleanup(func() { s.Close() })
 	return s
 }
@@ -163,27 +169,13 @@ func echoAt(t *testing.T, listen string) string {
 	t.Helper()
 	l := must[*zocalo.Listener](t)(zocalo.Listen(t.Context(), listen))
 	t.Cleanup(func() { l.Close() })
-	go func() {
-		for {
-			c, err := l.Accept(context.Background())
-			if err != nil {
-				return
-			}
-			go func() {
-				defer c.Close()
-				b := make([]byte, 1<<18)
-				for {
-					n, err := c.Read(b)
-					if err != nil {
-						return
-					}
-					if _, err := c.Write(b[:n]); err != nil {
-						return
-					}
-				}
-			}()
-		}
-	}()
+	ctx, stop := context.WithCancel(context.Background())
+	t.Cleanup(stop)
+	if one := l.Sockets()[0]; !one.Properties().Connected {
+		go echo.Datagrams(ctx, one)
+	} else {
+		go (&server.Server{Handler: func(ctx context.Context, c *socket.Socket) { echo.Connection(ctx, c) }}).Serve(ctx, l)
+	}
 	scheme, _, _ := strings.Cut(listen, ":")
 	return strings.Replace(scheme, "-listen", "", 1) + ":" + l.Name().String()
 }

@@ -4,6 +4,10 @@ import (
 	"testing"
 
 	"zocalo/internal/testenv"
+	"zocalo/process"
 )
 
-func TestMain(m *testing.M) { testenv.Main(m) }
+func TestMain(m *testing.M) {
+	process.Register()
+	testenv.Main(m)
+}

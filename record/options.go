@@ -1,6 +1,7 @@
 package record
 
 import (
+	"io"
 	"log/slog"
 	"time"
 )
@@ -29,6 +30,12 @@ type Options struct {
 	// Queue is how many bytes may wait for the file, of each file that is open; 0 or
 	// less means DefaultQueue.
 	Queue int
+
+	// Output, if not nil, is written to in place of a file. It is not closed.
+	Output io.Writer
+
+	// Secrets adds the secrets of TLS to what [Recorder.Wire] records.
+	Secrets bool
 
 	// Application is the program's name, for the file; "" means "zocalo".
 	Application string

@@ -27,6 +27,9 @@ type Info struct {
 	// Client is the one that came, or for which the other was reached.
 	Client outcome.Side
 
+	// Peer is the name of the client where its socket has others too.
+	Peer socket.Name
+
 	// Texts are what people call the ends; "" is what their sockets say.
 	Texts [2]string
 }
@@ -115,6 +118,9 @@ func plain(a netip.AddrPort) netip.AddrPort {
 // was reached is where it came to. Where neither has any, both are made up.
 func (p *Pair) describe(client, server *socket.Socket) (d description) {
 	here, came := client.Internet()
+	if n := p.info.Peer.AddrPort(); n.IsValid() {
+		came = n
+	}
 	from, there := server.Internet()
 	if d.client = came; !isHost(came) {
 		d.client = from
@@ -159,7 +165,7 @@ func (p *Pair) describe(client, server *socket.Socket) (d description) {
 	if n := client.Name(); !n.IsZero() {
 		fmt.Fprintf(&b, " at=%s", quoted(n.String()))
 	}
-	if k := server.Kind(); k != client.Kind() {
+	if k := server.Kind(); k != client.Kind() && k.Domain != socket.Unspecified {
 		fmt.Fprintf(&b, " reached=%s", k)
 	}
 	if n := server.Name(); !n.IsZero() && n.Domain() != socket.Unix {
@@ -209,7 +215,11 @@ func (p *Pair) text(side outcome.Side, s *socket.Socket) string {
 	if text := p.info.Texts[side]; text != "" {
 		return text
 	}
-	if n := s.Peer(); !n.IsZero() {
+	n := s.Peer()
+	if side == p.info.Client && !p.info.Peer.IsZero() {
+		n = p.info.Peer
+	}
+	if !n.IsZero() {
 		return n.String()
 	}
 	if s.Domain() == socket.Unspecified {
@@ -243,7 +253,11 @@ func quoted(text string) string {
 	return text
 }
 
-// hostName makes text what may stand where Wireshark shows names of hosts.
+// maxHostName is the longest name of a host of which Wireshark shows all.
+const maxHostName = 63
+
+// hostName makes text what may stand where Wireshark shows names of hosts: of a longer one its
+// kind and its end.
 func hostName(text, otherwise string) string {
 	text = strings.Map(func(r rune) rune {
 		if r <= ' ' || r == 0x7f || r == 0xfffd {
@@ -254,7 +268,12 @@ func hostName(text, otherwise string) string {
 	if text == "" {
 		return otherwise
 	}
-	return text[:min(len(text), 255)]
+	if len(text) <= maxHostName {
+		return text
+	}
+	kind, _, _ := strings.Cut(text, ":")
+	kind = kind[:min(len(kind), 20)] + ":..."
+	return kind + text[len(text)-maxHostName+len(kind):]
 }
 
 // Filter is one for package join that records what the side sends, before it goes on to next.
@@ -448,11 +467,16 @@ func (p *Pair) Note(comment string) {
 	}
 }
 
-// End records how a pair ended, and forgets it. ctx is for a recording that must be whole.
-func (p *Pair) End(ctx context.Context, result outcome.Result, err error) {
+// lastWait is how long the end of a pair waits for room, in a recording that must be whole.
+const lastWait = time.Second
+
+// End records how a pair ended, and forgets it.
+func (p *Pair) End(result outcome.Result, err error) {
 	if p.sink == nil {
 		return
 	}
+	ctx, cancel := context.WithTimeout(context.Background(), lastWait)
+	defer cancel()
 	s := p.sink
 	s.mu.Lock()
 	if p.records() {

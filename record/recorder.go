@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net/netip"
 	"sync"
+	"sync/atomic"
 
 	"zocalo/internal/pcapng"
 )
@@ -16,7 +17,10 @@ import (
 type Recorder struct {
 	o    Options
 	path string
-	all  *sink // nil where each pair has its own
+	w    io.Writer // in place of path
+	all  *sink     // nil where each pair has its own
+
+	started atomic.Bool
 
 	mu      sync.Mutex
 	pairs   int64 // so far
@@ -28,45 +32,53 @@ type Recorder struct {
 	told    bool
 }
 
-// Create makes the file at path and a Recorder that writes to it. The file can be read by its
-// owner alone, since it holds whatever passes. One that is there is emptied, and its mode made
-// so, as tcpdump's -w does; a symbolic link is followed, and what is no plain file, as a named
-// pipe, keeps its mode. With MaxSize, MaxTime or PerPair the name is that of several files,
-// with a number and a time, or the number of a pair, before its extension.
-func Create(path string, o Options) (*Recorder, error) {
-	r := newRecorder(o)
-	r.path = path
-	if o.PerPair {
-		return r, nil
-	}
-	return r, r.begin(output{path: path, o: &r.o})
-}
-
-// New makes a Recorder that writes to w, one block or several at a time, and does not close
-// it. It takes no MaxSize, MaxTime or PerPair.
-func New(w io.Writer, o Options) (*Recorder, error) {
-	if o.rotates() || o.PerPair {
-		return nil, errors.New("record: several files need a path")
-	}
-	r := newRecorder(o)
-	return r, r.begin(output{w: w, o: &r.o})
-}
-
-func newRecorder(o Options) *Recorder {
-	r := &Recorder{o: o, servers: map[string]netip.AddrPort{}, open: map[*Pair]struct{}{}}
+// Prepare returns a Recorder whose file, at path, is made by [Recorder.Start]: before
+// that nothing is recorded, and a file that is there stays.
+func Prepare(path string, o Options) *Recorder {
+	r := &Recorder{o: o, path: path, w: o.Output, servers: map[string]netip.AddrPort{}, open: map[*Pair]struct{}{}}
 	if r.o.Log == nil {
 		r.o.Log = slog.New(slog.DiscardHandler)
 	}
 	return r
 }
 
-// begin opens the file of all pairs.
-func (r *Recorder) begin(out output) error {
+// Create makes the file at path and a Recorder that writes to it: [Prepare] and
+// [Recorder.Start].
+func Create(path string, o Options) (*Recorder, error) {
+	r := Prepare(path, o)
+	return r, r.Start()
+}
+
+// New makes a Recorder that writes to w, one block or several at a time, and does not close
+// it. It takes no MaxSize, MaxTime or PerPair.
+func New(w io.Writer, o Options) (*Recorder, error) {
+	o.Output = w
+	r := Prepare("", o)
+	return r, r.Start()
+}
+
+// Start makes the file, once, before anything that is to be recorded begins. The file can be read by its
+// owner alone, since it holds whatever passes. One that is there is emptied, and its mode made
+// so, as tcpdump's -w does; a symbolic link is followed, and what is no plain file, as a named
+// pipe, keeps its mode. With MaxSize, MaxTime or PerPair the name is that of several files,
+// with a number and a time, or the number of a pair, before its extension.
+func (r *Recorder) Start() error {
+	switch {
+	case r.started.Load():
+		return nil
+	case r.w != nil && (r.o.rotates() || r.o.PerPair):
+		return errors.New("record: several files need a path")
+	case r.o.PerPair:
+		r.started.Store(true)
+		return nil
+	}
+	out := output{w: r.w, path: r.path, o: &r.o}
 	if err := out.begin(nil); err != nil {
 		out.close()
 		return err
 	}
 	r.all = newSink(&r.o, out, r.warn)
+	r.started.Store(true)
 	return nil
 }
 
@@ -127,6 +139,9 @@ func (r *Recorder) Close() error {
 
 // sinkOf returns where a pair is recorded, nil for nowhere.
 func (r *Recorder) sinkOf(p *Pair) *sink {
+	if !r.started.Load() {
+		return nil
+	}
 	if r.all != nil {
 		return r.all
 	}

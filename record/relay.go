@@ -26,10 +26,7 @@ func (r *Recorder) Hook(h *relay.Hooks) {
 		if filter != nil {
 			rest = filter(ctx, p, from, next)
 		}
-		if rest != nil {
-			next = rest.Pass
-		}
-		return &watched{w.pair(p.Number).Filter(ctx, from, next), rest}
+		return w.pair(p.Number).before(ctx, from, next, rest)
 	}
 	h.OnlyFailures = false
 	h.Ended = func(p relay.Pair) {
@@ -40,17 +37,39 @@ func (r *Recorder) Hook(h *relay.Hooks) {
 	}
 }
 
+// Join has the recorder see a pair that is joined by package join with these options, ahead of
+// the filter that they have already. The pair is to be told how the join ended.
+func (r *Recorder) Join(i Info, o *join.Options) *Pair {
+	p := r.Begin(i)
+	p.Open(context.Background())
+	filter := o.Filter
+	o.Filter = func(ctx context.Context, from outcome.Side, next func(join.Piece) error) join.Filter {
+		var rest join.Filter
+		if filter != nil {
+			rest = filter(ctx, from, next)
+		}
+		return p.before(ctx, from, next, rest)
+	}
+	return p
+}
+
+// before is the filter of the pair ahead of another one, nil for none.
+func (p *Pair) before(ctx context.Context, from outcome.Side, next func(join.Piece) error, rest join.Filter) join.Filter {
+	if rest == nil {
+		return p.Filter(ctx, from, next)
+	}
+	return &watched{p.Filter(ctx, from, rest.Pass), rest}
+}
+
 // A watched is the filter of a recording, and the one that it stands before.
 type watched struct {
 	join.Filter
-	rest join.Filter // nil for none
+	rest join.Filter
 }
 
 func (w *watched) End(why error) {
 	w.Filter.End(why)
-	if w.rest != nil {
-		w.rest.End(why)
-	}
+	w.rest.End(why)
 }
 
 // A watch is the pairs of a relay that are open.
@@ -80,6 +99,6 @@ func (w *watch) end(of relay.Pair) {
 	delete(w.pairs, of.Number)
 	w.mu.Unlock()
 	if p != nil {
-		p.End(context.Background(), of.Result, of.Err)
+		p.End(of.Result, of.Err)
 	}
 }

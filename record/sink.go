@@ -2,6 +2,7 @@ package record
 
 import (
 	"context"
+	"fmt"
 	"sync"
 	"time"
 
@@ -339,7 +340,28 @@ func (s *sink) close() error {
 	s.closed = true
 	s.mu.Unlock()
 	s.rouse()
-	<-s.over
 	s.timer.Stop()
-	return s.failure()
+	for left := s.waiting(); ; {
+		timer := time.NewTimer(patience)
+		select {
+		case <-s.over:
+			timer.Stop()
+			return s.failure()
+		case <-timer.C:
+		}
+		now := s.waiting()
+		if now == left { // as a pipe that nobody reads
+			return fmt.Errorf("the recording is not whole: nothing was taken of its end within %v", patience)
+		}
+		left = now
+	}
+}
+
+// patience is for how long a file may take nothing while the recording is closed.
+const patience = 5 * time.Second
+
+func (s *sink) waiting() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.held
 }

@@ -87,10 +87,15 @@ func (r *run) copy(c *socket.Socket, open func() (near *socket.Socket, far *os.F
 	if datagrams {
 		options.Filter = join.Watch(func(from outcome.Side, _ join.What, data []byte) { empty.Store(from == outcome.A && len(data) == 0) })
 	}
+	over := func(outcome.Result, error) {}
+	if r.Joining != nil {
+		over = r.Joining(c, near, &options)
+	}
 	joined := make(chan struct{})
 	go func() {
 		defer close(joined)
-		_, err := join.Join(ctx, join.End{Socket: c}, join.End{Socket: near}, options)
+		result, err := join.Join(ctx, join.End{Socket: c}, join.End{Socket: near}, options)
+		over(result, err)
 		if err != nil && !errors.Is(err, context.Canceled) && !errors.Is(err, os.ErrDeadlineExceeded) {
 			r.log.Debug("copying ended", "error", err)
 		}
@@ -100,9 +105,9 @@ func (r *run) copy(c *socket.Socket, open func() (near *socket.Socket, far *os.F
 
 	// The time that the program has is that of its words too: a peer that does
 	// not read them has no more of it.
-	over, stopTimer := r.over()
+	late, stopTimer := r.over()
 	defer stopTimer()
-	cut := r.wait(over, nil)
+	cut := r.wait(late, nil)
 	if cut && !datagrams {
 		c.Abort() // it must not look complete
 	}
@@ -119,7 +124,7 @@ func (r *run) copy(c *socket.Socket, open func() (near *socket.Socket, far *os.F
 		}
 		near.SetReadDeadline(time.Unix(1, 0)) // which ends the copying, and c
 	}
-	stop, patience := r.ctx.Done(), over
+	stop, patience := r.ctx.Done(), late
 	if cut {
 		// The peer may have last words to read, for as long as the program
 		// had to say them.

@@ -9,6 +9,8 @@ import (
 
 	"zocalo/internal/accept"
 	"zocalo/process"
+	"zocalo/relay/join"
+	"zocalo/relay/outcome"
 	"zocalo/server"
 	"zocalo/socket"
 )
@@ -57,6 +59,11 @@ type Program struct {
 	// Grace is the time between SIGTERM and SIGKILL; 0 or less means
 	// DefaultGrace.
 	Grace time.Duration
+
+	// Joining, if not nil, is told of each connection and its program before anything
+	// passes, and may add to the options by which they are joined, such as a filter. The
+	// func that it returns is told how that ended. What passes is then copied.
+	Joining func(c, program *socket.Socket, o *join.Options) (over func(outcome.Result, error))
 
 	// Log is told of each program's end, and of what it writes to standard
 	// error; nil discards that.
@@ -131,7 +138,7 @@ func (p *Program) Serve(ctx context.Context, c *socket.Socket) (err error) {
 	switch {
 	case p.Terminal:
 		return r.onTerminal(c)
-	case direct:
+	case direct && r.Joining == nil:
 		return r.onSocket(c)
 	}
 	return r.onPair(c)

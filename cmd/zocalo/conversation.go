@@ -15,6 +15,7 @@ import (
 	"zocalo/codec"
 	"zocalo/frame"
 	"zocalo/process"
+	"zocalo/record"
 	"zocalo/relay/join"
 	"zocalo/relay/outcome"
 	"zocalo/socket"
@@ -43,6 +44,10 @@ type conversation struct {
 	onlyFirst          bool  // the peer is the first who came, and no other is heard
 	cut                frame.Format
 	standard           *standardStream
+	recording          recordingFlags
+	recorder           *recorder
+	listens            bool   // the peer came
+	preface            []byte // what was sent before the conversation
 	held               held
 }
 
@@ -68,6 +73,8 @@ With --raw, keys go through as typed, Ctrl-C and Ctrl-D too, to a program that
 edits and echoes itself, such as a shell behind serve --pty. After Enter, ~. ends
 the conversation and ~~ sends one ~.
 
+` + recordHelp + `
+
 The end of input becomes a half-close, and output continues until the peer has
 finished too; --no-shutdown sends no half-close. Datagrams have no end of stream,
 and an iso or spp connection closes in both directions at once: there, two seconds
@@ -85,6 +92,7 @@ func (c *conversation) flags(cmd *cobra.Command) {
 	f.Var(value(&c.urgent, "", aByte), "urgent", "send the byte `C` as urgent data, wherever it is in the input, else at the end")
 	f.BoolVar(&c.raw, "raw", false, "on a terminal: pass each key as typed, Ctrl-C too, for example to a shell behind serve --pty; ~. at the start of a line ends it")
 	f.BoolVar(&c.noShutdown, "no-shutdown", false, "send no half-close when input ends; wait for the peer to finish")
+	c.recording.flags(cmd)
 	f.Var(value(&c.idle, 0, aTime), "idle", "end after this long without traffic; 0 is never (default 2s after input ends on kinds without half-close, else never)")
 }
 
@@ -168,11 +176,15 @@ func (c *conversation) hold(interrupted context.Context, far join.End, a address
 	if c.crlf {
 		local.input = &crlfReader{r: local.input}
 	}
+	var recorded *record.Pair
 	if c.urgent != "" {
 		char := []byte(c.urgent)
 		local.input = &urgentReader{r: local.input, char: char[0], send: func() error {
 			if see != nil {
 				see(outcome.A, join.Urgent, char)
+			}
+			if recorded != nil {
+				recorded.Data(ctx, outcome.A, join.Urgent, char)
 			}
 			_, err := far.Socket.SendUrgent(char)
 			urgent++
@@ -182,6 +194,7 @@ func (c *conversation) hold(interrupted context.Context, far join.End, a address
 	if see != nil {
 		o.Filter = join.Watch(see)
 	}
+	recorded = c.record(ctx, near, far, hearer, &o)
 	o.Progress = new(join.Progress)
 	defer c.held.add(far.Socket, passedBy(o.Progress))()
 	counted := c.countMessages(&o, end)
@@ -192,6 +205,9 @@ func (c *conversation) hold(interrupted context.Context, far join.End, a address
 	}
 
 	r, err := join.Join(ctx, near, far, o)
+	if recorded != nil {
+		recorded.End(r, err)
+	}
 	if counted() || escaped.Load() {
 		err = nil
 	}
@@ -210,6 +226,27 @@ func (c *conversation) hold(interrupted context.Context, far join.End, a address
 		err = said
 	}
 	return r, err
+}
+
+// record has the recording see a conversation, and returns it; nil where there is none.
+func (c *conversation) record(ctx context.Context, near, far join.End, hearer socket.Hearer, o *join.Options) *record.Pair {
+	if c.recorder == nil {
+		return nil
+	}
+	i := record.Info{Ends: [2]*socket.Socket{near.Socket, far.Socket}}
+	if c.listens {
+		i.Client = outcome.B
+	}
+	if hearer != nil {
+		c.recorder.eachSender(i, hearer, o)
+		return nil
+	}
+	p := c.recorder.Join(i, o)
+	if c.preface != nil {
+		p.Data(ctx, outcome.A, join.Message, c.preface)
+		c.preface = nil
+	}
+	return p
 }
 
 // cutEnds decides what a message is at both ends.

@@ -88,11 +88,23 @@ func (l *listen) run(cmd *cobra.Command, args []string) error {
 		return err
 	}
 	defer l.standard.Close()
+	if l.recorder, err = l.recording.recorder(l.app, cmd, true); err != nil {
+		return err
+	}
+	l.listens = true
+	return l.recorder.close(l.serve(l.recorder.context(ctx, &l.recording), a))
+}
+
+// serve listens and talks.
+func (l *listen) serve(ctx context.Context, a address.Address) error {
 	p, err := l.listenOn(ctx, a, &l.Lists, true)
 	if err != nil {
 		return err
 	}
 	defer p.Close()
+	if err := l.recorder.start(); err != nil {
+		return err
+	}
 	defer l.tell("listen", l.held.rows)()
 	l.onlyFirst = !l.keep
 	if l.again = l.keep; l.keep {

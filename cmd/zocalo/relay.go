@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"math"
@@ -22,9 +23,11 @@ type relayRun struct {
 	*app
 	relay.Relay
 
-	asked    verb.Relay // what the command line says
-	dumped   *dump
-	progress *progress
+	asked     verb.Relay // what the command line says
+	recording recordingFlags
+	recorder  *recorder
+	dumped    *dump
+	progress  *progress
 }
 
 func (a *app) relayVerb() *cobra.Command { return (&relayRun{app: a}).command() }
@@ -55,6 +58,8 @@ ends, for example frame=lines or frame=len32.
 With --one-way, only what FROM sends is passed on, and the pair ends when FROM
 ends: TO is not read, and files and pipes are opened for that direction only.
 
+` + recordHelp + `
+
 On SIGINT or SIGTERM it stops accepting, waits up to --drain for open pairs to
 finish, and exits; a second signal ends it at once. SIGUSR1 prints totals and the
 open pairs.`,
@@ -73,6 +78,7 @@ open pairs.`,
 		RunE:              func(cmd *cobra.Command, args []string) error { return r.run(cmd, args) },
 	}
 	declared(cmd, r.asked.Declare)
+	r.recording.flags(cmd)
 	r.pageFlag(cmd)
 	return cmd
 }
@@ -92,7 +98,39 @@ func (r *relayRun) run(cmd *cobra.Command, args []string) error {
 	if err := r.prepare(args); err != nil {
 		return err
 	}
-	ctx, stop := r.drained(cmd.Context(), r.Drain, func(stopped) { r.Abort() })
+	if err := r.record(cmd); err != nil {
+		return err
+	}
+	return r.recorder.close(r.serve(cmd.Context()))
+}
+
+// record prepares the recording, which begins once the relay listens.
+func (r *relayRun) record(cmd *cobra.Command) (err error) {
+	ends := append([]address.Address{r.From}, r.To...)
+	stdout := slices.ContainsFunc(ends, func(a address.Address) bool { return takesStandard(a, 1) })
+	if r.recorder, err = r.recording.recorder(r.app, cmd, stdout); err != nil || r.recorder == nil {
+		return err
+	}
+	r.recorder.Hook(&r.Hooks)
+	if err := r.Check(); err != nil {
+		return relayUsage(err)
+	}
+	listening := r.Listening
+	r.Listening = func(l *zocalo.Listener, a address.Address) error {
+		if err := r.recorder.start(); err != nil {
+			return err
+		}
+		return listening(l, a)
+	}
+	if !slices.ContainsFunc(ends, func(a address.Address) bool { return a.Passive(false) }) {
+		return r.recorder.start()
+	}
+	return nil
+}
+
+// serve runs the relay.
+func (r *relayRun) serve(ctx context.Context) error {
+	ctx, stop := r.drained(r.recorder.context(ctx, &r.recording), r.Drain, func(stopped) { r.Abort() })
 	defer stop()
 	defer onSignal(sigTotals, r.sayTotals)()
 	defer r.tell("relay", r.rows)()

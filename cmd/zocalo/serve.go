@@ -4,11 +4,15 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"zocalo/internal/accept"
+	"zocalo/record"
+	"zocalo/relay/join"
+	"zocalo/relay/outcome"
 	"zocalo/serve"
 	"zocalo/server"
 	"zocalo/service/verb"
@@ -19,6 +23,8 @@ import (
 type serveRun struct {
 	*app
 	verb.Serve
+	recording recordingFlags
+	recorder  *recorder
 }
 
 func (a *app) serveVerb() *cobra.Command {
@@ -34,6 +40,9 @@ tcp:PORT on localhost; any:PORT is every interface.
 
 On a connectionless address, such as udp:, each peer has its own program, which is
 ended after --idle without traffic.
+
+` + recordHelp + ` The
+program then has a socket pair to this one, which copies, for descriptors 0 and 1.
 
 On SIGINT or SIGTERM it stops accepting and exits when all programs have ended.
 After --drain they get SIGTERM, and 2s later SIGKILL; a second signal does that at
@@ -51,10 +60,11 @@ once.`,
 			if err := s.Prepare(args[0], args[1:]); err != nil {
 				return asked(err)
 			}
-			return s.run(cmd.Context())
+			return s.record(cmd)
 		},
 	}
 	declared(cmd, s.Declare)
+	s.recording.flags(cmd)
 	return cmd
 }
 
@@ -70,6 +80,26 @@ func serveArgs(cmd *cobra.Command, args []string) error {
 		return fmt.Errorf("unexpected %q before --: write serve ADDRESS -- COMMAND", args[1])
 	}
 	return nil
+}
+
+// record runs with the recording that is asked for.
+func (s *serveRun) record(cmd *cobra.Command) (err error) {
+	if s.recorder, err = s.recording.recorder(s.app, cmd, false); err != nil {
+		return err
+	}
+	if s.recorder != nil {
+		if s.Wait || s.Activate {
+			return usagef("--record: where the program accepts connections itself (--wait, --activate), nothing passes here")
+		}
+		s.Program.Joining = s.join
+	}
+	return s.recorder.close(s.run(s.recorder.context(cmd.Context(), &s.recording)))
+}
+
+// join has the recording see a connection and its program.
+func (s *serveRun) join(c, program *socket.Socket, o *join.Options) func(outcome.Result, error) {
+	texts := [2]string{"", strings.Join(s.Program.Command.Args, " ")}
+	return s.recorder.Join(record.Info{Ends: [2]*socket.Socket{c, program}, Texts: texts}, o).End
 }
 
 // run serves the address until a signal, or until it fails.
@@ -102,6 +132,9 @@ func (s *serveRun) run(ctx context.Context) error {
 		return err
 	}
 	defer l.Close()
+	if err := s.recorder.start(); err != nil {
+		return err
+	}
 	defer s.tell("serve", pairs.rows)()
 	typ := l.Sockets()[0].Type()
 	if err := s.CheckType(typ); err != nil {

@@ -115,7 +115,7 @@ round-trip times at the end. Exit status 1 means that there was no reply.`,
 }
 
 // talkFlags are those of a conversation, which --probe and --ping do not hold.
-var talkFlags = []string{"preamble", "frame", "whole", "quoted", "hex", "crlf", "urgent", "idle", "repeat", "raw"}
+var talkFlags = []string{"preamble", "frame", "whole", "quoted", "hex", "crlf", "urgent", "idle", "repeat", "raw", "record"}
 
 func (t *talk) run(cmd *cobra.Command, args []string) error {
 	a, err := t.addressOf(args)
@@ -150,8 +150,14 @@ func (t *talk) run(cmd *cobra.Command, args []string) error {
 		return err
 	}
 	defer t.standard.Close()
+	if t.recorder, err = t.recording.recorder(t.app, cmd, true); err != nil {
+		return err
+	}
+	if err := t.recorder.start(); err != nil {
+		return err
+	}
 	defer t.tell("talk", t.held.rows)()
-	return t.talkAndRepeat(ctx, a)
+	return t.recorder.close(t.talkAndRepeat(t.recorder.context(ctx, &t.recording), a))
 }
 
 // The pauses before connecting again.
@@ -268,6 +274,7 @@ func (t *talk) sendPreamble(s *socket.Socket, a address.Address) error {
 		line = append(line, '\n')
 	}
 	_, err := w.Write(line)
+	t.preface = line
 	return err
 }
 
