@@ -51,11 +51,10 @@ type Pair struct {
 	fixtures []*fixture
 
 	// What follows is guarded by the sink's mu.
-	begun   bool
-	over    bool
-	about   []string // comments for the next packet
-	packet  pcapng.Packet
-	comment [1]string
+	begun  bool
+	over   bool
+	about  []string // comments for the next packet
+	packet pcapng.Packet
 }
 
 // Begin begins the recording of a pair. What it returns is never nil, and records nothing

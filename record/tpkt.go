@@ -39,15 +39,12 @@ func isISO(ends ...*socket.Socket) bool {
 	return false
 }
 
-// newTPKT takes the selectors of whichever end has any.
+// newTPKT takes the selectors of who came, or of what was reached where that alone has any.
 func newTPKT(client, server *socket.Socket) *tpkt {
-	t := &tpkt{}
-	if isISO(server) {
-		t.calling, t.called = iso.SelectorOf(server.Name()), iso.SelectorOf(server.Peer())
-	} else {
-		t.calling, t.called = iso.SelectorOf(client.Peer()), iso.SelectorOf(client.Name())
+	if isISO(client) && !client.Peer().IsZero() {
+		return &tpkt{calling: iso.SelectorOf(client.Peer()), called: iso.SelectorOf(client.Name())}
 	}
-	return t
+	return &tpkt{calling: iso.SelectorOf(server.Name()), called: iso.SelectorOf(server.Peer())}
 }
 
 // begin records the request for a connection, and its confirmation. The caller holds the
