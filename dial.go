@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"zocalo/address"
+	"zocalo/internal/units"
 	"zocalo/socket"
 	"zocalo/socket/option"
 )
@@ -142,7 +143,7 @@ func (d *Dialer) dialOnce(ctx context.Context, a address.Address) (*socket.Socke
 		defer cancel()
 	}
 	explain := func(err error, list []advice) error {
-		return advised(gaveUp(err, ctx, bounded, timeout.String()), list)
+		return advised(gaveUp(err, ctx, bounded, units.Set(timeout)), list)
 	}
 
 	if s, ok, err := o.direct(bounded); ok {

@@ -162,7 +162,7 @@ func TestDialFullQueue(t *testing.T) {
 		defer s.Close()
 	}
 	_, err := zocalo.Dial(t.Context(), "unix:"+path+",connect-timeout=20ms")
-	if !errors.Is(err, context.DeadlineExceeded) || !strings.Contains(err.Error(), "within 20ms") {
+	if !errors.Is(err, context.DeadlineExceeded) || !strings.Contains(err.Error(), "within 20 ms") {
 		t.Errorf("the error is %v, want one of the timeout", err)
 	}
 }

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"zocalo/address"
+	"zocalo/internal/units"
 	"zocalo/socket"
 	"zocalo/socket/scheme"
 	"zocalo/socket/wait"
@@ -136,7 +137,7 @@ func (st *stack) ended(ctx context.Context, err error) error {
 	cause := context.Cause(ctx)
 	switch {
 	case cause == os.ErrDeadlineExceeded && (errors.Is(err, os.ErrDeadlineExceeded) || errors.Is(err, context.DeadlineExceeded)):
-		return fmt.Errorf("the peer did not finish the handshake within %v: %s=TIME allows more", st.timeout, address.HandshakeTimeout.Name)
+		return fmt.Errorf("the peer did not finish the handshake within %s: %s=TIME allows more", units.Set(st.timeout), address.HandshakeTimeout.Name)
 	case cause == net.ErrClosed && (errors.Is(err, context.Canceled) || errors.Is(err, net.ErrClosed)):
 		return errors.New("the listener was closed during the handshake")
 	case cause == wait.ErrGaveWay && errors.Is(err, context.Canceled):

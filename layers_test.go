@@ -263,7 +263,7 @@ func TestLayersHandshakes(t *testing.T) {
 		s.Close()
 	}
 	all := <-failed + " " + <-failed
-	for _, want := range []string{`hello: "GET /" is no hello`, "hello: the peer did not finish the handshake within 50ms"} {
+	for _, want := range []string{`hello: "GET /" is no hello`, "hello: the peer did not finish the handshake within 50 ms"} {
 		if !strings.Contains(all, want) {
 			t.Errorf("%s: no %q", all, want)
 		}

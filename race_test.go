@@ -13,6 +13,7 @@ import (
 
 	"zocalo"
 	"zocalo/address"
+	"zocalo/internal/units"
 	"zocalo/socket/scheme"
 )
 
@@ -145,7 +146,7 @@ func TestDialTimeout(t *testing.T) {
 				if !errors.Is(err, context.DeadlineExceeded) {
 					t.Errorf("errors.Is(%v, context.DeadlineExceeded) is false", err)
 				}
-				if want := "no answer came within " + c.want.String(); err == nil || strings.Count(err.Error(), want) != 1 {
+				if want := "no answer came within " + units.Set(c.want); err == nil || strings.Count(err.Error(), want) != 1 {
 					t.Errorf("the error is %v, want %q in it, once", err, want)
 				}
 				var ne net.Error

@@ -5,6 +5,8 @@ import (
 	"math"
 	"strings"
 	"time"
+
+	"zocalo/internal/units"
 )
 
 // The size of a histogram in the terminal.
@@ -31,10 +33,10 @@ func writeBars(b *strings.Builder, h *Histogram) {
 		most = max(most, n)
 	}
 	edge := func(i int) string {
-		return TimeText(time.Duration(math.Exp(low + (high-low)*float64(i)/float64(rows))))
+		return units.Time(time.Duration(math.Exp(low + (high-low)*float64(i)/float64(rows))))
 	}
 	for i, n := range counts {
 		width := int(math.Ceil(float64(n) / float64(most) * barWidth))
-		fmt.Fprintf(b, "%8s to %-8s  %-*s %s\n", edge(i), edge(i+1), barWidth, strings.Repeat("#", width), percentText(float64(n)/float64(h.Count())))
+		fmt.Fprintf(b, "%8s to %-8s  %-*s %s\n", edge(i), edge(i+1), barWidth, strings.Repeat("#", width), units.Percent(float64(n)/float64(h.Count())))
 	}
 }

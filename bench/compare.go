@@ -9,6 +9,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"zocalo/internal/units"
 )
 
 // A Contender is one of the two sides of a comparison.
@@ -124,7 +126,7 @@ func (c *comparing) pair(ctx context.Context) (Verdict, error) {
 			return Undecided, nil
 		}
 		if err == nil && speed(r) <= 0 {
-			err = fmt.Errorf("nothing was measured in %v: a longer --duration would", r.Conditions.Duration)
+			err = fmt.Errorf("nothing was measured in %s: give a longer --duration", units.Set(r.Conditions.Duration))
 		}
 		if err != nil {
 			return Undecided, fmt.Errorf("%s: %w", c.sides[side].Name, err)
@@ -213,9 +215,9 @@ func (r *Comparison) Words() string {
 	case Different:
 		return fmt.Sprintf("%s is %.3g times as fast as %s by its %s (%.3g to %.3g with %.0f%% confidence).", fast, ratio, slow, r.Figure, low, high, 100*(1-r.ErrorRate))
 	case Alike:
-		return fmt.Sprintf("%s and %s are alike by their %s: the ratio is 1 within %.0f%% (%.3g%s).", r.First.Name, r.Second.Name, r.Figure, 100*r.Margin, r.Ratio, interval)
+		return fmt.Sprintf("%s and %s are alike in their %s: the ratio is 1 within %.0f%% (%.3g%s).", r.First.Name, r.Second.Name, r.Figure, 100*r.Margin, r.Ratio, interval)
 	}
-	return fmt.Sprintf("No difference was found between %s and %s by their %s, nor that there is none: the ratio may be %.3g%s.", r.First.Name, r.Second.Name, r.Figure, r.Ratio, interval)
+	return fmt.Sprintf("Undecided: no difference between %s and %s in their %s was shown, nor ruled out: the ratio may be %.3g%s.", r.First.Name, r.Second.Name, r.Figure, r.Ratio, interval)
 }
 
 // WriteText writes the comparison for people, with the conditions of both.
@@ -224,16 +226,16 @@ func (r *Comparison) WriteText(w io.Writer) error {
 	b.WriteString(r.Words() + "\n\n")
 	value := func(v float64) string {
 		if r.Unit == "ns" {
-			return TimeText(time.Duration(v))
+			return units.Time(time.Duration(v))
 		}
-		return scaled(v, r.Unit)
+		return amount(v, r.Unit)
 	}
-	rows := [][]string{{r.Figure, "median", "least", "most", "runs"}}
+	rows := [][]string{{r.Figure, "median", "min", "max", "runs"}}
 	for _, c := range []*Contestant{&r.First, &r.Second} {
-		rows = append(rows, []string{c.Name, value(c.Median), value(c.Least), value(c.Most), grouped(int64(len(c.Figures)))})
+		rows = append(rows, []string{c.Name, value(c.Median), value(c.Least), value(c.Most), units.Count(int64(len(c.Figures)))})
 	}
 	writeTable(&b, rows)
-	fmt.Fprintf(&b, "\n%s of alternating runs in %s; a difference is found where there is none in at most %.0f%% of comparisons\n", plural(r.Pairs, "pair"), TimeText(r.Elapsed), 100*r.ErrorRate)
+	fmt.Fprintf(&b, "\n%s of alternating runs in %s; at most %.0f%% of comparisons find a difference where there is none\n", units.Plural(r.Pairs, "pair"), units.Time(r.Elapsed), 100*r.ErrorRate)
 	for _, remark := range r.Remarks {
 		fmt.Fprintf(&b, "note: %s\n", remark)
 	}

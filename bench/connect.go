@@ -22,7 +22,7 @@ func (r *run) connect(ctx context.Context) error {
 	kind := kindName(c)
 	c.Close()
 	if !connected {
-		return refusef("a %s socket makes no connections", kind)
+		return refusef("a %s socket has no connections", kind)
 	}
 	m := &connecting{run: r, watch: newStopwatch(o.Flows)}
 	defer context.AfterFunc(ctx, func() { m.stop.Store(true) })()

@@ -204,7 +204,7 @@ func (d *desk) greet(peer socket.Name, text []byte) *session {
 		}
 		who, ok := d.perPeer.EnterName(d.from, nil)
 		if a.token != 0 && !ok {
-			a = answer{reason: "too many flows of this address"}
+			a = answer{reason: "too many flows from this address"}
 		}
 		if a.token == 0 {
 			if ok {

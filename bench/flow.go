@@ -10,6 +10,7 @@ import (
 	"syscall"
 	"time"
 
+	"zocalo/internal/units"
 	"zocalo/socket"
 	"zocalo/socket/option"
 )
@@ -72,7 +73,7 @@ func (f *flow) fit(o *Options) error {
 	}
 	if f.ask.size > 0 {
 		if f.ask.size < least {
-			return refusef("messages of %d bytes: over a socket of kind %v they need at least %d, which number them", f.ask.size, kindName(f.socket), least)
+			return refusef("messages of %d bytes: over a socket of kind %v they need at least %d, for their number", f.ask.size, kindName(f.socket), least)
 		}
 		return nil
 	}
@@ -171,7 +172,7 @@ func (f *flow) readReply(b []byte) (int, error) {
 func (f *flow) unanswered(err error, patience time.Duration) error {
 	switch {
 	case errors.Is(err, os.ErrDeadlineExceeded):
-		return fmt.Errorf("%s: no answer to the greeting within %v: is zocalo bench --serve, or an echo server, there?", f.peer(), patience)
+		return fmt.Errorf("%s: no answer to the greeting within %s: is zocalo bench --serve, or an echo server, there?", f.peer(), units.Set(patience))
 	case err == io.EOF, errors.Is(err, io.ErrUnexpectedEOF):
 		return fmt.Errorf("%s: the connection was closed instead of an answer: neither zocalo bench --serve nor an echo server is there", f.peer())
 	}
@@ -198,7 +199,7 @@ func (f *flow) answered(asked, reply []byte) error {
 	}
 	var a answer
 	if err := a.parse(reply); err != nil {
-		return fmt.Errorf("%s: %w: something else is there", f.peer(), err)
+		return fmt.Errorf("%s: %w: something else answers there", f.peer(), err)
 	}
 	if a.token == 0 {
 		return fmt.Errorf("%s refused: %s", f.peer(), a.reason)

@@ -11,6 +11,7 @@ import (
 	"sync"
 	"time"
 
+	"zocalo/internal/units"
 	"zocalo/socket"
 )
 
@@ -28,7 +29,7 @@ type Receiver struct {
 }
 
 // ErrGroup says that a mode is not for a group of receivers.
-var ErrGroup = errors.New("a group of receivers is there: measure it with a stream, forward, over one flow")
+var ErrGroup = errors.New("this is a multicast group: measure it with a stream, forward, over one flow")
 
 // groupSocket is the error of a flow whose socket writes to a group.
 type groupSocket struct{ *socket.Socket }
@@ -84,7 +85,7 @@ func (r *run) group(ctx context.Context, s *socket.Socket) error {
 	}
 	g.ask.size = cmp.Or(g.ask.size, unreliableSize)
 	if g.ask.size < headerSize {
-		return refusef("messages of %d bytes: they need at least %d, which number them", g.ask.size, headerSize)
+		return refusef("messages of %d bytes: they need at least %d, for their number", g.ask.size, headerSize)
 	}
 	g.sender = &sender{socket: s, ask: &g.ask, pace: pacer{coarse: o.coarse}}
 	c := &r.result.Conditions
@@ -193,7 +194,7 @@ func (g *group) gather(ctx context.Context, patience time.Duration) error {
 		case since > patience/gathering && n > 0:
 			return nil
 		case since > patience:
-			return fmt.Errorf("%v: nobody in the group answered within %v: has a zocalo bench --serve joined it, for example as udp4:any:PORT,multicast=GROUP?", g.socket.Peer(), patience)
+			return fmt.Errorf("%v: nothing in the group answered within %s: has a zocalo bench --serve joined it, for example with udp4:any:PORT,multicast=GROUP?", g.socket.Peer(), units.Set(patience))
 		}
 	}
 }
@@ -289,8 +290,8 @@ func (r *Result) receiverTable() [][]string {
 			continue
 		}
 		a := m.Side.Arrivals
-		rows = append(rows, []string{m.Name, grouped(m.Side.Received.Messages), grouped(a.Expected), grouped(a.Lost), percentText(a.LostShare()),
-			grouped(a.Repeated), grouped(a.Reordered), TimeText(a.SmoothedJitter)})
+		rows = append(rows, []string{m.Name, units.Count(m.Side.Received.Messages), units.Count(a.Expected), units.Count(a.Lost), units.Percent(a.LostShare()),
+			units.Count(a.Repeated), units.Count(a.Reordered), units.Time(a.SmoothedJitter)})
 	}
 	return rows
 }

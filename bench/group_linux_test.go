@@ -149,7 +149,7 @@ func TestGroup(t *testing.T) {
 		none := func(ctx context.Context) (*socket.Socket, error) {
 			return zocalo.Dial(ctx, "udp4:239.1.2.4:7000,multicast-if=br0")
 		}
-		if _, err := Run(t.Context(), none, Options{Mode: Stream, Count: 1, Patience: 300 * time.Millisecond}); err == nil || !strings.Contains(err.Error(), "nobody in the group answered") {
+		if _, err := Run(t.Context(), none, Options{Mode: Stream, Count: 1, Patience: 300 * time.Millisecond}); err == nil || !strings.Contains(err.Error(), "nothing in the group answered") {
 			t.Errorf("without receivers: %v", err)
 		}
 	})

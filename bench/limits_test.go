@@ -20,10 +20,10 @@ func TestServerLimits(t *testing.T) {
 		o    Options
 		want string
 	}{
-		{short, Options{Mode: Stream, Duration: 2 * time.Second}, "runs: at most 1s"},
-		{shortUDP, Options{Mode: Stream, Direction: Reverse, Duration: time.Second, WarmUp: time.Second}, "runs: at most 1s"},
-		{tcp, Options{Mode: Stream, Rate: 20000, Size: 1000, Duration: 100 * time.Millisecond}, "streams: at most 80000000 bit/s"},
-		{udp, Options{Mode: Stream, Size: 1000, Duration: 100 * time.Millisecond}, "streams: at most 80000000 bit/s"},
+		{short, Options{Mode: Stream, Duration: 2 * time.Second}, "runs: at most 1 s"},
+		{shortUDP, Options{Mode: Stream, Direction: Reverse, Duration: time.Second, WarmUp: time.Second}, "runs: at most 1 s"},
+		{tcp, Options{Mode: Stream, Rate: 20000, Size: 1000, Duration: 100 * time.Millisecond}, "streams: at most 80 Mbit/s"},
+		{udp, Options{Mode: Stream, Size: 1000, Duration: 100 * time.Millisecond}, "streams: at most 80 Mbit/s"},
 	} {
 		if r, err := Run(t.Context(), c.dial, c.o); err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%+v: %v, %v; want %q", c.o, r, err, c.want)

@@ -16,6 +16,7 @@ import (
 	"zocalo/address"
 	"zocalo/codec"
 	"zocalo/internal/locals"
+	"zocalo/internal/units"
 	"zocalo/server"
 	"zocalo/socket"
 	"zocalo/socket/scheme"
@@ -254,23 +255,23 @@ func WriteLocal(w io.Writer, rows []LocalRow, machine Machine) error {
 		case r.Reason != "":
 			missing = append(missing, r.Kind+": "+r.Reason)
 		case r.CopyRate > 0:
-			table = append(table, []string{r.Kind, scaled(r.CopyRate, "B/s"), "", "", "", TimeText(r.CopyThere), "", ""})
+			table = append(table, []string{r.Kind, units.Rate(8 * r.CopyRate), "", "", "", units.Time(r.CopyThere), "", ""})
 		default:
 			table = append(table, r.cells())
 		}
 	}
 	writeTable(&b, table)
 	for _, m := range missing {
-		fmt.Fprintf(&b, "not here, %s\n", m)
+		fmt.Fprintf(&b, "not on this machine: %s\n", m)
 	}
 	b.WriteString("\n")
 	if i := slices.IndexFunc(rows, func(r LocalRow) bool { return r.Stream != nil }); i >= 0 {
 		c := rows[i].RoundTrip.Conditions
 		writeRows(&b, []row{
-			{"measured", fmt.Sprintf("%v of each, both ends in one process", c.Duration)},
+			{"measured", fmt.Sprintf("%s of each, both ends in one process", units.Set(c.Duration))},
 			{"", fmt.Sprintf("p50, p99 and trips/s are of round trips of %d bytes", c.Size)},
 			{"machine", strings.Join(machine.words(), ", ")},
-			{"", strings.Join([]string{c.Started.Format(time.RFC3339), "clock steps of " + machine.ClockStep.String(), machine.Program, machine.Go}, ", ")},
+			{"", strings.Join([]string{c.Started.Format(time.RFC3339), "clock step " + units.Time(machine.ClockStep), machine.Program, machine.Go}, ", ")},
 		})
 	}
 	_, err := io.WriteString(w, b.String())
@@ -282,7 +283,7 @@ func (r *LocalRow) cells() []string {
 	way := r.Stream.ways()[0]
 	lost := ""
 	if way.arrivals != nil && way.arrivals.Lost > 0 {
-		lost = percentText(way.arrivals.LostShare())
+		lost = units.Percent(way.arrivals.LostShare())
 	}
 	perByte := ""
 	if n := way.received.Bytes; n > 0 {
@@ -290,15 +291,15 @@ func (r *LocalRow) cells() []string {
 	}
 	p50, p99 := "-", "-"
 	if v, ok := r.RoundTrip.Latency.Percentile(50); ok {
-		p50 = TimeText(time.Duration(v))
+		p50 = units.Time(time.Duration(v))
 	}
 	if v, ok := r.RoundTrip.Latency.Percentile(99); ok {
-		p99 = TimeText(time.Duration(v))
+		p99 = units.Time(time.Duration(v))
 	}
 	throughput := "nothing"
 	if way.received.Bytes > 0 {
-		throughput = scaled(perSecond(float64(way.received.Bytes), way.received.Elapsed), "B/s")
+		throughput = units.Rate(way.received.BitsPerSecond())
 	}
 	return []string{r.Kind, throughput, codec.FormatSize(r.Stream.Conditions.Size), lost, perByte,
-		p50, p99, digits(r.RoundTrip.Near.Received.MessagesPerSecond())}
+		p50, p99, units.Number(r.RoundTrip.Near.Received.MessagesPerSecond())}
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"time"
 
+	"zocalo/internal/units"
 	"zocalo/socket"
 )
 
@@ -127,15 +128,15 @@ func (o Options) complete() (Options, error) {
 	case o.Size < 0 || o.Size > maxFrame:
 		return o, refusef("messages of %d bytes: 1 to %d", o.Size, maxFrame)
 	case !(o.Rate >= 0 && o.Rate <= maxRate):
-		return o, refusef("a rate of %.0f a second: at most %.0f", o.Rate, float64(maxRate))
+		return o, refusef("a rate of %s per second: at most %s", units.Number(o.Rate), units.Number(maxRate))
 	case o.Mode == AtRate && o.Rate == 0:
 		return o, refusef("the mode rate needs a rate")
 	case o.Rate > 0 && o.Mode != AtRate && o.Mode != Stream:
 		return o, refusef("a rate is for requests at fixed times, or for a stream")
 	case o.Duration > MaxDuration || o.WarmUp > MaxDuration/2:
-		return o, refusef("a run of more than %v", MaxDuration)
+		return o, refusef("a run of more than %s", units.Set(MaxDuration))
 	case o.Interval > 0 && o.Interval < MinInterval:
-		return o, refusef("--interval %v: it must be at least %v", o.Interval, MinInterval)
+		return o, refusef("--interval %v: it must be at least %s", o.Interval, units.Set(MinInterval))
 	case o.Verify && o.Mode == Connect:
 		return o, refusef("connections have no content to verify")
 	}

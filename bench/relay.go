@@ -14,6 +14,7 @@ import (
 
 	"zocalo"
 	"zocalo/address"
+	"zocalo/internal/units"
 	"zocalo/process"
 	"zocalo/socket"
 	"zocalo/socket/scheme"
@@ -185,7 +186,7 @@ func place(command []string, from, to string, fromName, toName socket.Name) ([]s
 		args[i] = placeholder.ReplaceAllStringFunc(word, func(p string) string {
 			v, ok := values[p]
 			if !ok && wrong == nil {
-				wrong = refusef("%s in the relay's command: its addresses have %s", p, strings.Join(sortedKeys(values), ", "))
+				wrong = refusef("%s in the relay's command: use one of %s", p, strings.Join(sortedKeys(values), ", "))
 			}
 			return v
 		})
@@ -229,13 +230,13 @@ func (r *relayed) await(ctx context.Context, dial Dial, o Options) error {
 		}
 		select {
 		case <-r.process.Exited():
-			return r.explain(fmt.Errorf("the relay ended before it relayed: %v", r.process.Wait()))
+			return r.explain(fmt.Errorf("the relay exited before it relayed anything: %v", r.process.Wait()))
 		case <-ctx.Done():
 			return context.Cause(ctx)
 		case <-time.After(20 * time.Millisecond):
 		}
 		if time.Now().After(end) {
-			return r.explain(fmt.Errorf("the relay did not relay within %v: %w", r.patience, err))
+			return r.explain(fmt.Errorf("the relay passed nothing on within %s: %w", units.Set(r.patience), err))
 		}
 	}
 }
@@ -288,7 +289,7 @@ func (c *RelayCost) WriteText(w io.Writer) error {
 		if r.High > 0 {
 			interval = fmt.Sprintf("%.3g to %.3g with %.0f%% confidence, ", low, high, 100*(1-r.ErrorRate))
 		}
-		rows = append(rows, row{r.Figure, fmt.Sprintf("%.3g times what it is without the relay (%s%s)", ratio, interval, plural(r.Pairs, "pair"))})
+		rows = append(rows, row{r.Figure, fmt.Sprintf("%.3g times what it is without the relay (%s%s)", ratio, interval, units.Plural(r.Pairs, "pair"))})
 		switch {
 		case r.Verdict != Undecided || r.Interrupted:
 		case r.Pairs < looks[0]:
@@ -303,15 +304,15 @@ func (c *RelayCost) WriteText(w io.Writer) error {
 			after, ok2 := r.Second.Latency.Percentile(p)
 			if ok && ok2 {
 				rows = append(rows, row{"it adds", fmt.Sprintf("%s to the %s of a %s: %s without it, %s with it", signedTime(time.Duration(after-before)), percentileName(p), timed[r.First.Conditions.Mode == Connect],
-					TimeText(time.Duration(before)), TimeText(time.Duration(after)))})
+					units.Time(time.Duration(before)), units.Time(time.Duration(after)))})
 			}
 		}
 	}
 	if c.ProcessorTrip > 0 {
-		rows = append(rows, row{"its processor", TimeText(c.ProcessorTrip) + " a round trip"})
+		rows = append(rows, row{"its CPU time", units.Time(c.ProcessorTrip) + " per round trip"})
 	}
 	if c.ProcessorByte > 0 {
-		rows = append(rows, row{"its processor", fmt.Sprintf("%.3g ns a byte", c.ProcessorByte)})
+		rows = append(rows, row{"its CPU time", fmt.Sprintf("%.3g ns per byte", c.ProcessorByte)})
 	}
 	if c.NotAwaited {
 		rows = append(rows, row{"note", "through the relay a connection is established before TO is reached: that time is not included"})
@@ -332,7 +333,7 @@ var timed = map[bool]string{true: "connection", false: "round trip"}
 // signedTime is a time that may be negative.
 func signedTime(d time.Duration) string {
 	if d < 0 {
-		return "-" + TimeText(-d)
+		return "-" + units.Time(-d)
 	}
-	return TimeText(d)
+	return units.Time(d)
 }

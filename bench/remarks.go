@@ -3,6 +3,8 @@ package bench
 import (
 	"fmt"
 	"time"
+
+	"zocalo/internal/units"
 )
 
 // The bounds from which on a remark is made.
@@ -28,17 +30,17 @@ func (r *Result) remark() {
 		r.remarkf("the run ended before the stream began")
 		return
 	default:
-		r.remarkf("nothing was measured: the run ended within the warm-up of %v", r.Conditions.WarmUp)
+		r.remarkf("nothing was measured: the run ended within the warm-up of %s", units.Set(r.Conditions.WarmUp))
 		return
 	}
 	r.remarkEnds()
 	r.remarkReceivers()
 	r.remarkGenerator()
 	if n := r.Corrupt(); n > 0 {
-		r.remarkf("%s messages came with a content that was not sent", grouped(n))
+		r.remarkf("%s messages arrived with changed content", units.Count(n))
 	}
 	if r.OneProcess {
-		r.remarkf("both ends are in one process: its processor time is that of both")
+		r.remarkf("both ends are in one process: its CPU time is that of both")
 	}
 }
 
@@ -60,7 +62,7 @@ func (r *Result) remarkEnds() {
 		}
 		whole := way.arrivals == nil || way.arrivals.Lost+way.arrivals.Repeated == 0
 		if whole && way.sent.Bytes != way.received.Bytes {
-			r.remarkf("the ends disagree: the %s counted %d bytes sent, the %s %d received", way.sender, way.sent.Bytes, way.receiver, way.received.Bytes)
+			r.remarkf("the ends disagree: the %s counted %s bytes sent, the %s %s received", way.sender, units.Count(way.sent.Bytes), way.receiver, units.Count(way.received.Bytes))
 			continue
 		}
 		if whole && way.received.BitsPerSecond() > 0 { // more than one message
@@ -74,7 +76,7 @@ func (r *Result) remarkEnds() {
 func (r *Result) RemarkRates(sender, receiver string, sent, received Traffic) {
 	a, b := sent.BitsPerSecond(), received.BitsPerSecond()
 	if max(a, b) > (1+mostDisagreement)*min(a, b) {
-		r.remarkf("the ends disagree: the %s sent %s, the %s received %s; the difference was still under way, or the run too short", sender, RateText(a), receiver, RateText(b))
+		r.remarkf("the ends disagree: the %s sent %s, the %s received %s; the difference was still under way, or the run too short", sender, units.Rate(a), receiver, units.Rate(b))
 	}
 }
 
@@ -83,13 +85,13 @@ func (r *Result) remarkGenerator() {
 	c := &r.Conditions
 	if c.Rate > 0 && !r.Interrupted && c.Direction != Reverse {
 		if got := r.Near.Sent.MessagesPerSecond(); got < leastRate*c.Rate {
-			r.remarkf("the generator did not keep its rate: it sent %.4g messages a second, %.1f%% of what was asked for", got, 100*got/c.Rate)
+			r.remarkf("the generator did not keep its rate: it sent %s messages per second, %.1f%% of what was asked for", units.Number(got), 100*got/c.Rate)
 		}
 	}
 	if r.Lateness.Count() > 0 && r.Latency.Count() > 0 {
 		late, latency := time.Duration(r.Lateness.Median()), time.Duration(r.Latency.Median())
 		if float64(late) > mostLateness*float64(latency) {
-			r.remarkf("the generator is part of what was measured: half of the requests were sent more than %s after they were due, of a median latency of %s", TimeText(late), TimeText(latency))
+			r.remarkf("the generator is part of what was measured: half of the requests were sent more than %s after they were due, with a median latency of %s", units.Time(late), units.Time(latency))
 		}
 	}
 	if c.Mode != Stream && c.Mode != Loaded && c.Mode != RoundTrip || r.Near == nil || r.OneProcess {
@@ -102,6 +104,6 @@ func (r *Result) remarkGenerator() {
 	}
 	busy := float64(r.Near.Processor.Total()) / float64(r.Elapsed) / float64(usable)
 	if busy >= mostBusy && c.Rate == 0 {
-		r.remarkf("the client was busy for %.0f%% of the time: it, rather than the path or the server, may be what bounds the figure", 100*min(busy, 1))
+		r.remarkf("the client was busy for %.0f%% of the time: it, rather than the path or the server, may be the bottleneck", 100*min(busy, 1))
 	}
 }

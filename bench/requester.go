@@ -11,6 +11,7 @@ import (
 	"syscall"
 	"time"
 
+	"zocalo/internal/units"
 	"zocalo/socket"
 )
 
@@ -70,7 +71,7 @@ func (x *requester) blame(err error) error {
 	case err == io.EOF, errors.Is(err, io.ErrUnexpectedEOF):
 		return fmt.Errorf("%s ended the connection", x.flow.peer())
 	case errors.Is(err, os.ErrDeadlineExceeded):
-		return fmt.Errorf("%s: no answer for %v", x.flow.peer(), x.options.Patience)
+		return fmt.Errorf("%s: no answer for %s", x.flow.peer(), units.Set(x.options.Patience))
 	}
 	return err
 }

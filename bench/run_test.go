@@ -289,7 +289,7 @@ func TestCompare(t *testing.T) {
 	}
 	// Within a bound that passes at once there is one pair, and no verdict.
 	c, err = Compare(t.Context(), Contender{"one", fast}, Contender{"other", fast}, Options{Mode: RoundTrip, Count: 5, Patience: 20 * time.Second}, time.Nanosecond)
-	if err != nil || c.Verdict != Undecided || c.Pairs != 1 || !strings.Contains(c.Words(), "No difference was found") {
+	if err != nil || c.Verdict != Undecided || c.Pairs != 1 || !strings.Contains(c.Words(), "Undecided: no difference") {
 		t.Errorf("%+v, %v", c, err)
 	}
 }

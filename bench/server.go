@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"zocalo/echo"
+	"zocalo/internal/units"
 	"zocalo/server"
 	"zocalo/socket"
 )
@@ -106,9 +107,9 @@ func (s *Server) accept(text []byte, kind socket.Properties) (g greeting, a answ
 	case g.direction&reverse != 0 && g.duration == 0 && g.count == 0:
 		a.reason = "neither a duration nor a count"
 	case s.MaxTime > 0 && g.duration > s.MaxTime:
-		a.reason = fmt.Sprintf("runs: at most %v", s.MaxTime)
+		a.reason = fmt.Sprintf("runs: at most %s", units.Set(s.MaxTime))
 	case s.MaxRate > 0 && g.service == framed && (g.gap > 0 && g.rate() > float64(s.MaxRate) || g.gap == 0 && g.direction&forward != 0 && kind.Bounded && !kind.Connected):
-		a.reason = fmt.Sprintf("streams: at most %d bit/s", s.MaxRate)
+		a.reason = fmt.Sprintf("streams: at most %s", units.RateSet(float64(s.MaxRate)))
 	default:
 		if s.MaxRate > 0 && g.gap == 0 { // of what this end sends
 			g.gap = max(time.Duration(float64(g.size)*8/float64(s.MaxRate)*float64(time.Second)), 1)
@@ -176,7 +177,7 @@ func (g *greeting) String() string {
 	if g.direction == 0 {
 		return way
 	}
-	return fmt.Sprintf("%s, %d bytes a message", way, g.size)
+	return fmt.Sprintf("%s, %d bytes per message", way, g.size)
 }
 
 // A meter watches what a flow costs at this end.

@@ -9,6 +9,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"zocalo/internal/units"
 	"zocalo/socket"
 )
 
@@ -293,7 +294,7 @@ func (f *streamFlow) blame(err error) error {
 	case errors.Is(err, io.EOF):
 		return fmt.Errorf("%s ended the flow before its report", f.peer())
 	case err == errStalled:
-		return fmt.Errorf("%s: nothing moved for %v", f.peer(), f.limit())
+		return fmt.Errorf("%s: nothing moved for %s", f.peer(), units.Set(f.limit()))
 	}
 	return err
 }

@@ -7,6 +7,8 @@ import (
 	"math"
 	"strings"
 	"time"
+
+	"zocalo/internal/units"
 )
 
 // The picture's measures, in pixels.
@@ -228,7 +230,7 @@ func (r *Result) ratePanel() *panel {
 		p.y.high = max(p.y.high, 1.05*v)
 	}
 	for _, v := range niceTicks(0, p.y.high) {
-		p.y.ticks = append(p.y.ticks, tick{v, scaled(v, unit)})
+		p.y.ticks = append(p.y.ticks, tick{v, amount(v, unit)})
 	}
 	p.curves = []curve{c}
 	return p
@@ -270,7 +272,7 @@ func (p *panel) scaleTimes() {
 	}
 	p.y = axis{title: "time", low: low * 0.9, high: high * 1.1, log: true}
 	mark := func(v float64) {
-		p.y.ticks = append(p.y.ticks, tick{v, TimeText(time.Duration(math.Round(v)))})
+		p.y.ticks = append(p.y.ticks, tick{v, units.Time(time.Duration(math.Round(v)))})
 	}
 	for v := math.Pow(10, math.Ceil(math.Log10(p.y.low))); v <= p.y.high; v *= 10 {
 		mark(v)

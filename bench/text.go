@@ -6,6 +6,8 @@ import (
 	"strings"
 	"time"
 	"unicode/utf8"
+
+	"zocalo/internal/units"
 )
 
 // WriteText writes the result for people: the figures, what must be known to
@@ -103,33 +105,33 @@ func (r *Result) rows() []row {
 	case Stream, Loaded:
 		if len(r.Receivers) > 0 {
 			sent := r.Near.Sent
-			add("to the group", "%s, %s messages a second", RateText(sent.BitsPerSecond()), digits(sent.MessagesPerSecond()))
-			add("", "%s bytes in %s messages and %s, to %s", grouped(sent.Bytes), grouped(sent.Messages), TimeText(sent.Elapsed), plural(len(r.Receivers), "receiver"))
+			add("to the group", "%s, %s messages per second", units.Rate(sent.BitsPerSecond()), units.Number(sent.MessagesPerSecond()))
+			add("", "%s bytes in %s messages and %s, to %s", units.Count(sent.Bytes), units.Count(sent.Messages), units.Time(sent.Elapsed), units.Plural(len(r.Receivers), "receiver"))
 			break
 		}
 		for _, way := range r.ways() {
-			add(way.label, "%s, %s messages a second", RateText(way.received.BitsPerSecond()), digits(way.received.MessagesPerSecond()))
-			add("", "%s bytes in %s; sent at %s", grouped(way.received.Bytes), TimeText(way.received.Elapsed), RateText(way.sent.BitsPerSecond()))
+			add(way.label, "%s, %s messages per second", units.Rate(way.received.BitsPerSecond()), units.Number(way.received.MessagesPerSecond()))
+			add("", "%s bytes in %s; sent at %s", units.Count(way.received.Bytes), units.Time(way.received.Elapsed), units.Rate(way.sent.BitsPerSecond()))
 			if a := way.arrivals; a != nil {
-				add("", "%s of %s lost (%s), %s repeated, %s out of order", grouped(a.Lost), grouped(a.Expected), percentText(a.LostShare()), grouped(a.Repeated), grouped(a.Reordered))
+				add("", "%s of %s lost (%s), %s repeated, %s out of order", units.Count(a.Lost), units.Count(a.Expected), units.Percent(a.LostShare()), units.Count(a.Repeated), units.Count(a.Reordered))
 			}
 		}
 		if c.Mode == Loaded {
-			add("round trips", "%s of %d bytes without the stream, %s beside it", grouped(r.Idle.Count()), requestSize, grouped(r.Latency.Count()))
+			add("round trips", "%s of %d bytes without the stream, %s with it", units.Count(r.Idle.Count()), requestSize, units.Count(r.Latency.Count()))
 		}
 	case Connect:
-		add("connections", "%s a second, %s in %s", digits(perSecond(float64(r.Latency.Count()), r.Elapsed)), grouped(r.Latency.Count()), TimeText(r.Elapsed))
+		add("connections", "%s per second, %s in %s", units.Number(perSecond(float64(r.Latency.Count()), r.Elapsed)), units.Count(r.Latency.Count()), units.Time(r.Elapsed))
 		if r.Failed > 0 {
-			add("failed", "%s: %s", grouped(r.Failed), r.FailedFor)
+			add("failed", "%s: %s", units.Count(r.Failed), r.FailedFor)
 		}
 	default:
 		if r.Near != nil {
-			add("answered", "%s a second, %s in %s", digits(r.Near.Received.MessagesPerSecond()), grouped(r.Near.Received.Messages), TimeText(r.Elapsed))
+			add("answered", "%s per second, %s in %s", units.Number(r.Near.Received.MessagesPerSecond()), units.Count(r.Near.Received.Messages), units.Time(r.Elapsed))
 		}
 	}
 	if r.Unanswered > 0 {
-		add("unanswered", "%s of %s requests (%s)", grouped(r.Unanswered), grouped(r.Unanswered+r.Latency.Count()),
-			percentText(float64(r.Unanswered)/float64(r.Unanswered+r.Latency.Count())))
+		add("unanswered", "%s of %s requests (%s)", units.Count(r.Unanswered), units.Count(r.Unanswered+r.Latency.Count()),
+			units.Percent(float64(r.Unanswered)/float64(r.Unanswered+r.Latency.Count())))
 	}
 	rows = append(rows, r.processorRows()...)
 	if t := r.TCP; t != nil && c.Direction != Reverse {
@@ -181,7 +183,7 @@ func (r *Result) processorRows() (rows []row) {
 	for _, end := range []struct {
 		name string
 		side *Side
-	}{{"client's processor", r.Near}, {"server's processor", r.Far}} {
+	}{{"client's CPU time", r.Near}, {"server's CPU time", r.Far}} {
 		if end.side == nil || end.side.Processor.Total() == 0 {
 			continue
 		}
@@ -190,18 +192,18 @@ func (r *Result) processorRows() (rows []row) {
 			if end.side == r.Far {
 				continue
 			}
-			name = "processor, both ends"
+			name = "CPU time, both ends"
 		}
 		p := end.side.Processor
-		text := fmt.Sprintf("%.0f%% of one", 100*float64(p.Total())/float64(max(r.Elapsed, 1)))
+		text := fmt.Sprintf("%.0f%% of one CPU", 100*float64(p.Total())/float64(max(r.Elapsed, 1)))
 		if n := end.side.Sent.Messages + end.side.Received.Messages; n > 0 {
-			text += fmt.Sprintf(", %s a message", TimeText(p.Total()/time.Duration(n)))
+			text += fmt.Sprintf(", %s per message", units.Time(p.Total()/time.Duration(n)))
 		}
 		if n := end.side.Sent.Bytes + end.side.Received.Bytes; n > 0 && r.Conditions.Mode == Stream {
-			text += fmt.Sprintf(", %.3g ns a byte", float64(p.Total())/float64(n))
+			text += fmt.Sprintf(", %.3g ns per byte", float64(p.Total())/float64(n))
 		}
 		if p.Shared && !r.OneProcess {
-			text += "; it served others meanwhile"
+			text += "; it also served other clients"
 		}
 		rows = append(rows, row{name, text})
 	}
@@ -210,13 +212,13 @@ func (r *Result) processorRows() (rows []row) {
 
 // text is what the kernel says of the flows.
 func (t *TCP) text() string {
-	parts := []string{fmt.Sprintf("%d segments sent again", t.Retransmits), "rtt " + TimeText(t.RTT)}
+	parts := []string{units.Plural(int64(t.Retransmits), "segment") + " retransmitted", "rtt " + units.Time(t.RTT)}
 	if t.MinRTT > 0 {
-		parts = append(parts, "least rtt "+TimeText(t.MinRTT))
+		parts = append(parts, "min rtt "+units.Time(t.MinRTT))
 	}
-	parts = append(parts, fmt.Sprintf("window %d segments", t.CongestionWindow))
+	parts = append(parts, "window "+units.Plural(int64(t.CongestionWindow), "segment"))
 	if t.Busy > 0 {
-		share := func(d time.Duration) string { return percentText(float64(d) / float64(t.Busy)) }
+		share := func(d time.Duration) string { return units.Percent(float64(d) / float64(t.Busy)) }
 		parts = append(parts, fmt.Sprintf("held back by the receiver's window %s, by the send buffer %s of the time", share(t.WindowLimited), share(t.SendBufferLimited)))
 	}
 	return strings.Join(parts, ", ")
@@ -247,7 +249,7 @@ func (r *Result) percentileTable() [][]string {
 
 // percentileHead is the first line of such a table.
 func percentileHead() []string {
-	head := []string{"", "least"}
+	head := []string{"", "min"}
 	for _, p := range percentiles {
 		head = append(head, percentileName(p))
 	}
@@ -259,9 +261,9 @@ func percentileHead() []string {
 func percentileRow(label string, h *Histogram) []string {
 	value := func(v int64) string {
 		if h.Unit() == Nanoseconds {
-			return TimeText(time.Duration(v))
+			return units.Time(time.Duration(v))
 		}
-		return grouped(v)
+		return units.Count(v)
 	}
 	cells := []string{label, value(h.Min())}
 	for _, p := range percentiles {
@@ -271,7 +273,7 @@ func percentileRow(label string, h *Histogram) []string {
 			cells = append(cells, "-")
 		}
 	}
-	return append(cells, value(h.Max()), value(int64(h.Mean())), grouped(h.Count()))
+	return append(cells, value(h.Max()), value(int64(h.Mean())), units.Count(h.Count()))
 }
 
 // table are the distributions of how messages arrived.
@@ -308,15 +310,15 @@ func (c *Conditions) rows() []row {
 		}
 		return fmt.Sprintf(format, args...)
 	}
-	bound := when(c.Duration > 0, "for %v", c.Duration)
+	bound := when(c.Duration > 0, "for %s", units.Set(c.Duration))
 	switch {
 	case c.Count > 0:
-		bound = grouped(c.Count) + " messages" + when(c.Duration > 0, " or %v", c.Duration)
+		bound = units.Count(c.Count) + " messages" + when(c.Duration > 0, " or %s", units.Set(c.Duration))
 	case c.Duration+c.WarmUp >= MaxDuration:
 		bound = "until it is interrupted"
 	}
-	list("asked for", bound, when(c.WarmUp > 0, "after a warm-up of %v", c.WarmUp), when(c.Size > 0, "%d bytes each", c.Size), plural(c.Flows, "flow"),
-		when(c.Depth > 1, "%d under way at once on each", c.Depth), when(c.Rate > 0, "%g a second", c.Rate), when(c.Batch > 1, "%d given to the system at once", c.Batch),
+	list("asked for", bound, when(c.WarmUp > 0, "after a warm-up of %s", units.Set(c.WarmUp)), when(c.Size > 0, "%s bytes each", units.Count(c.Size)), units.Plural(c.Flows, "flow"),
+		when(c.Depth > 1, "%d in flight on each", c.Depth), when(c.Rate > 0, "%s per second", units.Number(c.Rate)), when(c.Batch > 1, "%d per system call", c.Batch),
 		when(c.Verify, "content checked"))
 	nodelay := ""
 	if c.NoDelay != nil {
@@ -325,13 +327,13 @@ func (c *Conditions) rows() []row {
 			nodelay = "nodelay on"
 		}
 	}
-	list("socket", c.Kind, when(c.Service != "", "%s at the other end", c.Service), when(c.SendBuffer > 0, "send buffer %d", c.SendBuffer),
-		when(c.ReceiveBuffer > 0, "receive buffer %d", c.ReceiveBuffer), nodelay, c.Congestion, when(c.Segment > 0, "segments of %d", c.Segment), c.Offloads)
+	list("socket", c.Kind, when(c.Service != "", "%s at the other end", c.Service), when(c.SendBuffer > 0, "send buffer %s", units.Count(c.SendBuffer)),
+		when(c.ReceiveBuffer > 0, "receive buffer %s", units.Count(c.ReceiveBuffer)), nodelay, c.Congestion, when(c.Segment > 0, "segments of %s", units.Count(c.Segment)), c.Offloads)
 	list("machine", c.Machine.words()...)
 	if c.FarMachine != nil && c.FarMachine.differs(&c.Machine) {
 		list("server's machine", c.FarMachine.words()...)
 	}
-	list("measured", c.Started.Format(time.RFC3339), when(c.Machine.ClockStep > 0, "clock steps of %v", c.Machine.ClockStep), c.Machine.Program, c.Machine.Go)
+	list("measured", c.Started.Format(time.RFC3339), when(c.Machine.ClockStep > 0, "clock step %s", units.Time(c.Machine.ClockStep)), c.Machine.Program, c.Machine.Go)
 	return rows
 }
 
@@ -340,7 +342,7 @@ func (m *Machine) words() []string {
 	if m.Kernel != "" {
 		words = append(words, m.Kernel)
 	}
-	words = append(words, strings.TrimSpace(fmt.Sprintf("%s %s", plural(m.Processors, "processor"), m.Processor)))
+	words = append(words, strings.TrimSpace(fmt.Sprintf("%s %s", units.Plural(m.Processors, "processor"), m.Processor)))
 	if m.Load > 0 {
 		words = append(words, fmt.Sprintf("load %.2f before", m.Load))
 	}

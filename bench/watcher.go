@@ -58,7 +58,7 @@ func (w *watcher) end(r *run) {
 	}
 	w.flow.socket.Close()
 	if w.err != nil {
-		r.result.remarkf("the server did not tell what the run cost it: %v", w.err)
+		r.result.remarkf("the server did not report what the run cost it: %v", w.err)
 		return
 	}
 	r.far([]*report{w.flow.report})

@@ -4,6 +4,8 @@ import (
 	"encoding/binary"
 	"fmt"
 	"time"
+
+	"zocalo/internal/units"
 )
 
 // The protocol, version 1. All numbers are unsigned and have their most
@@ -111,7 +113,7 @@ func (g *greeting) parse(b []byte) error {
 	case g.size < 1 || g.size > maxFrame:
 		return fmt.Errorf("messages of %d bytes", g.size)
 	case g.duration < 0 || g.duration > MaxDuration, g.warmUp < 0 || g.warmUp > MaxDuration, g.gap < 0 || g.gap > MaxDuration:
-		return fmt.Errorf("a time of more than %v", MaxDuration)
+		return fmt.Errorf("a time of more than %s", units.Set(MaxDuration))
 	case g.count < 0:
 		return fmt.Errorf("%d messages", uint64(g.count))
 	case g.batch < 1 || g.batch > maxBatch:
@@ -197,7 +199,7 @@ func (h *header) parse(b []byte) error {
 		number: binary.BigEndian.Uint64(b[8:]), stamp: int64(binary.BigEndian.Uint64(b[16:]))}
 	switch {
 	case h.kind < startFrame || h.kind > padFrame, b[1] > measured, b[2]|b[3] != 0, h.flags != 0 && h.kind != dataFrame:
-		return fmt.Errorf("bytes that are no frame")
+		return fmt.Errorf("not a frame")
 	case h.length < headerSize || h.length > maxFrame:
 		return fmt.Errorf("a frame of %d bytes", h.length)
 	case h.kind != dataFrame && h.kind != padFrame && h.kind != reportFrame && h.length != headerSize:

@@ -7,7 +7,7 @@ import (
 	"sort"
 	"syscall"
 
-	"zocalo/codec"
+	"zocalo/internal/units"
 	"zocalo/socket"
 )
 
@@ -70,10 +70,10 @@ func boundaries(t *trial) (Finding, error) {
 	n, err := b.Read(make([]byte, 10))
 	switch {
 	case errors.Is(err, socket.ErrTruncated):
-		f.Seen += fmt.Sprintf("; %d bytes read to a buffer of 10 are cut, and the error says so", smallSend)
+		f.Seen += fmt.Sprintf("; %d bytes read into a buffer of 10 are cut, and the error says so", smallSend)
 	case err == nil:
 		f.Verdict, f.Word = Broken, "silently truncated"
-		f.Seen += fmt.Sprintf("; of %d bytes, a buffer of 10 got %d, and nothing tells of the rest", smallSend, n)
+		f.Seen += fmt.Sprintf("; of %d bytes, a buffer of 10 got %d, and nothing reports the rest", smallSend, n)
 	default:
 		return f, err
 	}
@@ -89,7 +89,7 @@ func emptyArrives(t *trial, s *socket.Socket) string {
 	case err != nil && t.Promised.Reliable:
 		return "the reader got nothing"
 	case len(b) > 0:
-		return fmt.Sprintf("the reader got %d bytes", len(b))
+		return fmt.Sprintf("the reader got %s bytes", units.Count(len(b)))
 	}
 	return ""
 }
@@ -118,7 +118,7 @@ func noBoundaries(t *trial) (Finding, error) {
 				return f, err
 			}
 			if len(got) != smallSend && len(got) != largeSend {
-				f.Word, f.Seen = "joined", fmt.Sprintf("one read gave %d bytes", len(got))
+				f.Word, f.Seen = "joined", fmt.Sprintf("one read gave %s bytes", units.Count(len(got)))
 			}
 			total += len(got)
 		}
@@ -146,7 +146,7 @@ func largest(t *trial) ([]Finding, error) {
 		f, err := largestMessage(t, a, b)
 		return []Finding{f}, err
 	}
-	f := Finding{Property: "largest", Sent: fmt.Sprintf("one send of %s bytes", codec.FormatSize(largeStream))}
+	f := Finding{Property: "largest", Sent: fmt.Sprintf("one send of %s", units.Size(largeStream))}
 	data := pattern(make([]byte, largeStream), 0)
 	sent := make(chan error, 1)
 	go func() { sent <- t.write(a, data) }()
@@ -162,7 +162,7 @@ func largest(t *trial) ([]Finding, error) {
 	f.Verdict, f.Word = verdict.Verdict, "no limit"
 	f.Seen = "all of it arrived, in as many reads as it took"
 	if !bytes.Equal(got, data) {
-		f.Word, f.Seen = "not all", fmt.Sprintf("%d bytes arrived, not all as they were sent", len(got))
+		f.Word, f.Seen = "not all", fmt.Sprintf("%s bytes arrived, not all as they were sent", units.Count(len(got)))
 	}
 	return []Finding{f}, nil
 }
@@ -190,16 +190,16 @@ func largestMessage(t *trial, a, b *socket.Socket) (Finding, error) {
 		}
 		switch {
 		case t.missing(err):
-			refusal = errors.New("it is taken, and does not arrive")
+			refusal = errors.New("it is accepted, but does not arrive")
 			if t.Promised.Reliable {
-				mangled = fmt.Sprintf("one of %d bytes was taken, and did not arrive", size)
+				mangled = fmt.Sprintf("one of %s bytes was accepted, but did not arrive", units.Count(size))
 			}
 			return true
 		case err != nil && !errors.Is(err, socket.ErrTruncated):
 			failure = err
 			return true
 		case !bytes.Equal(got, data[:size]):
-			mangled = fmt.Sprintf("one of %d bytes was taken, and %d arrived that are not the same", size, len(got))
+			mangled = fmt.Sprintf("one of %s bytes was accepted, and %s arrived that are not the same", units.Count(size), units.Count(len(got)))
 		}
 		return mangled != ""
 	})
@@ -213,10 +213,10 @@ func largestMessage(t *trial, a, b *socket.Socket) (Finding, error) {
 		f.Word, f.Seen = "mangled", mangled
 		return f, nil
 	case tooLarge == beyondLargest:
-		f.Word, f.Seen = "4MiB or more", fmt.Sprintf("%d bytes arrived whole; larger ones were not tried", beyondLargest)
+		f.Word, f.Seen = "4 MiB or more", fmt.Sprintf("%s bytes arrived whole; larger ones were not tried", units.Count(beyondLargest))
 	default:
 		f.Word = fmt.Sprint(tooLarge)
-		f.Seen = fmt.Sprintf("%d bytes arrived whole; one more is refused: %s", tooLarge, why(refusal))
+		f.Seen = fmt.Sprintf("%s bytes arrived whole; one more is refused: %s", units.Count(tooLarge), why(refusal))
 	}
 	f.Figures = []Figure{{"largest", float64(tooLarge), "bytes"}}
 	return f, nil

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"time"
 
+	"zocalo/internal/units"
 	"zocalo/socket"
 )
 
@@ -110,7 +111,7 @@ func nobody(t *trial) ([]Finding, error) {
 		f.Word, f.Seen = "later", "it was sent; the next call says: "+why(err)
 		return []Finding{f}, nil
 	}
-	f.Word, f.Seen = "silent", fmt.Sprintf("it was sent, and nothing came back within %v", silence)
+	f.Word, f.Seen = "silent", fmt.Sprintf("it was sent, and nothing came back within %s", units.Set(silence))
 	return []Finding{f}, nil
 }
 
@@ -122,7 +123,7 @@ func (t *trial) refusal(err error) []Finding {
 	if err == nil {
 		f.Word, f.Seen = "connected", "it succeeded, although nothing is listening"
 	} else if f.Verdict == Broken {
-		f.Word, f.Seen = "no answer", "no answer within "+t.patience.String()
+		f.Word, f.Seen = "no answer", "no answer within "+units.Set(t.patience)
 	}
 	return []Finding{f}
 }

@@ -3,6 +3,7 @@ package check
 import (
 	"fmt"
 
+	"zocalo/internal/units"
 	"zocalo/socket"
 )
 
@@ -32,7 +33,7 @@ func load(t *trial) ([]Finding, error) {
 		return nil, err
 	}
 	arrived, lost, firstLost := got.counts()
-	sent := fmt.Sprintf("%d numbered messages of %d to %d bytes", loadRecords, loadSmallest, largest)
+	sent := fmt.Sprintf("%s numbered messages of %d to %s bytes", units.Count(loadRecords), loadSmallest, units.Count(largest))
 	if !promised.Reliable {
 		sent += ", to a receiver that does not read yet"
 	}
@@ -41,7 +42,7 @@ func load(t *trial) ([]Finding, error) {
 	reliable.Word, reliable.Seen = "all came", "all arrived"
 	if lost > 0 {
 		reliable.Word = fmt.Sprintf("lost %d%%", max(1, lost*100/loadRecords))
-		reliable.Seen = fmt.Sprintf("%d did not arrive: %s", lost, firstLost)
+		reliable.Seen = fmt.Sprintf("%s did not arrive: %s", units.Count(lost), firstLost)
 	}
 	reliable.Figures = []Figure{{"sent", loadRecords, ""}, {"lost", float64(lost), ""}}
 

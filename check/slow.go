@@ -7,6 +7,7 @@ import (
 	"io"
 	"time"
 
+	"zocalo/internal/units"
 	"zocalo/socket"
 )
 
@@ -43,15 +44,15 @@ func slow(t *trial) ([]Finding, error) {
 	f := judge("slow", t.Promised.Reliable, arrived == sent && same)
 	f.Sent = "as much as is accepted, to a receiver that does not read"
 	f.Word = "does not wait"
-	f.Seen = fmt.Sprintf("%s were taken, and the sender never had to wait", plural(sent, unit))
+	f.Seen = fmt.Sprintf("%s were taken, and the sender never had to wait", units.Plural(sent, unit))
 	if waited {
 		f.Word = "waits"
-		f.Seen = fmt.Sprintf("the sender waits when %s are on their way", plural(sent, unit))
+		f.Seen = fmt.Sprintf("the sender waits when %s are on their way", units.Plural(sent, unit))
 	}
 	switch {
 	case arrived < sent:
 		f.Word = "loses"
-		f.Seen += fmt.Sprintf("; %d of them were lost", sent-arrived)
+		f.Seen += fmt.Sprintf("; %s of them were lost", units.Count(sent-arrived))
 	case !same:
 		f.Word = "alters"
 		f.Seen += "; they did not arrive as they were sent"

@@ -6,7 +6,7 @@ import (
 	"sync/atomic"
 	"time"
 
-	"zocalo/codec"
+	"zocalo/internal/units"
 	"zocalo/socket"
 )
 
@@ -37,9 +37,9 @@ func speed(t *trial) ([]Finding, error) {
 	}
 	return []Finding{{
 		Property: "speed", Verdict: NotPromised,
-		Word: fmt.Sprintf("%.3g Gbit/s", rate*8/1e9),
-		Sent: fmt.Sprintf("sends of %s for %v; then %d bytes there and back, again and again", codec.FormatSize(size), speedTime, pingSize),
-		Seen: fmt.Sprintf("%.3g Gbit/s arrived; half of %d round trips took at most %.1f µs", rate*8/1e9, trips, float64(round.Nanoseconds())/1e3),
+		Word: units.Rate(8 * rate),
+		Sent: fmt.Sprintf("sends of %s for %s; then %d bytes there and back, again and again", units.Size(size), units.Set(speedTime), pingSize),
+		Seen: fmt.Sprintf("%s arrived; half of %s round trips took at most %s", units.Rate(8*rate), units.Count(trips), units.Time(round)),
 		Figures: []Figure{
 			{"throughput", rate / 1e6, "MB/s"},
 			{"round trip", float64(round.Nanoseconds()) / 1e3, "us"},

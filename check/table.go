@@ -5,8 +5,12 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"strconv"
 	"strings"
+	"time"
 	"unicode/utf8"
+
+	"zocalo/internal/units"
 )
 
 // TableOptions are how a report is written for people.
@@ -228,10 +232,14 @@ func sixCell(f Finding) cell {
 }
 
 func furtherCell(f Finding) cell {
-	if f.Verdict == Kept {
-		return cell{f.Word, green}
+	word := f.Word
+	if n, err := strconv.Atoi(word); err == nil {
+		word = units.Count(n)
 	}
-	return cell{"(" + f.Word + ")", faint}
+	if f.Verdict == Kept {
+		return cell{word, green}
+	}
+	return cell{"(" + word + ")", faint}
 }
 
 // measured are the figures of the table, under their headings.
@@ -241,7 +249,7 @@ var measured = []struct{ property, figure, heading, meaning string }{
 	{"largest", "largest", "largest", "the largest message, in bytes"},
 	{"slow", "arrived", "held", "what is buffered for a receiver that does not read, in bytes"},
 	{"queue", "queued", "queued", "clients admitted before an accept, with a backlog of 2"},
-	{"reliable", "lost", "lost", fmt.Sprintf("of %d messages", loadRecords)},
+	{"reliable", "lost", "lost", "of " + units.Plural(loadRecords, "message")},
 }
 
 // figures writes what was measured.
@@ -270,14 +278,13 @@ func figureCell(k KindReport, property, name string) cell {
 		if n.Name != name {
 			continue
 		}
-		value := fmt.Sprintf("%.0f", n.Value)
-		if n.Value < 100 && n.Value != float64(int(n.Value)) {
-			value = fmt.Sprintf("%.1f", n.Value)
+		switch n.Unit {
+		case "MB/s":
+			return cell{units.Rate(8e6 * n.Value), plain}
+		case "us":
+			return cell{units.Time(time.Duration(n.Value * float64(time.Microsecond))), plain}
 		}
-		if n.Unit == "bytes" { // as the legend says
-			n.Unit = ""
-		}
-		return cell{strings.TrimSpace(value + " " + n.Unit), plain}
+		return cell{units.Count(int64(n.Value)), plain} // of bytes, as the legend says
 	}
 	return cell{"-", faint}
 }
@@ -384,9 +391,9 @@ func (t *table) summary() {
 			counts[f.Verdict]++
 		}
 	}
-	fmt.Fprintf(t, "%s tried: %s kept, %d broken", plural(len(t.kinds), "kind"), plural(counts[Kept], "promise"), counts[Broken])
+	fmt.Fprintf(t, "%s tried: %s kept, %d broken", units.Plural(len(t.kinds), "kind"), units.Plural(counts[Kept], "promise"), counts[Broken])
 	if n := counts[Failed]; n > 0 {
-		fmt.Fprintf(t, "; %s failed", plural(n, "experiment"))
+		fmt.Fprintf(t, "; %s failed", units.Plural(n, "experiment"))
 	}
 	t.WriteByte('\n')
 }

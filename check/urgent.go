@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 
+	"zocalo/internal/units"
 	"zocalo/socket"
 )
 
@@ -40,7 +41,7 @@ func urgent(t *trial) ([]Finding, error) {
 	if err != nil {
 		return nil, err
 	}
-	f.Word = plural(t.Promised.Urgent, "byte")
+	f.Word = units.Plural(t.Promised.Urgent, "byte")
 	f.Seen = fmt.Sprintf("it was read while the %d before it were unread, and marked its place", ordinaryBefore)
 	if problem != "" {
 		f.Verdict, f.Word, f.Seen = Broken, "late", problem

@@ -11,6 +11,8 @@ import (
 
 	"github.com/mdlayher/netlink"
 	"golang.org/x/sys/unix"
+
+	"zocalo/internal/units"
 )
 
 // A world is two network namespaces with a wire between them, made when first
@@ -206,7 +208,7 @@ func awaitWire() error {
 		case ifi.Flags&net.FlagRunning != 0:
 			return nil
 		case time.Now().After(give):
-			return fmt.Errorf("the wire between them does not carry within %v", limit)
+			return fmt.Errorf("the wire between them does not carry within %s", units.Set(limit))
 		}
 	}
 }

@@ -10,6 +10,7 @@ import (
 	"syscall"
 	"time"
 
+	"zocalo/internal/units"
 	"zocalo/socket"
 	"zocalo/socket/wait"
 )
@@ -90,7 +91,7 @@ func (e *connection) connect(ctx context.Context, lower, peer socket.Name) error
 	e.clock.change(func() { e.clock.shaking = false })
 	if errors.Is(err, os.ErrDeadlineExceeded) && !time.Now().Before(bound) {
 		err = &socket.HintError{Err: os.NewSyscallError("connect", syscall.ETIMEDOUT),
-			Hint: "TCP connected, but the connection request got no answer within " + answerBound.String() + ": check that ISO transport is what listens there"}
+			Hint: "TCP connected, but the connection request got no answer within " + units.Set(answerBound) + ": check that ISO transport is what listens there"}
 	}
 	return err
 }

@@ -12,6 +12,7 @@ import (
 	"zocalo"
 	"zocalo/address"
 	"zocalo/internal/sys"
+	"zocalo/internal/units"
 	"zocalo/relay/streams"
 	"zocalo/socket"
 	"zocalo/socket/option"
@@ -114,7 +115,7 @@ func (c *candidate) timedOut() error {
 	p := c.plain
 	within := "the system's time"
 	if p.timeout > 0 {
-		within = p.timeout.String()
+		within = units.Set(p.timeout)
 	}
 	err := &net.OpError{Op: "connect", Net: c.kind.String(), Addr: c.name.NetAddr(c.kind), Err: os.NewSyscallError("connect", syscall.ETIMEDOUT)}
 	return &zocalo.NamesError{Address: p.Address.String(), Errs: []error{

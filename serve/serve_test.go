@@ -264,7 +264,7 @@ func TestTimeout(t *testing.T) {
 	if got, err := io.ReadAll(dial(t, l)); string(got) != "in\n" || !errors.Is(err, syscall.ECONNRESET) {
 		t.Errorf("%q, %v", got, err)
 	}
-	j.await(t, "run for too long")
+	j.await(t, "ran for too long")
 	j.await(t, "program ended", "killed")
 }
 

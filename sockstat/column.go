@@ -8,6 +8,7 @@ import (
 	"unicode/utf8"
 
 	"zocalo/internal/nearest"
+	"zocalo/internal/units"
 )
 
 // A Unit says what the numbers of a column count.
@@ -212,41 +213,9 @@ func appendUnicode(dst []byte, r rune) []byte {
 func appendNumber(dst []byte, v uint64, u Unit) []byte {
 	switch u {
 	case Duration:
-		return append(dst, roundDuration(time.Duration(v)*time.Microsecond).String()...)
-	case BytesPerSecond:
-		return append(appendRounded(dst, v), "/s"...)
+		return append(dst, units.Word(time.Duration(v)*time.Microsecond)...)
+	case BytesPerSecond: // in bits, of which rates are made
+		return append(dst, units.RateWord(8*float64(v))...)
 	}
 	return strconv.AppendUint(dst, v, 10)
-}
-
-// roundDuration keeps about four digits, as many as a table has room for.
-func roundDuration(d time.Duration) time.Duration {
-	switch {
-	case d >= time.Minute:
-		return d.Round(time.Second)
-	case d >= 10*time.Second:
-		return d.Round(100 * time.Millisecond)
-	case d >= 10*time.Millisecond:
-		return d.Round(100 * time.Microsecond)
-	}
-	return d
-}
-
-// appendRounded appends a number of bytes in the largest unit that it has one of, with three digits.
-func appendRounded(dst []byte, v uint64) []byte {
-	f := float64(v)
-	for _, unit := range [...]string{"B", "kB", "MB", "GB", "TB"} {
-		if f < 1000 || unit == "TB" {
-			precision := 0
-			if unit != "B" && f < 10 {
-				precision = 2
-			} else if unit != "B" && f < 100 {
-				precision = 1
-			}
-			dst = strconv.AppendFloat(dst, f, 'f', precision, 64)
-			return append(dst, unit...)
-		}
-		f /= 1000
-	}
-	return dst
 }

@@ -84,14 +84,14 @@ func TestColumnText(t *testing.T) {
 		{"pid", web(), "812,813"},
 		{"fd", web(), "7,7"},
 		{"rtt", web(), "25ms"},
-		{"pacing_rate", web(), "2.00MB/s"},
+		{"pacing_rate", web(), "16.0Mbit/s"},
 		{"app_limited", web(), "yes"},
 		{"options", web(), "timestamps,sack"},
 		{"rtt", sun(), ""},
 		{"shutdown", &Socket{Shutdown: 3}, "both"},
 		{"orphan", &Socket{Kind: TCP, State: FinWait1}, "yes"},
 		{"orphan", &Socket{Kind: TCP, State: Established}, ""}, // waits to be accepted
-		{"rtt", &Socket{TCPInfo: &option.TCPInfo{RTT: 123456 * time.Microsecond}}, "123.5ms"},
+		{"rtt", &Socket{TCPInfo: &option.TCPInfo{RTT: 123456 * time.Microsecond}}, "123ms"},
 		{"rtt", &Socket{State: Listen, TCPInfo: &option.TCPInfo{}}, ""},
 	}
 	for _, tt := range tests {

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"zocalo/internal/units"
 	"zocalo/socket/option"
 )
 
@@ -90,26 +91,26 @@ const (
 
 // state says what a state means that asks for something to be done or waited for.
 func (e *explainer) state() {
-	s, in := e.s, roundDuration(e.s.Expires)
+	s, in := e.s, units.Time(e.s.Expires)
 	if s.Kind != TCP && s.Kind != MPTCP {
 		return
 	}
 	switch s.State {
 	case SynSent:
-		e.say("state", "state timer_retrans expires", "It waits for the peer's answer to its SYN, which it has sent again %s; the next in %v.", times(uint64(s.TimerRetransmits)), in)
+		e.say("state", "state timer_retrans expires", "It waits for the peer's answer to its SYN, which it has resent %s; the next in %s.", times(uint64(s.TimerRetransmits)), in)
 	case SynRecv:
-		e.say("state", "state timer_retrans", "A SYN came in and was answered, %s again; the last ACK of the handshake has not come.", times(uint64(s.TimerRetransmits)))
+		e.say("state", "state timer_retrans", "A SYN came in and was answered %s; the last ACK of the handshake has not come.", times(uint64(s.TimerRetransmits)))
 	case CloseWait:
-		e.say("state", "state", "The peer has closed its side, and the program here has not: as long as it does not, the socket stays.")
+		e.say("state", "state", "The peer has closed its side, but the program here has not: the socket stays until it does.")
 	case TimeWait:
-		e.say("state", "state expires", "Both sides have closed; the pair of names rests for %v more.", in)
+		e.say("state", "state expires", "Both sides have closed; the pair of addresses stays reserved for %s more.", in)
 	case FinWait1, Closing, LastAck:
 		e.say("state", "state", "It is closed here, and the peer has not acknowledged that yet.")
 	case FinWait2:
 		e.say("state", "state", "It is closed for sending here, and the peer has not closed its side.")
 	}
 	if s.Orphan() {
-		e.say("state", "orphan", "No program holds it any more: the kernel finishes it.")
+		e.say("state", "orphan", "No program holds it anymore: the kernel finishes it.")
 	}
 }
 
@@ -117,34 +118,34 @@ func (e *explainer) state() {
 func (e *explainer) pair() {
 	p := e.s.Program
 	if e.s.State == SynSent {
-		e.say("state", "state", "What it is to be joined with is not reached yet.")
+		e.say("state", "state", "The other end of the pair has not been reached yet.")
 	}
 	if p == nil || !p.Counted {
 		return
 	}
 	if e.Before != nil && e.Before.Program != nil && e.Since > 0 {
 		sent, received := p.Sent-e.Before.Program.Sent, p.Received-e.Before.Program.Received
-		e.say("speed", "bytes_sent bytes_received", "In the last %v %s (%s) passed from local to peer, and %s (%s) back.", roundDuration(e.Since),
+		e.say("speed", "bytes_sent bytes_received", "In the last %s, %s (%s) passed from local to peer, and %s (%s) back.", units.Set(e.Since),
 			size(sent), e.rate(sent), size(received), e.rate(received))
 	}
-	e.say("speed", "bytes_sent bytes_received age", "In its life of %v %s passed from local to peer, and %s back.", roundDuration(p.Now.Sub(p.Began)), size(p.Sent), size(p.Received))
+	e.say("speed", "bytes_sent bytes_received age", "In its life of %s, %s passed from local to peer, and %s back.", units.Time(p.Now.Sub(p.Began)), size(p.Sent), size(p.Received))
 }
 
 func (e *explainer) listener() {
 	s := e.s
-	switch waiting := fmt.Sprintf("%s of at most %d", connections(uint64(s.RecvQ)), s.SendQ); {
+	switch waiting := fmt.Sprintf("%s of at most %s", connections(uint64(s.RecvQ)), units.Count(uint64(s.SendQ))) + waits(uint64(s.RecvQ)); {
 	case s.RecvQ == 0:
-		e.say("listener", "recvq sendq", "No connection waits to be accepted; the queue takes %d.", s.SendQ)
+		e.say("listener", "recvq sendq", "No connection waits to be accepted; the queue holds %s.", units.Count(uint64(s.SendQ)))
 	case s.RecvQ > s.SendQ:
-		e.say("listener", "recvq sendq", "The queue is full: %s wait to be accepted, and more are dropped until the program accepts.", waiting)
+		e.say("listener", "recvq sendq", "The queue is full: %s to be accepted, and more are dropped until the program accepts.", waiting)
 	default:
-		e.say("listener", "recvq sendq", "%s wait to be accepted: the queue is %d %% full.", waiting, share(uint64(s.RecvQ), uint64(s.SendQ)+1))
+		e.say("listener", "recvq sendq", "%s to be accepted: the queue is %d%% full.", waiting, share(uint64(s.RecvQ), uint64(s.SendQ)+1))
 	}
 	if s.Memory == nil || s.Kind == Unix {
 		return
 	}
 	if e.Before != nil && e.Before.Memory != nil {
-		e.say("listener", "drops", "In the last %v %s dropped, %d in its life.", roundDuration(e.Since), attempts(s.Memory.Drops-e.Before.Memory.Drops), s.Memory.Drops)
+		e.say("listener", "drops", "In the last %s, %s dropped, %s in its life.", units.Set(e.Since), attempts(s.Memory.Drops-e.Before.Memory.Drops), units.Count(uint64(s.Memory.Drops)))
 		return
 	}
 	e.say("listener", "drops", "In its life %s dropped.", attempts(s.Memory.Drops))
@@ -157,7 +158,7 @@ func attempts(n uint32) string {
 	case 1:
 		return "1 attempt to connect was"
 	}
-	return fmt.Sprintf("%d attempts to connect were", n)
+	return units.Count(uint64(n)) + " attempts to connect were"
 }
 
 func (e *explainer) speed() {
@@ -165,7 +166,7 @@ func (e *explainer) speed() {
 	switch {
 	case !e.told(withBytesReceived):
 	case e.was != nil:
-		e.say("speed", "bytes_acked bytes_received", "In the last %v the peer acknowledged %s (%s) and %s arrived (%s).", roundDuration(e.Since),
+		e.say("speed", "bytes_acked bytes_received", "In the last %s the peer acknowledged %s (%s) and %s arrived (%s).", units.Set(e.Since),
 			size(t.BytesAcknowledged-e.was.BytesAcknowledged), e.rate(t.BytesAcknowledged-e.was.BytesAcknowledged),
 			size(t.BytesReceived-e.was.BytesReceived), e.rate(t.BytesReceived-e.was.BytesReceived))
 	default:
@@ -197,19 +198,19 @@ func (e *explainer) limit() {
 	case e.s.Timer == ProbeTimer:
 		e.say("limit", "timer notsent", "Right now the receiver's window is closed: %s wait here until the peer's program reads.", size(uint64(t.NotSent)))
 	case t.NotSent > 0 && t.CongestionWindow > 0 && t.Unacknowledged >= t.CongestionWindow:
-		e.say("limit", "unacked cwnd notsent", "Right now the congestion window limits it: %d of %d segments are under way, and %s wait.",
-			t.Unacknowledged, t.CongestionWindow, size(uint64(t.NotSent)))
+		e.say("limit", "unacked cwnd notsent", "Right now the congestion window limits it: %s of %s segments are in flight, and %s wait.",
+			units.Count(uint64(t.Unacknowledged)), units.Count(uint64(t.CongestionWindow)), size(uint64(t.NotSent)))
 	case t.NotSent > 0 && e.told(withSendWindow) && inFlight+t.SendMSS > t.SendWindow:
-		e.say("limit", "snd_wnd unacked notsent", "Right now the receiver's window limits it: it has room for %s, %s are under way, and %s wait.",
+		e.say("limit", "snd_wnd unacked notsent", "Right now the receiver's window limits it: it has room for %s, %s are in flight, and %s wait.",
 			size(uint64(t.SendWindow)), segments(uint64(t.Unacknowledged)), size(uint64(t.NotSent)))
 	case t.NotSent > 0 && t.PacingLimit != math.MaxUint64 && t.PacingLimit > 0 && t.PacingRate >= t.PacingLimit:
-		e.say("limit", "pacing_rate max_pacing_rate notsent", "Right now the limit of its pace does: %s (SO_MAX_PACING_RATE).", rateText(t.PacingLimit))
+		e.say("limit", "pacing_rate max_pacing_rate notsent", "Right now the pacing limit holds it up: %s (SO_MAX_PACING_RATE).", rateText(t.PacingLimit))
 	case t.NotSent == 0 && t.Unacknowledged > 0 && e.s.Memory != nil && e.s.Memory.SendQueue >= e.s.Memory.SendLimit:
-		e.say("limit", "notsent unacked mem_queued mem_send_limit", "Right now the sender's buffer limits it: it is full, and all that is in it is sent.")
+		e.say("limit", "notsent unacked mem_queued mem_send_limit", "Right now the sender's buffer limits it: it is full, and everything in it has been sent.")
 	case t.NotSent == 0 && t.Unacknowledged == 0:
-		e.say("limit", "notsent unacked", "Right now the application limits it: all that the program wrote is sent and acknowledged.")
+		e.say("limit", "notsent unacked", "Right now the application limits it: everything that the program wrote has been sent and acknowledged.")
 	case t.NotSent == 0 && t.AppLimited && e.told(withDeliveryRate):
-		e.say("limit", "notsent app_limited", "Right now the application limits it: all that the program wrote is sent.")
+		e.say("limit", "notsent app_limited", "Right now the application limits it: everything that the program wrote has been sent.")
 	}
 }
 
@@ -219,18 +220,18 @@ func (e *explainer) limitShares() {
 	when := "in its life"
 	if e.was != nil {
 		busy, window, buffer = busy-e.was.Busy, window-e.was.WindowLimited, buffer-e.was.SendBufferLimited
-		when = fmt.Sprintf("in the last %v", roundDuration(e.Since))
+		when = fmt.Sprintf("in the last %s", units.Set(e.Since))
 	}
 	if busy <= 0 {
-		e.say("limit", "busy", "It had no data under way %s: the application had nothing to send.", when)
+		e.say("limit", "busy", "It had no data in flight %s: the application had nothing to send.", when)
 		return
 	}
 	w, b := share(uint64(window), uint64(busy)), share(uint64(buffer), uint64(busy))
 	rest := max(100-w-b, 0)
-	e.say("limit", "busy rwnd_limited sndbuf_limited", "It had data under way for %v %s: for %d %% of that the receiver's window held it up, for %d %% the sender's buffer, "+
-		"for the other %d %% the congestion window, the path or the application.", roundDuration(busy), when, w, b, rest)
+	e.say("limit", "busy rwnd_limited sndbuf_limited", "It had data in flight for %s %s: for %d%% of that the receiver's window held it up, for %d%% the sender's buffer, "+
+		"for the other %d%% the congestion window, the path or the application.", units.Time(busy), when, w, b, rest)
 	if e.was != nil && busy < e.Since {
-		e.say("limit", "busy", "For %d %% of the last %v the application had nothing under way.", 100-share(uint64(busy), uint64(e.Since)), roundDuration(e.Since))
+		e.say("limit", "busy", "For %d%% of the last %s the application had nothing in flight.", 100-share(uint64(busy), uint64(e.Since)), units.Set(e.Since))
 	}
 	switch {
 	case w > 50:
@@ -252,22 +253,22 @@ func (e *explainer) loss() {
 	total := t.TotalRetransmits
 	switch {
 	case e.was != nil:
-		e.say("loss", "retransmits", "In the last %v %s sent again, %d in its life.", roundDuration(e.Since), segmentsWere(uint64(max(total-e.was.TotalRetransmits, 0))), total)
+		e.say("loss", "retransmits", "In the last %s, %s retransmitted, %s in its life.", units.Set(e.Since), segmentsWere(uint64(max(total-e.was.TotalRetransmits, 0))), units.Count(uint64(total)))
 	default:
-		e.say("loss", "retransmits", "In its life %s sent again.", segmentsWere(uint64(total)))
+		e.say("loss", "retransmits", "In its life %s retransmitted.", segmentsWere(uint64(total)))
 	}
 	if total > 0 && e.told(withBytesSent) && t.BytesSent > 0 {
-		e.say("loss", "bytes_retransmitted bytes_sent", "Of %s that it sent, %s were sent again: %.2g %%.", size(t.BytesSent), size(t.BytesRetransmitted),
-			100*float64(t.BytesRetransmitted)/float64(t.BytesSent))
+		e.say("loss", "bytes_retransmitted bytes_sent", "Of %s that it sent, %s were retransmitted: %s.", size(t.BytesSent), size(t.BytesRetransmitted),
+			units.Percent(float64(t.BytesRetransmitted)/float64(t.BytesSent)))
 	}
 	if t.DuplicatesByPeer > 0 && e.told(withDSACK) {
-		e.say("loss", "dsack_dups", "The peer had %s already: these were late, not lost.", segments(uint64(t.DuplicatesByPeer)))
+		e.say("loss", "dsack_dups", "The peer already had %s: these were late, not lost.", segments(uint64(t.DuplicatesByPeer)))
 	}
 	if t.Congestion >= 3 || t.Lost > 0 {
-		e.say("loss", "congestion_state lost", "Right now it recovers from loss: %s taken for lost.", segmentsAre(uint64(t.Lost)))
+		e.say("loss", "congestion_state lost", "Right now it recovers from loss: %s presumed lost.", segmentsAre(uint64(t.Lost)))
 	}
 	if t.Retransmits > 0 {
-		e.say("loss", "retransmits_now expires", "The peer has not answered %s in a row; it is tried again in %v.", times(uint64(t.Retransmits)), roundDuration(e.s.Expires))
+		e.say("loss", "retransmits_now expires", "The peer has not answered %s in a row; it is tried again in %s.", times(uint64(t.Retransmits)), units.Time(e.s.Expires))
 	}
 }
 
@@ -275,7 +276,7 @@ func (e *explainer) tcpQueues() {
 	e.queueHere()
 	switch {
 	case e.s.SendQ == 0:
-		e.say("queues", "sendq", "All that the program wrote is acknowledged.")
+		e.say("queues", "sendq", "Everything that the program wrote is acknowledged.")
 	case e.told(withNotSent):
 		e.say("queues", "sendq notsent", "The peer has not acknowledged %s that the program wrote, %s of which are not sent yet.", size(uint64(e.s.SendQ)), size(uint64(e.t.NotSent)))
 	default:
@@ -293,7 +294,7 @@ func (e *explainer) queueHere() {
 	case e.s.RecvQ == 0:
 		e.say("queues", "recvq", "Nothing waits here to be read.")
 	case m != nil && m.ReceiveLimit > 0:
-		e.say("queues", "recvq mem_recv mem_recv_limit", "%s wait here for the program to read; with overhead they fill %d %% of the receive buffer of %s.",
+		e.say("queues", "recvq mem_recv mem_recv_limit", "%s wait here for the program to read; with overhead they fill %d%% of the receive buffer of %s.",
 			size(uint64(e.s.RecvQ)), share(uint64(m.Receive), uint64(m.ReceiveLimit)), size(uint64(m.ReceiveLimit)))
 	default:
 		e.say("queues", "recvq", "%s wait here for the program to read.", size(uint64(e.s.RecvQ)))
@@ -308,14 +309,14 @@ func (e *explainer) queues() {
 	}
 	e.queueHere()
 	if s.SendQ > 0 {
-		e.say("queues", "sendq", "%s that it sent are still under way in this host.", size(uint64(s.SendQ)))
+		e.say("queues", "sendq", "%s that it sent are still in flight within this host.", size(uint64(s.SendQ)))
 	}
 	if m := s.Memory; m != nil && (s.Kind == UDP || s.Kind == Raw || s.Kind == Packet) {
 		if e.Before != nil && e.Before.Memory != nil {
-			e.say("loss", "drops", "In the last %v %d messages were dropped here, %d in its life.", roundDuration(e.Since), m.Drops-e.Before.Memory.Drops, m.Drops)
+			e.say("loss", "drops", "In the last %s, %s dropped here, %s in its life.", units.Set(e.Since), messagesWere(m.Drops-e.Before.Memory.Drops), units.Count(uint64(m.Drops)))
 			return
 		}
-		e.say("loss", "drops", "In its life %d messages were dropped here, because the receive buffer was full or they were damaged.", m.Drops)
+		e.say("loss", "drops", "In its life %s dropped here, because the receive buffer was full or they were damaged.", messagesWere(m.Drops))
 	}
 }
 
@@ -324,7 +325,7 @@ func (e *explainer) pacing() {
 	switch limited := t.PacingLimit != math.MaxUint64 && t.PacingLimit > 0; {
 	case t.PacingRate == 0 || t.PacingRate == math.MaxUint64:
 	case limited:
-		e.say("pacing", "pacing_rate max_pacing_rate", "Segments leave at %s; the program has set %s as the most.", rateText(t.PacingRate), rateText(t.PacingLimit))
+		e.say("pacing", "pacing_rate max_pacing_rate", "Segments leave at %s; the program has limited them to %s.", rateText(t.PacingRate), rateText(t.PacingLimit))
 	default:
 		e.say("pacing", "pacing_rate", "Segments leave at up to %s where its congestion control or the queue paces them; no limit is set.", rateText(t.PacingRate))
 	}
@@ -333,10 +334,10 @@ func (e *explainer) pacing() {
 func (e *explainer) path() {
 	t := e.t
 	if t.SendMSS > 0 && t.PathMTU > 0 {
-		e.say("path", "mss pmtu", "A segment carries up to %d bytes; the path takes packets of %d.", t.SendMSS, t.PathMTU)
+		e.say("path", "mss pmtu", "A segment carries up to %s bytes; the path carries packets of %s.", units.Count(uint64(t.SendMSS)), units.Count(uint64(t.PathMTU)))
 	}
 	if t.RTT > 0 && e.told(withMinRTT) && t.MinRTT > 0 && t.MinRTT < 1<<32*time.Microsecond-time.Microsecond {
-		e.say("path", "rtt rttvar minrtt", "A round trip takes %v, give or take %v; the shortest lately took %v.", roundDuration(t.RTT), roundDuration(t.RTTVar), roundDuration(t.MinRTT))
+		e.say("path", "rtt rttvar minrtt", "A round trip takes %s, give or take %s; the shortest lately took %s.", units.Time(t.RTT), units.Time(t.RTTVar), units.Time(t.MinRTT))
 	}
 	if t.RTT > 0 && t.CongestionWindow > 0 && t.SendMSS > 0 {
 		window := uint64(t.CongestionWindow) * uint64(t.SendMSS)
@@ -352,15 +353,15 @@ func (e *explainer) idle() {
 	sent, received := "It has never sent data", "none has ever arrived"
 	fields := "data_segments_out data_segments_in"
 	if t.DataSegmentsSent > 0 {
-		sent, fields = fmt.Sprintf("It last sent data %v ago", roundDuration(t.LastSent)), fields+" last_sent"
+		sent, fields = fmt.Sprintf("It last sent data %s ago", units.Time(t.LastSent)), fields+" last_sent"
 	}
 	if t.DataSegmentsReceived > 0 {
-		received, fields = fmt.Sprintf("the last arrived %v ago", roundDuration(t.LastReceived)), fields+" last_received"
+		received, fields = fmt.Sprintf("the last arrived %s ago", units.Time(t.LastReceived)), fields+" last_received"
 	}
 	e.say("idle", fields, "%s; %s.", sent, received)
 	switch {
 	case e.s.Timer == KeepaliveTimer:
-		e.say("idle", "timer expires", "If it stays idle, the peer is probed in %v (keepalive).", roundDuration(e.s.Expires))
+		e.say("idle", "timer expires", "If it stays idle, the peer is probed in %s (keepalive).", units.Time(e.s.Expires))
 	case e.s.Timer == NoTimer && t.Unacknowledged == 0 && e.s.State == Established:
 		e.say("idle", "timer", "No timer runs: without keepalive a peer that is gone would not be noticed while nothing is sent.")
 	}
@@ -387,7 +388,7 @@ func (e *explainer) direction(from, to *Socket, sender, receiver string) {
 	case to.RecvQ > 0:
 		e.say("ends", fields, "From %s to %s the reader is behind by %s, which does not hold the writer up yet.", sender, receiver, size(uint64(to.RecvQ)))
 	case t.NotSent > 0:
-		e.say("ends", fields, "From %s to %s neither program is the slow side: nothing waits at the reader, and %s at the writer; what is between limits it.", sender, receiver, size(uint64(t.NotSent)))
+		e.say("ends", fields, "From %s to %s neither program is the slow side: nothing waits at the reader, and %s at the writer; the path between limits it.", sender, receiver, size(uint64(t.NotSent)))
 	case from.SendQ == 0:
 		e.say("ends", fields, "From %s to %s the writer is the slow side, or has no more to say: nothing waits.", sender, receiver)
 	}
@@ -410,30 +411,30 @@ func share(part, whole uint64) int {
 	return int(math.Round(100 * min(float64(part)/float64(whole), 1)))
 }
 
-func size(bytes uint64) string {
-	if bytes == 1 {
-		return "1 byte"
-	}
-	if bytes < 1000 {
-		return fmt.Sprintf("%d bytes", bytes)
-	}
-	return string(appendRounded(nil, bytes))
-}
+func size(bytes uint64) string { return units.Size(bytes) }
 
-func rateText(v uint64) string { return string(append(appendRounded(nil, v), "/s"...)) }
+// rateText is a rate in bytes per second for people, who count bits.
+func rateText(v uint64) string { return units.Rate(8 * float64(v)) }
 
 func times(n uint64) string {
 	if n == 1 {
 		return "once"
 	}
-	return fmt.Sprintf("%d times", n)
+	return units.Count(n) + " times"
 }
 
 func segments(n uint64) string {
 	if n == 1 {
 		return "1 segment"
 	}
-	return fmt.Sprintf("%d segments", n)
+	return units.Count(n) + " segments"
+}
+
+func waits(n uint64) string {
+	if n == 1 {
+		return " waits"
+	}
+	return " wait"
 }
 
 func segmentsAre(n uint64) string {
@@ -441,6 +442,16 @@ func segmentsAre(n uint64) string {
 		return "1 segment is"
 	}
 	return segments(n) + " are"
+}
+
+func messagesWere(n uint32) string {
+	switch n {
+	case 0:
+		return "no messages were"
+	case 1:
+		return "1 message was"
+	}
+	return units.Count(uint64(n)) + " messages were"
 }
 
 func segmentsWere(n uint64) string {
@@ -457,5 +468,5 @@ func connections(n uint64) string {
 	if n == 1 {
 		return "1 connection"
 	}
-	return fmt.Sprintf("%d connections", n)
+	return units.Count(n) + " connections"
 }

@@ -128,8 +128,8 @@ func TestExplainSlowWriter(t *testing.T) {
 	must(t, err)
 	acknowledged(t, client)
 	said = explained(t, ns, client, server, "limit", "Right now the application limits it")
-	for topic, text := range map[string]string{"queues": "All that the program wrote is acknowledged.", "loss": "no segment was sent again",
-		"idle": "No timer runs", "path": "the path takes packets of 65535"} {
+	for topic, text := range map[string]string{"queues": "Everything that the program wrote is acknowledged.", "loss": "no segment was retransmitted",
+		"idle": "No timer runs", "path": "the path carries packets of 65 535"} {
 		if sentence(said, topic, text) == nil {
 			t.Errorf("nothing about %s says %q: %q", topic, text, said)
 		}
@@ -166,7 +166,7 @@ func TestExplainLoss(t *testing.T) {
 	})
 	drain(t, server)
 	flood(t, client)
-	said := explained(t, ns, client, -1, "loss", "were sent again: ")
+	said := explained(t, ns, client, -1, "loss", "were retransmitted: ")
 	if sentence(said, "loss", "no segment was") != nil {
 		t.Errorf("it says %q", said)
 	}
@@ -181,7 +181,7 @@ func TestExplainListener(t *testing.T) {
 		list, _ := collect(t, Query{Kinds: []Kind{TCP}, Netns: ns.path(), Details: TCPInfos | Memories})
 		return Explain(Observation{Socket: one(t, list, TCP, inodeOf(t, l))})
 	}
-	if s := said(); sentence(s, "listener", "1 connection of at most 1 wait to be accepted: the queue is 50 % full.") == nil || sentence(s, "listener", "no attempt to connect was dropped") == nil || len(s) != 2 {
+	if s := said(); sentence(s, "listener", "1 connection of at most 1 waits to be accepted: the queue is 50% full.") == nil || sentence(s, "listener", "no attempt to connect was dropped") == nil || len(s) != 2 {
 		t.Errorf("half full: %q", s)
 	}
 	ns.client(unix.AF_INET, l)

@@ -18,19 +18,19 @@ func TestExplainInterval(t *testing.T) {
 		WindowLimited: 250 * time.Millisecond, TotalRetransmits: 8, DataSegmentsSent: 9, DeliveryRate: 7}}
 	said := Explain(Observation{Socket: now, Before: was, Since: 2 * time.Second})
 	for topic, text := range map[string]string{
-		"speed": "In the last 2s the peer acknowledged 2.00MB (1.00MB/s) and 1 byte arrived (0B/s).",
-		"limit": "for 25 % of that the receiver's window held it up, for 0 % the sender's buffer, for the other 75 %",
-		"loss":  "In the last 2s 3 segments were sent again, 8 in its life.",
+		"speed": "In the last 2 s the peer acknowledged 1.91 MiB (8.00 Mbit/s) and 1 byte arrived (0 bit/s).",
+		"limit": "for 25% of that the receiver's window held it up, for 0% the sender's buffer, for the other 75%",
+		"loss":  "In the last 2 s, 3 segments were retransmitted, 8 in its life.",
 	} {
 		if sentence(said, topic, text) == nil {
 			t.Errorf("nothing about %s says %q: %q", topic, text, said)
 		}
 	}
-	if sentence(said, "limit", "For 50 % of the last 2s the application had nothing under way.") == nil {
+	if sentence(said, "limit", "For 50% of the last 2 s the application had nothing in flight.") == nil {
 		t.Errorf("the application's share is missing: %q", said)
 	}
 	now.Memory, now.TCPInfo.SendBufferLimited = &Memory{SendLimit: 4608}, 1500*time.Millisecond
-	if said := Explain(Observation{Socket: now}); sentence(said, "limit", "Most of all the sender's buffer limits it, of 4.61kB: it is small for the path (SO_SNDBUF).") == nil {
+	if said := Explain(Observation{Socket: now}); sentence(said, "limit", "Most of all the sender's buffer limits it, of 4.50 KiB: it is small for the path (SO_SNDBUF).") == nil {
 		t.Errorf("nothing names the buffer: %q", said)
 	}
 	now.infoSize = 104
@@ -87,7 +87,7 @@ func TestExplainPrograms(t *testing.T) {
 		return &Socket{Kind: Pair, State: Established, Program: &Program{Began: began, Now: began.Add(after), Counted: true, Sent: sent, Received: received}}
 	}
 	said := Explain(Observation{Socket: made(3*time.Second, 5000, 70), Before: made(time.Second, 1000, 70), Since: 2 * time.Second})
-	for _, text := range []string{"In the last 2s 4.00kB (2.00kB/s) passed from local to peer, and 0 bytes (0B/s) back.", "In its life of 3s 5.00kB passed from local to peer, and 70 bytes back."} {
+	for _, text := range []string{"In the last 2 s, 3.91 KiB (16.0 kbit/s) passed from local to peer, and 0 bytes (0 bit/s) back.", "In its life of 3.00 s, 4.88 KiB passed from local to peer, and 70 bytes back."} {
 		if sentence(said, "speed", text) == nil {
 			t.Errorf("nothing says %q: %q", text, said)
 		}
@@ -95,7 +95,7 @@ func TestExplainPrograms(t *testing.T) {
 	if said := Explain(Observation{Socket: &Socket{Kind: Pair, State: SynSent, Program: &Program{}}}); len(said) != 1 || said[0].Topic != "state" {
 		t.Errorf("one of which nothing is known: %q", said)
 	}
-	if said := Explain(Observation{Socket: &Socket{Kind: ISO, State: Listen, RecvQ: 1, SendQ: 4}}); sentence(said, "listener", "1 connection of at most 4 wait to be accepted") == nil {
+	if said := Explain(Observation{Socket: &Socket{Kind: ISO, State: Listen, RecvQ: 1, SendQ: 4}}); sentence(said, "listener", "1 connection of at most 4 waits to be accepted") == nil {
 		t.Errorf("a listener: %q", said)
 	}
 }

@@ -55,6 +55,9 @@ func parseNumber(text string, u Unit) (uint64, error) {
 		}
 		return uint64(d.Microseconds()), nil
 	case BytesPerSecond:
+		if bits, ok := strings.CutSuffix(text, "bit/s"); ok {
+			return parseBits(bits)
+		}
 		text = strings.TrimSuffix(text, "/s")
 		fallthrough
 	case Bytes:
@@ -66,6 +69,21 @@ func parseNumber(text string, u Unit) (uint64, error) {
 		return 0, fmt.Errorf("%s is not a number", Quote(text))
 	}
 	return v, nil
+}
+
+// parseBits reads a rate in bits per second without its unit, "9.4G", in bytes per second.
+func parseBits(text string) (uint64, error) {
+	digits, factor := text, 1.0
+	for i, prefix := range "kMGT" {
+		if d, ok := strings.CutSuffix(text, string(prefix)); ok {
+			digits, factor = d, math.Pow(1000, float64(i+1))
+		}
+	}
+	v, err := strconv.ParseFloat(strings.TrimSpace(digits), 64)
+	if err != nil || !(v >= 0 && v*factor/8 < math.MaxInt64) {
+		return 0, fmt.Errorf("%s is not a rate: write bytes per second, such as 1MB, or bits, such as 10Mbit/s", Quote(text+"bit/s"))
+	}
+	return uint64(v * factor / 8), nil
 }
 
 // An end says which end of a socket a value is about: a bit set.

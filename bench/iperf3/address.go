@@ -156,7 +156,7 @@ func ParseServer(text string) (address.Address, *Server, error) {
 	}
 	if wants {
 		if users.File == "" || key == "" {
-			return address.Address{}, nil, fmt.Errorf("%s: to serve some users alone takes users= and key= together", text)
+			return address.Address{}, nil, fmt.Errorf("%s: serving only some users takes users= and key= together", text)
 		}
 		if users.Key, err = ReadPrivateKey(key); err == nil {
 			_, err = users.hash("")
@@ -182,7 +182,7 @@ func given(value, what string) error {
 func port(text string) (int, error) {
 	n, err := strconv.ParseUint(text, 10, 16)
 	if err != nil || n == 0 {
-		return 0, fmt.Errorf("%q is no port: 1 to 65535 it must be", text)
+		return 0, fmt.Errorf("%q is not a port: it must be 1 to 65535", text)
 	}
 	return int(n), nil
 }
@@ -192,7 +192,7 @@ func port(text string) (int, error) {
 func parse(text string, set func(name, value string) (own bool, err error)) (host, carrier string, err error) {
 	scheme, rest, ok := strings.Cut(text, ":")
 	if !ok || !strings.EqualFold(scheme, Scheme) {
-		return "", "", fmt.Errorf("%q is no address of iperf3: write %s:HOST[:PORT]", text, Scheme)
+		return "", "", fmt.Errorf("%q is not an iperf3 address: write %s:HOST[:PORT]", text, Scheme)
 	}
 	endpoint, options, _ := strings.Cut(strings.TrimPrefix(rest, "//"), ",")
 	host, port := splitHostPort(endpoint)

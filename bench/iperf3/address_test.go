@@ -43,9 +43,9 @@ func TestParseAddress(t *testing.T) {
 		}
 	}
 	for text, part := range map[string]string{
-		"tcp:host": "no address of iperf3", "iperf3:": "no host", "iperf3": "no address",
+		"tcp:host": "not an iperf3 address", "iperf3:": "no host", "iperf3": "not an iperf3 address",
 		"iperf3:host,rate=fast": "not a rate", "iperf3:host,mss=0": "at least 1", "iperf3:host,udp=maybe": "udp", "iperf3:host,rate=1e300": "not a rate",
-		"iperf3:host,congestion": "needs a name", "iperf3:host,flow-port=0": "no port", "iperf3:host,users=x": "the server's", "iperf3:host,user=x": "together", "iperf3:host,pkcs1": "together",
+		"iperf3:host,congestion": "needs a name", "iperf3:host,flow-port=0": "not a port", "iperf3:host,users=x": "the server's", "iperf3:host,user=x": "together", "iperf3:host,pkcs1": "together",
 		"iperf3:host,user=": "needs a name", "iperf3:host,user=x,password-file=none,public-key=none": "none: no such file",
 	} {
 		if _, err := ParseClient(text); err == nil || !strings.Contains(err.Error(), part) {
@@ -54,7 +54,7 @@ func TestParseAddress(t *testing.T) {
 	}
 	for text, part := range map[string]string{
 		"iperf3:,udp": "the client's", "iperf3:,user=x": "the client's", "iperf3:,users=x": "users= and key= together", "iperf3:,pkcs1": "users= and key= together",
-		"iperf3:,users=none,key=none": "none: no such file", "iperf3:,max-time=never": "max-time", "iperf3:,max-rate=fast": "not a rate", "tcp:1": "no address of iperf3",
+		"iperf3:,users=none,key=none": "none: no such file", "iperf3:,max-time=never": "max-time", "iperf3:,max-rate=fast": "not a rate", "tcp:1": "not an iperf3 address",
 	} {
 		if _, _, err := ParseServer(text); err == nil || !strings.Contains(err.Error(), part) {
 			t.Errorf("%s: %v, want %q", text, err, part)

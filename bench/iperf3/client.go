@@ -10,6 +10,7 @@ import (
 	"zocalo"
 	"zocalo/address"
 	"zocalo/bench"
+	"zocalo/internal/units"
 	"zocalo/socket"
 	"zocalo/socket/option"
 )
@@ -276,7 +277,7 @@ func (t *attempt) measure(ctx context.Context, r *run) error {
 			if !idle.over() {
 				r.halt()
 				t.send(clientTerminate)
-				return fmt.Errorf("nothing moved for %v: the test was given up", mostIdle)
+				return fmt.Errorf("nothing moved for %s: the test was given up", units.Set(mostIdle))
 			}
 		case <-over:
 		case <-sent:
@@ -328,7 +329,7 @@ func (t *attempt) answer(ctx context.Context, ear *ear) error {
 		t.send(clientTerminate)
 		return ctx.Err()
 	case <-timer.C:
-		return fmt.Errorf("control connection: the server did not answer %v within %v", testEnd, t.patience)
+		return fmt.Errorf("control connection: the server did not answer %v within %s", testEnd, units.Set(t.patience))
 	}
 }
 

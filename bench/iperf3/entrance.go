@@ -7,6 +7,7 @@ import (
 	"os"
 	"time"
 
+	"zocalo/internal/units"
 	"zocalo/server"
 	"zocalo/socket"
 	"zocalo/socket/option"
@@ -175,7 +176,7 @@ func (n *session) knocked(door *socket.Socket, end time.Time) (socket.Name, erro
 			return other, nil
 		}
 		if errors.Is(err, os.ErrDeadlineExceeded) {
-			return socket.Name{}, refuse(codeStreams, "a flow's first datagram did not come within %v: a firewall may let TCP pass, and not UDP", strangerPatience)
+			return socket.Name{}, refuse(codeStreams, "a flow's first datagram did not come within %s: a firewall may let TCP pass, and not UDP", units.Set(strangerPatience))
 		}
 		return socket.Name{}, err
 	}

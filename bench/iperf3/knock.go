@@ -7,6 +7,7 @@ import (
 	"os"
 	"time"
 
+	"zocalo/internal/units"
 	"zocalo/socket"
 )
 
@@ -47,5 +48,5 @@ func (t *attempt) knock(ctx context.Context, s *socket.Socket) error {
 			return err
 		}
 	}
-	return fmt.Errorf("no answer to the first datagram within %v: a firewall may let TCP pass, and not UDP", t.patience)
+	return fmt.Errorf("no answer to the first datagram within %s: a firewall may let TCP pass, and not UDP", units.Set(t.patience))
 }

@@ -18,6 +18,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"zocalo/internal/units"
 )
 
 // A Login is the user and password that a client tells a server which wants them. They go
@@ -96,7 +98,7 @@ func (u *Users) check(token string, now time.Time) (user string, err error) {
 		return "", errors.New("the login has an unknown form")
 	}
 	if off := now.Sub(time.Unix(at, 0)).Abs(); off > max(u.Skew, 0) && (u.Skew > 0 || off > DefaultSkew) {
-		return user, fmt.Errorf("its clock differs from this one by %v", off.Round(time.Second))
+		return user, fmt.Errorf("its clock differs from this one by %s", units.Set(off.Round(time.Second)))
 	}
 	want, err := u.hash(user)
 	if err != nil {
@@ -168,7 +170,7 @@ func readKey[T any](name string, parsers ...func([]byte) (any, error)) (key T, e
 			}
 		}
 	}
-	return key, fmt.Errorf("%s: its %.40q is no RSA key of this sort, or has a password", name, block.Type)
+	return key, fmt.Errorf("%s: its %.40q is not an RSA key of this sort, or has a password", name, block.Type)
 }
 
 // ReadPublicKey reads the key to which a [Login] is encrypted.

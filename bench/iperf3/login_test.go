@@ -247,7 +247,7 @@ func TestStockBounds(t *testing.T) {
 	if _, err := stockClient(t, n, "-n", "1G"); err == nil {
 		t.Error("a gigabyte was taken in 2 s")
 	}
-	if e := next(t, told); e.report == nil || e.err == nil || !strings.Contains(e.err.Error(), "lasts 2s at most") {
+	if e := next(t, told); e.report == nil || e.err == nil || !strings.Contains(e.err.Error(), "lasts at most 2 s") {
 		t.Errorf("the server says %+v", e)
 	}
 }

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"zocalo/bench"
+	"zocalo/internal/units"
 )
 
 // parameters are a test as a client sends it to a server.
@@ -98,7 +99,7 @@ func (n *number) UnmarshalJSON(b []byte) error {
 	case bytes.Equal(b, []byte("false")), bytes.Equal(b, []byte("null")):
 		*n = 0
 	case err != nil || math.IsNaN(f):
-		return fmt.Errorf("%.20q is no number", b)
+		return fmt.Errorf("%.20q is not a number", b)
 	case f >= 1<<64:
 		return fmt.Errorf("%.20q has more than 64 bits", b)
 	case f >= math.MaxInt64:
@@ -155,17 +156,17 @@ func (p *parameters) test() (*Test, *refusal) {
 	}
 	switch {
 	case bool(p.Reverse && p.Both):
-		return nil, refuse(25, "a test both reverse and bidirectional: it is one of them")
+		return nil, refuse(25, "a test cannot be both reverse and bidirectional")
 	case bool(p.Reverse):
 		t.Direction = bench.Reverse
 	case bool(p.Both):
 		t.Direction = bench.Both
 	}
 	if t.Flows < 0 {
-		return nil, refuse(codeFlows, "parallel is %d: 1 to %d it must be", p.Flows, maxFlows)
+		return nil, refuse(codeFlows, "parallel is %d: it must be 1 to %d", p.Flows, maxFlows)
 	}
 	if t.Duration < 0 {
-		return nil, refuse(codeDuration, "time is %d: at most %v it must be", p.Time, maxDuration)
+		return nil, refuse(codeDuration, "time is %d: it must be at most %s", p.Time, units.Set(maxDuration))
 	}
 	if t.Size < 0 || len(t.Congestion) > 15 {
 		return nil, refuse(codeParameters, "len is %d, congestion %.20q: out of bounds", p.Size, t.Congestion)

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"zocalo/bench"
+	"zocalo/internal/units"
 	"zocalo/socket"
 	"zocalo/socket/option"
 )
@@ -65,7 +66,7 @@ func (t *Test) prepare(s *socket.Socket) *refusal {
 	}
 	if t.PacingRate > 0 {
 		if err := option.MaxPacingRate.Set(s, int(max(t.PacingRate/8, 1))); err != nil {
-			return refuse(codeUnsupported, "a pacing rate of %d bit/s: %v", t.PacingRate, err)
+			return refuse(codeUnsupported, "a pacing rate of %s: %v", units.RateSet(float64(t.PacingRate)), err)
 		}
 	}
 	if t.TOS > 0 {

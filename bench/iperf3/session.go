@@ -8,6 +8,7 @@ import (
 	"sync"
 	"time"
 
+	"zocalo/internal/units"
 	"zocalo/socket"
 	"zocalo/socket/option"
 )
@@ -188,7 +189,7 @@ func (n *session) gather(r *run) error {
 		case told := <-ear.heard:
 			return n.unexpected(told)
 		case <-late.C:
-			return refuse(codeStreams, "%d of %d flows came within %v", len(flows), taking+sending, strangerPatience)
+			return refuse(codeStreams, "%d of %d flows came within %s", len(flows), taking+sending, units.Set(strangerPatience))
 		}
 	}
 	n.serving.sort(flows)
@@ -244,19 +245,19 @@ func (n *session) measure(r *run) error {
 		case <-idle.ticks:
 			if idle.tooLong() { // a client says when it is over
 				r.halt()
-				return n.giveUp(refuse(codeIdle, "nothing moved for %v", mostIdle))
+				return n.giveUp(refuse(codeIdle, "nothing moved for %s", units.Set(mostIdle)))
 			}
 		case <-tooLong:
 			r.halt()
-			return n.giveUp(refuse(codeDuration, "a test lasts %v at most", n.serving.MaxTime))
+			return n.giveUp(refuse(codeDuration, "a test lasts at most %s", units.Set(n.serving.MaxTime)))
 		case <-looks:
 			if rate := r.tooFast(); rate > 0 {
 				r.halt()
-				return n.giveUp(refuse(codeRate, "a flow has %d bit/s where %d are allowed", rate, r.most))
+				return n.giveUp(refuse(codeRate, "a flow runs at %s, above the %s allowed", units.Rate(float64(rate)), units.RateSet(float64(r.most))))
 			}
 		case <-over:
 			r.halt()
-			return n.giveUp(refuse(codeIdle, "the client did not end the test within %v of its time", grace))
+			return n.giveUp(refuse(codeIdle, "the client did not end the test within %s of its time", units.Set(grace)))
 		case <-n.ctx.Done():
 			r.halt()
 			n.send(serverTerminate)

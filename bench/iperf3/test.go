@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"zocalo/bench"
+	"zocalo/internal/units"
 )
 
 // A Test is what a client wants to be measured. The zero value, apart from
@@ -108,7 +109,7 @@ func (t *Test) complete(segment int) {
 // place first, in a copy.
 func (t Test) Check() error {
 	if t.Omit%time.Second != 0 {
-		return fmt.Errorf("iperf3: %v to omit: it takes whole seconds", t.Omit)
+		return fmt.Errorf("iperf3: %s to omit: it must be whole seconds", units.Set(t.Omit))
 	}
 	t.complete(0)
 	if r := t.check(); r != nil {
@@ -123,9 +124,9 @@ func (t *Test) check() *refusal {
 	case t.Direction != bench.Forward && t.Direction != bench.Reverse && t.Direction != bench.Both:
 		return refuse(codeUnsupported, "a test of direction %q: it is %s, %s or %s", t.Direction, bench.Forward, bench.Reverse, bench.Both)
 	case t.Flows > maxFlows:
-		return refuse(codeFlows, "%d flows: %d are the most", t.Flows, maxFlows)
+		return refuse(codeFlows, "%d flows: %d is the most", t.Flows, maxFlows)
 	case t.Duration < 0 || t.Duration > maxDuration:
-		return refuse(codeDuration, "a test of %v: %v is the most", t.Duration, maxDuration)
+		return refuse(codeDuration, "a test of %s: %s is the most", units.Set(t.Duration), units.Set(maxDuration))
 	case t.Bytes < 0 || t.Blocks < 0:
 		return refuse(codeParameters, "less than no bytes or blocks")
 	case t.Size > 0 && t.Blocks > math.MaxInt64/int64(t.Size):
@@ -133,21 +134,21 @@ func (t *Test) check() *refusal {
 	case t.Bytes > 0 && t.Blocks > 0:
 		return refuse(16, "both bytes and blocks end the test: give one")
 	case t.Omit < 0 || t.Omit > maxOmit:
-		return refuse(codeOmit, "%v to omit: %v is the most", t.Omit, maxOmit)
+		return refuse(codeOmit, "%s to omit: %s is the most", units.Set(t.Omit), units.Set(maxOmit))
 	case t.UDP && (t.Size < leastDatagram || t.Size > maxDatagram):
-		return refuse(codeUDPBlockSize, "datagrams of %d bytes: %d to %d it must be", t.Size, leastDatagram, maxDatagram)
+		return refuse(codeUDPBlockSize, "datagrams of %d bytes: the size must be %d to %d", t.Size, leastDatagram, maxDatagram)
 	case t.Size < 1 || t.Size > maxBlock:
 		return refuse(codeBlockSize, "blocks of %d bytes: %d is the most", t.Size, maxBlock)
 	case t.Burst < 0 || t.Burst > maxBurst:
 		return refuse(codeBurst, "bursts of %d blocks: %d is the most", t.Burst, maxBurst)
 	case t.PacingRate < 0:
-		return refuse(codeParameters, "a pacing rate of %d", t.PacingRate)
+		return refuse(codeParameters, "a negative pacing rate of %d", t.PacingRate)
 	case t.Window < 0 || t.Window > maxWindow:
 		return refuse(codeWindow, "a window of %d bytes: %d is the most", t.Window, maxWindow)
 	case t.Segment < 0 || t.Segment > maxSegment:
 		return refuse(codeSegment, "segments of %d bytes: %d is the most", t.Segment, maxSegment)
 	case t.TOS < 0 || t.TOS > 255:
-		return refuse(codeTOS, "a type of service of %d: 0 to 255 it must be", t.TOS)
+		return refuse(codeTOS, "a type of service of %d: it must be 0 to 255", t.TOS)
 	}
 	return nil
 }

@@ -143,7 +143,7 @@ func (c *control) refusal(got, want state) error {
 		}
 		return &PeerError{Code: int(binary.BigEndian.Uint32(b[:])), Errno: int(binary.BigEndian.Uint32(b[4:]))}
 	}
-	return fmt.Errorf("the peer said %v where the protocol has %v: it is no iperf3, or one of another version", got, want)
+	return fmt.Errorf("the peer said %v where the protocol has %v: it is not iperf3, or another version of it", got, want)
 }
 
 // sendJSON sends v with its length before it.
@@ -178,7 +178,7 @@ func readSized(r io.Reader, most int) ([]byte, error) {
 	}
 	n := binary.BigEndian.Uint32(size[:])
 	if int64(n) > int64(most) {
-		return nil, fmt.Errorf("%d bytes are announced, and %d are the most: the peer is no iperf3", n, most)
+		return nil, fmt.Errorf("%d bytes are announced, and %d is the most: the peer is not iperf3", n, most)
 	}
 	text, err := io.ReadAll(io.LimitReader(r, int64(n)))
 	if err == nil && len(text) < int(n) {

@@ -21,6 +21,7 @@ import (
 	"zocalo/codec"
 	"zocalo/internal/nearest"
 	"zocalo/internal/say"
+	"zocalo/internal/units"
 	"zocalo/process"
 	"zocalo/socket"
 )
@@ -131,7 +132,7 @@ func newApp(s streams) *app {
 
 // journalLost says, in the form of the log, how many lines nobody read.
 func (a *app) journalLost(n int64) string {
-	text := fmt.Sprintf("%s of this log lost: nothing reads standard error", plural(n, "line"))
+	text := fmt.Sprintf("%s of this log lost: nothing reads standard error", units.Plural(n, "line"))
 	if a.logFormat == "json" {
 		line, _ := json.Marshal(map[string]any{"time": time.Now(), "level": slog.LevelWarn.String(), "msg": text, "lines": n})
 		return string(line) + "\n"
@@ -303,10 +304,11 @@ func (a *app) begin() error {
 		a.quitless = onSignal(syscall.SIGQUIT, func() { end(stopped(syscall.SIGQUIT)) })
 	}
 	options := &slog.HandlerOptions{Level: level, ReplaceAttr: plainErrors}
+	text := &slog.HandlerOptions{Level: level, ReplaceAttr: plainText}
 	var handler slog.Handler
 	switch a.logFormat {
 	case "text":
-		handler = slog.NewTextHandler(lineWriter{a.journal.say}, options)
+		handler = slog.NewTextHandler(lineWriter{a.journal.say}, text)
 	case "json":
 		handler = slog.NewJSONHandler(a.jsonLines(), options)
 		a.allJSON()
@@ -332,6 +334,14 @@ func plainErrors(_ []string, attr slog.Attr) slog.Attr {
 		attr.Value = slog.StringValue(oneLine(err))
 	}
 	return attr
+}
+
+// plainText is plainErrors, and makes of durations what people read.
+func plainText(groups []string, attr slog.Attr) slog.Attr {
+	if attr.Value.Kind() == slog.KindDuration {
+		return slog.String(attr.Key, units.Word(attr.Value.Duration()))
+	}
+	return plainErrors(groups, attr)
 }
 
 // printCall prints a call as the lecture writes it, with the time it took.

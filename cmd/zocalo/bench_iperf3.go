@@ -10,6 +10,7 @@ import (
 
 	"zocalo/bench"
 	"zocalo/bench/iperf3"
+	"zocalo/internal/units"
 	"zocalo/server"
 	"zocalo/socket"
 )
@@ -44,7 +45,7 @@ func (b *benching) measureIperf3(ctx context.Context, cmd *cobra.Command, text s
 		test.Rate = int64(o.Rate * float64(test.Size) * 8 / float64(test.Flows))
 	}
 	if test.Interval > 0 && test.Interval < bench.MinInterval {
-		return usagef("--interval %v: it must be at least %v", test.Interval, bench.MinInterval)
+		return usagef("--interval %v: it must be at least %s", test.Interval, units.Set(bench.MinInterval))
 	}
 	if err := test.Check(); err != nil {
 		return usageError{err}
@@ -106,9 +107,9 @@ func (b *benching) servedIperf3(client socket.Name, r *iperf3.Report, err error)
 		end = ", ended early"
 	}
 	if t := r.Near.Received(); t.Bytes > 0 {
-		b.sayf("%v sent %s in %s, %s%s", client, sizeText(t.Bytes), bench.TimeText(t.Elapsed), bench.RateText(t.BitsPerSecond()), end)
+		b.sayf("%v sent %s in %s, %s%s", client, units.Size(t.Bytes), units.Time(t.Elapsed), units.Rate(t.BitsPerSecond()), end)
 	}
 	if t := r.Near.Sent(); t.Bytes > 0 {
-		b.sayf("%v received %s in %s, %s%s", client, sizeText(t.Bytes), bench.TimeText(t.Elapsed), bench.RateText(t.BitsPerSecond()), end)
+		b.sayf("%v received %s in %s, %s%s", client, units.Size(t.Bytes), units.Time(t.Elapsed), units.Rate(t.BitsPerSecond()), end)
 	}
 }

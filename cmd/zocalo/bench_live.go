@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"zocalo/bench"
+	"zocalo/internal/units"
 )
 
 // interval shows how a run goes: a line for each interval that was asked for,
@@ -44,11 +45,11 @@ func intervalText(i bench.Interval) string {
 		fmt.Fprintf(&b, "%6.2f to %6.2f s", i.Start.Seconds(), i.End.Seconds())
 	}
 	if i.Traffic.Bytes > 0 {
-		fmt.Fprintf(&b, "  %10s", bench.RateText(i.Traffic.BitsPerSecond()))
+		fmt.Fprintf(&b, "  %10s", units.Rate(i.Traffic.BitsPerSecond()))
 	}
-	fmt.Fprintf(&b, "  %9.0f messages/s", i.Traffic.MessagesPerSecond())
+	fmt.Fprintf(&b, "  %9s messages/s", units.Number(i.Traffic.MessagesPerSecond()))
 	if i.Max > 0 {
-		fmt.Fprintf(&b, "  median %s, max %s", bench.TimeText(i.Median), bench.TimeText(i.Max))
+		fmt.Fprintf(&b, "  median %s, max %s", units.Time(i.Median), units.Time(i.Max))
 	}
 	return b.String()
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"zocalo/check"
+	"zocalo/internal/units"
 )
 
 func (a *app) checkVerb() *cobra.Command {
@@ -92,7 +93,7 @@ func (a *app) checkProgress(p check.Progress) {
 		if p.Trying != "" {
 			now = "; trying " + p.Kind.Kind + ": " + p.Trying
 		}
-		a.showLine(fmt.Sprintf("%d of %s done%s", p.Done, plural(int64(p.Kinds), "kind"), now))
+		a.showLine(fmt.Sprintf("%d of %s done%s", p.Done, units.Plural(p.Kinds, "kind"), now))
 	case p.Trying == "":
 		a.sayf("%d of %d: %s: %s", p.Done, p.Kinds, p.Kind.Kind, checkSummary(p.Kind))
 	}
@@ -107,12 +108,12 @@ func checkSummary(k check.KindReport) string {
 	for _, f := range k.Findings {
 		n[f.Verdict]++
 	}
-	text := plural(n[check.Kept], "promise") + " kept"
+	text := units.Plural(n[check.Kept], "promise") + " kept"
 	if n[check.Broken] > 0 {
 		text += fmt.Sprintf(", %d BROKEN", n[check.Broken])
 	}
 	if n[check.Failed] > 0 {
-		text += ", " + plural(n[check.Failed], "experiment") + " failed"
+		text += ", " + units.Plural(n[check.Failed], "experiment") + " failed"
 	}
 	return text
 }

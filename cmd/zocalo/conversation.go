@@ -14,6 +14,7 @@ import (
 	"zocalo/address"
 	"zocalo/codec"
 	"zocalo/frame"
+	"zocalo/internal/units"
 	"zocalo/process"
 	"zocalo/record"
 	"zocalo/relay/join"
@@ -369,7 +370,7 @@ func (c *conversation) outcome(r outcome.Result, err error) error {
 	case errors.As(err, &end):
 		return peerAdvice(end.Err)
 	case errors.Is(err, join.ErrIdle):
-		return fmt.Errorf("no traffic for %v (--idle), and the peer had not finished: the connection was reset", c.idle)
+		return fmt.Errorf("no traffic for %s (--idle), and the peer had not finished: the connection was reset", units.Set(c.idle))
 	case err != nil:
 		return err
 	}

@@ -1,10 +1,8 @@
 package main
 
 import (
-	"fmt"
-
-	"zocalo/bench"
 	"zocalo/internal/accept"
+	"zocalo/internal/units"
 	"zocalo/relay/outcome"
 	"zocalo/socket"
 )
@@ -88,23 +86,16 @@ func (c *conversation) sayEnded(r outcome.Result, err error) error {
 		}
 		return c.printJSON(e)
 	case c.verbose:
-		c.sayf("%v after %s: sent %v, received %v", r.How, bench.TimeText(r.Duration), sent, received)
+		c.sayf("%v after %s: sent %v, received %v", r.How, units.Time(r.Duration), sent, received)
 	}
 	return nil
 }
 
 // String returns it for people, as "54 bytes in 1 message".
 func (p passed) String() string {
-	text := plural(p.Bytes, "byte")
+	text := units.Plural(p.Bytes, "byte")
 	if p.Messages > 0 {
-		text += " in " + plural(p.Messages, "message")
+		text += " in " + units.Plural(p.Messages, "message")
 	}
 	return text
-}
-
-func plural(n int64, word string) string {
-	if n != 1 {
-		word += "s"
-	}
-	return fmt.Sprintf("%d %s", n, word)
 }

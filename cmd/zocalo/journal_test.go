@@ -120,14 +120,14 @@ func TestRepeated(t *testing.T) {
 		}
 		time.Sleep(alikePeriod + 1)
 		synctest.Wait()
-		if n := count("15 more like this in the last 10s"); n != 2 {
+		if n := count("15 more like this in the last 10 s"); n != 2 {
 			t.Errorf("the rest was told of %d times, want 2:\n%s", n, &text)
 		}
 		for range maxAlike + 1 {
 			log.Warn("pair failed")
 		}
 		h.kinds.flush()
-		if count("pair failed: 1 more like this in the last 1s") != 1 || count("pair failed") != 2*maxAlike+2 {
+		if count("pair failed: 1 more like this in the last 1 s") != 1 || count("pair failed") != 2*maxAlike+2 {
 			t.Errorf("a new count is not one of its own:\n%s", &text)
 		}
 	})

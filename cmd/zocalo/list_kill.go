@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 
+	"zocalo/internal/units"
 	"zocalo/sockstat"
 )
 
@@ -117,10 +118,10 @@ func (l *listKiller) close(ctx context.Context) error {
 			return err
 		}
 	} else if closed := len(l.found) - left; closed > 0 && !l.quiet {
-		l.sayf("%s closed", plural(int64(closed), "socket"))
+		l.sayf("%s closed", units.Plural(closed, "socket"))
 	}
 	if left > 0 {
-		return fmt.Errorf("%s of %d could not be closed", plural(int64(left), "socket"), len(l.found))
+		return fmt.Errorf("%s of %d could not be closed", units.Plural(left, "socket"), len(l.found))
 	}
 	return nil
 }

@@ -11,6 +11,7 @@ import (
 	"sync"
 	"time"
 
+	"zocalo/internal/units"
 	"zocalo/sockstat"
 )
 
@@ -98,7 +99,7 @@ func (r *resolver) find(ctx context.Context, batch []*sockstat.Socket) {
 	wg.Wait()
 	if r.left -= time.Since(began); ctx.Err() == context.DeadlineExceeded {
 		r.left = 0
-		r.note("not all host names were found within " + resolveTime.String() + ": the rest are shown as numbers")
+		r.note("not all host names were found within " + units.Set(resolveTime) + ": the rest are shown as numbers")
 	}
 }
 

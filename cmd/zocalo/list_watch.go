@@ -3,11 +3,11 @@ package main
 import (
 	"cmp"
 	"context"
-	"fmt"
 	"slices"
 	"strconv"
 	"time"
 
+	"zocalo/internal/units"
 	"zocalo/sockstat"
 )
 
@@ -177,17 +177,10 @@ func (l *list) watchSockets(ctx context.Context, q sockstat.Query) error {
 	return l.watchLive(ctx, q)
 }
 
-// watchRate is a speed for a table, - for none.
+// watchRate is a speed for a table, of bytes per second; - for none.
 func watchRate(v uint64) string {
-	switch {
-	case v == 0:
+	if v == 0 {
 		return "-"
-	case v < 1000:
-		return fmt.Sprintf("%dB/s", v)
-	case v < 1e6:
-		return fmt.Sprintf("%.1fkB/s", float64(v)/1e3)
-	case v < 1e9:
-		return fmt.Sprintf("%.1fMB/s", float64(v)/1e6)
 	}
-	return fmt.Sprintf("%.1fGB/s", float64(v)/1e9)
+	return units.RateWord(8 * float64(v))
 }

@@ -93,11 +93,11 @@ func TestListLiveView(t *testing.T) {
 		}
 	}
 	order(1, 2, 3)
-	if !strings.Contains(screen(), "5.0MB/s") {
+	if !strings.Contains(screen(), "40.0Mbit/s") {
 		t.Errorf("no rate: %s", screen())
 	}
 	m.key("j")
-	if !strings.Contains(screen(), "> tcp    established   5.0MB/s") {
+	if !strings.Contains(screen(), "> tcp    established 40.0Mbit/s") {
 		t.Errorf("the second is not chosen: %s", screen())
 	}
 	m.key("s")
@@ -108,7 +108,7 @@ func TestListLiveView(t *testing.T) {
 	m.key("enter")
 	m.Update(liveLook{now: m.shown})
 	m.height = 30
-	if !strings.Contains(screen(), "In the last 1s the peer acknowledged 5.00MB (5.00MB/s)") {
+	if !strings.Contains(screen(), "In the last 1 s the peer acknowledged 4.77 MiB (40.0 Mbit/s)") {
 		t.Errorf("it is not explained: %s", screen())
 	}
 	m.key("space")

@@ -11,6 +11,7 @@ import (
 
 	tea "charm.land/bubbletea/v2"
 
+	"zocalo/internal/units"
 	"zocalo/process"
 	"zocalo/sockstat"
 )
@@ -235,7 +236,7 @@ func (m *liveView) View() tea.View {
 
 // lines are the picture without colours: a head, the sockets, and what explains the chosen one.
 func (m *liveView) lines() []string {
-	head := fmt.Sprintf("%s, by %s, every %v", plural(int64(len(m.shown)), "socket"), liveOrders[m.order].name, m.list.watch)
+	head := fmt.Sprintf("%s, by %s, every %s", units.Plural(len(m.shown), "socket"), liveOrders[m.order].name, units.Set(m.list.watch))
 	if m.pauses {
 		head += ", paused"
 	}
@@ -261,7 +262,7 @@ func (m *liveView) lines() []string {
 	room := max(m.height-len(lines)-1-len(below), 3)
 	first := max(min(m.at-room/2, len(m.shown)-room), 0)
 	row := func(mark string, cells ...string) string {
-		return mark + fmt.Sprintf("%-6s %-11s %9s %9s %8s %8s %7s  %-24s %-24s %s", toAny(cells)...)
+		return mark + fmt.Sprintf("%-6s %-11s %10s %10s %8s %8s %7s  %-24s %-24s %s", toAny(cells)...)
 	}
 	lines = append(lines, row("  ", "KIND", "STATE", "SENT", "RECEIVED", "RECV-Q", "SEND-Q", "RETRANS", "LOCAL", "PEER", "PROCESS"))
 	for i := first; i < min(first+room, len(m.shown)); i++ {

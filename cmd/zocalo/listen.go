@@ -11,6 +11,7 @@ import (
 
 	"zocalo/address"
 	"zocalo/internal/accept"
+	"zocalo/internal/units"
 	"zocalo/relay/join"
 	"zocalo/server"
 	"zocalo/socket"
@@ -129,7 +130,7 @@ func (l *listen) firstInTime(ctx context.Context, p *passive) (join.End, error) 
 	defer stop()
 	end, err := l.first(bounded, p)
 	if err != nil && bounded.Err() != nil && ctx.Err() == nil {
-		err = fmt.Errorf("no peer came within %v (--accept-timeout)", l.acceptTimeout)
+		err = fmt.Errorf("no peer came within %s (--accept-timeout)", units.Set(l.acceptTimeout))
 	}
 	return end, err
 }

@@ -13,8 +13,8 @@ import (
 
 	"zocalo"
 	"zocalo/address"
-	"zocalo/bench"
 	"zocalo/codec"
+	"zocalo/internal/units"
 	"zocalo/socket"
 	"zocalo/xns"
 )
@@ -166,7 +166,7 @@ func (r *pingReport) see(e xns.PingEvent) {
 		line = fmt.Sprintf("request %d: no reply", e.Number)
 	default:
 		p.Event, p.From, p.Bytes, p.Seconds, p.Duplicate = "reply", e.From.String(), e.Size, e.Took.Seconds(), e.Duplicate
-		line = fmt.Sprintf("%d bytes from %v: request %d, %v", e.Size, e.From, e.Number, bench.TimeText(e.Took))
+		line = fmt.Sprintf("%d bytes from %v: request %d, %v", e.Size, e.From, e.Number, units.Time(e.Took))
 		if e.Duplicate {
 			s.Duplicates++
 			line += ", duplicate"
@@ -206,7 +206,7 @@ func (r *pingReport) print() error {
 		text += fmt.Sprintf(", %d duplicates", s.Duplicates)
 	}
 	if t := s.RoundTrips; t != nil {
-		in := func(seconds float64) string { return bench.TimeText(time.Duration(seconds * float64(time.Second))) }
+		in := func(seconds float64) string { return units.Time(time.Duration(seconds * float64(time.Second))) }
 		text += fmt.Sprintf("\nround trips: min %s, median %s, p99 %s, max %s", in(t.Min), in(t.Median), in(t.P99), in(t.Max))
 	}
 	return r.app.print(text + "\n")

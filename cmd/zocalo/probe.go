@@ -15,7 +15,7 @@ import (
 
 	"zocalo"
 	"zocalo/address"
-	"zocalo/bench"
+	"zocalo/internal/units"
 	"zocalo/socket"
 	"zocalo/socket/option"
 )
@@ -36,7 +36,7 @@ type probed struct {
 
 // String returns it as a line for people.
 func (p probed) String() string {
-	took := bench.TimeText(time.Duration(p.Seconds * float64(time.Second)))
+	took := units.Time(time.Duration(p.Seconds * float64(time.Second)))
 	switch p.Answer {
 	case "yes":
 		return fmt.Sprintf("%s answers (%s)", p.Address, took)

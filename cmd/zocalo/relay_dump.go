@@ -5,6 +5,7 @@ import (
 	"sync"
 	"time"
 
+	"zocalo/internal/units"
 	"zocalo/relay"
 	"zocalo/relay/join"
 	"zocalo/relay/outcome"
@@ -88,6 +89,6 @@ func quotedDump(dst []byte, d dumped) []byte {
 
 // hexDump is a head for each piece, and rows of 16 bytes.
 func hexDump(dst []byte, d dumped) []byte {
-	dst = fmt.Appendf(d.appendHead(dst), "%s\n", plural(int64(len(d.data)), "byte"))
+	dst = fmt.Appendf(d.appendHead(dst), "%s\n", units.Plural(len(d.data), "byte"))
 	return appendHex(dst, d.direction(), d.what == join.Urgent, d.offset, d.data)
 }

@@ -4,7 +4,7 @@ import (
 	"fmt"
 	"time"
 
-	"zocalo/bench"
+	"zocalo/internal/units"
 	"zocalo/relay"
 	"zocalo/relay/outcome"
 )
@@ -84,8 +84,8 @@ func (r *relayRun) sayTotals() {
 	if r.json {
 		r.printEvent(e)
 	} else {
-		r.sayf("%s open, %d ended (%d reset, %d failed): sent %v, received %v",
-			plural(int64(t.Open), "pair"), t.Ended, t.Reset, t.Failed, e.Sent, e.Received)
+		r.sayf("%s open, %s ended (%s reset, %s failed): sent %v, received %v",
+			units.Plural(t.Open, "pair"), units.Count(t.Ended), units.Count(t.Reset), units.Count(t.Failed), e.Sent, e.Received)
 	}
 	for _, p := range r.Open() {
 		if r.json {
@@ -108,7 +108,7 @@ func pairText(p relay.Pair) string {
 		how = "open for"
 	}
 	text := fmt.Sprintf("#%d %s to %s: %s %v: sent %v, received %v", p.Number, p.Peer, target,
-		how, bench.TimeText(r.Duration), newPassed(r.From[outcome.A]), newPassed(r.From[outcome.B]))
+		how, units.Time(r.Duration), newPassed(r.From[outcome.A]), newPassed(r.From[outcome.B]))
 	if p.Err != nil {
 		text += ": " + oneLine(sideNamed(p.Err))
 	}

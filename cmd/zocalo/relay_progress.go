@@ -8,7 +8,7 @@ import (
 	"time"
 
 	"zocalo/address"
-	"zocalo/codec"
+	"zocalo/internal/units"
 	"zocalo/relay/outcome"
 )
 
@@ -101,23 +101,10 @@ func (p *progress) end() {
 // progressText says how much has passed, how fast, and how long the rest takes.
 func progressText(passed, size int64, took time.Duration) string {
 	rate := float64(passed) / took.Seconds()
-	text := fmt.Sprintf("%s of %s, %d%%, %s/s", sizeText(passed), sizeText(size), passed*100/size, sizeText(int64(rate)))
+	text := fmt.Sprintf("%s of %s, %d%%, %s", units.Size(passed), units.Size(size), passed*100/size, units.Rate(8*rate))
 	if passed > 0 && passed < size {
 		left := time.Duration(float64(size-passed) / rate * float64(time.Second))
-		text += fmt.Sprintf(", %v left", left.Round(time.Second))
+		text += ", " + units.Set(left.Round(time.Second)) + " left"
 	}
 	return text
-}
-
-// sizeText is a number of bytes for people, as 12.3 MiB.
-func sizeText(n int64) string {
-	const unit = 1 << 10
-	if n < unit {
-		return codec.FormatSize(n) + " bytes"
-	}
-	value, i := float64(n)/unit, 0
-	for ; value >= unit && i < 3; i++ {
-		value /= unit
-	}
-	return fmt.Sprintf("%.1f %s", value, [...]string{"KiB", "MiB", "GiB", "TiB"}[i])
 }

@@ -17,9 +17,9 @@ func TestProgressText(t *testing.T) {
 		took         time.Duration
 		want         string
 	}{
-		{0, 100, time.Second, "0 bytes of 100 bytes, 0%, 0 bytes/s"},
-		{512 << 10, 2 << 20, time.Second, "512.0 KiB of 2.0 MiB, 25%, 512.0 KiB/s, 3s left"},
-		{3 << 30, 3 << 30, 2 * time.Second, "3.0 GiB of 3.0 GiB, 100%, 1.5 GiB/s"},
+		{0, 100, time.Second, "0 bytes of 100 bytes, 0%, 0 bit/s"},
+		{512 << 10, 2 << 20, time.Second, "512 KiB of 2.00 MiB, 25%, 4.19 Mbit/s, 3 s left"},
+		{3 << 30, 3 << 30, 2 * time.Second, "3.00 GiB of 3.00 GiB, 100%, 12.9 Gbit/s"},
 	} {
 		if got := progressText(test.passed, test.size, test.took); got != test.want {
 			t.Errorf("%q, want %q", got, test.want)

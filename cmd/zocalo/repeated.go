@@ -8,6 +8,8 @@ import (
 	"slices"
 	"sync"
 	"time"
+
+	"zocalo/internal/units"
 )
 
 // A repeated is a handler of logs that passes on so many records of a kind, by
@@ -89,7 +91,7 @@ func (k *kinds) tell(message string, of *kind) {
 	}
 	k.mu.Unlock()
 	if !told {
-		text := fmt.Sprintf("%s: %d more like this in the last %v", message, of.n-maxAlike, max(time.Since(of.since).Round(time.Second), time.Second))
+		text := fmt.Sprintf("%s: %s more like this in the last %s", message, units.Count(of.n-maxAlike), units.Set(max(time.Since(of.since).Round(time.Second), time.Second)))
 		k.to.Handle(context.Background(), slog.NewRecord(time.Now(), of.level, text, 0))
 	}
 }

@@ -275,7 +275,7 @@ func TestTalkConnectTimeout(t *testing.T) {
 		t.Skip("this system's queue of connections has no end")
 	}
 	c := start(t, "talk", "--connect-timeout", "10ms", "unix:"+path)
-	if said := c.exits(t, statusFailed); !strings.Contains(said, "no answer came within 10ms") {
+	if said := c.exits(t, statusFailed); !strings.Contains(said, "no answer came within 10 ms") {
 		t.Errorf("standard error: %q", said)
 	}
 }

@@ -12,7 +12,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"zocalo/bench"
+	"zocalo/internal/units"
 	"zocalo/xns"
 )
 
@@ -145,7 +145,7 @@ func (x *xnsTime) run(ctx context.Context, server xns.Addr) error {
 		if !server.Host.IsZero() {
 			who = fmt.Sprintf("host %v did not answer", server.Host)
 		}
-		return fmt.Errorf("%s within %v: 'zocalo xns who' lists the hosts, and 'zocalo xns time --serve' runs a time server", who, x.timeout)
+		return fmt.Errorf("%s within %s: 'zocalo xns who' lists the hosts, and 'zocalo xns time --serve' runs a time server", who, units.Set(x.timeout))
 	}
 	for _, t := range answers {
 		if err := x.printTime(t); err != nil {
@@ -180,9 +180,9 @@ func (x *xnsTime) printTime(t xns.ServerTime) error {
 	beside := "same as this machine"
 	switch {
 	case ahead > time.Second:
-		beside = fmt.Sprintf("%v ahead of this machine", ahead)
+		beside = fmt.Sprintf("%s ahead of this machine", units.Set(ahead.Round(time.Second)))
 	case ahead < -time.Second:
-		beside = fmt.Sprintf("%v behind this machine", -ahead)
+		beside = fmt.Sprintf("%s behind this machine", units.Set(-ahead.Round(time.Second)))
 	}
 	return x.print(fmt.Sprintf("%s  %v, %s\n", t.Time.Format("2006-01-02 15:04:05 -07:00"), t.Server, beside))
 }
@@ -260,7 +260,7 @@ func (x *xnsWho) run(ctx context.Context) error {
 	case err != nil:
 		return err
 	case len(found) == 0:
-		return fmt.Errorf("no host answered within %v: choose the network with --link or %s", x.timeout, xns.LinkVariable)
+		return fmt.Errorf("no host answered within %s: choose the network with --link or %s", units.Set(x.timeout), xns.LinkVariable)
 	}
 	var text strings.Builder
 	table := tabwriter.NewWriter(&text, 0, 0, 2, ' ', 0)
@@ -278,7 +278,7 @@ func (x *xnsWho) run(ctx context.Context) error {
 		}
 		echo := "-"
 		if p.Echo > 0 {
-			echo = bench.TimeText(s.Echo)
+			echo = units.Time(s.Echo)
 		}
 		fmt.Fprintf(table, "%s\t%s\t%s\t%s\n", p.Network, p.Host, echo, cmp.Or(p.serves(), "-"))
 	}

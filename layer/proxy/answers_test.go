@@ -93,6 +93,6 @@ func TestSilentProxy(t *testing.T) {
 	}
 	defer l.Close()
 	for layer := range strings.FieldsSeq("socks4 socks5 connect") {
-		fails(t, layer+":"+l.Addr().String()+",to=127.0.0.1:1,handshake-timeout=50ms", layer+": the peer did not finish the handshake within 50ms")
+		fails(t, layer+":"+l.Addr().String()+",to=127.0.0.1:1,handshake-timeout=50ms", layer+": the peer did not finish the handshake within 50 ms")
 	}
 }

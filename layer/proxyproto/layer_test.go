@@ -172,8 +172,8 @@ func TestRefused(t *testing.T) {
 		"huge":      {"", "\r\n\r\n\x00\r\nQUIT\n\x21\x11\xff\xff", "more than the 4096"},
 		"nothing":   {"", "END", "before its PROXY header"},
 		"cut":       {"", "PROXY TCP4 END", "within its PROXY header"},
-		"late":      {",handshake-timeout=100ms", "PROXY ", "did not finish the handshake within 100ms"},
-		"slow":      {",pp=accept,handshake-timeout=100ms", "PROXY ", "did not finish the handshake within 100ms"},
+		"late":      {",handshake-timeout=100ms", "PROXY ", "did not finish the handshake within 100 ms"},
+		"slow":      {",pp=accept,handshake-timeout=100ms", "PROXY ", "did not finish the handshake within 100 ms"},
 		"stranger":  {",pp-from=192.0.2.0/24,pp-from=::1", header1, "headers from 127.0.0.1"},
 	} {
 		t.Run(name, func(t *testing.T) {

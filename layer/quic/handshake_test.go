@@ -109,7 +109,7 @@ func TestClientWithoutStream(t *testing.T) {
 	if err := context.Cause(c.Context()); !errors.As(err, &closed) || !closed.Remote {
 		t.Errorf("it ended by %v", err)
 	}
-	if is := next(t, all); is.err == nil || !strings.Contains(is.err.Error(), "open a stream within 2s") {
+	if is := next(t, all); is.err == nil || !strings.Contains(is.err.Error(), "open a stream within 2 s") {
 		t.Errorf("the listener was told %+v", is)
 	}
 }

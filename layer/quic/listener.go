@@ -13,6 +13,7 @@ import (
 
 	quicgo "github.com/quic-go/quic-go"
 
+	"zocalo/internal/units"
 	"zocalo/socket"
 	"zocalo/socket/wait"
 )
@@ -231,7 +232,7 @@ func (l *listener) streams(ctx context.Context, c *connection) error {
 func (l *listener) refuse(ctx context.Context, a *arrival) {
 	cause := context.Cause(ctx)
 	if errors.Is(cause, os.ErrDeadlineExceeded) {
-		cause = fmt.Errorf("the peer did not finish the handshake and open a stream within %v: handshake-timeout=TIME allows more", l.prepared.handshake)
+		cause = fmt.Errorf("the peer did not finish the handshake and open a stream within %s: handshake-timeout=TIME allows more", units.Set(l.prepared.handshake))
 	}
 	l.failed(a, cause)
 	a.conn.CloseWithError(codeReset, "")

@@ -8,6 +8,7 @@ import (
 
 	quicgo "github.com/quic-go/quic-go"
 
+	"zocalo/internal/units"
 	"zocalo/socket"
 )
 
@@ -70,7 +71,7 @@ func (p *prepared) connect(ctx context.Context, b *base, peer socket.Name) (_ *c
 			d.conn.leave()
 			if err == errNoStream {
 				d.conn.closeQuiet()
-				err = &refusedError{fmt.Sprintf("the peer accepts connections, but took no stream within %v: handshake-timeout=TIME allows more", p.handshake), syscall.ETIMEDOUT}
+				err = &refusedError{fmt.Sprintf("the peer accepts connections, but took no stream within %s: handshake-timeout=TIME allows more", units.Set(p.handshake)), syscall.ETIMEDOUT}
 			}
 			return nil, nil, false, p.handshakeError(err)
 		}

@@ -216,7 +216,7 @@ func TestNoStreams(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
 	_, err := zocalo.Dial(ctx, address+",handshake-timeout=2s")
-	if !errors.Is(err, syscall.ETIMEDOUT) || !strings.Contains(err.Error(), "no stream within 2s") {
+	if !errors.Is(err, syscall.ETIMEDOUT) || !strings.Contains(err.Error(), "no stream within 2 s") {
 		t.Errorf("connecting: %v", err)
 	}
 }

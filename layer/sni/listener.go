@@ -9,6 +9,7 @@ import (
 	"syscall"
 	"time"
 
+	"zocalo/internal/units"
 	"zocalo/layer/internal/prefix"
 	"zocalo/layer/internal/proxy"
 	"zocalo/socket"
@@ -25,7 +26,7 @@ type listener struct{ proxy.Listener }
 
 // begin learns which name a client asks for, and consumes nothing.
 func (l *listener) begin(ctx context.Context, lower *socket.Socket, heard func()) (*socket.Socket, error) {
-	ctx, cancel := context.WithTimeoutCause(ctx, helloTime, fmt.Errorf("the peer sent no complete ClientHello within %v", helloTime))
+	ctx, cancel := context.WithTimeoutCause(ctx, helloTime, fmt.Errorf("the peer sent no complete ClientHello within %s", units.Set(helloTime)))
 	defer cancel()
 	var h hello
 	next, err := prefix.Peek(ctx, lower, longest, func(said []byte) (take int, done bool, err error) {

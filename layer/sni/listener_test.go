@@ -155,7 +155,7 @@ func TestRefused(t *testing.T) {
 		"SSH-2.0-x\r\n":                        "does not speak TLS",
 		said[:100] + "END":                     "before its ClientHello was complete",
 		"END":                                  "before its ClientHello was complete",
-		said[:100]:                             "sent no complete ClientHello within 1s",
+		said[:100]:                             "sent no complete ClientHello within 1 s",
 		"\x16\x03\x01\x40\x00\x01\x00\x40\x00": "more than the 16384",
 		strings.Repeat("\x16\x03\x01\x00\x01\x01", 3000): "",
 	} {

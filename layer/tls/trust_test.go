@@ -374,7 +374,7 @@ func TestHandshakeEnds(t *testing.T) {
 		t.Errorf("a handshake with nobody: %v", err)
 	}
 	_, err = zocalo.Dial(t.Context(), "tls:"+silent.Addr().String()+",handshake-timeout=50ms")
-	if !says(err, "tls: the peer did not finish the handshake within 50ms: handshake-timeout=TIME allows more") {
+	if !says(err, "tls: the peer did not finish the handshake within 50 ms: handshake-timeout=TIME allows more") {
 		t.Errorf("a handshake with nobody: %v", err)
 	}
 	plain := server(t, "tcp:127.0.0.1:0", func(s *socket.Socket) { io.WriteString(s, "220 hello\r\n"); io.Copy(io.Discard, s) })

@@ -14,6 +14,7 @@ import (
 	"github.com/gobwas/ws"
 
 	"zocalo/codec"
+	"zocalo/internal/units"
 	"zocalo/socket"
 )
 
@@ -55,7 +56,7 @@ func (e *tooLong) Is(target error) bool { return target == syscall.EMSGSIZE }
 type silentError struct{ after time.Duration }
 
 func (e *silentError) Error() string {
-	return fmt.Sprintf("ws: the peer did not answer a ping within %v: allow more with ping=TIME, or send none with ping=0", e.after)
+	return fmt.Sprintf("ws: the peer did not answer a ping within %s: allow more with ping=TIME, or send none with ping=0", units.Set(e.after))
 }
 func (e *silentError) Is(target error) bool { return target == syscall.ETIMEDOUT }
 

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"zocalo/codec"
+	"zocalo/internal/units"
 )
 
 // TCPInfo is what the kernel knows of a TCP connection (TCP_INFO, see
@@ -124,5 +125,5 @@ var ConnectionInfo = New(Spec{
 
 // String returns the fields that tell most, in one line.
 func (i TCPInfo) String() string {
-	return fmt.Sprintf("%v rtt %v±%v cwnd %d retransmits %d", i.State, i.RTT, i.RTTVar, i.CongestionWindow, i.TotalRetransmits)
+	return fmt.Sprintf("%v rtt %s±%s cwnd %d retransmits %d", i.State, units.Word(i.RTT), units.Word(i.RTTVar), i.CongestionWindow, i.TotalRetransmits)
 }

@@ -12,6 +12,8 @@ import (
 	"runtime"
 	"syscall"
 	"time"
+
+	"zocalo/internal/units"
 )
 
 // Most is the largest file that is read, in bytes: the authorities of a whole
@@ -57,7 +59,7 @@ func read(path string) (text []byte, err error) {
 	text, err = io.ReadAll(io.LimitReader(f, Most+1))
 	switch {
 	case errors.Is(err, os.ErrDeadlineExceeded):
-		return nil, fmt.Errorf("nothing could be read from it within %v", patience)
+		return nil, fmt.Errorf("nothing could be read from it within %s", units.Set(patience))
 	case err != nil:
 		return nil, Reason(err)
 	case len(text) > Most:

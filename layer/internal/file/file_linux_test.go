@@ -51,7 +51,7 @@ func TestReadPipe(t *testing.T) {
 	path := fmt.Sprintf("/dev/fd/%d", r.Fd())
 	before := patience
 	patience = time.Millisecond
-	if _, err := Read("cert", path); err == nil || !strings.HasSuffix(err.Error(), ": nothing could be read from it within 1ms") {
+	if _, err := Read("cert", path); err == nil || !strings.HasSuffix(err.Error(), ": nothing could be read from it within 1 ms") {
 		t.Errorf("of a pipe that nobody writes to: %v", err)
 	}
 	patience = before
