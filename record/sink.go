@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"zocalo/internal/pcapng"
+	"zocalo/internal/units"
 )
 
 // A sink is a recording in the making: blocks that wait in memory, and the goroutine
@@ -351,7 +352,7 @@ func (s *sink) close() error {
 		}
 		now := s.waiting()
 		if now == left { // as a pipe that nobody reads
-			return fmt.Errorf("the recording is not whole: nothing was taken of its end within %v", patience)
+			return fmt.Errorf("the recording is incomplete: nothing read its end within %s", units.Set(patience))
 		}
 		left = now
 	}

@@ -14,8 +14,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"zocalo/address"
-	"zocalo/bench"
 	"zocalo/codec"
+	"zocalo/internal/units"
 	"zocalo/record/capture"
 	"zocalo/record/replay"
 	"zocalo/service/verb"
@@ -236,10 +236,10 @@ func (r *replaying) read(ctx context.Context, path string, o capture.Options) (*
 		r.note(fmt.Sprintf("%s: packets of link type %d are left out: Ethernet, Linux cooked, loopback and raw IP are known", path, t))
 	}
 	if c.Dropped > 0 {
-		r.note(fmt.Sprintf("%s: its recorder lost %s", path, plural(c.Dropped, "packet")))
+		r.note(fmt.Sprintf("%s: its recorder lost %s", path, units.Plural(c.Dropped, "packet")))
 	}
 	if c.Lost > 0 {
-		r.note(fmt.Sprintf("%s: of %s not all fragments are there", path, plural(c.Lost, "packet")))
+		r.note(fmt.Sprintf("%s: fragments of %s are missing", path, units.Plural(c.Lost, "packet")))
 	}
 	return c, nil
 }
@@ -298,9 +298,9 @@ func (r *replaying) choose(path string, c *capture.Capture, to address.Address, 
 		case misfit != nil:
 			return nil, misfit
 		case len(c.Conversations) > 0:
-			return nil, fmt.Errorf("%s: in none of its %s anything was said that could be played", path, plural(int64(len(c.Conversations)), "conversation"))
+			return nil, fmt.Errorf("%s: none of its %s has anything that could be played", path, units.Plural(len(c.Conversations), "conversation"))
 		}
-		return nil, fmt.Errorf("%s: no conversation matches, of %s: zocalo replay --list shows what there is", path, plural(c.Packets, "packet"))
+		return nil, fmt.Errorf("%s: no conversation matches, of %s: zocalo replay --list shows what there is", path, units.Plural(c.Packets, "packet"))
 	}
 	if misfits > 0 {
 		r.note(fmt.Sprintf("%s left out that %v cannot carry", are(misfits, "conversation"), kinds[0]))
@@ -313,9 +313,9 @@ func (r *replaying) choose(path string, c *capture.Capture, to address.Address, 
 
 func are(n int64, word string) string {
 	if n == 1 {
-		return plural(n, word) + " is"
+		return units.Plural(n, word) + " is"
 	}
-	return plural(n, word) + " are"
+	return units.Plural(n, word) + " are"
 }
 
 // serve plays the server.
@@ -396,7 +396,7 @@ func (r *replaying) finish(ctx context.Context, report *replay.Report) error {
 		if report.Differing == 1 {
 			verb = "is"
 		}
-		return fmt.Errorf("%d of %s %s not as recorded", report.Differing, plural(int64(report.Conversations), "conversation"), verb)
+		return fmt.Errorf("%d of %s %s not as recorded", report.Differing, units.Plural(report.Conversations, "conversation"), verb)
 	case report.Failure != nil:
 		return of(report.Failure, failure)
 	}
@@ -434,7 +434,7 @@ func (r *replaying) writeReport(w io.Writer, p *replay.Report) error {
 			b.WriteString(dump + "\n")
 		}
 	}
-	fmt.Fprintf(&b, "%s in %s: ", plural(int64(p.Conversations), "conversation"), bench.TimeText(p.Took))
+	fmt.Fprintf(&b, "%s in %s: ", units.Plural(p.Conversations, "conversation"), units.Time(p.Took))
 	same := "as recorded"
 	if r.options.NoCompare {
 		same = "played"
@@ -457,13 +457,13 @@ func (r *replaying) writeReport(w io.Writer, p *replay.Report) error {
 	if len(parts) > 1 || len(parts) == 1 && p.Alike == 0 {
 		b.WriteString(strings.Join(parts, ", "))
 	}
-	fmt.Fprintf(&b, "\nsent %s in %s, received %s", plural(p.BytesSent, "byte"), plural(p.MessagesSent, "piece"), plural(p.BytesReceived, "byte"))
+	fmt.Fprintf(&b, "\nsent %s in %s, received %s", units.Plural(p.BytesSent, "byte"), units.Plural(p.MessagesSent, "piece"), units.Plural(p.BytesReceived, "byte"))
 	if !r.options.NoCompare {
-		fmt.Fprintf(&b, "; %s compared", plural(p.Answers, "answer"))
+		fmt.Fprintf(&b, "; %s compared", units.Plural(p.Answers, "answer"))
 	}
 	b.WriteByte('\n')
 	if p.Late > 0 {
-		fmt.Fprintf(&b, "late by the clock: median %s, 99th percentile %s, at most %s\n", bench.TimeText(p.LateP50), bench.TimeText(p.LateP99), bench.TimeText(p.LateMost))
+		fmt.Fprintf(&b, "late by the clock: median %s, 99th percentile %s, at most %s\n", units.Time(p.LateP50), units.Time(p.LateP99), units.Time(p.LateMost))
 	}
 	_, err := io.WriteString(w, b.String())
 	return err

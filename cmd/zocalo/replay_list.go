@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"zocalo/internal/units"
 	"zocalo/record/capture"
 	"zocalo/sockstat"
 )
@@ -170,7 +171,7 @@ func (r *replaying) show(c *capture.Capture) error {
 		err = out.Flush()
 	}
 	if len(c.Conversations) == 0 && err == nil {
-		r.note(fmt.Sprintf("no conversation matches, of %s", plural(c.Packets, "packet")))
+		r.note(fmt.Sprintf("no conversation matches, of %s", units.Plural(c.Packets, "packet")))
 	}
 	return err
 }

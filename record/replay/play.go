@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"zocalo/frame"
+	"zocalo/internal/units"
 	"zocalo/record/capture"
 	"zocalo/socket"
 )
@@ -203,7 +204,7 @@ func (p *playing) do(step *step) (err error) {
 		p.result.MessagesSent++
 	}
 	if errors.Is(err, os.ErrDeadlineExceeded) {
-		err = fmt.Errorf("the peer took nothing for %v: --wait waits for longer", p.o.wait())
+		err = fmt.Errorf("the peer read nothing for %s: --wait allows more", units.Set(p.o.wait()))
 	}
 	return err
 }

@@ -12,6 +12,7 @@ import (
 	"zocalo"
 	"zocalo/address"
 	"zocalo/internal/nearest"
+	"zocalo/internal/units"
 	"zocalo/socket"
 )
 
@@ -248,7 +249,7 @@ func (c Config) filled() (Config, error) {
 		wrong("a check has the port %d: ports are 1 to 65535", k.Port)
 	}
 	if p := c.Passive; p.Ejection < 0 || p.Longest < 0 || p.Share > 100 {
-		wrong("an ejection of %v to %v, of %d %% of the servers, cannot be: times are not negative, and the share is 1 to 100", p.Ejection, p.Longest, p.Share)
+		wrong("an ejection of %s to %s, of %d%% of the servers, is impossible: times must not be negative, and the share must be 1 to 100", units.Set(p.Ejection), units.Set(p.Longest), p.Share)
 	}
 	seen := map[string]bool{}
 	for i := range c.Members {

@@ -8,6 +8,7 @@ import (
 
 	"zocalo/address"
 	"zocalo/internal/pass"
+	"zocalo/internal/units"
 	"zocalo/relay"
 )
 
@@ -194,7 +195,7 @@ func (l *Link) Ended(p relay.Pair) {
 	answered := r.From[relay.B].Bytes > 0 || r.From[relay.B].Messages > 0
 	early := l.pool.view.Load().passive.Early
 	if fails := r.Side == relay.B && (r.How == relay.Reset || r.How == relay.Failed && pass.IsReset(p.Err)); fails && !answered && r.Duration < max(early, 0) {
-		l.pool.blame(server.state, &server.resets, "connections were reset before an answer, within "+early.Round(time.Millisecond).String())
+		l.pool.blame(server.state, &server.resets, "connections were reset before an answer, within "+units.Set(early.Round(time.Millisecond)))
 		return
 	}
 	if answered {
