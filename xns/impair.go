@@ -4,6 +4,8 @@ import (
 	"math/rand/v2"
 	"sync"
 	"time"
+
+	"zocalo/internal/impair"
 )
 
 // Faults is what [Impair] does to the packets that a link sends. Shares are of
@@ -27,7 +29,10 @@ type impaired struct {
 	f Faults
 
 	mu     sync.Mutex
-	random *rand.Rand
+	lose   *rand.Rand // one for each, so that none shifts the choices of another
+	repeat *rand.Rand
+	change *rand.Rand
+	hold   *rand.Rand
 	timers map[*time.Timer]*buffer // of packets that are held back
 	all    sync.WaitGroup
 	closed bool
@@ -39,15 +44,16 @@ func Impair(l Link, f Faults) Link {
 	if f.Hold <= 0 {
 		f.Hold = 5 * time.Millisecond
 	}
-	return &impaired{Link: l, f: f, random: rand.New(rand.NewPCG(f.Seed, 0x584e53)), timers: map[*time.Timer]*buffer{}}
+	of := func(fault string) *rand.Rand { return impair.New(f.Seed, 0, 0, fault) }
+	return &impaired{Link: l, f: f, lose: of("loss"), repeat: of("duplicate"), change: of("corrupt"), hold: of("reorder"), timers: map[*time.Timer]*buffer{}}
 }
 
 func (l *impaired) WriteFrame(to HostID, packet []byte) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	chance := func(share float64) bool { return l.random.Float64() < share }
-	lost, twice, corrupt, held := chance(l.f.Lose), chance(l.f.Repeat), chance(l.f.Corrupt), chance(l.f.Reorder)
-	bit := l.random.IntN(8 * len(packet))
+	lost, twice := impair.Chance(l.lose, l.f.Lose), impair.Chance(l.repeat, l.f.Repeat)
+	corrupt, held := impair.Chance(l.change, l.f.Corrupt), impair.Chance(l.hold, l.f.Reorder)
+	bit := l.change.IntN(8 * len(packet))
 	if lost {
 		return nil
 	}
@@ -55,8 +61,8 @@ func (l *impaired) WriteFrame(to HostID, packet []byte) error {
 		changed := newBuffer()
 		defer changed.free()
 		changed.set(packet)
-		changed.data[bit/8] ^= 1 << (bit % 8)
 		packet = changed.bytes()
+		impair.Flip(packet, bit)
 	}
 	delay := l.f.Delay
 	if held {
@@ -69,15 +75,15 @@ func (l *impaired) WriteFrame(to HostID, packet []byte) error {
 		}
 		return err
 	}
-	l.hold(to, packet, delay)
+	l.later(to, packet, delay)
 	if twice {
-		l.hold(to, packet, delay+time.Microsecond)
+		l.later(to, packet, delay+time.Microsecond)
 	}
 	return nil
 }
 
-// hold sends a copy of the packet later. The caller holds mu.
-func (l *impaired) hold(to HostID, packet []byte, delay time.Duration) {
+// later sends a copy of the packet later. The caller holds mu.
+func (l *impaired) later(to HostID, packet []byte, delay time.Duration) {
 	if l.closed || len(l.timers) >= heldPackets {
 		return
 	}

@@ -7,6 +7,7 @@ import (
 	"sync"
 	"time"
 
+	"zocalo/internal/impair"
 	"zocalo/socket"
 )
 
@@ -56,11 +57,11 @@ func Faulty(s *socket.Socket, fault Fault, every int) *socket.Socket {
 }
 
 func faulty(s *socket.Socket, fault Fault, every int) socket.Endpoint {
-	every = max(every, 1)
+	turn := impair.Every{N: max(every, 1)}
 	if s.Type().Bounded() {
-		return &faultyMessenger{faultyEndpoint{s: s, fault: fault, every: every}}
+		return &faultyMessenger{faultyEndpoint{s: s, fault: fault, turn: turn}}
 	}
-	return &faultyEndpoint{s: s, fault: fault, every: every}
+	return &faultyEndpoint{s: s, fault: fault, turn: turn}
 }
 
 // faultyEndpoint is a layer over a socket: not a wrapper, so that nobody finds
@@ -68,10 +69,9 @@ func faulty(s *socket.Socket, fault Fault, every int) socket.Endpoint {
 type faultyEndpoint struct {
 	s     *socket.Socket
 	fault Fault
-	every int
 
-	mu     sync.Mutex // guards the rest, and keeps what is sent in its order
-	count  int        // of messages
+	mu     sync.Mutex   // guards the rest, and keeps what is sent in its order
+	turn   impair.Every // which messages suffer
 	held   []byte     // a message that waits for the next, if holds
 	heldTo socket.Name
 	holds  bool
@@ -110,7 +110,7 @@ func (f *faultyEndpoint) Accept(ctx context.Context) (socket.Endpoint, error) {
 	if err != nil {
 		return nil, err
 	}
-	return faulty(c, f.fault, f.every), nil
+	return faulty(c, f.fault, f.turn.N), nil
 }
 
 func (f *faultyEndpoint) Write(b []byte) (int, error) {
@@ -129,20 +129,19 @@ func (f *faultyEndpoint) send(m *socket.Message) (int, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	data := bytes.Join(m.Buffers, nil)
-	f.count++
-	n, err := f.spoil(m, data)
+	n, err := f.spoil(m, data, f.turn.Lost(nil))
 	if err != nil {
-		f.count--
+		f.turn.Again()
 		return n, err
 	}
 	return len(data), f.sendLate()
 }
 
-func (f *faultyEndpoint) spoil(m *socket.Message, data []byte) (int, error) {
+func (f *faultyEndpoint) spoil(m *socket.Message, data []byte, turn bool) (int, error) {
 	if f.holds {
 		return 0, f.release(m, data)
 	}
-	if f.fault == Late || f.count%f.every != 0 {
+	if f.fault == Late || !turn {
 		return f.pass(m, data)
 	}
 	half := len(data) / 2
@@ -164,9 +163,8 @@ func (f *faultyEndpoint) spoil(m *socket.Message, data []byte) (int, error) {
 	case Cut:
 		data = data[:half]
 	case Corrupt:
-		if len(data) > 0 {
-			data[f.count%len(data)] ^= 1 << (f.count % 8)
-		}
+		count := f.turn.Count()
+		impair.Flip(data, 8*(count%max(len(data), 1))+count%8)
 	}
 	return f.pass(m, data)
 }
@@ -212,13 +210,13 @@ func (f *faultyEndpoint) SendUrgent(b []byte) (int, error) {
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.urgent = append(f.urgent, lateUrgent{slices.Clone(b), f.count + f.every})
+	f.urgent = append(f.urgent, lateUrgent{slices.Clone(b), f.turn.Count() + f.turn.N})
 	return len(b), nil
 }
 
 // sendLate sends the urgent data whose time has come.
 func (f *faultyEndpoint) sendLate() error {
-	for len(f.urgent) > 0 && f.urgent[0].after <= f.count {
+	for len(f.urgent) > 0 && f.urgent[0].after <= f.turn.Count() {
 		if _, err := f.s.SendUrgent(f.urgent[0].data); err != nil {
 			return err
 		}
