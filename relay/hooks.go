@@ -2,6 +2,7 @@ package relay
 
 import (
 	"context"
+	"sync"
 	"time"
 
 	"zocalo"
@@ -81,6 +82,50 @@ func See(see func(p Pair, from Side, what Piece)) func(context.Context, Pair, Si
 	return func(_ context.Context, p Pair, from Side, next func(Piece) error) Filter {
 		return join.See(next, func(what Piece) { see(p, from, what) })
 	}
+}
+
+// Chain makes a Hooks.Filter of two: what the first passes on comes to the second. Either may be nil.
+func Chain(first, second func(context.Context, Pair, Side, func(Piece) error) Filter) func(context.Context, Pair, Side, func(Piece) error) Filter {
+	switch {
+	case first == nil:
+		return second
+	case second == nil:
+		return first
+	}
+	return func(ctx context.Context, p Pair, from Side, next func(Piece) error) Filter {
+		last := second(ctx, p, from, next)
+		if last == nil {
+			return first(ctx, p, from, next)
+		}
+		c := &chained{last: last, next: next}
+		if c.Filter = first(ctx, p, from, c.pass); c.Filter == nil {
+			return last
+		}
+		return c
+	}
+}
+
+// A chained is a filter before another.
+type chained struct {
+	Filter
+	last Filter
+	next func(Piece) error
+
+	mu sync.Mutex // the last is given one after the other
+}
+
+func (c *chained) pass(p Piece) error {
+	if p.Ends() {
+		return c.next(p)
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.last.Pass(p)
+}
+
+func (c *chained) End(why error) {
+	c.Filter.End(why)
+	c.last.End(why)
 }
 
 // A Peer is who came to FROM, as hooks see it.

@@ -2,27 +2,38 @@ package join
 
 import (
 	"context"
+	"errors"
 	"net"
 	"sync"
 
 	"zocalo/relay/outcome"
+	"zocalo/socket"
 )
 
 // A Piece is what passes at once: one read of a stream, a message, or urgent data.
 type Piece struct {
 	What What
 	Data []byte // valid during the call that it is given to
+	Why  error  // of CloseBoth and ResetBoth: what ends the join
 
 	files bool // the descriptors that came with it go with it
+	lossy bool // its kind drops what does not fit
 }
 
 // Urgent reports whether it is urgent data.
 func (p Piece) Urgent() bool { return p.What == Urgent }
 
+// Ends reports whether it is no data, but what a filter ends a join with.
+func (p Piece) Ends() bool { return p.What >= CloseBoth }
+
+// Lossy reports whether it is a message of a kind that drops what there is no room for, as UDP:
+// others make their sender wait.
+func (p Piece) Lossy() bool { return p.lossy }
+
 // Clone returns a copy that can be kept, and passed on later. Descriptors that came with
 // the piece go with it only as long as it is in hand: they are refused otherwise.
 func (p Piece) Clone() Piece {
-	return Piece{What: p.What, Data: append([]byte(nil), p.Data...)}
+	return Piece{What: p.What, Data: append([]byte(nil), p.Data...), Why: p.Why, lossy: p.lossy}
 }
 
 // A Filter stands in one direction of a join, and all that an end sends comes to it. What
@@ -62,7 +73,9 @@ type seeing struct {
 }
 
 func (s *seeing) Pass(p Piece) error {
-	s.see(p)
+	if !p.Ends() {
+		s.see(p)
+	}
 	return s.next(p)
 }
 
@@ -72,6 +85,7 @@ func (s *seeing) End(error) {}
 type filtered struct {
 	f      *flow
 	filter Filter
+	lossy  bool // of its pieces
 	ended  sync.Once
 
 	in sync.Mutex // of what is given to the filter: urgent data may come beside the rest
@@ -92,7 +106,7 @@ func (j *join) filter(ctx context.Context) {
 			continue // it does not run
 		}
 		f := &j.flows[side]
-		x := &filtered{f: f}
+		x := &filtered{f: f, lossy: f.near().bounded() && !f.near().Socket.Properties().Reliable}
 		if x.filter = j.opts.Filter(ctx, f.from, x.next); x.filter != nil {
 			f.filter = x
 		}
@@ -102,12 +116,15 @@ func (j *join) filter(ctx context.Context) {
 // pass gives a piece to the filter, and reports whether the flow goes on.
 func (x *filtered) pass(data []byte, what What) bool {
 	x.in.Lock()
-	err := x.filter.Pass(Piece{what, data, true})
+	err := x.filter.Pass(Piece{What: what, Data: data, files: true, lossy: x.lossy})
 	x.in.Unlock()
-	if err == nil {
-		return !x.isOver()
-	}
-	if !x.isOver() {
+	switch {
+	case x.f.j.closes.Load(): // and what still comes is dropped
+		return !x.f.j.over.Load()
+	case x.isOver():
+	case err == nil:
+		return true
+	default:
 		x.f.failed(err)
 	}
 	return false
@@ -115,10 +132,16 @@ func (x *filtered) pass(data []byte, what What) bool {
 
 // next takes what the filter passes on.
 func (x *filtered) next(p Piece) error {
+	if p.What == ResetBoth { // ahead of a write that waits
+		x.f.j.endedBy(p)
+	}
 	x.out.Lock()
 	defer x.out.Unlock()
 	x.bare = !p.files
-	if x.over || x.f.j.over.Load() || !x.f.forward(p.Data, p.What) {
+	if p.What == CloseBoth && !x.over {
+		x.f.j.endedBy(p)
+	}
+	if p.Ends() || x.over || x.f.j.closes.Load() || x.f.j.over.Load() || !x.f.forward(p.Data, p.What) {
 		x.over = true
 		return net.ErrClosed
 	}
@@ -146,4 +169,42 @@ func (x *filtered) end(why error) {
 		defer x.out.Unlock()
 		x.over = true
 	})
+}
+
+// ErrFilter is how a join ended that a filter ended without saying why.
+var ErrFilter = errors.New("a filter ended it")
+
+// endedBy ends the join as a filter wants it.
+func (j *join) endedBy(p Piece) {
+	if p.Why == nil {
+		p.Why = ErrFilter
+	}
+	if p.What == ResetBoth {
+		j.finish(outcome.Cancelled, 0, p.Why)
+		return
+	}
+	j.mu.Lock()
+	if j.over.Load() || j.closes.Load() {
+		j.mu.Unlock()
+		return
+	}
+	j.closing = p.Why
+	j.closes.Store(true)
+	closable := [2]bool{}
+	for side := range j.ends {
+		closable[side] = j.ends[side].halfClosable()
+		j.shut[side] = closable[side]
+		j.dropping[side].Store(true)
+	}
+	j.drain()
+	j.mu.Unlock()
+	for side, can := range closable {
+		// It may have to wait, and then the time of draining ends it.
+		if !can || j.ends[side].Socket.Shutdown(socket.ShutdownWrite) != nil {
+			j.mu.Lock()
+			defer j.mu.Unlock()
+			j.endsLocked()
+			return
+		}
+	}
 }

@@ -146,7 +146,9 @@ type join struct {
 	untold   bool     // an end-of-file could not be told, and IdleAfterEOF holds
 	confirms bool     // confirm ends it
 	drains   bool     // an end is over in both directions: what still comes for it is dropped
+	closing  error    // why a filter ends it in order, if closes
 
+	closes   atomic.Bool    // a filter ends it: both ends are told, and nothing passes any more
 	dropping [2]atomic.Bool // what comes for an end is read and dropped
 }
 
@@ -205,6 +207,14 @@ func (j *join) close(abort bool) {
 
 // failed ends the join for an error of one end.
 func (j *join) failed(side outcome.Side, err error) {
+	if j.closes.Load() {
+		j.mu.Lock()
+		defer j.mu.Unlock()
+		if !errors.Is(err, syscall.EPIPE) { // of a write that its half-close met
+			j.endsLocked()
+		}
+		return
+	}
 	if pass.IsReset(err) {
 		j.finish(outcome.Reset, side, err)
 		return
@@ -219,6 +229,9 @@ func (j *join) failed(side outcome.Side, err error) {
 func (j *join) breaks(side outcome.Side, err error) (goesOn bool) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
+	if j.closes.Load() {
+		return true
+	}
 	if j.broken[side] == nil {
 		j.broken[side] = err
 	}
@@ -302,6 +315,10 @@ func (j *join) drain() {
 
 // endsLocked ends the join when nothing more can pass. The caller holds mu.
 func (j *join) endsLocked() {
+	if j.closing != nil {
+		j.finishLocked(outcome.Cancelled, 0, j.closing, false)
+		return
+	}
 	for side, err := range j.broken {
 		if err != nil {
 			// What is whole may be on its way to an end that could not be told.
@@ -362,6 +379,10 @@ func (j *join) sooner() bool { return j.opts.Idle > 0 && j.opts.Idle < j.opts.Id
 func (j *join) endOfFile(from outcome.Side) (passed, told bool) {
 	far := &j.ends[from.Other()]
 	j.mu.Lock()
+	if j.closes.Load() {
+		j.mu.Unlock()
+		return true, true
+	}
 	err, ended := j.broken[from], j.over.Load()
 	if !ended && j.cut(from) {
 		j.finishLocked(outcome.Reset, from, err, true)

@@ -97,6 +97,11 @@ const (
 	Bytes   What = iota // one read of a stream
 	Message             // a message, whole
 	Urgent              // urgent data
+
+	// What a filter gives to next to end the join, with Piece.Why as the error of it; data
+	// that comes with them is dropped.
+	CloseBoth // both ends are half-closed once what was given before it is written, then closed; what they still send is dropped
+	ResetBoth // both ends are reset at once
 )
 
 const (
