@@ -26,6 +26,7 @@ type relayRun struct {
 	asked     verb.Relay // what the command line says
 	recording recordingFlags
 	recorder  *recorder
+	fault     faultFlags
 	dumped    *dump
 	progress  *progress
 }
@@ -55,6 +56,12 @@ whatever the peer asks for.
 Between bytes and messages, frame=FORMAT on the byte side says where a message
 ends, for example frame=lines or frame=len32.
 
+--fault impairs what passes: --fault down:latency=100ms~20ms,normal delays what
+comes back, --fault 'up:loss=ge(1%,30%)' loses messages, or makes a stream pause.
+EFFECT is latency, rate, loss, slices, slow-open, slow-close, stall, timeout,
+limit, reset, corrupt, duplicate, reorder, truncate, mtu, partition, down or
+blackhole; after=, for= and every= say when, pairs= for which pairs.
+
 With --one-way, only what FROM sends is passed on, and the pair ends when FROM
 ends: TO is not read, and files and pipes are opened for that direction only.
 
@@ -72,6 +79,7 @@ open pairs.`,
   zocalo relay sni-listen:443 a.org=tcp:10.0.0.1:443 default=tcp:10.0.0.2:443
   zocalo relay tcp-listen:9000,frame=len32 unix-seqpacket:/run/app.sock
   zocalo relay --one-way tcp-listen:9000 file:log,create,append
+  zocalo relay --fault down:latency=100ms~20ms,normal --seed 42 8080 tcp:db:5432
   zocalo relay -v --rate 1MB tcp-listen:8080,once tcp:localhost:80`,
 		Args:              relayArgs,
 		ValidArgsFunction: completeAddresses(math.MaxInt),
@@ -79,6 +87,7 @@ open pairs.`,
 	}
 	declared(cmd, r.asked.Declare)
 	r.recording.flags(cmd)
+	r.fault.flags(cmd)
 	r.pageFlag(cmd)
 	return cmd
 }
@@ -98,9 +107,13 @@ func (r *relayRun) run(cmd *cobra.Command, args []string) error {
 	if err := r.prepare(args); err != nil {
 		return err
 	}
+	if err := r.faults(cmd); err != nil {
+		return err
+	}
 	if err := r.record(cmd); err != nil {
 		return err
 	}
+	r.saySeed()
 	return r.recorder.close(r.serve(cmd.Context()))
 }
 
@@ -142,6 +155,9 @@ func (r *relayRun) serve(ctx context.Context) error {
 	r.progress = r.newProgress()
 	err = r.Run(ctx)
 	r.progress.end()
+	if logErr := r.endFaults(); err == nil {
+		err = logErr
+	}
 	switch {
 	case err != nil && ctx.Err() != nil && errors.Is(err, relay.ErrStopped):
 		return interruption(ctx) // what was under way was not finished

@@ -8,7 +8,8 @@ type Shaper struct {
 	Rate  int64 // bytes a second; 0 or less lets nothing leave
 	Burst int64 // bytes that may leave at once after a time in which none did
 
-	free time.Duration // when all that was taken has left
+	free  time.Duration // when all that was taken has left
+	begun bool          // something was
 }
 
 // Take returns when n bytes have left, of what came at now. It is called in the order in which they
@@ -17,7 +18,10 @@ func (s *Shaper) Take(now time.Duration, n int) (at time.Duration, ok bool) {
 	if s.Rate <= 0 {
 		return 0, false
 	}
-	s.free = max(s.free, now-s.time(float64(s.Burst))) + s.time(float64(n))
+	if idle := now - s.time(float64(s.Burst)); !s.begun || s.free < idle {
+		s.free, s.begun = idle, true
+	}
+	s.free += s.time(float64(n))
 	return max(s.free, now), true
 }
 
@@ -29,4 +33,4 @@ func (s *Shaper) time(bytes float64) time.Duration {
 func (s *Shaper) Set(rate, burst int64) { s.Rate, s.Burst = rate, burst }
 
 // Reset forgets what was taken: the next bytes begin anew.
-func (s *Shaper) Reset() { s.free = 0 }
+func (s *Shaper) Reset() { s.begun = false }

@@ -30,6 +30,9 @@ func (p Piece) Ends() bool { return p.What >= CloseBoth }
 // others make their sender wait.
 func (p Piece) Lossy() bool { return p.lossy }
 
+// LossyMessage returns an empty message of a kind that is [Piece.Lossy].
+func LossyMessage() Piece { return Piece{What: Message, lossy: true} }
+
 // Clone returns a copy that can be kept, and passed on later. Descriptors that came with
 // the piece go with it only as long as it is in hand: they are refused otherwise.
 func (p Piece) Clone() Piece {
@@ -101,17 +104,39 @@ func (j *join) filter(ctx context.Context) {
 		return
 	}
 	ctx, j.unfilter = context.WithCancel(context.WithoutCancel(ctx)) // not before the join is over
+	ctx = context.WithValue(ctx, carrying{}, j)
 	for side := range j.flows {
 		if j.done[side] {
 			continue // it does not run
 		}
 		f := &j.flows[side]
-		x := &filtered{f: f, lossy: f.near().bounded() && !f.near().Socket.Properties().Reliable}
+		x := &filtered{f: f, lossy: f.near().lossy()}
 		if x.filter = j.opts.Filter(ctx, f.from, x.next); x.filter != nil {
 			f.filter = x
 		}
 	}
 }
+
+// carrying is the key of the join, in the context that filters are made with.
+type carrying struct{}
+
+// Carries returns what the pieces of a side are like, without data, to a filter that is being made: its
+// context knows. ok is false for any other context.
+func Carries(ctx context.Context, from outcome.Side) (like Piece, ok bool) {
+	j, ok := ctx.Value(carrying{}).(*join)
+	if !ok {
+		return Piece{}, false
+	}
+	e := &j.ends[from]
+	if e.messages() {
+		like.What = Message
+	}
+	like.lossy = e.lossy()
+	return like, true
+}
+
+// lossy reports whether the end's kind drops what there is no room for.
+func (e *End) lossy() bool { return e.bounded() && !e.Socket.Properties().Reliable }
 
 // pass gives a piece to the filter, and reports whether the flow goes on.
 func (x *filtered) pass(data []byte, what What) bool {

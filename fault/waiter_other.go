@@ -1,0 +1,6 @@
+//go:build !linux
+
+package fault
+
+// newPrecise has none here.
+func newPrecise(chan struct{}) waiter { return nil }
