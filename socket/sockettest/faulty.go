@@ -72,7 +72,7 @@ type faultyEndpoint struct {
 
 	mu     sync.Mutex   // guards the rest, and keeps what is sent in its order
 	turn   impair.Every // which messages suffer
-	held   []byte     // a message that waits for the next, if holds
+	held   []byte       // a message that waits for the next, if holds
 	heldTo socket.Name
 	holds  bool
 	urgent []lateUrgent
