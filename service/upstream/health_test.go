@@ -350,7 +350,7 @@ func TestRefused(t *testing.T) {
 		{"are of a TLS check", Config{Members: members(t, "tcp:10.0.0.1:1"), Check: Check{Kind: CheckConnect, Options: "verify=0"}}},
 		{"verfy", Config{Members: members(t, "tcp:10.0.0.1:1"), Check: Check{Kind: CheckTLS, Options: "verfy=0"}}},
 		{"ports are 1 to 65535", Config{Members: members(t, "tcp:10.0.0.1:1"), Check: Check{Kind: CheckConnect, Port: 70000}}},
-		{"the share is 1 to 100", Config{Members: members(t, "tcp:10.0.0.1:1"), Passive: Passive{Share: 101}}},
+		{"the share must be 1 to 100", Config{Members: members(t, "tcp:10.0.0.1:1"), Passive: Passive{Share: 101}}},
 		{"75000", Config{Members: members(t, "tcp:10.0.0.1:75000")}},
 	} {
 		if _, err := New(c.c); err == nil || !strings.Contains(err.Error(), c.says) {
