@@ -22,7 +22,7 @@ def main():
     rows = []
     for kinds in zip(*(r["kinds"] for r in runs)):
         if "copy_rate" in kinds[0]:
-            rows.append((kinds[0]["kind"], max(k["copy_rate"] for k in kinds), None, None))
+            rows.append((kinds[0]["kind"], 8 * max(k["copy_rate"] for k in kinds), None, None))
         elif "reason" not in kinds[0]:
             rows.append((kinds[0]["kind"], max(map(throughput, kinds)), *(min(percentile(k, p) for k in kinds) for p in (50, 99))))
     machine, count = runs[0]["machine"], len(runs)
@@ -34,7 +34,7 @@ def main():
 
 def throughput(kind):
     traffic = kind["stream"]["far"]["received"]
-    return traffic["bytes"] / max(traffic["elapsed_ns"], 1) * 1e9
+    return 8 * traffic["bytes"] / max(traffic["elapsed_ns"], 1) * 1e9
 
 
 def percentile(kind, percent):
@@ -47,7 +47,7 @@ def draw(svg, rows, note):
     svg.write(f'<rect width="{width}" height="{height}" rx="8" fill="white"/>\n')
     for i, row in enumerate(rows):
         text(svg, LABEL - 10, line(i), row[0], "end")
-    panel(svg, LABEL, "Throughput", [r[1:2] for r in rows], 1e7, 1e11, rate)
+    panel(svg, LABEL, "Throughput", [r[1:2] for r in rows], 1e8, 1e12, rate)
     panel(svg, LABEL + PANEL + GAP, "Round trip of 64 bytes: median (in figures) to 99th percentile",
           [r[2:4] for r in rows], 1e-6, 1e-2, duration)
     text(svg, 16, height - 14, note, colour="#666", size=10)
@@ -85,11 +85,11 @@ def text(svg, x, y, words, anchor="start", colour="#222", size=12, weight="norma
 
 
 def rate(value):
-    return scaled(value, ((1e9, "GB/s"), (1e6, "MB/s")))
+    return scaled(value, ((1e12, "Tbit/s"), (1e9, "Gbit/s"), (1e6, "Mbit/s")))
 
 
 def duration(value):
-    return scaled(value, ((1e-3, "ms"), (1e-6, "us")))
+    return scaled(value, ((1e-3, "ms"), (1e-6, "µs")))
 
 
 def scaled(value, units):

@@ -85,7 +85,7 @@ func run(dir, zocalo string) error {
 			p.rates = append(p.rates, rate)
 		}
 	}
-	fmt.Printf("%-34s %28s", "server", "connections a second")
+	fmt.Printf("%-34s %28s", "server", "connections per second")
 	for _, p := range peers[2:] {
 		fmt.Printf("%28s", "by "+p.name)
 	}

@@ -62,18 +62,18 @@ var works = []work{
 	{"bulk, tcp, 8 flows", "tcp", &relays, []string{"Gbit/s", "processor ms a GB"}, 1, bulkOf(8)},
 	{"bulk on two processors, tcp, 8 flows", "tcp", &flows, []string{"Gbit/s", "processor ms a GB"}, 2, bulkOf(8)},
 	{"bulk, unix to tcp, 1 flow", "unix", &relays, []string{"Gbit/s", "processor ms a GB"}, 1, bulkOf(1)},
-	{"ping-pong of 64 bytes", "tcp", &relays, []string{"p50 us", "p99 us", "processor us a message"}, 2,
+	{"ping-pong of 64 bytes", "tcp", &relays, []string{"p50 µs", "p99 µs", "processor µs per message"}, 2,
 		func(w *world, p *place, r *running) ([]float64, error) {
 			before := r.cpu()
 			p50, p99, n, err := pingPong(p.from, *duration)
 			return []float64{p50, p99, float64(r.cpu()-before) / 1e3 / float64(n)}, err
 		}},
-	{"connections, 50 at once", "tcp", &relays, []string{"processor us a connection", "a second"}, 2,
+	{"connections, 50 at once", "tcp", &relays, []string{"processor µs per connection", "per second"}, 2,
 		func(w *world, p *place, r *running) ([]float64, error) { return cost(p, r, &crowd{renew: true}, 50) }},
 	{"idle connections", "tcp", &relays, []string{"bytes resident"}, 2, idleMemory},
-	{"echo, 1000 connections of 64 bytes", "tcp", &echoes, []string{"processor us a message", "messages a second"}, 1,
+	{"echo, 1000 connections of 64 bytes", "tcp", &echoes, []string{"processor µs per message", "messages per second"}, 1,
 		func(w *world, p *place, r *running) ([]float64, error) { return cost(p, r, &crowd{}, 1000) }},
-	{"two loops by one, connections, 50 at once", "tcp", &loops, []string{"processor us a connection", "a second"}, 2,
+	{"two loops by one, connections, 50 at once", "tcp", &loops, []string{"processor µs per connection", "per second"}, 2,
 		func(w *world, p *place, r *running) ([]float64, error) { return cost(p, r, &crowd{renew: true}, 50) }},
 }
 

@@ -20,7 +20,7 @@ import (
 // and hitch too.
 var tlsWorks = []work{
 	{"tls, bulk, 1 flow", "tls", &terminators, []string{"Gbit/s", "processor ms a GB"}, 1, bulkOf(1)},
-	{"tls, handshakes, 4 at once", "tls", &terminators, []string{"processor us a handshake", "a second"}, 1, handshakes},
+	{"tls, handshakes, 4 at once", "tls", &terminators, []string{"processor µs per handshake", "per second"}, 1, handshakes},
 	{"tls, idle connections after 64 KiB each way", "tls", &terminators, []string{"bytes resident"}, 1, idleTLS},
 }
 

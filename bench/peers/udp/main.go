@@ -122,7 +122,7 @@ func (w work) compare(dir string, relays []*relay) error {
 			}
 		}
 	}
-	fmt.Printf("%-32s %31s %22s %16s %22s %22s\n", w.name, "datagrams a second", "advantage", "arrived, %", "us each", "advantage")
+	fmt.Printf("%-32s %31s %22s %16s %22s %22s\n", w.name, "datagrams per second", "advantage", "arrived, %", "µs each", "advantage")
 	for _, r := range relays {
 		rates, costs := make([]float64, len(r.rates)), make([]float64, len(r.rates))
 		for i := range rates {

@@ -102,7 +102,7 @@ func run(_, zocalo string) error {
 		for i, ns := range p.nanoseconds {
 			ratios[i] = peers[0].nanoseconds[i] / ns
 		}
-		fmt.Printf("%-14s %s ns of processor time a message, %s messages a second, zocalo by it %s\n", p.name,
+		fmt.Printf("%-14s %s ns of processor time per message, %s messages per second, zocalo by it %s\n", p.name,
 			compare.Spread(p.nanoseconds, "%.0f"), compare.Spread(p.rates, "%.0f"), compare.Spread(ratios, "%.2f"))
 	}
 	return nil
