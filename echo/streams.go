@@ -3,6 +3,7 @@ package echo
 import (
 	"time"
 
+	"zocalo/relay/outcome"
 	"zocalo/socket"
 )
 
@@ -18,6 +19,10 @@ type StreamOptions struct {
 	// their own, one at a time, and may be late.
 	OnConnect func(peer string)
 	OnEnd     func(peer string, err error)
+
+	// OnOver, if not nil, is told of each connection that is over, as OnEnd is: with all
+	// that it was, and how it ended.
+	OnOver func(c Connected, how outcome.EndReason, err error)
 
 	// OnServing, if not nil, is told once, when connections are accepted, how to ask
 	// for those that are open.

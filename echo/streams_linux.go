@@ -145,8 +145,8 @@ func (e *echoes) Ended(c *streams.Conn, end streams.Ending) {
 		return
 	}
 	e.perPeer.Leave(p.peer)
-	tell := e.options.OnEnd
-	if tell == nil {
+	tell, over := e.options.OnEnd, e.options.OnOver
+	if tell == nil && over == nil {
 		return
 	}
 	var err error
@@ -158,7 +158,15 @@ func (e *echoes) Ended(c *streams.Conn, end streams.Ending) {
 		failed := end.OpError(l.Kind().String(), p.text)
 		failed.Source, err = l.LocalAddr(), failed
 	}
-	e.tell.Add(func() { tell(p.text, err) })
+	was := Connected{e.listeners[p.listener].Name(), p.text, time.Now().Add(-end.Result.Duration), end.Result.From[outcome.A].Bytes}
+	e.tell.Add(func() {
+		if tell != nil {
+			tell(p.text, err)
+		}
+		if over != nil {
+			over(was, end.How, err)
+		}
+	})
 }
 
 // ConnectFailed implements streams.Service; an echo never connects.

@@ -60,10 +60,16 @@ type Relay struct {
 // wait for Run to return.
 func (b *Relay) Abort() { b.abort.Now() }
 
-// Check says why the addresses can never be joined, as far as they tell by
-// themselves; Run does so too.
+// Check says why the addresses can never be joined, or not by the Path that is asked for,
+// as far as they tell by themselves; Run does so too.
 func (b *Relay) Check() error {
-	_, err := prepare(b.Config)
+	s, err := prepare(b.Config)
+	if err != nil {
+		return err
+	}
+	r := &run{Config: &b.Config, from: s.from}
+	r.holds.Store(s)
+	_, err = r.choose()
 	return err
 }
 

@@ -230,7 +230,7 @@ pair, ran a program (exec:, shell:), its exit status is the program's.`,
 	flags.BoolVar(&a.trace, "trace", false, "print each socket call as it completes")
 	root.PersistentPreRunE = func(*cobra.Command, []string) error { return a.begin() }
 	root.SetFlagErrorFunc(flagError)
-	root.AddCommand(a.checkVerb(), a.benchVerb(), a.echoVerb(), a.serveVerb(), a.talkVerb(), a.listenVerb(), a.explainVerb(), a.listVerb(), a.relayVerb(), a.replayVerb(), a.hubVerb(), a.xnsVerb(), a.certVerb(), a.manVerb())
+	root.AddCommand(a.checkVerb(), a.benchVerb(), a.echoVerb(), a.serveVerb(), a.talkVerb(), a.listenVerb(), a.explainVerb(), a.listVerb(), a.relayVerb(), a.runVerb(), a.replayVerb(), a.hubVerb(), a.xnsVerb(), a.certVerb(), a.manVerb())
 	strictHelp(root)
 	usageErrors(root)
 	return root

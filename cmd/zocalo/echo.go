@@ -16,6 +16,7 @@ import (
 	"zocalo/internal/control"
 	"zocalo/relay/join"
 	"zocalo/server"
+	"zocalo/service"
 	"zocalo/service/verb"
 	"zocalo/socket"
 )
@@ -24,6 +25,7 @@ import (
 type echoing struct {
 	*app
 	verb.Echo
+	printing printing
 
 	held   held // of the general path
 	serves struct {
@@ -54,10 +56,17 @@ to finish, and exits; a second signal ends it at once.`,
 			if err := e.Prepare(args); err != nil {
 				return asked(err)
 			}
+			from := args
+			if len(from) == 0 {
+				from = []string{verb.LectureAddress}
+			}
+			if printed, err := e.printing.print(e.app, service.Service{Verb: "echo", From: from}); printed {
+				return err
+			}
 			return e.run(cmd.Context())
 		},
 	}
-	declared(cmd, e.Declare)
+	e.printing.flag(cmd, declared(cmd, e.Declare))
 	a.pageFlag(cmd)
 	return cmd
 }

@@ -41,12 +41,13 @@ func bind(f *pflag.FlagSet, options *verb.Options) {
 }
 
 // declared makes flags of what declares options.
-func declared(cmd *cobra.Command, declare ...func(*verb.Options)) {
+func declared(cmd *cobra.Command, declare ...func(*verb.Options)) *verb.Options {
 	var options verb.Options
 	for _, d := range declare {
 		d(&options)
 	}
 	bind(cmd.Flags(), &options)
+	return &options
 }
 
 func atLeast(least int) codec.Codec[int] { return verb.AtLeast(least) }

@@ -15,6 +15,7 @@ import (
 	"zocalo/relay"
 	"zocalo/relay/outcome"
 	"zocalo/server"
+	"zocalo/service"
 	"zocalo/service/verb"
 )
 
@@ -24,6 +25,7 @@ type relayRun struct {
 	relay.Relay
 
 	asked     verb.Relay // what the command line says
+	printing  printing
 	recording recordingFlags
 	recorder  *recorder
 	fault     faultFlags
@@ -85,7 +87,7 @@ open pairs.`,
 		ValidArgsFunction: completeAddresses(math.MaxInt),
 		RunE:              func(cmd *cobra.Command, args []string) error { return r.run(cmd, args) },
 	}
-	declared(cmd, r.asked.Declare)
+	r.printing.flag(cmd, declared(cmd, r.asked.Declare))
 	r.recording.flags(cmd)
 	r.fault.flags(cmd)
 	r.pageFlag(cmd)
@@ -105,6 +107,13 @@ func relayArgs(cmd *cobra.Command, args []string) error {
 
 func (r *relayRun) run(cmd *cobra.Command, args []string) error {
 	if err := r.prepare(args); err != nil {
+		return err
+	}
+	s := service.Service{From: args[:1], To: targets(args[1:])}
+	if len(s.To) > 1 && s.To[0].Name == "" {
+		s.Options = map[string][]string{"balance": {"in-turn"}} // where a file balances them
+	}
+	if printed, err := r.printing.print(r.app, s); printed {
 		return err
 	}
 	if err := r.faults(cmd); err != nil {
@@ -209,13 +218,7 @@ func (r *relayRun) prepare(args []string) error {
 		return r.sayListening(&passive{l, a})
 	}
 	r.Ended, r.OnlyFailures = r.sayPair, !r.json && !r.verbose
-	switch {
-	case r.asked.Dump:
-		r.dumped = r.newDump(quotedDump)
-	case r.asked.DumpHex:
-		r.dumped = r.newDump(hexDump)
-	}
-	if r.dumped != nil {
+	if r.dumped = r.newDump(&r.asked, ""); r.dumped != nil {
 		r.Filter = relay.See(r.dumped.see)
 	}
 	for _, a := range append([]address.Address{r.From}, r.To...) {

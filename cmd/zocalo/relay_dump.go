@@ -9,12 +9,14 @@ import (
 	"zocalo/relay"
 	"zocalo/relay/join"
 	"zocalo/relay/outcome"
+	"zocalo/service/verb"
 )
 
 // A dump prints what passes through a relay on standard error.
 type dump struct {
 	*app
-	row func(dst []byte, d dumped) []byte
+	row     func(dst []byte, d dumped) []byte
+	service string // whose it is, "" without
 
 	mu      sync.Mutex
 	buf     []byte
@@ -24,6 +26,7 @@ type dump struct {
 // dumped is a piece of what passes.
 type dumped struct {
 	when   time.Time
+	of     string // a service
 	pair   int64
 	from   outcome.Side
 	what   join.What
@@ -31,8 +34,18 @@ type dumped struct {
 	data   []byte
 }
 
-func (r *relayRun) newDump(row func([]byte, dumped) []byte) *dump {
-	return &dump{app: r.app, row: row, offsets: make(map[int64]*[2]int64)}
+// newDump returns the dump that was asked for, nil where none was.
+func (a *app) newDump(told *verb.Relay, service string) *dump {
+	d := &dump{app: a, service: service, offsets: make(map[int64]*[2]int64)}
+	switch {
+	case told.Dump:
+		d.row = quotedDump
+	case told.DumpHex:
+		d.row = hexDump
+	default:
+		return nil
+	}
+	return d
 }
 
 func (d *dump) see(p relay.Pair, from relay.Side, what relay.Piece) {
@@ -43,7 +56,7 @@ func (d *dump) see(p relay.Pair, from relay.Side, what relay.Piece) {
 		at = new([2]int64)
 		d.offsets[p.Number] = at
 	}
-	d.buf = d.row(d.buf[:0], dumped{time.Now(), p.Number, from, what.What, at[from], what.Data})
+	d.buf = d.row(d.buf[:0], dumped{time.Now(), d.service, p.Number, from, what.What, at[from], what.Data})
 	at[from] += int64(len(what.Data))
 	d.dumpLines(d.buf)
 }
@@ -75,6 +88,9 @@ func (d dumped) direction() byte { return [2]byte{'>', '<'}[d.from] }
 // appendHead appends when, of which pair and in which direction.
 func (d dumped) appendHead(dst []byte) []byte {
 	dst = d.when.AppendFormat(dst, "15:04:05.000000")
+	if d.of != "" {
+		dst = append(append(dst, ' '), d.of...)
+	}
 	dst = fmt.Appendf(dst, " #%d %c", d.pair, d.direction())
 	if d.what == join.Urgent {
 		dst = append(dst, '!')

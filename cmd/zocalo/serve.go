@@ -15,6 +15,7 @@ import (
 	"zocalo/relay/outcome"
 	"zocalo/serve"
 	"zocalo/server"
+	"zocalo/service"
 	"zocalo/service/verb"
 	"zocalo/socket"
 )
@@ -23,6 +24,7 @@ import (
 type serveRun struct {
 	*app
 	verb.Serve
+	printing  printing
 	recording recordingFlags
 	recorder  *recorder
 }
@@ -60,10 +62,13 @@ once.`,
 			if err := s.Prepare(args[0], args[1:]); err != nil {
 				return asked(err)
 			}
+			if printed, err := s.printing.print(s.app, service.Service{From: args[:1], Command: args[1:]}); printed {
+				return err
+			}
 			return s.record(cmd)
 		},
 	}
-	declared(cmd, s.Declare)
+	s.printing.flag(cmd, declared(cmd, s.Declare))
 	s.recording.flags(cmd)
 	return cmd
 }

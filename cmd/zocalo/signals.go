@@ -29,10 +29,15 @@ const stopPause = 20 * time.Millisecond
 // second one calls again, which is for whoever does not want to wait for what
 // the first began. stop gives the signals back.
 func untilSignal(parent context.Context, again func(stopped)) (ctx context.Context, stop func()) {
+	return untilSignalBut(parent, 0, again)
+}
+
+// untilSignalBut is untilSignal for what takes one of the signals for something else.
+func untilSignalBut(parent context.Context, but syscall.Signal, again func(stopped)) (ctx context.Context, stop func()) {
 	ctx, cancel := context.WithCancelCause(parent)
 	signals := make(chan os.Signal, 2)
 	signal.Notify(signals, syscall.SIGINT, syscall.SIGTERM)
-	if !signal.Ignored(syscall.SIGHUP) { // as nohup makes it
+	if but != syscall.SIGHUP && !signal.Ignored(syscall.SIGHUP) { // as nohup makes it
 		signal.Notify(signals, syscall.SIGHUP)
 	}
 	// Left to the system, a background job that reads the terminal would stop
@@ -82,7 +87,13 @@ const drainSilence = 300 * time.Millisecond
 // drained is untilSignal for a server, which ends once what is open has: where that
 // takes a moment, it says so, and how not to wait. Until then it is thrifty.
 func (a *app) drained(parent context.Context, drain time.Duration, again func(stopped)) (ctx context.Context, stop func()) {
-	ctx, end := untilSignal(parent, again)
+	return a.drainedBut(parent, 0, "at most", drain, again)
+}
+
+// drainedBut is drained for what takes one of the signals for something else, and says what
+// bounds the wait.
+func (a *app) drainedBut(parent context.Context, but syscall.Signal, key string, bound any, again func(stopped)) (ctx context.Context, stop func()) {
+	ctx, end := untilSignalBut(parent, but, again)
 	go thrift(ctx)
 	over := make(chan struct{})
 	context.AfterFunc(ctx, func() {
@@ -90,7 +101,7 @@ func (a *app) drained(parent context.Context, drain time.Duration, again func(st
 		case <-time.After(drainSilence):
 			var by stopped
 			if errors.As(context.Cause(ctx), &by) {
-				a.log.Info("waiting for open connections to finish; a second signal ends them at once", "signal", syscall.Signal(by), "at most", drain)
+				a.log.Info("waiting for open connections to finish; a second signal ends them at once", "signal", syscall.Signal(by), key, bound)
 			}
 		case <-over:
 		}

@@ -31,8 +31,8 @@ type Echo struct {
 func (e *Echo) Declare(o *Options) {
 	e.options = o
 	e.Serving.Declare(o)
-	o.flag(&e.Once, "once", "exit after one client, like the lecture's server").Own = true
-	o.add(NewValue(&e.Path, relay.Auto, paths), "path", "data path: fast (event loops for kernel streams), general, or auto")
+	o.Flag(&e.Once, "once", "exit after one client, like the lecture's server").Own = true
+	o.Var(NewValue(&e.Path, relay.Auto, paths), "path", "data path: fast (event loops for kernel streams), general, or auto")
 }
 
 // Prepare reads the addresses. None is [LectureAddress].

@@ -32,6 +32,7 @@ type Option struct {
 	Own bool
 
 	given bool
+	words []string
 }
 
 // Set sets the option's value.
@@ -39,8 +40,17 @@ func (o *Option) Set(text string) error {
 	if err := o.Value.Set(text); err != nil {
 		return err
 	}
-	o.given = true
+	o.given, o.words = true, append(o.words, text)
 	return nil
+}
+
+// Words are the texts that it was set to: the last one, or all where it may be given
+// again.
+func (o *Option) Words() []string {
+	if n := len(o.words); n > 0 && !o.Many {
+		return o.words[n-1:]
+	}
+	return o.words
 }
 
 // String is the value as text.
@@ -90,8 +100,8 @@ func (o *Options) Given(name string) bool {
 // Unknown is the error for a name that no option has.
 func (o *Options) Unknown(name string) error { return nearest.Unknown("key", name, o.Names()) }
 
-// add declares an option.
-func (o *Options) add(value Value, name, usage string) *Option {
+// Var declares an option of any value.
+func (o *Options) Var(value Value, name, usage string) *Option {
 	option := &Option{Name: name, Usage: usage, Value: value}
 	o.list = append(o.list, option)
 	return option
@@ -177,7 +187,8 @@ func (f flag) Set(text string) error {
 func (f flag) String() string { return fmt.Sprint(*f.to) }
 func (flag) Type() string     { return "bool" }
 
-func (o *Options) flag(to *bool, name, usage string) *Option { return o.add(flag{to}, name, usage) }
+// Flag declares an option that is on or off.
+func (o *Options) Flag(to *bool, name, usage string) *Option { return o.Var(flag{to}, name, usage) }
 
 // text is the value of an option that is any text.
 type text struct{ to *string }
@@ -190,7 +201,8 @@ func (t text) Set(s string) error {
 func (t text) String() string { return *t.to }
 func (text) Type() string     { return "string" }
 
-func (o *Options) text(to *string, name, usage string) *Option { return o.add(text{to}, name, usage) }
+// Text declares an option that is any text.
+func (o *Options) Text(to *string, name, usage string) *Option { return o.Var(text{to}, name, usage) }
 
 // texts are the values of an option that may be given again.
 type texts struct{ to *[]string }
@@ -203,6 +215,7 @@ func (t texts) Set(s string) error {
 func (t texts) String() string { return strings.Join(*t.to, " ") }
 func (texts) Type() string     { return "stringArray" }
 
-func (o *Options) texts(to *[]string, name, usage string) {
-	o.add(texts{to}, name, usage).Many = true
+// Texts declares an option that may be given again.
+func (o *Options) Texts(to *[]string, name, usage string) {
+	o.Var(texts{to}, name, usage).Many = true
 }

@@ -15,7 +15,7 @@ type ProxyFromEnv struct{ on bool }
 
 // Declare declares the option.
 func (p *ProxyFromEnv) Declare(o *Options) {
-	o.flag(&p.on, "proxy-from-env", "connect by TCP through the proxy in ALL_PROXY, except to the hosts in NO_PROXY")
+	o.Flag(&p.on, "proxy-from-env", "connect by TCP through the proxy in ALL_PROXY, except to the hosts in NO_PROXY")
 }
 
 // proxyLayers are what ALL_PROXY's schemes mean, as curl has it.

@@ -33,22 +33,22 @@ type Relay struct {
 func (r *Relay) Declare(o *Options) {
 	r.options = o
 	r.Serving.Declare(o)
-	o.add(NewValue(&r.Path, relay.Auto, paths), "path", "data path: fast (an event loop for two kernel streams), general, or auto")
-	o.add(NewValue(&r.Loops, 0, AtLeast(0)), "loops", "event loops of the fast path; 0 is one per processor")
-	o.add(NewValue(&r.MaxSessions, relay.DefaultMaxSessions, AtLeast(1)), "max-sessions", "datagram sessions at once; a further one replaces the longest idle")
-	o.add(NewValue(&r.SessionIdle, relay.DefaultSessionIdle, SomeTime), "session-idle", "end a datagram session after this long without traffic")
-	o.add(NewValue(&r.ConnectTimeout, relay.DefaultConnectTimeout, Time), "connect-timeout", "try each address of TO for this long; 0 is the system's limit")
-	o.add(NewValue(&r.Retry, 0, patience), "retry", "keep trying to reach TO for `TIME`, or forever, with pauses from 100ms to 10s")
-	o.add(NewValue(&r.Idle, 0, Time), "idle", "end a pair after this long without traffic; 0 is never")
-	o.add(NewValue(&r.Rate, 0, rate), "rate", "limit on bytes per second in each direction of a pair, such as 1MB; data waits, none is dropped")
-	o.add(NewValue(&r.TotalRate, 0, rate), "total-rate", "the same for all pairs and both directions together")
-	o.flag(&r.PassFiles, "pass-fds", "pass on descriptors received over unix sockets; otherwise they are refused")
-	o.flag(&r.CarryTSAP, "carry-tsap", "iso to iso: use the peer's called and calling selectors towards TO")
-	o.flag(&r.OneWay, "one-way", "pass on what FROM sends, and ignore the other direction")
+	o.Var(NewValue(&r.Path, relay.Auto, paths), "path", "data path: fast (an event loop for two kernel streams), general, or auto")
+	o.Var(NewValue(&r.Loops, 0, AtLeast(0)), "loops", "event loops of the fast path; 0 is one per processor")
+	o.Var(NewValue(&r.MaxSessions, relay.DefaultMaxSessions, AtLeast(1)), "max-sessions", "datagram sessions at once; a further one replaces the longest idle")
+	o.Var(NewValue(&r.SessionIdle, relay.DefaultSessionIdle, SomeTime), "session-idle", "end a datagram session after this long without traffic")
+	o.Var(NewValue(&r.ConnectTimeout, relay.DefaultConnectTimeout, Time), "connect-timeout", "try each address of TO for this long; 0 is the system's limit")
+	o.Var(NewValue(&r.Retry, 0, patience), "retry", "keep trying to reach TO for `TIME`, or forever, with pauses from 100ms to 10s")
+	o.Var(NewValue(&r.Idle, 0, Time), "idle", "end a pair after this long without traffic; 0 is never")
+	o.Var(NewValue(&r.Rate, 0, rate), "rate", "limit on bytes per second in each direction of a pair, such as 1MB; data waits, none is dropped")
+	o.Var(NewValue(&r.TotalRate, 0, rate), "total-rate", "the same for all pairs and both directions together")
+	o.Flag(&r.PassFiles, "pass-fds", "pass on descriptors received over unix sockets; otherwise they are refused")
+	o.Flag(&r.CarryTSAP, "carry-tsap", "iso to iso: use the peer's called and calling selectors towards TO")
+	o.Flag(&r.OneWay, "one-way", "pass on what FROM sends, and ignore the other direction")
 	r.Proxy.Declare(o)
-	o.flag(&r.Dump, "dump", "print the traffic, with times and directions, on standard error")
-	o.flag(&r.DumpHex, "dump-hex", "like --dump, in hexadecimal").Short = "x"
-	o.add(NewValue(&r.Lifetime, 0, Time), "lifetime", "end a pair after this long, busy or not; 0 is never")
+	o.Flag(&r.Dump, "dump", "print the traffic, with times and directions, on standard error")
+	o.Flag(&r.DumpHex, "dump-hex", "like --dump, in hexadecimal").Short = "x"
+	o.Var(NewValue(&r.Lifetime, 0, Time), "lifetime", "end a pair after this long, busy or not; 0 is never")
 }
 
 // Prepare reads the addresses, FROM and then each TO, and fills in Config. An error of
@@ -119,9 +119,11 @@ func Read(text, scheme string) (address.Address, error) {
 // nil where there are none.
 func cutNames(words []string) (addresses, names []string, err error) {
 	for i, text := range words {
-		name, rest, named := strings.Cut(text, "=")
-		if named = named && i > 0 && name != "" && !strings.ContainsAny(name, ":,"); named {
-			names, text = append(names, name), rest
+		if i > 0 {
+			var name string
+			if name, text = CutName(text); name != "" {
+				names = append(names, name)
+			}
 		}
 		addresses = append(addresses, text)
 	}
@@ -129,6 +131,15 @@ func cutNames(words []string) (addresses, names []string, err error) {
 		return nil, nil, usagef("some TO have a NAME= and some do not: use default=ADDRESS for all other peers")
 	}
 	return addresses, names, nil
+}
+
+// CutName takes the name off a TO that is NAME=ADDRESS; it is "" where there is none.
+func CutName(text string) (name, address string) {
+	name, address, named := strings.Cut(text, "=")
+	if !named || strings.ContainsAny(name, ":,") {
+		return "", text
+	}
+	return name, address
 }
 
 // exclusions refuses what would do nothing, or spoil the data.

@@ -13,8 +13,8 @@ type Lists struct{ Allow, Deny *server.List }
 
 // Declare declares the options.
 func (l *Lists) Declare(o *Options) {
-	o.add(NewListValue(&l.Allow), "allow", "accept only these peers: addresses, prefixes, uid:N, gid:N, cert:NAME").Many = true
-	o.add(NewListValue(&l.Deny), "deny", "reject these peers").Many = true
+	o.Var(NewListValue(&l.Allow), "allow", "accept only these peers: addresses, prefixes, uid:N, gid:N, cert:NAME").Many = true
+	o.Var(NewListValue(&l.Deny), "deny", "reject these peers").Many = true
 }
 
 // Take takes what the options of a listener's address say of its peers.
@@ -47,9 +47,9 @@ type Serving struct {
 
 // Declare declares the options.
 func (s *Serving) Declare(o *Options) {
-	o.add(NewValue(&s.MaxConns, server.DefaultMaxConns, AtLeast(1)), "max-conns", "connections served at once; further ones wait in the backlog")
-	o.add(NewValue(&s.MaxPerPeer, 0, integer), "max-conns-per-peer", "connections per address, IPv6 /64 or unix user; -1 is no limit (default a tenth of --max-conns, no limit on loopback)")
-	o.add(NewValue(&s.Drain, server.DefaultDrain, DrainTime), "drain", "how long open connections may continue after SIGINT or SIGTERM")
+	o.Var(NewValue(&s.MaxConns, server.DefaultMaxConns, AtLeast(1)), "max-conns", "connections served at once; further ones wait in the backlog")
+	o.Var(NewValue(&s.MaxPerPeer, 0, integer), "max-conns-per-peer", "connections per address, IPv6 /64 or unix user; -1 is no limit (default a tenth of --max-conns, no limit on loopback)")
+	o.Var(NewValue(&s.Drain, server.DefaultDrain, DrainTime), "drain", "how long open connections may continue after SIGINT or SIGTERM")
 	s.Lists.Declare(o)
 }
 

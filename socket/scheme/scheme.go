@@ -76,6 +76,10 @@ type Scheme struct {
 	// belongs to that: without it, that is the socket's method.
 	Bind func(context.Context, Target, *socket.Socket, socket.Name) error
 
+	// Adopt, if not nil, does what belongs to the name of a socket that was bound
+	// before, as by another process.
+	Adopt func(Target, *socket.Socket) error
+
 	// Follow, if not nil, returns name with what the system chose for the
 	// first of a listener's names, such as the port that was 0.
 	Follow func(name, first socket.Name) socket.Name

@@ -27,6 +27,7 @@ func unixSchemes() []*Scheme {
 			Source:  func(_ context.Context, _ Target, text string) ([]socket.Name, error) { return resolveUnix(text) },
 			From:    unixFrom(t),
 			Bind:    unixBind,
+			Adopt:   unixAdopt,
 		}
 	}
 	return []*Scheme{
@@ -84,9 +85,32 @@ func unixBind(ctx context.Context, t Target, s *socket.Socket, n socket.Name) er
 	if err != nil {
 		return unixInUse(err, path)
 	}
-	made, err := os.Lstat(path)
+	made, err := unixOwn(t, s, path)
 	if err != nil {
 		return err
+	}
+	return wanted.set(path, made.Mode())
+}
+
+// unixAdopt sees to the file of a socket that was bound before.
+func unixAdopt(t Target, s *socket.Socket) error {
+	path := s.Name().Path()
+	if path == "" || path[0] == '@' {
+		return nil
+	}
+	option.UnlinkClose.Set(s, true)
+	_, err := unixOwn(t, s, path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil // somebody has removed it, and the socket serves whom it can
+	}
+	return err
+}
+
+// unixOwn removes the socket's file when the socket is closed, and returns what it is.
+func unixOwn(t Target, s *socket.Socket, path string) (fs.FileInfo, error) {
+	made, err := os.Lstat(path)
+	if err != nil {
+		return nil, err
 	}
 	// A relative path still means the same file when the program has gone
 	// elsewhere.
@@ -96,7 +120,7 @@ func unixBind(ctx context.Context, t Target, s *socket.Socket, n socket.Name) er
 	}
 	if removes, given := option.UnlinkClose.In(t.Settings); given {
 		if err := option.UnlinkClose.Set(s, removes); err != nil {
-			return err
+			return nil, err
 		}
 	}
 	s.OnClose(func() {
@@ -109,7 +133,7 @@ func unixBind(ctx context.Context, t Target, s *socket.Socket, n socket.Name) er
 			os.Remove(absolute)
 		}
 	})
-	return wanted.set(path, made.Mode())
+	return made, nil
 }
 
 func unixInUse(err error, path string) error {

@@ -1,0 +1,303 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os/signal"
+	"slices"
+	"sync"
+	"syscall"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"zocalo"
+	"zocalo/address"
+	"zocalo/internal/control"
+	"zocalo/internal/units"
+	"zocalo/internal/watch"
+	"zocalo/relay"
+	"zocalo/relay/outcome"
+	"zocalo/service"
+	"zocalo/service/verb"
+	"zocalo/socket"
+)
+
+// runRun is the verb run: services from a file.
+type runRun struct {
+	*app
+	check, example, watch bool
+
+	file      string
+	set       *service.Set
+	reloading sync.Mutex
+}
+
+func (a *app) runVerb() *cobra.Command {
+	r := &runRun{app: a}
+	cmd := &cobra.Command{
+		Use:   "run FILE",
+		Short: "Run any number of relays and servers from one file",
+		Long: `run reads services from a TOML file and runs them all: relays, echo servers, and
+programs for each connection. A service has the addresses and the long flags of its
+verb as keys:
+
+  [service.web]
+  from = "tcp-listen:8080"
+  to = "tcp:10.0.0.7:80"
+  idle = "5m"
+
+SIGHUP, or --watch, makes it read the file again and apply what has changed: what has
+not is left alone, and open pairs continue. If anything is wrong with the new file, the old
+one stays in force. --check says what is wrong with a file, all at once.
+
+On SIGINT or SIGTERM it stops accepting, waits for open connections as long as the
+drain of each service says, and exits; a second signal ends it at once. SIGUSR1 prints
+totals and the open pairs.`,
+		Example: `  zocalo run --example > zocalo.toml
+  zocalo run --check zocalo.toml
+  zocalo run --watch zocalo.toml
+  zocalo relay --idle 5m 8080 db:80 --print-service=web >> zocalo.toml`,
+		Args: func(cmd *cobra.Command, args []string) error {
+			if r.example {
+				return arguments(0, 0)(cmd, args)
+			}
+			return arguments(1, 1)(cmd, args)
+		},
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if r.example {
+				return r.print(service.Example())
+			}
+			r.file = args[0]
+			return r.run(cmd)
+		},
+	}
+	f := cmd.Flags()
+	f.BoolVar(&r.check, "check", false, "only check FILE: print all that is wrong with it, and exit")
+	f.BoolVar(&r.example, "example", false, "print a commented example of a file, and exit")
+	f.BoolVar(&r.watch, "watch", false, "apply changes of FILE, and of what it includes, as they are made")
+	return cmd
+}
+
+func (r *runRun) run(cmd *cobra.Command) error {
+	if err := exclusive(cmd, "check", "example", "watch"); err != nil {
+		return err
+	}
+	config, err := service.Load(r.file)
+	if err != nil {
+		return r.problems(err)
+	}
+	if r.check {
+		return r.checked(config)
+	}
+	r.set, err = service.New(config, service.Options{
+		Log: r.log, Listening: r.sayListeningOf, Relay: r.decorate, Ended: r.sayPairOf, OnlyFailures: !r.json && !r.verbose,
+	})
+	if err != nil {
+		return r.problems(err)
+	}
+	ctx, stop := r.drainedBut(cmd.Context(), syscall.SIGHUP, "at most", "the drain of each service", func(stopped) { r.set.Abort() })
+	defer stop()
+	defer onSignal(sigTotals, r.sayTotals)()
+	if !signal.Ignored(syscall.SIGHUP) {
+		defer onSignal(syscall.SIGHUP, func() { r.reload("SIGHUP") })()
+	}
+	defer r.watching(ctx, config)()
+	defer r.tell("run", r.rows)()
+	err = r.set.Run(ctx)
+	if err == nil || canceled(ctx, err) {
+		return nil
+	}
+	return asked(err)
+}
+
+// problems prints all that is wrong with a file, a line each.
+func (r *runRun) problems(err error) error {
+	var all service.Problems
+	if !errors.As(err, &all) {
+		return err
+	}
+	for _, p := range all {
+		if r.json && r.check {
+			if err := r.printJSON(newProblem(p)); err != nil {
+				return err
+			}
+			continue
+		}
+		r.sayError(p.String())
+	}
+	return statusError(statusUsage)
+}
+
+// problem is what --check --json prints of something that is wrong.
+type problem struct {
+	Event   string `json:"event"` // "problem"
+	File    string `json:"file"`
+	Line    int    `json:"line"`
+	Column  int    `json:"column"`
+	Service string `json:"service,omitempty"`
+	Error   string `json:"error"`
+}
+
+func newProblem(p service.Problem) problem {
+	return problem{"problem", p.File, p.Line, p.Column, p.Service, p.Text}
+}
+
+// checked is what --check says of a file that is in order.
+func (r *runRun) checked(c *service.Config) error {
+	if r.json {
+		return r.printJSON(map[string]any{"event": "checked", "file": r.file, "services": len(c.Services)})
+	}
+	return r.print(fmt.Sprintf("%s: %s, nothing wrong\n", r.file, units.Plural(len(c.Services), "service")))
+}
+
+// reload applies the file as it is now, which it returns, nil where that cannot be.
+func (r *runRun) reload(why string) *service.Config {
+	r.reloading.Lock()
+	defer r.reloading.Unlock()
+	config, err := service.Load(r.file)
+	if err != nil {
+		r.set.Refused(err)
+	} else {
+		var change *service.Change
+		if change, err = r.set.Reload(config); err == nil {
+			r.log.Info("reloaded", "reason", why, "services", change.String(), "took", change.Took.Round(time.Microsecond))
+			return config
+		}
+	}
+	text := oneLine(err)
+	var all service.Problems
+	if errors.As(err, &all) && len(all) > 1 {
+		text = fmt.Sprintf("%s (and %d more: see zocalo run --check)", all[0], len(all)-1)
+	}
+	r.log.Error("not reloaded, and what ran before goes on", "reason", why, "error", text)
+	return nil
+}
+
+// watching applies changes of the files until stop is called.
+func (r *runRun) watching(ctx context.Context, c *service.Config) (stop func()) {
+	if !r.watch {
+		return func() {}
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	var over sync.WaitGroup
+	over.Go(func() {
+		for files := c.Files; ctx.Err() == nil; { // what is included may be other files then
+			round, next := context.WithCancel(ctx)
+			watch.Files(round, files, func() {
+				if now := r.reload("a file has changed"); now != nil && !slices.Equal(now.Files, files) {
+					files = now.Files
+					next()
+				}
+			})
+			next()
+		}
+	})
+	return func() {
+		cancel()
+		over.Wait()
+	}
+}
+
+// listeningOf is a listening event with its service.
+type listeningOf struct {
+	listening
+	Service string `json:"service"`
+}
+
+// sayListeningOf says where a service listens.
+func (r *runRun) sayListeningOf(name string, l *zocalo.Listener, a address.Address) {
+	p := &passive{l, a}
+	for _, s := range l.Sockets() {
+		at := a.Scheme.Name + ":" + s.Name().String()
+		switch {
+		case r.json:
+			r.printJSON(listeningOf{listening{"listening", s.Kind().String(), s.Name().String(), at}, name})
+		case !r.quiet:
+			r.sayf("listening on %s (%s)", at, name)
+		}
+	}
+	for _, line := range l.Notices() {
+		r.sayf("%s", line)
+	}
+	l.OnHandshake(func(c *socket.Socket, err error) { r.sayHandshake(p, c, err) })
+	for _, err := range l.Skipped() {
+		r.log.Debug("not listening on one of the addresses", "service", name, "error", err)
+	}
+}
+
+// pairEventOf is a pairEvent with its service.
+type pairEventOf struct {
+	Service string `json:"service"`
+	pairEvent
+}
+
+// sayPairOf says how a pair ended, as relay does.
+func (r *runRun) sayPairOf(name string, p relay.Pair) {
+	switch {
+	case r.json:
+		r.printEvent(pairEventOf{name, newPairEvent("ended", p)})
+	case r.verbose:
+		r.sayf("%s: %s", name, pairText(p))
+	}
+	if p.Err != nil && p.Result.How == outcome.Failed {
+		r.log.Warn("pair failed", "service", name, "pair", p.Number, "peer", p.Peer, "target", p.Target, "error", oneLine(sideNamed(p.Err)))
+	}
+}
+
+// statusEvent is what --json prints at SIGUSR1 of each service.
+type statusEvent struct {
+	Event string `json:"event"` // "totals"
+	service.ServiceStatus
+}
+
+// sayTotals prints the totals of each service, and what is open.
+func (r *runRun) sayTotals() {
+	for _, s := range r.set.Status().Services {
+		t := s.Totals
+		if r.json {
+			r.printEvent(statusEvent{"totals", s})
+		} else {
+			r.sayf("%s: %s, %s open, %s ended (%s reset, %s failed): sent %v, received %v", s.Name, s.State, units.Plural(t.Open, "pair"), units.Count(t.Ended), units.Count(t.Reset), units.Count(t.Failed),
+				passed{Bytes: t.Sent, Messages: t.SentMessages}, passed{Bytes: t.Received, Messages: t.ReceivedMessages})
+		}
+		pairs, _ := r.set.Pairs(s.Name)
+		for _, p := range pairs {
+			if r.json {
+				r.printEvent(pairEventOf{s.Name, newPairEvent("open", p)})
+			} else {
+				r.sayf("%s: %s", s.Name, pairText(p))
+			}
+		}
+	}
+}
+
+// rows are the open pairs of all services, for list.
+func (r *runRun) rows() (rows []control.Row) {
+	for _, s := range r.set.Status().Services {
+		scheme := ""
+		if len(s.Listeners) > 0 {
+			scheme = s.Listeners[0].Kind
+		}
+		pairs, _ := r.set.Pairs(s.Name)
+		for _, p := range pairs {
+			row := control.Row{Kind: "pair", State: "established", Local: cameFrom(scheme, p.Peer), Peer: p.Target, Began: p.Began,
+				Sent: p.Result.From[outcome.A].Bytes, Received: p.Result.From[outcome.B].Bytes}
+			if p.Target == "" {
+				row.State = "connecting"
+			}
+			rows = append(rows, row)
+		}
+	}
+	return rows
+}
+
+// decorate adds to a relay what is the command's to do.
+func (r *runRun) decorate(name string, told *verb.Relay) error {
+	if d := r.newDump(told, name); d != nil {
+		told.Filter = relay.See(d.see)
+		told.Ended = func(p relay.Pair) { d.forget(p.Number) }
+	}
+	return nil
+}

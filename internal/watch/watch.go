@@ -1,0 +1,129 @@
+// Package watch tells when files change: those of given names, and those that match
+// patterns. On Linux it hears of it from the kernel (inotify), about their folders, so that files which
+// are replaced by a rename are noticed like those written in place; elsewhere it looks every
+// second. It compares contents, so that what only looks changed is not told of.
+package watch
+
+import (
+	"context"
+	"crypto/sha256"
+	"io"
+	"os"
+	"path/filepath"
+	"slices"
+	"time"
+)
+
+const (
+	// settle is for how long nothing must happen before the files are looked at: a file
+	// is often written in several steps.
+	settle = 50 * time.Millisecond
+
+	// mostSettle is the longest to wait for that.
+	mostSettle = time.Second
+
+	// interval is between looks where nothing tells of changes.
+	interval = time.Second
+
+	// mostBytes are read of each file.
+	mostBytes = 4 << 20
+)
+
+// Files calls changed, in one goroutine, after each change of the files that the patterns
+// mean (see [filepath.Glob]), until ctx ends. It returns when that has happened, and begins with
+// what the files are when it is called.
+func Files(ctx context.Context, patterns []string, changed func()) {
+	seen := digest(patterns)
+	look := func() {
+		if now := digest(patterns); now != seen {
+			seen = now
+			changed()
+		}
+	}
+	events, end := folderEvents(folders(patterns))
+	defer end()
+	if events == nil {
+		poll(ctx, look)
+		return
+	}
+	look() // what has changed before the kernel was asked
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case _, ok := <-events:
+			if !ok { // a folder has gone, or the kernel has said too much
+				poll(ctx, look)
+				return
+			}
+		}
+		calm(ctx, events)
+		look()
+	}
+}
+
+// calm waits until nothing has happened for a moment.
+func calm(ctx context.Context, events <-chan struct{}) {
+	over := time.After(mostSettle)
+	for {
+		select {
+		case _, ok := <-events:
+			if !ok {
+				return
+			}
+		case <-time.After(settle):
+			return
+		case <-over:
+			return
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+func poll(ctx context.Context, look func()) {
+	ticker := time.NewTicker(interval)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-ticker.C:
+			look()
+		}
+	}
+}
+
+// folders are those in which the files are, or may come to be.
+func folders(patterns []string) (all []string) {
+	for _, p := range patterns {
+		all = append(all, filepath.Dir(p))
+	}
+	slices.Sort(all)
+	return slices.Compact(all)
+}
+
+// digest is what the files contain now.
+func digest(patterns []string) [sha256.Size]byte {
+	sum := sha256.New()
+	for _, pattern := range patterns {
+		files, err := filepath.Glob(pattern)
+		if err != nil || len(files) == 0 {
+			files = []string{pattern}
+		}
+		for _, path := range files {
+			io.WriteString(sum, path+"\x00")
+			f, err := os.Open(path)
+			if err != nil {
+				io.WriteString(sum, err.Error())
+				continue
+			}
+			if info, err := f.Stat(); err == nil && info.Mode().IsRegular() {
+				io.Copy(sum, io.LimitReader(f, mostBytes))
+			}
+			f.Close()
+			io.WriteString(sum, "\x00")
+		}
+	}
+	return [sha256.Size]byte(sum.Sum(nil))
+}

@@ -1,0 +1,5 @@
+//go:build !linux
+
+package watch
+
+func folderEvents([]string) (<-chan struct{}, func()) { return nil, func() {} }
