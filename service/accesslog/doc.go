@@ -20,7 +20,7 @@
 // # Rotation
 //
 // A file is opened to append. Move it away and call [Log.Reopen], as the command does at
-// SIGHUP and SIGUSR1: logrotate's create and copytruncate both work.
+// SIGHUP: logrotate's create and copytruncate both work.
 //
 // # Syslog
 //
