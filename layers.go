@@ -102,11 +102,19 @@ func (o *opening) overLayers(ctx context.Context, s *socket.Socket) (*socket.Soc
 	}
 	ctx, cancel := context.WithTimeoutCause(ctx, st.timeout, os.ErrDeadlineExceeded)
 	defer cancel()
-	over, err := st.begin(ctx, s, func(p *scheme.PreparedLayer, s *socket.Socket) (*socket.Socket, error) { return p.Client(ctx, s) })
+	over, err := st.begin(ctx, st.tapped(s, scheme.TapOf(ctx), false), func(p *scheme.PreparedLayer, s *socket.Socket) (*socket.Socket, error) { return p.Client(ctx, s) })
 	if err != nil {
 		return nil, o.failed(err)
 	}
 	return over, nil
+}
+
+// tapped is a stream with a tap before its layers, if there is one.
+func (st *stack) tapped(s *socket.Socket, tap scheme.Tap, passive bool) *socket.Socket {
+	if tap == nil || s.Type() != socket.Stream {
+		return s
+	}
+	return tap(s, passive, st.layers)
 }
 
 // server begins the layers over a connection that was accepted.
@@ -147,7 +155,7 @@ func (st *stack) ended(ctx context.Context, err error) error {
 }
 
 // over puts the layers over a listening socket.
-func (st *stack) over(s *socket.Socket) *socket.Socket {
+func (st *stack) over(s *socket.Socket, tap scheme.Tap) *socket.Socket {
 	if st == nil || st.layers == nil {
 		return s
 	}
@@ -160,7 +168,7 @@ func (st *stack) over(s *socket.Socket) *socket.Socket {
 	e.accepting = wait.Acceptor[*socket.Socket, *socket.Socket]{
 		Below: e.below,
 		Handshake: func(ctx context.Context, lower *socket.Socket, heard func()) (*socket.Socket, error) {
-			upper, err := st.server(ctx, lower, heard)
+			upper, err := st.server(ctx, st.tapped(lower, tap, true), heard)
 			if err == nil && !e.held {
 				err = reached(upper)
 			}

@@ -10,6 +10,7 @@ import (
 	"zocalo/address"
 	"zocalo/socket"
 	"zocalo/socket/option"
+	"zocalo/socket/scheme"
 )
 
 // mostRounds bounds how often Listen starts over because a number that the
@@ -86,7 +87,7 @@ func (c *ListenConfig) listenOnce(ctx context.Context, a address.Address) (*List
 		if err != nil {
 			return nil, advised(err, nil)
 		}
-		return newListener(o, []*socket.Socket{o.stack.over(s)}, nil), nil
+		return newListener(o, []*socket.Socket{o.stack.over(s, scheme.TapOf(ctx))}, nil), nil
 	}
 	names, err := o.names(ctx)
 	if err != nil {
@@ -97,7 +98,7 @@ func (c *ListenConfig) listenOnce(ctx context.Context, a address.Address) (*List
 		errs := l.open(ctx, names)
 		if errs == nil {
 			for i, s := range l.sockets {
-				l.sockets[i] = o.stack.over(s)
+				l.sockets[i] = o.stack.over(s, scheme.TapOf(ctx))
 			}
 			return newListener(o, l.sockets, l.lacking), nil
 		}

@@ -151,7 +151,10 @@ func (r *recorded) end() {
 // ended waits until so many pairs are over.
 func (r *recorded) ended(n int64) {
 	r.Helper()
-	for r.Totals().Ended < n {
+	for end := time.Now().Add(20 * time.Second); r.Totals().Ended < n; {
+		if time.Now().After(end) {
+			r.Fatalf("%d pairs have ended, and not %d", r.Totals().Ended, n)
+		}
 		time.Sleep(time.Millisecond)
 	}
 }

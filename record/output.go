@@ -77,9 +77,12 @@ func numbered(path string, number int, at time.Time) string {
 }
 
 // ofPair is the name of the file of one pair.
-func ofPair(path string, pair int64) string {
-	ext := filepath.Ext(path)
-	return fmt.Sprintf("%s_pair-%d%s", strings.TrimSuffix(path, ext), pair, ext)
+func ofPair(path string, pair int64, wire bool) string {
+	ext, word := filepath.Ext(path), "pair"
+	if wire {
+		word = "wire"
+	}
+	return fmt.Sprintf("%s_%s-%d%s", strings.TrimSuffix(path, ext), word, pair, ext)
 }
 
 func (o *output) write(b []byte) error {

@@ -153,36 +153,38 @@ func (w *way) lengths(h []byte, all int) {
 
 // add adds bytes to the sum of the Internet's checksum (RFC 1071), which is folded in the
 // end alone. It takes the bytes in words of 64 bits, since the sum is the same for any
-// width up to its folding.
+// width, and with the least byte first, as most processors load them: what comes of it has
+// its bytes turned round once.
 func add(sum uint64, b []byte) uint64 {
-	var carry uint64
+	var s, carry uint64
 	for len(b) >= 64 {
 		w := b[:64:64]
-		sum, carry = bits.Add64(sum, binary.BigEndian.Uint64(w[0:]), carry)
-		sum, carry = bits.Add64(sum, binary.BigEndian.Uint64(w[8:]), carry)
-		sum, carry = bits.Add64(sum, binary.BigEndian.Uint64(w[16:]), carry)
-		sum, carry = bits.Add64(sum, binary.BigEndian.Uint64(w[24:]), carry)
-		sum, carry = bits.Add64(sum, binary.BigEndian.Uint64(w[32:]), carry)
-		sum, carry = bits.Add64(sum, binary.BigEndian.Uint64(w[40:]), carry)
-		sum, carry = bits.Add64(sum, binary.BigEndian.Uint64(w[48:]), carry)
-		sum, carry = bits.Add64(sum, binary.BigEndian.Uint64(w[56:]), carry)
+		s, carry = bits.Add64(s, binary.LittleEndian.Uint64(w[0:]), carry)
+		s, carry = bits.Add64(s, binary.LittleEndian.Uint64(w[8:]), carry)
+		s, carry = bits.Add64(s, binary.LittleEndian.Uint64(w[16:]), carry)
+		s, carry = bits.Add64(s, binary.LittleEndian.Uint64(w[24:]), carry)
+		s, carry = bits.Add64(s, binary.LittleEndian.Uint64(w[32:]), carry)
+		s, carry = bits.Add64(s, binary.LittleEndian.Uint64(w[40:]), carry)
+		s, carry = bits.Add64(s, binary.LittleEndian.Uint64(w[48:]), carry)
+		s, carry = bits.Add64(s, binary.LittleEndian.Uint64(w[56:]), carry)
 		b = b[64:]
 	}
 	for len(b) >= 8 {
-		sum, carry = bits.Add64(sum, binary.BigEndian.Uint64(b), carry)
+		s, carry = bits.Add64(s, binary.LittleEndian.Uint64(b), carry)
 		b = b[8:]
 	}
 	if len(b) > 0 {
 		var last [8]byte
 		copy(last[:], b)
-		sum, carry = bits.Add64(sum, binary.BigEndian.Uint64(last[:]), carry)
+		s, carry = bits.Add64(s, binary.LittleEndian.Uint64(last[:]), carry)
 	}
-	sum, carry = bits.Add64(sum, 0, carry)
-	sum += carry
-	return sum>>32 + sum&0xffffffff // room for what is added without carry
+	s, carry = bits.Add64(s, 0, carry)
+	s += carry
+	return sum + swap(s) // 16 bits, for which there is room
 }
 
-// swap is the sum of the same bytes where they begin at an odd place.
+// swap is the sum of the same bytes where they begin at an odd place, or are taken the
+// other way round.
 func swap(sum uint64) uint64 { return uint64(bits.ReverseBytes16(^fold(sum))) }
 
 // fold makes the 16 bits of a checksum.

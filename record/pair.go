@@ -27,6 +27,9 @@ type Info struct {
 	// Client is the one that came, or for which the other was reached.
 	Client outcome.Side
 
+	// Wire says that what is recorded is beneath the layers of an end: the other one is this program.
+	Wire bool
+
 	// Peer is the name of the client where its socket has others too.
 	Peer socket.Name
 
@@ -51,10 +54,11 @@ type Pair struct {
 	fixtures []*fixture
 
 	// What follows is guarded by the sink's mu.
-	begun  bool
-	over   bool
-	about  []string // comments for the next packet
-	packet pcapng.Packet
+	secrets *secrets // of TLS, that are to come; nil for none
+	begun   bool
+	over    bool
+	about   []string // comments for the next packet
+	packet  pcapng.Packet
 }
 
 // Begin begins the recording of a pair. What it returns is never nil, and records nothing
@@ -159,12 +163,20 @@ func (p *Pair) describe(client, server *socket.Socket) (d description) {
 	}
 	d.client, d.server = plain(d.client), plain(d.server)
 
+	kind := client.Kind()
+	if kind.Domain == socket.Unspecified {
+		kind = server.Kind()
+	}
 	var b strings.Builder
-	fmt.Fprintf(&b, "pair=%d kind=%s client=%s server=%s", p.info.Pair, client.Kind(), quoted(texts[0]), quoted(texts[1]))
+	word := "pair"
+	if p.info.Wire {
+		word = "wire" // the pair is not there yet
+	}
+	fmt.Fprintf(&b, "%s=%d kind=%s client=%s server=%s", word, p.info.Pair, kind, quoted(texts[0]), quoted(texts[1]))
 	if n := client.Name(); !n.IsZero() {
 		fmt.Fprintf(&b, " at=%s", quoted(n.String()))
 	}
-	if k := server.Kind(); k != client.Kind() && k.Domain != socket.Unspecified {
+	if k := server.Kind(); k != kind && k.Domain != socket.Unspecified {
 		fmt.Fprintf(&b, " reached=%s", k)
 	}
 	if n := server.Name(); !n.IsZero() && n.Domain() != socket.Unix {
@@ -221,7 +233,10 @@ func (p *Pair) text(side outcome.Side, s *socket.Socket) string {
 	if !n.IsZero() {
 		return n.String()
 	}
-	if s.Domain() == socket.Unspecified {
+	switch {
+	case p.info.Wire:
+		return "zocalo"
+	case s.Domain() == socket.Unspecified:
 		return "standard input and output"
 	}
 	return s.Kind().String()
@@ -413,6 +428,10 @@ func (p *Pair) put(ctx context.Context, from outcome.Side, header, data []byte) 
 		k.Process = p.process
 	}
 	k.Comments, p.about = p.about, nil
+	if p.secrets != nil && p.secrets.holds(p, k) {
+		k.Comments = nil
+		return
+	}
 	p.sink.packet(ctx, p.iface, k)
 	k.Header, k.Data, k.Comments = nil, nil, nil
 }
@@ -482,11 +501,15 @@ func (p *Pair) End(result outcome.Result, err error) {
 		p.ends(ctx, result, err)
 	}
 	p.over = true
+	if p.secrets != nil {
+		p.secrets.release(p)
+	}
 	for _, f := range p.fixtures {
 		s.unfix(f)
 	}
 	p.fixtures = nil
 	s.mu.Unlock()
+	p.forget()
 	if p.r.all == nil {
 		p.r.mu.Lock()
 		_, open := p.r.open[p]

@@ -30,6 +30,9 @@ type Recorder struct {
 	lost    uint64 // by sinks that are closed
 	closed  bool
 	told    bool
+
+	listens func() // hears no more of secrets; nil where it does not
+	hellos  map[string]*Pair
 }
 
 // Prepare returns a Recorder whose file, at path, is made by [Recorder.Start]: before
@@ -116,6 +119,9 @@ func (r *Recorder) Lost() uint64 {
 // Close writes what waits and closes the file. Pairs that are open then are recorded no
 // more. Its error is that of Err.
 func (r *Recorder) Close() error {
+	if r.listens != nil {
+		r.listens()
+	}
 	if r.all != nil {
 		err := r.all.close()
 		if n := r.all.lostSoFar(); n > 0 {
@@ -150,7 +156,7 @@ func (r *Recorder) sinkOf(p *Pair) *sink {
 	if r.closed || r.failed != nil {
 		return nil
 	}
-	out := output{path: ofPair(r.path, p.info.Pair), o: &r.o}
+	out := output{path: ofPair(r.path, p.info.Pair, p.info.Wire), o: &r.o}
 	if err := out.begin(nil); err != nil {
 		out.close()
 		r.failed = err
@@ -175,10 +181,11 @@ func (r *Recorder) once(format string, args ...any) {
 // closes closes the file of a pair that has one of its own.
 func (r *Recorder) closes(p *Pair) {
 	err := p.sink.close()
+	lost := p.sink.lostSoFar() // not while mu is held, which is taken under the sink's
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	delete(r.open, p)
-	r.lost += p.sink.lostSoFar()
+	r.lost += lost
 	if err != nil && r.failed == nil {
 		r.failed = err
 	}

@@ -2,6 +2,7 @@ package record
 
 import (
 	"context"
+	"fmt"
 	"sync"
 
 	"zocalo/relay"
@@ -19,14 +20,18 @@ func (r *Recorder) Hook(h *relay.Hooks) {
 		if paired != nil {
 			paired(p, ends)
 		}
-		w.begin(Info{Pair: p.Number, Ends: ends, Texts: [2]string{p.Peer, p.Target}})
+		w.begin(p, ends)
 	}
 	h.Filter = func(ctx context.Context, p relay.Pair, from relay.Side, next func(relay.Piece) error) relay.Filter {
 		var rest join.Filter
 		if filter != nil {
 			rest = filter(ctx, p, from, next)
 		}
-		return w.pair(p.Number).before(ctx, from, next, rest)
+		pair := w.pair(p.Number)
+		if pair == nil {
+			return rest
+		}
+		return pair.before(ctx, from, next, rest)
 	}
 	h.OnlyFailures = false
 	h.Ended = func(p relay.Pair) {
@@ -40,6 +45,11 @@ func (r *Recorder) Hook(h *relay.Hooks) {
 // Join has the recorder see a pair that is joined by package join with these options, ahead of
 // the filter that they have already. The pair is to be told how the join ended.
 func (r *Recorder) Join(i Info, o *join.Options) *Pair {
+	for side, s := range i.Ends {
+		if _, is := socket.Beneath[isTapped](s); is { // the other end is this program
+			return &Pair{r: r, info: Info{Ends: i.Ends, Client: outcome.Side(side)}}
+		}
+	}
 	p := r.Begin(i)
 	p.Open(context.Background())
 	filter := o.Filter
@@ -79,12 +89,26 @@ type watch struct {
 	pairs map[int64]*Pair
 }
 
-func (w *watch) begin(i Info) {
+// begin begins the recording of a pair. Of ends that are recorded beneath their layers, the
+// other one alone is left to be.
+func (w *watch) begin(of relay.Pair, ends [2]*socket.Socket) {
+	i := Info{Pair: of.Number, Ends: ends, Texts: [2]string{of.Peer, of.Target}}
+	tapped := 0
+	for side, s := range ends {
+		if t, is := socket.Beneath[isTapped](s); is {
+			t.wire().Note(fmt.Sprintf("pair=%d side=%s", of.Number, [2]string{"FROM", "TO"}[side]))
+			i.Ends[side] = nobody()
+			tapped++
+		}
+	}
+	if tapped == len(ends) {
+		return
+	}
 	p := w.r.Begin(i)
 	p.Open(context.Background())
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.pairs[i.Pair] = p
+	w.pairs[of.Number] = p
 }
 
 func (w *watch) pair(number int64) *Pair {

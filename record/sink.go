@@ -136,8 +136,8 @@ func (s *sink) room(ctx context.Context, n int) *chunk {
 func (s *sink) filled(n int) {
 	s.held += n
 	switch {
-	case s.held >= s.o.queue()/4:
-		s.rouse()
+	case s.full != nil:
+		s.rouse() // by the chunk, while it is in the processor's cache
 	case !s.armed:
 		s.armed = true
 		s.timer.Reset(lookAfter)
@@ -154,7 +154,10 @@ func (s *sink) packet(ctx context.Context, i *netInterface, p *pcapng.Packet) bo
 	}
 	p.Interface, p.Dropped = i.number, i.dropped-i.told
 	i.told = i.dropped
-	p.Time = time.Now() // here, lest two have their order turned round
+	if p.Time.IsZero() {
+		p.Time = time.Now() // here, lest two have their order turned round
+		defer func() { p.Time = time.Time{} }()
+	}
 	before := len(c.b)
 	c.b = pcapng.AppendPacket(c.b, p)
 	s.filled(len(c.b) - before)

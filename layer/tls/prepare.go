@@ -168,7 +168,7 @@ const sessions = 8
 
 // connect is the client side of a handshake.
 func (p *prepared) connect(ctx context.Context, lower *socket.Socket) (*socket.Socket, error) {
-	config := p.files.current()
+	config := told(p.files.current())
 	if ask := p.start.value; ask != nil {
 		if err := askFor(ctx, lower, p.start.word, ask); err != nil {
 			return nil, err
@@ -205,7 +205,7 @@ type heardKey struct{}
 // accept is the server side of a handshake.
 func (p *prepared) accept(ctx context.Context, lower *socket.Socket, heard func()) (*socket.Socket, error) {
 	w := p.newWire(lower)
-	config := p.files.current()
+	config := told(p.files.current())
 	conn := tls.Server(w, config)
 	if err := conn.HandshakeContext(context.WithValue(ctx, heardKey{}, heard)); err != nil {
 		return nil, handshakeError(err, "")

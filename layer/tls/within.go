@@ -37,14 +37,14 @@ func PrepareWithin(layer string, protocols []string, t scheme.LayerTarget) (*Wit
 }
 
 // Client returns the configuration of a client, from the files as they are now.
-func (w *Within) Client() *tls.Config { return w.p.files.current() }
+func (w *Within) Client() *tls.Config { return told(w.p.files.current()) }
 
 // Server returns the configuration of a listener, which follows the files.
 func (w *Within) Server() *tls.Config {
 	return &tls.Config{
 		NextProtos: w.p.base.NextProtos,
 		GetConfigForClient: func(*tls.ClientHelloInfo) (*tls.Config, error) {
-			return w.p.files.current(), nil
+			return told(w.p.files.current()), nil
 		},
 	}
 }
