@@ -57,7 +57,7 @@ func (c *ListenConfig) adopt(a address.Address, sockets []*socket.Socket) (*List
 				return nil, o.failed(err)
 			}
 		}
-		sockets[i] = o.stack.over(s)
+		sockets[i] = o.stack.over(s, nil)
 	}
 	return newListener(o, sockets, nil), nil
 }
