@@ -95,19 +95,6 @@ func (b *book) totals() relay.Totals {
 	return t
 }
 
-// ended is what the book of a unit tells of.
-func (u *unit) ended() func(relay.Pair) {
-	o := &u.set.options
-	if o.Ended == nil {
-		return nil
-	}
-	return func(p relay.Pair) {
-		if !o.OnlyFailures || p.Result.How == relay.Failed {
-			o.Ended(u.name, p)
-		}
-	}
-}
-
 // count counts a connection that was not in the book while it was open.
 func (b *book) count(p relay.Pair) {
 	b.mu.Lock()

@@ -16,9 +16,15 @@ type Config struct {
 	// his own where it is "". It is for whoever runs the Set to do, see [DropPrivileges].
 	User, Group string
 
+	// Metrics is where Prometheus reads figures, as 127.0.0.1:9100, an address that listens;
+	// "" is nowhere.
+	Metrics string
+
 	// Files are those that the Config was read from, and the patterns of those
 	// that may come: what to watch.
 	Files []string
+
+	metricsAt Place
 }
 
 // A Service is one of them, as text: what a command line would say.
@@ -41,6 +47,9 @@ type Service struct {
 	// Options are the verb's, by the names of its flags: "idle": {"5m"}. Those
 	// that are on or off have "true" or "false".
 	Options map[string][]string
+
+	// counted is that there are metrics: all pairs are heard of.
+	counted bool
 
 	places map[string]Place // of the keys in a file; "" is the service's own
 }

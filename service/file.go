@@ -83,7 +83,7 @@ func (l *loading) wrong(at Place, service, format string, args ...any) {
 }
 
 // topKeys are what a file may have.
-var topKeys = []string{"service", "defaults", "include", "user", "group"}
+var topKeys = []string{"service", "defaults", "include", "user", "group", "metrics"}
 
 // file reads one file. Only the first may include others, and say who the process becomes.
 func (l *loading) file(path string, text []byte, first bool) {
@@ -111,6 +111,15 @@ func (l *loading) file(path string, text []byte, first bool) {
 				l.config.User = e.value.text
 			default:
 				l.config.Group = e.value.text
+			}
+		case "metrics":
+			switch {
+			case !first:
+				l.wrong(e.Place, "", "metrics belongs in the file that includes this one")
+			case e.value.kind != aText && e.value.kind != aNumber:
+				l.wrong(e.value.Place, "", "metrics is %v, and must be an address to listen on, such as \"127.0.0.1:9100\"", e.value.kind)
+			default:
+				l.config.Metrics, l.config.metricsAt = e.value.text, e.value.Place
 			}
 		case "include":
 			if !first {

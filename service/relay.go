@@ -37,7 +37,7 @@ func (u *unit) newJob(t *told) job {
 	j.Log = u.log
 	o := &u.set.options
 	if more, own := u.ended(), j.Ended; own == nil {
-		j.Ended, j.OnlyFailures = offsetting(offset, more), o.OnlyFailures
+		j.Ended, j.OnlyFailures = offsetting(offset, more), u.onlyFailures()
 	} else {
 		j.Ended = func(p relay.Pair) {
 			if own(p); more != nil {
@@ -46,6 +46,7 @@ func (u *unit) newJob(t *told) job {
 			}
 		}
 	}
+	j.Reached = u.reached()
 	if o.Listening != nil { // of a TO that listens
 		j.Listening = func(l *zocalo.Listener, a address.Address) error {
 			o.Listening(u.name, l, a)

@@ -9,11 +9,12 @@ import (
 
 	"zocalo/address"
 	"zocalo/internal/say"
+	"zocalo/service/accesslog"
 	"zocalo/service/verb"
 )
 
 // inPlace are the options of a relay that can change while it runs.
-var inPlace = []string{"max-conns", "max-sessions", "session-idle", "connect-timeout", "retry", "idle", "lifetime", "rate", "total-rate", "drain"}
+var inPlace = []string{"max-conns", "max-sessions", "session-idle", "connect-timeout", "retry", "idle", "lifetime", "rate", "total-rate", "drain", accessLogKey}
 
 // A Change says what a reload did, by the names of services.
 type Change struct {
@@ -81,7 +82,7 @@ func (s *Set) reload(c *Config) (*Change, error) {
 	case c.User != s.config.User || c.Group != s.config.Group:
 		return nil, errors.New("user and group cannot change while services run: restart them")
 	}
-	p := &plan{set: s, stock: newStock(nil), next: make([]*unit, len(specs)), successors: map[*unit]*successor{}, was: map[*generation]was{}}
+	p := &plan{config: c, set: s, stock: newStock(nil), next: make([]*unit, len(specs)), successors: map[*unit]*successor{}, was: map[*generation]was{}}
 	if err := p.make(specs, change); err != nil {
 		p.undo()
 		return nil, err
@@ -94,10 +95,13 @@ func (s *Set) reload(c *Config) (*Change, error) {
 // A plan is a reload under way.
 type plan struct {
 	set        *Set
+	config     *Config
 	stock      *stock
 	next       []*unit // in the order of the config
 	successors map[*unit]*successor
 	was        map[*generation]was // those that were changed in place
+	logs       map[string]*accesslog.Log
+	server     *exporter // that takes the place of another
 }
 
 // was is what a generation was told before.
@@ -137,6 +141,15 @@ func (p *plan) make(specs []*spec, change *Change) error {
 		if old[u.name] == u {
 			change.Removed = append(change.Removed, u.name)
 			p.give(u)
+		}
+	}
+	var err error
+	if p.logs, err = p.set.openLogs(specs); err != nil {
+		return err
+	}
+	if text := p.config.Metrics; text != "" && (p.set.server == nil || p.set.server.text != text) {
+		if p.server, err = p.set.openMetrics(p.set.life, text); err != nil {
+			return err
 		}
 	}
 	for _, i := range replaced {
@@ -227,6 +240,8 @@ func (g *generation) tell(spec *spec, t *told) {
 
 // undo makes all as it was.
 func (p *plan) undo() {
+	closeLogs(p.logs)
+	p.server.end()
 	for _, n := range p.successors {
 		n.close()
 	}
@@ -247,6 +262,18 @@ func (p *plan) undo() {
 func (p *plan) commit(specs []*spec, change *Change) {
 	s := p.set
 	p.stock.commit()
+	maps.Copy(s.logs, p.logs)
+	for i, u := range p.next {
+		s.observe(u, specs[i])
+	}
+	if p.config.Metrics == "" || p.server != nil {
+		s.server.end()
+		s.server = nil
+	}
+	if p.server != nil {
+		s.server = p.server
+		s.server.begin(s)
+	}
 	var retired []*generation
 	for i, u := range p.next {
 		n := p.successors[u]
@@ -267,6 +294,7 @@ func (p *plan) commit(specs []*spec, change *Change) {
 		}
 	}
 	s.units = p.next
+	s.forget()
 	for _, g := range retired { // so that whoever comes from now on meets what is new
 		g.awaitClosed()
 	}
@@ -282,14 +310,14 @@ func (p *plan) renew(u *unit, spec *spec) {
 
 // same reports whether two services say the same.
 func same(a, b *Service) bool {
-	return a.verb() == b.verb() && slices.Equal(a.From, b.From) && slices.Equal(a.To, b.To) && slices.Equal(a.Command, b.Command) &&
+	return a.verb() == b.verb() && a.counted == b.counted && slices.Equal(a.From, b.From) && slices.Equal(a.To, b.To) && slices.Equal(a.Command, b.Command) &&
 		maps.EqualFunc(a.Options, b.Options, slices.Equal)
 }
 
 // similar reports whether a service may become the other while it runs: a relay whose
 // limits or targets are others.
 func similar(a, b *Service) bool {
-	if a.verb() != "relay" || b.verb() != "relay" || !slices.Equal(a.From, b.From) || namesTargets(a) || namesTargets(b) {
+	if a.verb() != "relay" || b.verb() != "relay" || !slices.Equal(a.From, b.From) || a.observed() != b.observed() || namesTargets(a) || namesTargets(b) {
 		return false
 	}
 	rest := func(options map[string][]string) map[string][]string {

@@ -12,6 +12,8 @@ import (
 	"zocalo/address"
 	"zocalo/internal/say"
 	"zocalo/relay"
+	"zocalo/service/accesslog"
+	"zocalo/service/metrics"
 	"zocalo/service/verb"
 )
 
@@ -40,6 +42,9 @@ type Options struct {
 	// OnlyFailures makes Ended hear of pairs that failed alone, which costs less.
 	OnlyFailures bool
 
+	// Lost says how many lines the program's own logs have lost, by their names, for metrics.
+	Lost func() map[string]int64
+
 	// Taken are listening sockets that another process has handed over.
 	Taken *Handed
 }
@@ -64,6 +69,9 @@ type Set struct {
 	lastErr  string // why the last one was refused, "" if it was not
 	work     sync.WaitGroup
 
+	observing
+	lostLines int64 // of logs that are closed
+
 	aborted   chan struct{}
 	abortOnce sync.Once
 }
@@ -76,6 +84,7 @@ func New(c *Config, o Options) (*Set, error) {
 		return nil, err
 	}
 	s := &Set{options: o, log: o.Log, config: c, specs: specs, aborted: make(chan struct{})}
+	s.registry, s.logs = metrics.New(s.state), map[string]*accesslog.Log{}
 	if s.log == nil {
 		s.log = slog.New(slog.DiscardHandler)
 	}
@@ -103,6 +112,14 @@ func (s *Set) Run(ctx context.Context) error {
 	}
 	s.mu.Unlock()
 	s.work.Wait()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.server.end()
+	for _, l := range s.logs {
+		if err := l.Close(); err != nil {
+			s.log.Error(say.Error(err))
+		}
+	}
 	return nil
 }
 
@@ -124,14 +141,32 @@ func (s *Set) begin(ctx, life context.Context) error {
 		}
 		next = append(next, n)
 	}
-	if s.options.Opened != nil {
-		if err := s.options.Opened(); err != nil {
+	var err error
+	if s.config.Metrics != "" {
+		if s.server, err = s.openMetrics(ctx, s.config.Metrics); err != nil {
 			closeAll(next)
 			return err
 		}
 	}
+	if s.options.Opened != nil {
+		if err := s.options.Opened(); err != nil {
+			closeAll(next)
+			s.server.end()
+			return err
+		}
+	}
+	// As who the process is now: files must be opened anew later.
+	if s.logs, err = s.openLogs(s.specs); err != nil {
+		closeAll(next)
+		s.server.end()
+		return err
+	}
+	if s.server != nil {
+		s.server.begin(s)
+	}
 	for _, n := range next {
 		u := s.newUnit(n.spec.Name)
+		s.observe(u, n.spec)
 		s.units = append(s.units, u)
 		u.begin(n)
 	}

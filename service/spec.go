@@ -15,6 +15,7 @@ import (
 	"zocalo/internal/say"
 	"zocalo/relay"
 	"zocalo/relay/join"
+	"zocalo/service/accesslog"
 	"zocalo/service/verb"
 	"zocalo/socket/option"
 )
@@ -40,6 +41,7 @@ type told struct {
 func declare(of string) (*verb.Options, *told) {
 	o := new(verb.Options)
 	t := &told{options: o}
+	defer o.Text(new(string), accessLogKey, "write a line of JSON for each pair to this file, stdout, stderr, syslog or syslog:ADDRESS")
 	switch of {
 	case "relay":
 		t.relay, t.balance = new(verb.Relay), new(balance)
@@ -77,6 +79,11 @@ func (s *Service) build() (*told, Problems) {
 				wrong(name, "%s %q: %s", name, text, say.Error(err))
 				break
 			}
+		}
+	}
+	if to, given := s.Options[accessLogKey]; given {
+		if err := accesslog.Check(to[0]); err != nil {
+			wrong(accessLogKey, "%s", say.Error(err))
 		}
 	}
 	before := len(problems)
@@ -275,9 +282,15 @@ type spec struct {
 
 // specs reads all services.
 func (c *Config) specs() (all []*spec, problems Problems) {
+	if c.Metrics != "" {
+		if _, err := metricsAddress(c.Metrics); err != nil {
+			problems = append(problems, Problem{c.metricsAt, "", "metrics: " + say.Error(err)})
+		}
+	}
 	named, listening := map[string]bool{}, map[string]string{}
 	for i := range c.Services {
 		s := &c.Services[i]
+		s.counted = c.Metrics != ""
 		wrong := func(key, format string, args ...any) {
 			problems = append(problems, Problem{s.place(key), s.Name, fmt.Sprintf(format, args...)})
 		}

@@ -18,6 +18,9 @@ type Status struct {
 	Reloaded    time.Time     `json:"reloaded,omitzero"`    // when one was done last
 	ReloadTook  time.Duration `json:"reloadTook,omitempty"` // in nanoseconds
 	ReloadError string        `json:"reloadError,omitempty"`
+
+	Metrics         string `json:"metrics,omitempty"`         // where they are served, to dial
+	LostAccessLines int64  `json:"lostAccessLines,omitempty"` // of access logs
 }
 
 // A ServiceStatus is how one service is.
@@ -78,6 +81,13 @@ func newTotals(t relay.Totals) Totals {
 func (s *Set) Status() Status {
 	s.mu.Lock()
 	all := Status{Began: s.began, Reloads: s.reloads, Refused: s.refused, Reloaded: s.last, ReloadTook: s.lastTook, ReloadError: s.lastErr}
+	all.LostAccessLines = s.lostLines
+	for _, l := range s.logs {
+		all.LostAccessLines += l.Lost()
+	}
+	if s.server != nil {
+		all.Metrics = s.server.listener.Address()
+	}
 	units, leaving := slices.Clone(s.units), slices.Clone(s.leaving)
 	s.mu.Unlock()
 	for _, u := range append(units, leaving...) {

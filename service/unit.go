@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"zocalo"
@@ -33,6 +34,8 @@ type unit struct {
 	set  *Set
 	name string
 	log  *slog.Logger
+
+	observer atomic.Pointer[observer] // nil without
 
 	mu    sync.Mutex
 	runs  []*generation // the last one serves who comes
@@ -278,6 +281,9 @@ func (s *Set) left(u *unit) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.leaving = slices.DeleteFunc(s.leaving, func(other *unit) bool { return other == u })
+	if !s.over {
+		s.forget()
+	}
 }
 
 // retire has a generation take nobody in any more, and gives it so long to finish: negative

@@ -50,7 +50,8 @@ verb as keys:
 
 SIGHUP, or --watch, makes it read the file again and apply what has changed: what has
 not is left alone, and open pairs continue. If anything is wrong with the new file, the old
-one stays in force. --check says what is wrong with a file, all at once.
+one stays in force. --check says what is wrong with a file, all at once. SIGHUP
+opens access logs anew too, for logrotate.
 
 On SIGINT or SIGTERM it stops accepting, waits for open connections as long as the
 drain of each service says, and exits; a second signal ends it at once. SIGUSR1 prints
@@ -101,7 +102,10 @@ func (r *runRun) run(cmd *cobra.Command) error {
 	defer stop()
 	defer onSignal(sigTotals, r.sayTotals)()
 	if !signal.Ignored(syscall.SIGHUP) {
-		defer onSignal(syscall.SIGHUP, func() { r.reload("SIGHUP") })()
+		defer onSignal(syscall.SIGHUP, func() {
+			r.set.ReopenLogs()
+			r.reload("SIGHUP")
+		})()
 	}
 	defer r.watching(ctx, config)()
 	defer r.tell("run", r.rows)()

@@ -91,6 +91,13 @@ func (r *Registry) Remove(name string) {
 	delete(r.services, name)
 }
 
+// Names are those of the services that there are.
+func (r *Registry) Names() []string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return slices.Sorted(maps.Keys(r.services))
+}
+
 // Ended is for [relay.Hooks] Ended, which must hear of all pairs.
 func (s *Service) Ended(p relay.Pair) {
 	s.ended[min(int(p.Result.How), len(results)-1)].Add(1)
