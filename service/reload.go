@@ -192,7 +192,9 @@ func (p *plan) open(u *unit, spec *spec) error {
 	if errors.Is(err, errLate) || err == nil && len(u.generations()) > 0 && n.told.isExclusive() {
 		if n == nil {
 			n = &successor{spec: spec}
-			n.told, _ = spec.build()
+			if n.told, err = spec.take(); err != nil {
+				return fmt.Errorf("service %s: %w", spec.Name, err)
+			}
 		}
 		n.close()
 		n.listeners, n.late = nil, true
@@ -213,8 +215,8 @@ func (t *told) isExclusive() bool {
 
 // change tells a generation that runs what is new.
 func (p *plan) change(u *unit, spec *spec) error {
-	t, problems := spec.build()
-	if err := problems.sorted(); err != nil {
+	t, err := spec.take()
+	if err != nil {
 		return err
 	}
 	g := u.current()

@@ -208,9 +208,9 @@ func (n *successor) close() {
 
 // open makes the listeners of a service, of those in stock where it has them.
 func (s *Set) open(ctx context.Context, spec *spec, stock *stock) (*successor, error) {
-	t, problems := spec.build()
-	if err := problems.sorted(); err != nil {
-		return nil, err // a file of a key that has gone since
+	t, err := spec.take()
+	if err != nil {
+		return nil, err
 	}
 	if t.relay != nil && s.options.Relay != nil {
 		if err := s.options.Relay(spec.Name, t.relay); err != nil {

@@ -277,7 +277,17 @@ func (c *Config) check() (problems Problems) {
 // A spec is a service that is in order.
 type spec struct {
 	*Service
-	told *told // of which each run takes another, see [Service.build]
+	told *told // for the first run; each takes one of its own
+}
+
+// take returns what the service was told, for one run.
+func (s *spec) take() (*told, error) {
+	if t := s.told; t != nil {
+		s.told = nil
+		return t, nil
+	}
+	t, problems := s.build()
+	return t, problems.sorted() // as for the file of a key that has gone since
 }
 
 // specs reads all services.

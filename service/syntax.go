@@ -37,7 +37,8 @@ type value struct {
 // A table has keys in the order of the file.
 type table struct {
 	Place
-	keys []*entry
+	keys  []*entry
+	named map[string]*entry
 }
 
 // An entry is a key of a table. Its Place is the key's.
@@ -48,12 +49,15 @@ type entry struct {
 }
 
 func (t *table) find(name string) *entry {
-	for _, e := range t.keys {
-		if e.name == name {
-			return e
-		}
+	return t.named[name]
+}
+
+func (t *table) add(e *entry) {
+	if t.named == nil {
+		t.named = map[string]*entry{}
 	}
-	return nil
+	t.keys = append(t.keys, e)
+	t.named[e.name] = e
 }
 
 // parseTOML reads a text of TOML. What is wrong with it is one problem.
@@ -68,6 +72,11 @@ func parseTOML(file string, text []byte) (*table, Problems) {
 		return nil, Problems{p}
 	}
 	r := &reader{file: file, root: &table{Place: Place{File: file, Line: 1, Column: 1}}}
+	for i, c := range text {
+		if c == '\n' {
+			r.lines = append(r.lines, i+1)
+		}
+	}
 	r.Reset(text)
 	current := r.root
 	for r.NextExpression() {
@@ -87,13 +96,22 @@ func parseTOML(file string, text []byte) (*table, Problems) {
 // A reader makes tables of the nodes of a file.
 type reader struct {
 	unstable.Parser
-	file string
-	root *table
+	file  string
+	root  *table
+	lines []int // where those after the first begin
 }
 
 func (r *reader) place(n *unstable.Node) Place {
-	start := r.Shape(n.Raw).Start
-	return Place{r.file, start.Line, start.Column}
+	at := int(n.Raw.Offset)
+	line, begins := slices.BinarySearch(r.lines, at)
+	if begins {
+		line++
+	}
+	start := 0
+	if line > 0 {
+		start = r.lines[line-1]
+	}
+	return Place{r.file, line + 1, at - start + 1}
 }
 
 // open returns the table of a key, which it makes where it is not there yet; of an array
@@ -107,7 +125,7 @@ func (r *reader) open(t *table, key unstable.Iterator, more bool) *table {
 			if last && more {
 				e.value = value{Place: r.place(n), kind: anArray}
 			}
-			t.keys = append(t.keys, e)
+			t.add(e)
 		}
 		if v := &e.value; v.kind == anArray {
 			if last && more {
@@ -136,12 +154,12 @@ func (r *reader) assign(t *table, n *unstable.Node) {
 		e := t.find(string(k.Data))
 		if e == nil || e.value.table == nil {
 			e = &entry{Place: r.place(k), name: string(k.Data), value: value{Place: r.place(k), kind: aTable, table: &table{Place: r.place(k)}}}
-			t.keys = append(t.keys, e)
+			t.add(e)
 		}
 		t = e.value.table
 	}
 	last := key[len(key)-1]
-	t.keys = append(t.keys, &entry{Place: r.place(last), name: string(last.Data), value: r.value(n.Value(), r.place(last))})
+	t.add(&entry{Place: r.place(last), name: string(last.Data), value: r.value(n.Value(), r.place(last))})
 }
 
 // value reads a value. The parser knows the place of all but arrays: they have that of

@@ -104,7 +104,7 @@ func (r *runRun) run(cmd *cobra.Command) error {
 	if !signal.Ignored(syscall.SIGHUP) {
 		defer onSignal(syscall.SIGHUP, func() {
 			r.set.ReopenLogs()
-			r.reload("SIGHUP")
+			r.reload("SIGHUP", false)
 		})()
 	}
 	defer r.watching(ctx, config)()
@@ -156,8 +156,9 @@ func (r *runRun) checked(c *service.Config) error {
 	return r.print(fmt.Sprintf("%s: %s, nothing wrong\n", r.file, units.Plural(len(c.Services), "service")))
 }
 
-// reload applies the file as it is now, which it returns, nil where that cannot be.
-func (r *runRun) reload(why string) *service.Config {
+// reload applies the file as it is now, which it returns, nil where that cannot be. A quiet one
+// says nothing where there is nothing new.
+func (r *runRun) reload(why string, quiet bool) *service.Config {
 	r.reloading.Lock()
 	defer r.reloading.Unlock()
 	config, err := service.Load(r.file)
@@ -166,6 +167,9 @@ func (r *runRun) reload(why string) *service.Config {
 	} else {
 		var change *service.Change
 		if change, err = r.set.Reload(config); err == nil {
+			if quiet && len(change.Kept) == len(config.Services) && len(change.Removed) == 0 {
+				return config
+			}
 			r.log.Info("reloaded", "reason", why, "services", change.String(), "took", change.Took.Round(time.Microsecond))
 			return config
 		}
@@ -188,9 +192,14 @@ func (r *runRun) watching(ctx context.Context, c *service.Config) (stop func()) 
 	var over sync.WaitGroup
 	over.Go(func() {
 		for files := c.Files; ctx.Err() == nil; { // what is included may be other files then
+			seen := watch.At(files)
+			if now := r.reload("a file has changed", true); now != nil && !slices.Equal(now.Files, files) {
+				files = now.Files
+				continue
+			}
 			round, next := context.WithCancel(ctx)
-			watch.Files(round, files, func() {
-				if now := r.reload("a file has changed"); now != nil && !slices.Equal(now.Files, files) {
+			watch.Files(round, files, seen, func() {
+				if now := r.reload("a file has changed", false); now != nil && !slices.Equal(now.Files, files) {
 					files = now.Files
 					next()
 				}

@@ -29,11 +29,16 @@ const (
 	mostBytes = 4 << 20
 )
 
+// A Look is what files contain at one time.
+type Look [sha256.Size]byte
+
+// At looks at the files that the patterns mean, see [filepath.Glob].
+func At(patterns []string) Look { return digest(patterns) }
+
 // Files calls changed, in one goroutine, after each change of the files that the patterns
-// mean (see [filepath.Glob]), until ctx ends. It returns when that has happened, and begins with
-// what the files are when it is called.
-func Files(ctx context.Context, patterns []string, changed func()) {
-	seen := digest(patterns)
+// mean, until ctx ends. It begins with what they were at a look before, so that nothing is missed
+// that happens meanwhile.
+func Files(ctx context.Context, patterns []string, seen Look, changed func()) {
 	look := func() {
 		if now := digest(patterns); now != seen {
 			seen = now
@@ -104,7 +109,7 @@ func folders(patterns []string) (all []string) {
 }
 
 // digest is what the files contain now.
-func digest(patterns []string) [sha256.Size]byte {
+func digest(patterns []string) Look {
 	sum := sha256.New()
 	for _, pattern := range patterns {
 		files, err := filepath.Glob(pattern)
@@ -125,5 +130,5 @@ func digest(patterns []string) [sha256.Size]byte {
 			io.WriteString(sum, "\x00")
 		}
 	}
-	return [sha256.Size]byte(sum.Sum(nil))
+	return Look(sum.Sum(nil))
 }

@@ -23,10 +23,12 @@ func TestFiles(t *testing.T) {
 	}
 	write(file, "1")
 	ctx, cancel := context.WithCancel(t.Context())
+	patterns := []string{file, filepath.Join(more, "*.toml")}
+	seen := At(patterns)
 	changes, done := make(chan struct{}, 10), make(chan struct{})
 	go func() {
 		defer close(done)
-		Files(ctx, []string{file, filepath.Join(more, "*.toml")}, func() { changes <- struct{}{} })
+		Files(ctx, patterns, seen, func() { changes <- struct{}{} })
 	}()
 	defer func() { cancel(); <-done }()
 	told := func(what string) {
@@ -37,19 +39,8 @@ func TestFiles(t *testing.T) {
 			t.Fatalf("nothing was told of %s", what)
 		}
 	}
-	// It may begin only now, so this is tried until it is noticed.
-	for n := 0; ; n++ {
-		write(file, "2"+time.Now().String())
-		select {
-		case <-changes:
-		case <-time.After(10 * settle):
-			if n < 20 {
-				continue
-			}
-			t.Fatal("nothing was told of a file that was written")
-		}
-		break
-	}
+	write(file, "2")
+	told("a file that was written")
 	write(filepath.Join(dir, "new"), "3")
 	if err := os.Rename(filepath.Join(dir, "new"), file); err != nil {
 		t.Fatal(err)
