@@ -31,7 +31,8 @@ type Recorder struct {
 	closed  bool
 	told    bool
 
-	listens func() // hears no more of secrets; nil where it does not
+	watch   atomic.Pointer[watch] // of the relay that was hooked last
+	listens func()                // hears no more of secrets; nil where it does not
 	hellos  map[string]*Pair
 }
 

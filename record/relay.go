@@ -15,6 +15,7 @@ import (
 // it, ahead of the filter that h has already, and to the end. The relay then takes the engine join.
 func (r *Recorder) Hook(h *relay.Hooks) {
 	w := &watch{r: r, pairs: map[int64]*Pair{}}
+	r.watch.Store(w)
 	paired, filter, ended, onlyFailures := h.Paired, h.Filter, h.Ended, h.OnlyFailures
 	h.Paired = func(p relay.Pair, ends [2]*socket.Socket) {
 		if paired != nil {
@@ -69,6 +70,15 @@ func (p *Pair) before(ctx context.Context, from outcome.Side, next func(join.Pie
 		return p.Filter(ctx, from, next)
 	}
 	return &watched{p.Filter(ctx, from, rest.Pass), rest}
+}
+
+// Remark is [Pair.Remark] of a pair of the relay that was hooked last.
+func (r *Recorder) Remark(pair int64, at string, from outcome.Side, text string) {
+	if w := r.watch.Load(); w != nil {
+		if p := w.pair(pair); p != nil {
+			p.Remark(at, from, text)
+		}
+	}
 }
 
 // A watched is the filter of a recording, and the one that it stands before.

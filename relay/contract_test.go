@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"zocalo/address"
+	"zocalo/record"
 	"zocalo/relay"
 	"zocalo/relay/outcome"
 	"zocalo/socket"
@@ -41,6 +42,7 @@ var contractWays = []way{
 	{name: "fast with hooks", path: relay.Fast, change: hooked, few: true},
 	{name: "general with hooks", path: relay.General, change: hooked, few: true},
 	{name: "watched", change: watched, few: true},
+	{name: "recorded", change: recorded, few: true},
 	{name: "traced", traced: true, few: true},
 }
 
@@ -63,6 +65,18 @@ func hooked(r *relay.Relay) {
 	r.Reached = func(int64, relay.Attempt) {}
 	r.Passed = func(int64, relay.Side, int, int) {}
 }
+
+func recorded(r *relay.Relay) { recording().Hook(&r.Hooks) }
+
+// recording is one that all relays have which are recorded.
+var recording = sync.OnceValue(func() *record.Recorder {
+	r, err := record.New(io.Discard, record.Options{})
+	if err != nil {
+		panic(err)
+	}
+	atEnd = append(atEnd, func() { r.Close() })
+	return r
+})
 
 func watched(r *relay.Relay) { r.Filter = relay.See(func(relay.Pair, relay.Side, relay.Piece) {}) }
 

@@ -123,6 +123,7 @@ func startRelay(path relay.Path, from, to string, o Options) (Relay, error) {
 	r.To = []address.Address{a}
 	if o.Watch {
 		watched(r.Relay)
+		recorded(r.Relay) // which stands before it
 	}
 	listening := make(chan string, 1)
 	r.Listening = func(l *zocalo.Listener, a address.Address) error {

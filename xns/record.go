@@ -1,10 +1,11 @@
 package xns
 
 import (
-	"encoding/binary"
 	"io"
 	"sync"
 	"time"
+
+	"zocalo/internal/pcapng"
 )
 
 // recorded is a link that writes down what passes.
@@ -39,33 +40,17 @@ func (l *recorded) WriteFrame(to HostID, packet []byte) error {
 // (draft-ietf-opsawg-pcapng), which Wireshark reads. Its methods may be called
 // from several goroutines at once.
 type Capture struct {
-	mu    sync.Mutex
-	w     io.Writer
-	block []byte
-	err   error
+	mu sync.Mutex
+	w  *pcapng.Writer
 }
-
-// The types of pcapng's blocks.
-const (
-	pcapSection   = 0x0a0d0d0a
-	pcapInterface = 1
-	pcapPacket    = 6
-)
 
 // NewCapture begins a capture of Ethernet frames in w.
 func NewCapture(w io.Writer) (*Capture, error) {
-	c := &Capture{w: w}
-	le := binary.LittleEndian
-	c.begin(pcapSection)
-	c.block = le.AppendUint32(c.block, 0x1a2b3c4d)            // byte order
-	c.block = le.AppendUint16(le.AppendUint16(c.block, 1), 0) // version 1.0
-	c.block = le.AppendUint64(c.block, ^uint64(0))            // of unknown length
-	c.end()
-	c.begin(pcapInterface)
-	c.block = le.AppendUint32(append(c.block, 1, 0, 0, 0), 64<<10) // link type Ethernet, longest frame
-	c.block = append(c.block, 9, 0, 1, 0, 9, 0, 0, 0, 0, 0, 0, 0)  // option if_tsresol: nanoseconds
-	c.end()
-	return c, c.err
+	f, err := pcapng.NewWriter(w, pcapng.Section{Application: "zocalo"})
+	if err == nil {
+		_, err = f.Interface(pcapng.Interface{LinkType: pcapng.LinkEthernet, SnapLen: 64 << 10})
+	}
+	return &Capture{w: f}, err
 }
 
 // Err returns the first error of the writer; after it nothing more is
@@ -73,7 +58,7 @@ func NewCapture(w io.Writer) (*Capture, error) {
 func (c *Capture) Err() error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.err
+	return c.w.Err()
 }
 
 // Frame records an Ethernet frame, with the time now.
@@ -84,39 +69,11 @@ func (c *Capture) Frame(frame []byte) { c.FrameAt(time.Now(), frame) }
 func (c *Capture) FrameAt(at time.Time, frame []byte) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	now, size := uint64(at.UnixNano()), uint32(len(frame))
-	c.begin(pcapPacket)
-	for _, v := range [...]uint32{0, uint32(now >> 32), uint32(now), size, size} {
-		c.block = binary.LittleEndian.AppendUint32(c.block, v)
-	}
-	c.block = append(c.block, frame...)
-	c.end()
-	return c.err
+	return c.w.Packet(&pcapng.Packet{Time: at, Data: frame})
 }
 
 func (c *Capture) packet(to, from HostID, packet []byte) {
 	var frame [ethernetHeader + MaxPacket + 36]byte
 	n := max(putEthernet(frame[:], to, from, packet), 60)
 	c.Frame(frame[:n])
-}
-
-// begin begins a block, in memory that the next one uses again. The caller
-// holds mu.
-func (c *Capture) begin(kind uint32) {
-	c.block = append(binary.LittleEndian.AppendUint32(c.block[:0], kind), 0, 0, 0, 0)
-}
-
-// end pads the block to 4 bytes, puts it between its two lengths, and writes
-// it. The caller holds mu.
-func (c *Capture) end() {
-	if c.err != nil {
-		return
-	}
-	for len(c.block)%4 != 0 {
-		c.block = append(c.block, 0)
-	}
-	n := uint32(len(c.block) + 4)
-	binary.LittleEndian.PutUint32(c.block[4:], n)
-	c.block = binary.LittleEndian.AppendUint32(c.block, n)
-	_, c.err = c.w.Write(c.block)
 }

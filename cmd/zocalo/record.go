@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"zocalo/codec"
+	"zocalo/fault"
 	"zocalo/record"
 	"zocalo/relay/join"
 	"zocalo/relay/outcome"
@@ -173,4 +174,23 @@ func (s *senders) pair(from outcome.Side) *record.Pair {
 	}
 	s.last = p
 	return p
+}
+
+// recordFaults has the recording tell what faults do, each at its place among the packets.
+func (r *relayRun) recordFaults() {
+	plan := r.fault.plan
+	if plan == nil {
+		return
+	}
+	log := plan.Log
+	plan.Log = func(e fault.Event) {
+		if log != nil {
+			log(e)
+		}
+		side := outcome.A
+		if e.Direction == fault.Down {
+			side = outcome.B
+		}
+		r.recorder.Remark(e.Pair, "faults", side, e.String())
+	}
 }

@@ -134,6 +134,7 @@ func (r *relayRun) record(cmd *cobra.Command) (err error) {
 		return err
 	}
 	r.recorder.Hook(&r.Hooks)
+	r.recordFaults()
 	if err := r.Check(); err != nil {
 		return relayUsage(err)
 	}
