@@ -56,9 +56,10 @@ type app struct {
 	page      livePage
 
 	log     *slog.Logger
-	alike   *kinds       // of what the log says
-	said    *slog.Logger // what is said beside it, where all is JSON; else nil
-	journal *journal     // standard error
+	level   slog.LevelVar // of log
+	alike   *kinds        // of what the log says
+	said    *slog.Logger  // what is said beside it, where all is JSON; else nil
+	journal *journal      // standard error
 
 	quitless func()   // gives SIGQUIT back
 	events   *journal // standard output, for what happens and nobody may wait for
@@ -228,9 +229,12 @@ pair, ran a program (exec:, shell:), its exit status is the program's.`,
 	flags.BoolVarP(&a.verbose, "verbose", "v", false, "say more about what happens")
 	flags.StringVar(&a.logFormat, "log-format", "text", "format of logs on standard error: text or json")
 	flags.BoolVar(&a.trace, "trace", false, "print each socket call as it completes")
-	root.PersistentPreRunE = func(*cobra.Command, []string) error { return a.begin() }
+	root.PersistentPreRunE = func(cmd *cobra.Command, _ []string) error {
+		a.page.keeps = cmd.Name() == "run"
+		return a.begin()
+	}
 	root.SetFlagErrorFunc(flagError)
-	root.AddCommand(a.checkVerb(), a.benchVerb(), a.echoVerb(), a.serveVerb(), a.talkVerb(), a.listenVerb(), a.explainVerb(), a.listVerb(), a.relayVerb(), a.runVerb(), a.replayVerb(), a.hubVerb(), a.xnsVerb(), a.certVerb(), a.manVerb())
+	root.AddCommand(a.checkVerb(), a.benchVerb(), a.echoVerb(), a.serveVerb(), a.talkVerb(), a.listenVerb(), a.explainVerb(), a.listVerb(), a.relayVerb(), a.runVerb(), a.replayVerb(), a.hubVerb(), a.xnsVerb(), a.certVerb(), a.ctlVerb(), a.manVerb())
 	strictHelp(root)
 	usageErrors(root)
 	return root
@@ -291,20 +295,19 @@ func usageErrors(cmd *cobra.Command) {
 
 // begin makes what the general flags ask for.
 func (a *app) begin() error {
-	level := slog.LevelInfo
 	switch {
 	case a.quiet && a.verbose:
 		return usagef("-q and -v cannot be combined: give one")
 	case a.quiet:
-		level = slog.LevelError
+		a.level.Set(slog.LevelError)
 	case a.verbose:
-		level = slog.LevelDebug
+		a.level.Set(slog.LevelDebug)
 	}
 	if !a.verbose && !signal.Ignored(syscall.SIGQUIT) { // the stacks of all goroutines are for those who ask for more
 		a.quitless = onSignal(syscall.SIGQUIT, func() { end(stopped(syscall.SIGQUIT)) })
 	}
-	options := &slog.HandlerOptions{Level: level, ReplaceAttr: plainErrors}
-	text := &slog.HandlerOptions{Level: level, ReplaceAttr: plainText}
+	options := &slog.HandlerOptions{Level: &a.level, ReplaceAttr: plainErrors}
+	text := &slog.HandlerOptions{Level: &a.level, ReplaceAttr: plainText}
 	var handler slog.Handler
 	switch a.logFormat {
 	case "text":
@@ -320,7 +323,7 @@ func (a *app) begin() error {
 	a.log, a.alike = slog.New(limited), limited.kinds
 	slog.SetDefault(a.log) // of layers, which are told of no other
 	switch {
-	case a.trace && a.page.asked:
+	case a.trace && (a.page.asked || a.page.keeps):
 		a.page.trace(a.printCall)
 	case a.trace:
 		socket.SetTrace(a.printCall)

@@ -17,7 +17,8 @@ import (
 
 // A livePage is the page of one command, --page.
 type livePage struct {
-	asked bool
+	asked bool // --page
+	keeps bool // the log is remembered: for --page, and for the admin server of run
 	log   *admin.Log
 	calls *admin.Calls
 
@@ -45,7 +46,7 @@ func (a *app) pageFlag(cmd *cobra.Command) {
 // begin remembers what the page is to show of the log, and of socket calls where those are
 // asked for.
 func (p *livePage) begin(h slog.Handler) slog.Handler {
-	if !p.asked {
+	if !p.asked && !p.keeps {
 		return h
 	}
 	p.log = admin.NewLog(h)
@@ -78,21 +79,25 @@ func (a *app) showPage(source admin.Source) (end func(), err error) {
 		Source: source, Token: token, Log: a.page.log, Calls: a.page.calls, Version: version,
 		Controls: admin.Controls{Explain: admin.Explain},
 	})
-	url := fmt.Sprintf("http://%s/#token=%s", l.Addr(), token)
-	if a.json {
-		err = a.printJSON(struct {
-			Event string `json:"event"`
-			URL   string `json:"url"`
-		}{"page", url})
-	} else {
-		a.sayf("page at %s", url)
-	}
+	err = a.sayPage(fmt.Sprintf("http://%s/#token=%s", l.Addr(), token))
 	if err != nil {
 		l.Close()
 		return nil, err
 	}
 	go s.Serve(l)
 	return s.Close, nil
+}
+
+// sayPage says where a page is.
+func (a *app) sayPage(url string) error {
+	if a.json {
+		return a.printJSON(struct {
+			Event string `json:"event"`
+			URL   string `json:"url"`
+		}{"page", url})
+	}
+	a.sayf("page at %s", url)
+	return nil
 }
 
 // The page of a relay.

@@ -28,6 +28,7 @@ import (
 type runRun struct {
 	*app
 	check, example, watch bool
+	admin                 adminAt
 
 	file      string
 	set       *service.Set
@@ -78,6 +79,7 @@ totals and the open pairs.`,
 	f.BoolVar(&r.check, "check", false, "only check FILE: print all that is wrong with it, and exit")
 	f.BoolVar(&r.example, "example", false, "print a commented example of a file, and exit")
 	f.BoolVar(&r.watch, "watch", false, "apply changes of FILE, and of what it includes, as they are made")
+	r.admin.declare(cmd)
 	return cmd
 }
 
@@ -107,6 +109,11 @@ func (r *runRun) run(cmd *cobra.Command) error {
 			r.reload("SIGHUP", false)
 		})()
 	}
+	endAdmin, err := r.administer(r.reloadFor)
+	if err != nil {
+		return err
+	}
+	defer endAdmin()
 	defer r.watching(ctx, config)()
 	defer r.tell("run", r.rows)()
 	err = r.set.Run(ctx)

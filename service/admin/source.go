@@ -53,6 +53,7 @@ type Upstream struct {
 	Failed  int64     `json:"failed"` // attempts that did not reach it
 	Weight  int       `json:"weight,omitempty"`
 	Backup  bool      `json:"backup,omitempty"`
+	Off     bool      `json:"off,omitempty"`    // somebody ejected it
 	Ejected time.Time `json:"ejected,omitzero"` // until when it gets no pairs
 }
 

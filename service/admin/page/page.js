@@ -8,7 +8,7 @@ const words = {
     other: 'Español', running: 'pid {0}, running for {1}', none: 'No services are running.', open_n: '{0} open', ended_n: '{0} ended', reset_n: '{0} reset', failed_n: '{0} failed',
     dropped_n: '{0} datagrams dropped', refused_n: '{0} messages rejected', engine: 'engine {0}', from: 'from peers', to: 'to peers',
     pairs: 'Connections ({0})', pairs_some: 'Connections ({0} of {1})', n: '#', peer: 'Peer', target: 'Connected to', age: 'Age', bin: 'From', bout: 'To', rin: 'Rate from', rout: 'Rate to',
-    upstreams: 'Upstreams', address: 'Address', health: 'Health', why: 'Why', total: 'Total', up: 'up', down: 'down', ejected: 'ejected until {0}', backup: 'backup', weight: 'weight {0}', new_open: 'Open', not_reached: 'Failed',
+    upstreams: 'Upstreams', address: 'Address', health: 'Health', why: 'Why', total: 'Total', up: 'up', down: 'down', ejected: 'ejected until {0}', off: 'ejected', backup: 'backup', weight: 'weight {0}', new_open: 'Open', not_reached: 'Failed',
     eject: 'Eject', restore: 'Restore', drain: 'Drain', drain_sure: 'Drain {0}: accept no more, and let open connections finish?',
     pair: 'Connection {0}', close: 'Close', gone: 'It has ended.', connecting: 'connecting', explain: 'What the kernel says', calls: 'The connection as socket calls',
     no_calls: 'Start zocalo with --trace to see the socket calls of each connection here.', none_yet: 'No calls of this connection have been seen yet.',
@@ -21,7 +21,7 @@ const words = {
     other: 'English', running: 'pid {0}, en marcha desde hace {1}', none: 'No hay servicios en marcha.', open_n: '{0} abiertas', ended_n: '{0} terminadas', reset_n: '{0} reiniciadas', failed_n: '{0} fallidas',
     dropped_n: '{0} datagramas descartados', refused_n: '{0} mensajes rechazados', engine: 'motor {0}', from: 'desde los clientes', to: 'hacia los clientes',
     pairs: 'Conexiones ({0})', pairs_some: 'Conexiones ({0} de {1})', n: 'N.º', peer: 'Cliente', target: 'Conectado a', age: 'Edad', bin: 'Desde', bout: 'Hacia', rin: 'Tasa desde', rout: 'Tasa hacia',
-    upstreams: 'Destinos', address: 'Dirección', health: 'Estado', why: 'Motivo', total: 'Total', up: 'activo', down: 'caído', ejected: 'excluido hasta las {0}', backup: 'reserva', weight: 'peso {0}', new_open: 'Abiertas', not_reached: 'Fallos',
+    upstreams: 'Destinos', address: 'Dirección', health: 'Estado', why: 'Motivo', total: 'Total', up: 'activo', down: 'caído', ejected: 'excluido hasta las {0}', off: 'excluido', backup: 'reserva', weight: 'peso {0}', new_open: 'Abiertas', not_reached: 'Fallos',
     eject: 'Excluir', restore: 'Readmitir', drain: 'Drenar', drain_sure: '¿Drenar {0}: no aceptar más y dejar terminar las conexiones abiertas?',
     pair: 'Conexión {0}', close: 'Cerrar', gone: 'Ha terminado.', connecting: 'conectando', explain: 'Lo que dice el núcleo', calls: 'La conexión como llamadas de sockets',
     no_calls: 'Inicie zocalo con --trace para ver aquí las llamadas de sockets de cada conexión.', none_yet: 'Aún no se ha visto ninguna llamada de esta conexión.',
@@ -276,10 +276,10 @@ function drawService() {
   redraw('upstreams', s?.upstreams, () => (s?.upstreams?.length ? [make('h3', {}, t('upstreams')), make('table', {},
     make('thead', {}, make('tr', {}, ...['address', 'health', 'why', 'new_open', 'total', 'not_reached'].map((k, i) => make('th', { scope: 'col', class: i > 2 ? 'n' : false }, t(k))), make('th'))),
     make('tbody', {}, ...s.upstreams.map((u) => {
-      const ejected = u.ejected && Date.parse(u.ejected) > Date.now() + clock;
+      const ejected = u.off || (u.ejected && Date.parse(u.ejected) > Date.now() + clock);
       const act = can.includes(ejected ? 'restore' : 'eject') ? (ejected ? 'restore' : 'eject') : '';
       return make('tr', {}, make('td', {}, u.address, u.backup ? ` (${t('backup')})` : '', u.weight > 1 ? ` (${t('weight', u.weight)})` : ''),
-        make('td', {}, make('span', { class: `dot${u.up && !ejected ? '' : ' down'}` }, ejected ? t('ejected', new Date(u.ejected).toLocaleTimeString(lang)) : t(u.up ? 'up' : 'down'))),
+        make('td', {}, make('span', { class: `dot${u.up && !ejected ? '' : ' down'}` }, u.off ? t('off') : ejected ? t('ejected', new Date(u.ejected).toLocaleTimeString(lang)) : t(u.up ? 'up' : 'down'))),
         make('td', {}, u.why || ''), ...[u.open, u.total, u.failed].map((v) => make('td', { class: 'n' }, count(v))),
         make('td', { class: 'n' }, act ? make('button', { onclick: () => change(`/v1/${act}`, { upstream: `${s.name}/${u.address}` }) }, t(act)) : ''));
     })))] : []));
