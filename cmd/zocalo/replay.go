@@ -191,7 +191,7 @@ func (r *replaying) run(cmd *cobra.Command, args []string) error {
 	}
 	passive := to.Passive(false)
 	if passive {
-		if err := refuse(cmd, "is for playing clients: here they come by themselves", "rate"); err != nil {
+		if err := refuse(cmd, "is for a TO that is connected to: clients come to this one by themselves", "rate"); err != nil {
 			return err
 		}
 	}

@@ -21,7 +21,10 @@ import (
 	"testing"
 	"time"
 
+	"github.com/spf13/pflag"
+
 	"zocalo"
+	"zocalo/internal/pcapng"
 	"zocalo/internal/testenv"
 	"zocalo/record/capture"
 )
@@ -349,4 +352,101 @@ func TestReplayS7(t *testing.T) {
 	has(t, out, "all as recorded")
 	out, _ = plays(t, 1, file, tcp(changed), "--causal", "--ignore", reference)
 	has(t, out, "answer 3 of the server, byte ", "what came differs")
+}
+
+// Ctrl-C ends with what is known.
+func TestReplayInterrupted(t *testing.T) {
+	l, address := serverTCP(t)
+	defer l.Close()
+	file := filepath.Join(t.TempDir(), "one.pcap")
+	writeTape(t, file)
+	c := start(t, "replay", file, address, "--repeat", "forever", "--causal", "--wait", "1h")
+	must(t, l.SetDeadline(time.Now().Add(scriptPatience)))
+	s, err := l.Accept() // which answers nothing
+	must(t, err)
+	defer s.Close()
+	must(t, c.Process.Signal(os.Interrupt))
+	out, _ := io.ReadAll(c.out)
+	c.exits(t, statusInterrupted)
+	has(t, string(out), "0 conversations in ", ": 1 not played\n")
+}
+
+// writeTape writes a recording of one question and its answer.
+func writeTape(t *testing.T, path string) {
+	t.Helper()
+	f, err := os.Create(path)
+	must(t, err)
+	defer f.Close()
+	w, err := pcapng.NewWriter(f, pcapng.Section{})
+	must(t, err)
+	_, err = w.Interface(pcapng.Interface{LinkType: pcapng.LinkRaw})
+	must(t, err)
+	segment := func(from, to byte, seq, ack uint32, flags byte, data string) {
+		b := make([]byte, 40, 40+len(data))
+		b[0], b[9], b[15], b[19] = 0x45, 6, from, to
+		binary.BigEndian.PutUint16(b[2:], uint16(40+len(data)))
+		binary.BigEndian.PutUint16(b[20:], 1000*uint16(from))
+		binary.BigEndian.PutUint16(b[22:], 1000*uint16(to))
+		binary.BigEndian.PutUint32(b[24:], seq)
+		binary.BigEndian.PutUint32(b[28:], ack)
+		b[32], b[33] = 5<<4, flags
+		must(t, w.Packet(&pcapng.Packet{Time: time.Now(), Data: append(b, data...)}))
+	}
+	segment(1, 2, 99, 0, 2, "")
+	segment(2, 1, 199, 100, 0x12, "")
+	segment(1, 2, 100, 200, 0x18, "question")
+	segment(2, 1, 200, 108, 0x18, "answer")
+}
+
+// What docs/replay.md shows is understood.
+func TestReplayDocs(t *testing.T) {
+	text := readPage(t, "docs/replay.md")
+	verb := (&app{}).replayVerb()
+	commands := 0
+	for _, line := range append(strings.Split(text, "\n"), strings.Split(verb.Example, "\n")...) {
+		line = strings.TrimPrefix(strings.TrimSpace(line), "$ ")
+		words, is := strings.CutPrefix(line, "zocalo replay ")
+		if !is {
+			continue
+		}
+		commands++
+		a := &app{}
+		root := a.root()
+		cmd, args, err := root.Find(append([]string{"replay"}, shellWords(words)...))
+		must(t, err)
+		if err := cmd.ParseFlags(args); err != nil {
+			t.Errorf("%s: %v", line, err)
+			continue
+		}
+		args = cmd.Flags().Args()
+		if listing, _ := cmd.Flags().GetBool("list"); !listing {
+			if _, err := parseAddress(args[1]); err != nil {
+				t.Errorf("%s: %v", line, err)
+			}
+			args = args[1:]
+		}
+		if _, err := parseReplayWords(args[1:]); err != nil {
+			t.Errorf("%s: %v", line, err)
+		}
+	}
+	if commands < 15 {
+		t.Errorf("%d commands were found", commands)
+	}
+	verb.Flags().VisitAll(func(f *pflag.Flag) {
+		if !strings.Contains(text, "--"+f.Name) {
+			t.Errorf("docs/replay.md does not name --%s", f.Name)
+		}
+	})
+}
+
+// shellWords are the words of a line, of which some are in single quotes.
+func shellWords(line string) (words []string) {
+	for i, part := range strings.Split(line, "'") {
+		if i%2 == 1 {
+			words = append(words, part)
+		} else {
+			words = append(words, strings.Fields(part)...)
+		}
+	}
+	return words
 }

@@ -217,11 +217,12 @@ func (r *run) add(ctx context.Context, result *Result) {
 // what the client had sent, and compares what comes. It returns when all have ended, or
 // ctx has; the report is of what was played until then.
 //
-// The conversations must be in the order in which they began, as [capture.Read] returns
-// them, and none of those that are TooLarge.
+// Conversations that are TooLarge have nothing to play, and are not for this.
 func Run(ctx context.Context, all []*capture.Conversation, to address.Address, o Options) *Report {
 	began := time.Now()
 	r := newRun(&o)
+	all = slices.Clone(all)
+	slices.SortStableFunc(all, func(a, b *capture.Conversation) int { return a.Began.Compare(b.Began) })
 	dialer := o.Dialer
 	if dialer == nil {
 		dialer = new(zocalo.Dialer)
@@ -306,13 +307,19 @@ func newOrder(all []*capture.Conversation) *order {
 	for i := range byEnd {
 		byEnd[i] = i
 	}
-	slices.SortStableFunc(byEnd, func(a, b int) int { return all[a].Ended.Compare(all[b].Ended) })
+	ended := func(i int) time.Time { // of one that was made by hand, perhaps without
+		if c := all[i]; c.Ended.After(c.Began) {
+			return c.Ended
+		}
+		return all[i].Began
+	}
+	slices.SortStableFunc(byEnd, func(a, b int) int { return ended(a).Compare(ended(b)) })
 	for n, i := range byEnd {
 		o.place[i] = n
 	}
 	for i, c := range all {
 		n, _ := slices.BinarySearchFunc(byEnd, c, func(at int, c *capture.Conversation) int {
-			if all[at].Ended.Before(c.Began) {
+			if ended(at).Before(c.Began) {
 				return -1
 			}
 			return 1
