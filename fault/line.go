@@ -207,15 +207,17 @@ func (l *line) enter(it item) {
 	}
 	if len(l.ready) > 0 && !l.sending && !l.async {
 		l.send()
-		l.run(l.now()) // what had no room
+	} else {
+		for i := len(l.ready) - 1; i >= 0 && l.ready[i].buf == nil; i-- {
+			l.own(&l.ready[i])
+		}
 	}
-	for i := len(l.ready) - 1; i >= 0 && l.ready[i].buf == nil; i-- {
-		l.own(&l.ready[i])
-	}
-	l.look(l.now())
+	now := l.now()
+	l.run(now) // what had no room, and what became due meanwhile: look takes no notice of it
+	l.look(now)
 }
 
-// look sees to it that the pump looks again when it must. The caller holds mu.
+// look sees to it that the pump looks again when it must, after a run at that time. The caller holds mu.
 func (l *line) look(now time.Duration) {
 	if next := l.due(now); next < l.until || len(l.ready) > 0 && !l.sending || l.reset != nil {
 		l.kick()
@@ -260,7 +262,7 @@ func (l *line) accepts(i int, now time.Duration) bool {
 	return l.readied < maxReady
 }
 
-// due returns when something leaves a station next, or happens. The caller holds mu.
+// due returns when something leaves a station next, or happens, after a run at that time. The caller holds mu.
 func (l *line) due(now time.Duration) time.Duration {
 	next := forever
 	for _, s := range l.stations {

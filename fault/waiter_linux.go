@@ -3,6 +3,7 @@ package fault
 import (
 	"container/heap"
 	"os"
+	"runtime"
 	"sync"
 	"time"
 
@@ -17,8 +18,17 @@ var alarms struct {
 	queue alarmQueue
 	file  *os.File // nil without the goroutine
 	fd    int
-	rings time.Time // when the descriptor does
+	rings time.Time // when the descriptor does, but for lead
+
+	// lead is by how much the descriptor rings early: what it mostly takes until the goroutine runs, which waits for
+	// the rest without sleeping.
+	lead time.Duration
 }
+
+const (
+	mostLead = 150 * time.Microsecond
+	leadStep = 2 * time.Microsecond
+)
 
 // A precise waiter is one of those.
 type precise struct {
@@ -32,7 +42,14 @@ type precise struct {
 
 func newPrecise(wake chan struct{}) waiter { return &precise{wake: wake, plain: goWaiter{wake: wake}} }
 
+// warm is how long before its time a waiter is woken a first time: a processor that has slept for long
+// takes its time to wake up.
+const warm = time.Millisecond
+
 func (p *precise) wait(d time.Duration) {
+	if d > 2*warm {
+		d -= warm
+	}
 	if !p.set(d) {
 		p.plain.wait(d)
 		return
@@ -59,10 +76,15 @@ func (p *precise) set(d time.Duration) bool {
 		heap.Fix(&a.queue, p.place-1)
 	}
 	if first := a.queue[0].at; a.rings.IsZero() || first.Before(a.rings) {
-		a.rings = first
-		sys.SetTimer(a.fd, time.Until(first))
+		setAlarm(first)
 	}
 	return true
+}
+
+// setAlarm has the descriptor ring at a time. The caller holds mu.
+func setAlarm(at time.Time) {
+	alarms.rings = at
+	sys.SetTimer(alarms.fd, time.Until(at)-alarms.lead)
 }
 
 func (p *precise) rest() {
@@ -112,14 +134,32 @@ func ringAlarms(file *os.File) {
 			a.mu.Unlock()
 			return
 		}
+		now := time.Now()
+		switch { // as the next may be
+		case a.rings.IsZero():
+		case now.After(a.rings):
+			a.lead = min(a.lead+leadStep, mostLead)
+		default:
+			a.lead = max(a.lead-leadStep, 0)
+		}
 		a.rings = time.Time{}
-		for now := time.Now(); len(a.queue) > 0; heap.Pop(&a.queue) {
+		for len(a.queue) > 0 {
 			p := a.queue[0]
-			if p.at.After(now) {
-				a.rings = p.at
-				sys.SetTimer(a.fd, p.at.Sub(now))
+			if early := p.at.Sub(now); early > a.lead {
+				setAlarm(p.at)
 				break
+			} else if early > 0 {
+				a.mu.Unlock()
+				for at := p.at; time.Now().Before(at); {
+					runtime.Gosched()
+				}
+				a.mu.Lock()
+				if now = time.Now(); a.file != file {
+					break
+				}
+				continue // the first may be another by now
 			}
+			heap.Pop(&a.queue)
 			select {
 			case p.wake <- struct{}{}:
 			default:
