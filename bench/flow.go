@@ -25,7 +25,7 @@ type flow struct {
 }
 
 // ErrNoServer says that an echo server answers where a Server is needed.
-var ErrNoServer = errors.New("an echo server answers there, which serves round trips only: streams need zocalo bench --serve")
+var ErrNoServer = errors.New("an echo server answers there, and it serves only round trips: streams need zocalo bench --serve")
 
 // open makes a flow: it dials, finds a size that the kind takes where none is
 // given, and greets.

@@ -272,7 +272,7 @@ func (g *group) receivers() (all []Receiver) {
 		case n.wrong != nil:
 			r.Error = n.wrong.Error()
 		case n.report == nil:
-			r.Error = "it has not told what came"
+			r.Error = "it did not report what arrived"
 		default:
 			r.Machine, r.Side = &n.report.Machine, &n.report.Side
 		}

@@ -145,7 +145,7 @@ func (t *trial) peerGone() ([]Finding, error) {
 	f.Sent = "a message to an end that was closed"
 	f.Word, f.Seen = "refused", "refused: "+why(err)
 	if f.Verdict == Broken {
-		f.Word, f.Seen = "silent", "nothing says that nobody is there"
+		f.Word, f.Seen = "silent", "nothing reports that nobody is there"
 	}
 	return []Finding{f}, nil
 }

@@ -119,7 +119,7 @@ func (t *tally) gap(number uint32) {
 		t.altered.add("%d bytes that nobody sent, after number %d", bytes, t.last)
 		return
 	}
-	t.altered.add("%d bytes that are no record, in place of the %d of number %d", bytes, t.sizes(next), next)
+	t.altered.add("%d bytes that are not a record, in place of the %d of number %d", bytes, t.sizes(next), next)
 	for ; bytes > 0 && next < t.sent && next < int(number); next++ {
 		t.spoil(next)
 		bytes -= t.sizes(next)
@@ -171,7 +171,7 @@ func (t *tally) following(b []byte) {
 			t.altered.add("number %d came with other bytes", number)
 			t.spoil(int(number))
 		default:
-			t.altered.add("%d bytes that are no record, after number %d", len(b), t.last)
+			t.altered.add("%d bytes that are not a record, after number %d", len(b), t.last)
 			return
 		}
 		b = b[size:]

@@ -46,7 +46,7 @@ func ways(t *trial) ([]Finding, error) {
 	return []Finding{f}, nil
 }
 
-var errOther = errors.New("other bytes arrived than were sent")
+var errOther = errors.New("the bytes that arrived are not those that were sent")
 
 // cross sends so many bytes from one end to the other; of a kind that may
 // lose them, again and again until they arrive, or patience ends.

@@ -94,15 +94,15 @@ func (all demands) beyond(bears need) string {
 // demands are what is asked for.
 func (s *settings) demands() (all demands) {
 	demands := all.add
-	demands(onePair, !s.from.passive, "serves a listener, and %v does not listen", s.from)
-	demands(meeting, s.to[0].passive, "connects, and %v listens", s.to[0])
-	demands(onePair, s.from.isOnce(), "serves any number of peers, and %v takes one (once)", s.from)
+	demands(onePair, !s.from.passive, "serves a listener, but %v does not listen", s.from)
+	demands(meeting, s.to[0].passive, "connects, but %v listens", s.to[0])
+	demands(onePair, s.from.isOnce(), "serves any number of peers, but %v takes one (once)", s.from)
 	demands(filtering, s.Filter != nil || s.Paired != nil, "does not show what passes (--dump, --dump-hex, --record)")
-	demands(ownReach, s.Reach != nil && s.Path != Fast, "reaches addresses, and not what only a function can reach")
+	demands(ownReach, s.Reach != nil && s.Path != Fast, "reaches addresses, not what only a function can reach")
 	demands(ownAccept, s.Listener != nil && !hasDescriptors(s.Listener), "accepts by itself, which takes a kernel socket")
 	demands(tracing, socket.Tracing(), "makes its own system calls, which --trace cannot see")
-	demands(oneWay, s.OneWay, "passes both directions, and one was asked for (--one-way)")
-	demands(living, s.Lifetime > 0, "ends sessions of datagrams when they are idle, and not after a time (--lifetime)")
+	demands(oneWay, s.OneWay, "passes both directions, but one was asked for (--one-way)")
+	demands(living, s.Lifetime > 0, "ends datagram sessions when they are idle, not after a time (--lifetime)")
 	for _, e := range append([]end{s.from}, s.to...) {
 		all = append(all, e.demands()...)
 	}
@@ -112,12 +112,12 @@ func (s *settings) demands() (all demands) {
 // demands are what one end asks for, be it of the settings or of one pair.
 func (e *end) demands() (all demands) {
 	_, lingers := option.Linger.In(e.Settings)
-	all.add(layering, e.passive && e.Scheme.Layers != nil, "accepts by itself, and %v has handshakes", e)
-	all.add(layering, transforms(*e), "moves what kernel sockets carry, and %v has layers over that", e)
-	all.add(framing, e.format != frame.Format{}, "passes what comes as it is, and %v cuts it into messages (%s=)", e, address.Frame.Name)
-	all.add(anyAnswer, e.hearsOthers(), "hears whom it is connected to, and others may answer for %v", e)
-	all.add(keepingOpen, e.keepOpen, "passes each end-of-file on, and %v is not to have it (%s)", e, address.NoShutdown.Name)
-	all.add(lingering, lingers, "never waits when closing, and %v asks for it (%s=)", e, option.Linger.Name)
+	all.add(layering, e.passive && e.Scheme.Layers != nil, "accepts by itself, but %v has handshakes", e)
+	all.add(layering, transforms(*e), "moves what kernel sockets carry, but %v has layers over that", e)
+	all.add(framing, e.format != frame.Format{}, "passes what comes as it is, but %v cuts it into messages (%s=)", e, address.Frame.Name)
+	all.add(anyAnswer, e.hearsOthers(), "hears only whom it is connected to, but others may answer for %v", e)
+	all.add(keepingOpen, e.keepOpen, "passes each end-of-file on, but %v is not to have it (%s)", e, address.NoShutdown.Name)
+	all.add(lingering, lingers, "never waits when closing, but %v asks for it (%s=)", e, option.Linger.Name)
 	return all
 }
 

@@ -94,7 +94,7 @@ func (r *run) meansMany(ctx context.Context, own []*socket.Socket, to []end) str
 		return ""
 	}
 	if group := r.group(ctx, to); group != "" {
-		return fmt.Sprintf("hears whom it is connected to, and others may answer for %s", group)
+		return fmt.Sprintf("hears only whom it is connected to, but others may answer for %s", group)
 	}
 	return ""
 }

@@ -8,7 +8,7 @@ import (
 )
 
 // ErrOverrun says that the kernel told of more sockets than there was room for: some are missed.
-var ErrOverrun = errors.New("the kernel told of more closed sockets than could be read in time: some are missed")
+var ErrOverrun = errors.New("the kernel reported more closed sockets than could be read in time: some were missed")
 
 // Closings hears of each TCP and UDP socket that is closed, as soon as the kernel frees it: those too
 // that live too short to be in any listing. Use from one goroutine.
@@ -21,12 +21,12 @@ func WatchClosings(ctx context.Context, q Query) (*Closings, error) {
 	for i := range q.Filter.terms {
 		t := &q.Filter.terms[i]
 		if key := t.key(); !toldOfClosed(key) || t.needs&PeerNames != 0 {
-			return nil, fmt.Errorf("the kernel does not tell %s of a socket that is closed: filter by its names or the figures of TCP", Quote(key))
+			return nil, fmt.Errorf("the kernel does not report %s of a closed socket: filter by its addresses or its TCP figures", Quote(key))
 		}
 	}
 	for _, k := range q.Kinds {
 		if k != TCP && k != UDP {
-			return nil, fmt.Errorf("the kernel tells of closed TCP and UDP sockets alone, and of no %v: omit it", k)
+			return nil, fmt.Errorf("the kernel reports only closed TCP and UDP sockets, not %v: omit it", k)
 		}
 	}
 	q.Details |= q.Filter.Needs()

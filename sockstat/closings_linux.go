@@ -61,7 +61,7 @@ func (c *closings) open(ctx context.Context, q Query) (err error) {
 		some = true
 	}
 	if !some {
-		return errors.New("the kernel tells of closed TCP and UDP sockets alone: ask for these")
+		return errors.New("the kernel reports only closed TCP and UDP sockets: ask for these")
 	}
 	return nil
 }

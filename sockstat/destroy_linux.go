@@ -83,7 +83,7 @@ func (d *diag) destroy(s *Socket) error {
 	case err == nil:
 		return nil
 	case errors.Is(err, unix.EPERM):
-		return fmt.Errorf("%w: it takes CAP_NET_ADMIN: run it as root", unix.EPERM)
+		return fmt.Errorf("%w: it needs CAP_NET_ADMIN: run it as root", unix.EPERM)
 	case errors.Is(err, unix.EOPNOTSUPP), errors.Is(err, unix.EINVAL):
 		return fmt.Errorf("%w: this kernel was built without CONFIG_INET_DIAG_DESTROY, or has it for no %s socket", ErrNotDestroyable, s.Kind)
 	}

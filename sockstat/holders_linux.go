@@ -325,6 +325,6 @@ func hiddenNote(sockets int) Note {
 	if sockets == 1 {
 		what = "1 socket belongs"
 	}
-	return Note{Reason: HiddenProcesses, Text: fmt.Sprintf("%s to processes that this user may not look into: "+
+	return Note{Reason: HiddenProcesses, Text: fmt.Sprintf("%s to processes that this user may not inspect: "+
 		"run it %s, or with the capabilities CAP_SYS_PTRACE and CAP_DAC_READ_SEARCH, to see which", what, who)}
 }

@@ -119,9 +119,9 @@ func (l *lister) runAll(ctx context.Context, kinds uint32) error {
 		return err
 	}
 	if hidden > 0 {
-		what := fmt.Sprintf("%d processes that this user may not look into", hidden)
+		what := fmt.Sprintf("%d processes that this user may not inspect", hidden)
 		if hidden == 1 {
-			what = "a process that this user may not look into"
+			what = "a process that this user may not inspect"
 		}
 		l.q.note(Note{Reason: HiddenNetns, Text: "the network namespaces of " + what + " may be missing: run it as root to see"})
 	}

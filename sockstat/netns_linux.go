@@ -43,7 +43,7 @@ func openNetns(name string) (*os.File, error) {
 	case process != 0 && errors.Is(err, fs.ErrNotExist):
 		return nil, fmt.Errorf("network namespace %s: there is neither a process %d nor a namespace of that name in %s", name, process, netnsDir)
 	case process != 0 && errors.Is(err, fs.ErrPermission):
-		return nil, fmt.Errorf("network namespace %s: %w: it takes CAP_SYS_PTRACE for another user's process: run it as root", name, err)
+		return nil, fmt.Errorf("network namespace %s: %w: it needs CAP_SYS_PTRACE for another user's process: run it as root", name, err)
 	default:
 		return nil, fmt.Errorf("network namespace %s: %w", Quote(name), err)
 	}
@@ -100,7 +100,7 @@ func inNetns(ns *os.File, do func() error) error {
 // enterError says what it takes to enter a namespace.
 func enterError(err error) error {
 	if errors.Is(err, unix.EPERM) {
-		return fmt.Errorf("enter the network namespace: %w: it takes CAP_SYS_ADMIN: run it as root", err)
+		return fmt.Errorf("enter the network namespace: %w: it needs CAP_SYS_ADMIN: run it as root", err)
 	}
 	return fmt.Errorf("enter the network namespace: %w", err)
 }

@@ -182,7 +182,7 @@ func (b *benching) complete(cmd *cobra.Command) error {
 	}
 	why, names := "is for --against and --relay", []string{"max-time"}
 	if many {
-		why, names = "shows one run, and --against and --relay make many", []string{"histogram", "plot", "interval", "jsonl"}
+		why, names = "shows one run, but --against and --relay make many", []string{"histogram", "plot", "interval", "jsonl"}
 	}
 	for _, err := range []error{
 		refuse(cmd, "is for --serve", "max-conns", "drain", "allow", "deny", "once", "limit-time", "limit-rate"), exclusive(cmd, "relay", "against"),
@@ -375,7 +375,7 @@ func checkOutput(flag, path string) error {
 		if errors.As(err, &cause) {
 			err = cause.Err
 		}
-		return usagef("%s %s: %w: give a file in a folder that is there and that you may write to", flag, path, err)
+		return usagef("%s %s: %w: give a file in an existing folder that you can write to", flag, path, err)
 	}
 	return f.Close()
 }

@@ -95,7 +95,7 @@ func (a *app) listWords() error {
 	for _, s := range schemes {
 		fmt.Fprintf(&text, "%-16s %s\n", s.Name, s.Doc)
 	}
-	text.WriteString("\nlayers, which go over a scheme with a +, as tls+tcp: (docs/layers.md):\n")
+	text.WriteString("\nlayers, which go over a scheme with a +, such as tls+tcp: (docs/layers.md):\n")
 	for _, l := range layers {
 		fmt.Fprintf(&text, "%-16s %s\n", l.Name, l.Doc)
 	}

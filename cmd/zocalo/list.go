@@ -75,11 +75,11 @@ the program that holds them (TCP, UDP and raw sockets; needs root). It shows the
 first and asks, unless --yes is given. Without a filter it does nothing. Where the
 kernel cannot, it names the process that could.
 
---events prints TCP and UDP sockets as the kernel closes them, those too that
-lived too short for any list, with what they moved; as JSON with --jsonl.
+--events prints TCP and UDP sockets as the kernel closes them, including those too
+short-lived for any list, with what they moved; as JSON with --jsonl.
 
---watch shows all that on a terminal, again and again: rates of each connection,
-orders, a filter to change, explanations of the chosen one, and ? for the keys.
+--watch is a live view on a terminal: rates of each connection, sort orders, a
+filter that can be changed, explanations of the selected one; ? shows the keys.
 Into a pipe, or with --jsonl, it prints what opened, changed and closed.
 
 --json prints one array with an object for each socket; --jsonl prints the
@@ -112,9 +112,9 @@ a value, or those named by --columns.`,
 	f.StringVar(&l.sort, "sort", "", "sort by these columns; -NAME is largest first")
 	f.StringVar(&l.group, "group", "", "count the sockets by "+strings.Join(groupNames(), ", "))
 	f.BoolVar(&l.resolve, "resolve", false, "show names of hosts and services instead of numbers")
-	f.BoolVar(&l.explain, "explain", false, "say in sentences what limits each, what it lost, what waits where")
+	f.BoolVar(&l.explain, "explain", false, "explain in sentences what limits each socket, what it lost and what waits where")
 	f.BoolVar(&l.events, "events", false, "print each TCP and UDP socket when it is closed, until interrupted")
-	f.Var(value(&l.watch, 0, aTime), "watch", "look again and again, every so long: a live view, into a pipe JSON lines")
+	f.Var(value(&l.watch, 0, aTime), "watch", "refresh at this interval: a live view on a terminal, JSON lines into a pipe")
 	f.Lookup("watch").NoOptDefVal = "1s"
 	f.BoolVar(&l.kill, "kill", false, "close the sockets that the filter matches, after showing them and asking")
 	f.BoolVar(&l.yes, "yes", false, "do not ask before --kill")
@@ -270,10 +270,10 @@ func (l *list) exclude() error {
 		{asJSON && strings.HasPrefix(l.columns, "+"), "--columns: JSON has all columns: omit the + to choose, or omit --columns for all"},
 		{l.group != "" && l.columns != "", "--columns cannot be used with --group, which only counts"},
 		{l.group != "" && l.sort != "", "--sort cannot be used with --group: the largest group comes first"},
-		{l.events && (l.columns != "" || l.sort != "" || l.group != "" || l.resolve || l.noHeader || l.explain || l.kill), "--events prints a line a socket: no other flags but --netns, --json and --jsonl go with it"},
-		{l.watch < 0 || l.watch > 0 && l.watch < 10*time.Millisecond, "--watch takes a time of 10ms or more, as --watch 2s"},
-		{l.watch != 0 && (l.columns != "" || l.sort != "" || l.group != "" || l.resolve || l.noHeader || l.explain || l.kill || l.events), "--watch goes with a filter, --netns, --json and --jsonl alone: orders and explanations are keys of the live view"},
-		{l.explain && (l.columns != "" || l.sort != "" || l.group != "" || l.resolve || l.noHeader), "--explain prints sentences: --columns, --sort, --group, --resolve and --no-header do not go with it"},
+		{l.events && (l.columns != "" || l.sort != "" || l.group != "" || l.resolve || l.noHeader || l.explain || l.kill), "--events prints one line per socket: it takes only --netns, --json and --jsonl"},
+		{l.watch < 0 || l.watch > 0 && l.watch < 10*time.Millisecond, "--watch takes a time of 10ms or more, such as --watch 2s"},
+		{l.watch != 0 && (l.columns != "" || l.sort != "" || l.group != "" || l.resolve || l.noHeader || l.explain || l.kill || l.events), "--watch takes only a filter, --netns, --json and --jsonl: orders and explanations are keys of the live view"},
+		{l.explain && (l.columns != "" || l.sort != "" || l.group != "" || l.resolve || l.noHeader), "--explain prints sentences: it cannot be used with --columns, --sort, --group, --resolve or --no-header"},
 		{l.group != "" && l.resolve, "--resolve cannot be used with --group"},
 	} {
 		if wrong.is {

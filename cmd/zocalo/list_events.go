@@ -11,7 +11,7 @@ import (
 // listEvents prints each socket that is closed, until it is interrupted.
 func (l *list) listEvents(ctx context.Context, q sockstat.Query) error {
 	if q.AllNetns {
-		return usagef("--events hears one network namespace: name it, or leave --netns out")
+		return usagef("--events hears one network namespace: name it, or omit --netns")
 	}
 	ctx, stop := interruptible(ctx)
 	defer stop()

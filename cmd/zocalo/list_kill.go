@@ -34,7 +34,7 @@ func (l *list) checkKill(w listWords) error {
 	case !w.positive:
 		return usagef("--kill closes what a filter matches: give one that says what, such as port=443 or process=nginx; a kind alone, or only what != excludes, would match too much")
 	case l.group != "" || l.explain || l.resolve:
-		return usagef("--kill does not go with --group, --explain or --resolve")
+		return usagef("--kill cannot be used with --group, --explain or --resolve")
 	case (l.json || l.jsonl) && !l.yes:
 		return usagef("--kill with JSON does not ask: give --yes")
 	case !l.yes && !isTerminal(l.in):
@@ -101,7 +101,7 @@ func (l *listKiller) close(ctx context.Context) error {
 	for s, err := range sockstat.Destroy(ctx, l.found) {
 		if err != nil {
 			left++
-			l.note(fmt.Sprintf("%s stays: %v%s", explainTitle(s), err, instead(s)))
+			l.note(fmt.Sprintf("%s stays open: %v%s", explainTitle(s), err, instead(s)))
 		}
 		if l.show == nil {
 			sink.kill, sink.killError = true, err
@@ -137,5 +137,5 @@ func instead(s *sockstat.Socket) string {
 	if who == nil {
 		return ""
 	}
-	return "; what holds it can be ended: " + strings.Join(who, ", ")
+	return "; the process that holds it can be stopped: " + strings.Join(who, ", ")
 }

@@ -50,7 +50,7 @@ func TestListKill(t *testing.T) {
 			cmd.Args = append(cmd.Args, json)
 		}
 		out, err := cmd.CombinedOutput()
-		if err == nil || !strings.Contains(string(out), "the kernel closes no unix socket from outside; what holds it can be ended: zocalo (kill ") {
+		if err == nil || !strings.Contains(string(out), "the kernel closes no unix socket from outside; the process that holds it can be stopped: zocalo (kill ") {
 			t.Errorf("a unix socket: %v %s", err, out)
 		}
 		if json != "" && !strings.Contains(string(out), `"killed":false,"error":`) {

@@ -33,7 +33,7 @@ func (l *list) listPrograms(answers []control.Answer, allNetns bool, each func(*
 			continue
 		}
 		if a.LeftOut > 0 {
-			l.log.Debug("some of what a process holds is left out", "pid", a.PID, "rows", a.LeftOut)
+			l.log.Debug("some of what a process holds is not listed", "pid", a.PID, "rows", a.LeftOut)
 		}
 		now := time.Now()
 		for _, r := range a.Rows {

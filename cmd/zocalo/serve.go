@@ -151,7 +151,7 @@ func (s *serveRun) run(ctx context.Context) error {
 	case s.Activate:
 		return s.Program.ServeListener(ctx, handling, serve.Activate, l.Sockets()...)
 	case s.Program.Terminal && !s.quiet && !s.json:
-		s.sayf("from a terminal, talk to it by zocalo talk --raw %s:%v", s.Address.Scheme.Name, l.Sockets()[0].Name())
+		s.sayf("from a terminal, talk to it with zocalo talk --raw %s:%v", s.Address.Scheme.Name, l.Sockets()[0].Name())
 	case typ == socket.Datagram:
 		return sessions.Serve(ctx, l.Sockets()...)
 	}

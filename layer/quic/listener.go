@@ -44,7 +44,7 @@ type listener struct {
 	handshakes wait.Handshakes[*arrival]
 
 	mu    sync.Mutex
-	begun int                // handshakes, those too that are not among those above yet
+	begun int                // handshakes, including those that are not among those above yet
 	by    map[netip.Addr]int // how many of them each Subscriber has begun
 	err   error              // why nothing comes any more
 	admit func(*socket.Socket) bool

@@ -178,7 +178,7 @@ func arrives(t *testing.T, s *socket.Socket, want []byte, size int) {
 		got = append(got, data...)
 	}
 	if !bytes.Equal(got, want) {
-		t.Error("other bytes arrived than were sent")
+		t.Error("the bytes that arrived are not those that were sent")
 	}
 }
 

@@ -80,11 +80,11 @@ func (e *Echo) notFast(a address.Address, sockets []*socket.Socket) string {
 	case a.Scheme.Open != nil || k.Layers != "" || k.Type != socket.Stream || !isKernels(k.Domain):
 		return fmt.Sprintf("is for plain kernel streams, which %s is not", a.Scheme.Name)
 	case format != frame.Format{}:
-		return fmt.Sprintf("sends bytes back as they come, and %v cuts them into messages (%s=)", a, address.Frame.Name)
+		return fmt.Sprintf("sends bytes back as they come, but %v cuts them into messages (%s=)", a, address.Frame.Name)
 	case lingers:
-		return fmt.Sprintf("never waits when closing, and %v asks for it (%s=)", a, option.Linger.Name)
+		return fmt.Sprintf("never waits when closing, but %v asks for it (%s=)", a, option.Linger.Name)
 	case e.Once:
-		return "serves any number of clients, and once asks for one"
+		return "serves any number of clients, but once asks for one"
 	case socket.Tracing():
 		return "makes its own system calls, which --trace cannot see"
 	}

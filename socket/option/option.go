@@ -184,7 +184,7 @@ func privilegeOf(constant string) string {
 }
 
 // Specs returns every option that the packages of the program have defined,
-// those too that no address takes, sorted by name and constant.
+// including those that no address takes, sorted by name and constant.
 func Specs() []*Spec {
 	defined.mu.Lock()
 	all := slices.Clone(defined.specs)
