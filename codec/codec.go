@@ -19,7 +19,7 @@ var (
 	Size = Codec[int]{"SIZE", parseSizeInt, FormatSize[int]}
 	// Duration is a time with its unit: 500ms, 5s, 1m30s; a bare number is
 	// seconds.
-	Duration = Codec[time.Duration]{"DURATION", ParseDuration, time.Duration.String}
+	Duration = Codec[time.Duration]{"DURATION", ParseDuration, FormatDuration}
 	// Text is any text.
 	Text = Codec[string]{"TEXT", func(s string) (string, error) { return s, nil }, func(s string) string { return s }}
 )
@@ -100,6 +100,18 @@ func ParseDuration(text string) (time.Duration, error) {
 		return 0, fmt.Errorf("%q is not a duration such as 500ms, 5s or 1m", text)
 	}
 	return d, nil
+}
+
+// FormatDuration writes a duration so that ParseDuration reads it again: "500ms",
+// "1m", "1h30m".
+func FormatDuration(d time.Duration) string {
+	text := d.String()
+	for _, none := range [...]string{"m0s", "h0m"} {
+		if short, ok := strings.CutSuffix(text, none); ok {
+			text = short + none[:1]
+		}
+	}
+	return text
 }
 
 var sizeUnits = []struct {

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -63,6 +64,7 @@ type app struct {
 
 	quitless func()   // gives SIGQUIT back
 	events   *journal // standard output, for what happens and nobody may wait for
+	unknown  error    // a verb that --help was asked of, and that there is not
 }
 
 // usageError is a mistake in the command line: exit status 2.
@@ -96,7 +98,7 @@ func run(args []string, s streams) int {
 		a.sayf("terminal at %s", device)
 	}))
 	if err == nil {
-		err = outputError(help.err)
+		err = cmp.Or(a.unknown, outputError(help.err))
 	}
 	if a.alike != nil {
 		a.alike.flush()
@@ -227,7 +229,7 @@ pair, ran a program (exec:, shell:), its exit status is the program's.`,
 	flags.BoolVar(&a.json, "json", false, "print results as JSON, one value per line")
 	flags.BoolVarP(&a.quiet, "quiet", "q", false, "print only results and errors")
 	flags.BoolVarP(&a.verbose, "verbose", "v", false, "say more about what happens")
-	flags.StringVar(&a.logFormat, "log-format", "text", "format of logs on standard error: text or json")
+	flags.StringVar(&a.logFormat, "log-format", "text", "`FORMAT` of logs on standard error: text or json")
 	flags.BoolVar(&a.trace, "trace", false, "print each socket call as it completes")
 	root.PersistentPreRunE = func(cmd *cobra.Command, _ []string) error {
 		a.page.keeps = cmd.Name() == "run"
@@ -235,7 +237,7 @@ pair, ran a program (exec:, shell:), its exit status is the program's.`,
 	}
 	root.SetFlagErrorFunc(flagError)
 	root.AddCommand(a.checkVerb(), a.benchVerb(), a.echoVerb(), a.serveVerb(), a.talkVerb(), a.listenVerb(), a.explainVerb(), a.listVerb(), a.relayVerb(), a.runVerb(), a.replayVerb(), a.hubVerb(), a.xnsVerb(), a.certVerb(), a.ctlVerb(), a.manVerb())
-	strictHelp(root)
+	strictHelp(root, &a.unknown)
 	usageErrors(root)
 	return root
 }

@@ -26,17 +26,29 @@ func verbOf(root *cobra.Command, args []string) (*cobra.Command, error) {
 }
 
 // strictHelp makes help and completion refuse words they do not know,
-// where cobra prints help and says that all went well.
-func strictHelp(root *cobra.Command) {
+// where cobra prints help and says that all went well. What --help refuses is
+// found in unknown, since cobra takes no error of it.
+func strictHelp(root *cobra.Command, unknown *error) {
+	help := root.HelpFunc()
+	root.SetHelpFunc(func(cmd *cobra.Command, args []string) {
+		if rest := cmd.Flags().Args(); cmd.HasSubCommands() && len(rest) > 0 {
+			*unknown = usageError{unknownVerb(cmd, rest)}
+			return
+		}
+		help(cmd, args)
+	})
 	cobra.AddTemplateFunc("flagUsages", flagUsages)
 	cobra.AddTemplateFunc("filled", filled)
 	root.SetHelpTemplate(helpTemplate)
 	root.SetUsageTemplate(usageTemplate)
 	root.InitDefaultHelpCmd()
 	root.InitDefaultCompletionCmd()
+	root.Flags().Bool("version", false, "print the version")
+	helpFlags(root)
 	for _, cmd := range root.Commands() {
 		switch cmd.Name() {
 		case "help":
+			cmd.Use, cmd.Short, cmd.Long = "help [VERB]", "Print the help of a verb", "help prints the help of a verb, as 'zocalo VERB --help' does."
 			cmd.Run = nil
 			cmd.RunE = func(cmd *cobra.Command, args []string) error {
 				of, err := verbOf(cmd.Root(), args)
@@ -47,9 +59,13 @@ func strictHelp(root *cobra.Command) {
 				return of.Help()
 			}
 		case "completion":
+			cmd.Short = "Print a script that completes words in a shell"
+			cmd.Long = "completion prints a script for a shell, which then completes verbs, flags, addresses and\ntheir options. The help of each shell's verb says how to load it."
 			cmd.Args = nil
 			for _, shell := range cmd.Commands() {
 				shell.Args = arguments(0, 0)
+				shell.Short = "Print the completion script for " + shell.Name()
+				shell.Long = strings.Replace(shell.Long, "Generate the autocompletion script for", "This is the completion script for", 1)
 			}
 			cmd.RunE = func(_ *cobra.Command, args []string) error {
 				if len(args) == 0 {
@@ -58,6 +74,14 @@ func strictHelp(root *cobra.Command) {
 				return usagef("unknown shell %q: it must be bash, fish, powershell or zsh", args[0])
 			}
 		}
+	}
+}
+
+// helpFlags gives each verb its flag for help, in words other than cobra's.
+func helpFlags(cmd *cobra.Command) {
+	cmd.Flags().BoolP("help", "h", false, "print this help")
+	for _, sub := range cmd.Commands() {
+		helpFlags(sub)
 	}
 }
 
@@ -75,9 +99,9 @@ const (
 	usageTemplate = `Usage:{{if .Runnable}}
   {{.UseLine}}{{end}}{{range .Aliases}}
   zocalo {{.}} is short for it{{end}}{{if .HasAvailableSubCommands}}
-  {{.CommandPath}} [command]
+  {{.CommandPath}} VERB ...
 
-Available Commands:{{range .Commands}}{{if (or .IsAvailableCommand (eq .Name "help"))}}
+Verbs:{{range .Commands}}{{if (or .IsAvailableCommand (eq .Name "help"))}}
   {{rpad .Name .NamePadding}} {{.Short}}{{end}}{{end}}{{end}}{{if .HasAvailableLocalFlags}}
 
 Flags:

@@ -69,9 +69,9 @@ second signal ends it at once. -v prints the counts of each client.`,
 	}
 	h.flags(cmd)
 	f := cmd.Flags()
-	f.StringArrayVar(&h.listen, "listen", []string{hubAddress}, "where to listen: a stream address; may be repeated")
-	f.StringVar(&h.ethernet, "ethernet", "", "also bridge to this interface (Linux, with CAP_NET_RAW)")
-	f.StringVar(&h.record, "record", "", "write the traffic to this pcapng file; - is standard output")
+	f.StringArrayVar(&h.listen, "listen", []string{hubAddress}, "listen on this stream `ADDRESS`; may be repeated")
+	f.StringVar(&h.ethernet, "ethernet", "", "also bridge to this `INTERFACE` (Linux, with CAP_NET_RAW)")
+	f.StringVar(&h.record, "record", "", "write the traffic to this pcapng `FILE`; - is standard output")
 	f.Var(value(&h.hub.Queue, hub.DefaultQueue, inRange(1, hub.MaxQueue)), "queue", "frames of one sender queued for a slow client; further ones are dropped for it")
 	return cmd
 }

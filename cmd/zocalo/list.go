@@ -108,9 +108,9 @@ a value, or those named by --columns.`,
 	}
 	f := cmd.Flags()
 	f.BoolVarP(&l.all, "all", "a", false, "list all sockets, connections included")
-	f.StringVar(&l.columns, "columns", "", "columns to show, separated by commas; +NAME adds to the usual ones; help lists all")
-	f.StringVar(&l.sort, "sort", "", "sort by these columns; -NAME is largest first")
-	f.StringVar(&l.group, "group", "", "count the sockets by "+strings.Join(groupNames(), ", "))
+	f.StringVar(&l.columns, "columns", "", "`LIST` of columns to show; +NAME adds to the usual ones; help lists all")
+	f.StringVar(&l.sort, "sort", "", "sort by this `LIST` of columns; -NAME is largest first")
+	f.StringVar(&l.group, "group", "", "count the sockets by `KEY`: "+strings.Join(groupNames(), ", "))
 	f.BoolVar(&l.resolve, "resolve", false, "show names of hosts and services instead of numbers")
 	f.BoolVar(&l.explain, "explain", false, "explain in sentences what limits each socket, what it lost and what waits where")
 	f.BoolVar(&l.events, "events", false, "print each TCP and UDP socket when it is closed, until interrupted")
@@ -118,7 +118,7 @@ a value, or those named by --columns.`,
 	f.Lookup("watch").NoOptDefVal = "1s"
 	f.BoolVar(&l.kill, "kill", false, "close the sockets that the filter matches, after showing them and asking")
 	f.BoolVar(&l.yes, "yes", false, "do not ask before --kill")
-	f.StringVar(&l.netns, "netns", "", "network namespace: a name in /run/netns, a process id, a path, or all")
+	f.StringVar(&l.netns, "netns", "", "network namespace: a `NAME` in /run/netns, a process id, a path, or all")
 	f.BoolVar(&l.jsonl, "jsonl", false, "print one JSON object per line")
 	f.BoolVar(&l.noHeader, "no-header", false, "omit the header line")
 	complete := func(words []string) cobra.CompletionFunc {

@@ -82,7 +82,7 @@ TO. What comes back is compared with what was recorded: the first difference is
 shown, what was recorded on the left and what came on the right, and the exit
 status is 1. FILE may be -, standard input.
 
-With a TO that listens, as tcp-listen:8080, it plays the server: each client gets the next
+With a TO that listens, such as tcp-listen:8080, it plays the server: each client gets the next
 conversation, and what the clients send is compared.
 
 KIND and FILTER choose conversations in the words of 'zocalo list': kinds such as
@@ -117,10 +117,10 @@ their boundaries; on a stream they need frame=FORMAT in TO. Ctrl-C ends with wha
 	f.BoolVar(&r.list, "list", false, "list the conversations of FILE; TO is omitted")
 	f.Var(value(&r.options.Speed, 1, playSpeed), "speed", "how many times as fast as recorded, such as 10 or 0.5; max does not wait")
 	f.BoolVar(&r.options.Causal, "causal", false, "send each message once the answer before it has come, at once")
-	f.StringArrayVar(&r.ignore, "ignore", nil, "regular expression for what may differ in answers; repeatable")
+	f.StringArrayVar(&r.ignore, "ignore", nil, "`PATTERN`, a regular expression, for what may differ in answers; repeatable")
 	f.BoolVar(&r.options.NoCompare, "no-compare", false, "take any answers: for load")
 	f.Var(value(&r.options.Repeat, 1, rounds), "repeat", "play it all N times, or forever")
-	f.Var(value(&r.options.Rate, 0, beginRate), "rate", "begin so many conversations a second, instead of when they began")
+	f.Var(value(&r.options.Rate, 0, beginRate), "rate", "begin so many conversations per second, instead of when they began")
 	f.Var(value(&r.options.Concurrency, replay.DefaultConcurrency, atLeast(1)), "concurrency", "how many conversations at once")
 	f.Var(value(&r.options.Wait, replay.DefaultWait, someTime), "wait", "how much longer than recorded an answer may take")
 	f.Var(value(&r.largest, capture.DefaultMaxConversation, largestConversation), "max-conversation", "leave out conversations with more bytes than this")

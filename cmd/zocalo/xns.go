@@ -40,7 +40,7 @@ type xnsQuestion struct {
 
 func (q *xnsQuestion) flags(cmd *cobra.Command, timeout time.Duration) {
 	f := cmd.Flags()
-	f.StringVar(&q.link, "link", "", "the network: local, hub:HOST:PORT, eth:INTERFACE, udp:HOST:PORT (default local, or what "+xns.LinkVariable+" says)")
+	f.StringVar(&q.link, "link", "", "the network's `LINK`: local, hub:HOST:PORT, eth:INTERFACE, udp:HOST:PORT (default local, or what "+xns.LinkVariable+" says)")
 	f.Var(value(&q.timeout, timeout, someTime), "timeout", "how long to wait for answers")
 }
 

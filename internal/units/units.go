@@ -9,6 +9,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"zocalo/codec"
 )
 
 // Time is a duration that was measured, in three digits: "12.3 µs", "1.30 ms",
@@ -42,16 +44,9 @@ func Word(d time.Duration) string {
 	case !long:
 		return joined(Set(d))
 	case strings.Contains(text, " s"):
-		text = d.Round(time.Second).String()
-	default:
-		text = d.Round(time.Minute).String()
+		return codec.FormatDuration(d.Round(time.Second))
 	}
-	for _, none := range [...]string{"m0s", "h0m"} {
-		if short, ok := strings.CutSuffix(text, none); ok {
-			text = short + none[:1]
-		}
-	}
-	return text
+	return codec.FormatDuration(d.Round(time.Minute))
 }
 
 func joined(text string) string { return strings.ReplaceAll(text, " ", "") }

@@ -43,7 +43,7 @@ var (
 		if d == 0 {
 			return "0"
 		}
-		return d.String()
+		return codec.FormatDuration(d)
 	}}
 	// DrainTime has what ends at once for 0, which is the default of the library.
 	DrainTime = codec.Codec[time.Duration]{Placeholder: "duration", Format: func(d time.Duration) string {
@@ -103,7 +103,7 @@ func AtLeast(least int) codec.Codec[int] { return codec.AtLeast(codec.Integer.Or
 
 // Choice is a word for each of the first values of a type.
 func Choice[T ~int](words ...string) codec.Codec[T] {
-	return codec.Codec[T]{Placeholder: "string", Format: func(v T) string { return words[v] }, Parse: func(text string) (T, error) {
+	return codec.Codec[T]{Placeholder: "WORD", Format: func(v T) string { return words[v] }, Parse: func(text string) (T, error) {
 		i := slices.Index(words, text)
 		if i < 0 {
 			last := len(words) - 1
