@@ -127,7 +127,7 @@ func plays(t *testing.T, status int, args ...string) (out, said string) {
 		t.Errorf("replay %v: exit status %d, want %d:\n%s\n%s", args, got, status, b, errs)
 	}
 	for line := range strings.Lines(string(b)) {
-		if len([]rune(line)) > 81 && !strings.HasPrefix(line, "{") && !strings.HasPrefix(line, "[") {
+		if len([]rune(line)) > 81 && args[0] != "--list" && !strings.HasPrefix(line, "{") && !strings.HasPrefix(line, "[") {
 			t.Errorf("a line of more than 80 columns: %s", line)
 		}
 	}
@@ -449,4 +449,85 @@ func shellWords(line string) (words []string) {
 		}
 	}
 	return words
+}
+
+// relayed runs a relay that records, lets talk speak to it, and returns the recording.
+func relayed(t *testing.T, from, to string, talk func(address string)) string {
+	t.Helper()
+	file := filepath.Join(t.TempDir(), "relayed.pcapng")
+	c := start(t, "relay", "--json", "--drain", "0", "--record", file, from, to)
+	line, err := c.out.ReadString('\n')
+	must(t, err)
+	var l listening
+	must(t, json.Unmarshal([]byte(line), &l))
+	go io.Copy(io.Discard, c.out)
+	talk(l.Address)
+	must(t, c.Process.Signal(syscall.SIGTERM))
+	c.exits(t, 0)
+	return file
+}
+
+// An HTTPS request that a relay has seen without its TLS is played to a server behind TLS.
+func TestReplayHTTPS(t *testing.T) {
+	curl := testenv.Program(t, "curl")
+	body := "hello"
+	var mu sync.Mutex
+	server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		mu.Lock()
+		defer mu.Unlock()
+		fmt.Fprintln(w, body, r.URL.Path)
+	}))
+	server.TLS = &tls.Config{NextProtos: []string{"http/1.1"}}
+	server.StartTLS()
+	defer server.Close()
+	to := "tls:" + server.Listener.Addr().String() + ",verify=no"
+	file := relayed(t, "tls-listen:127.0.0.1:0", to, func(address string) {
+		at, _, _ := strings.Cut(address[strings.Index(address, "127.0.0.1"):], ",")
+		if out, err := exec.Command(curl, "-sSk", "https://"+at+"/one").CombinedOutput(); string(out) != "hello /one\n" {
+			t.Errorf("curl: %v: %s", err, out)
+		}
+	})
+	list, _ := plays(t, 0, "--list", file)
+	has(t, list, "1  tls+tcp  127.0.0.1:")
+	out, _ := plays(t, 0, file, to, "tcp", "--causal", "--ignore", `(?m)^Date: .*$`)
+	has(t, out, "all as recorded")
+	mu.Lock()
+	body = "goodbye"
+	mu.Unlock()
+	out, _ = plays(t, 1, file, to, "--causal", "--ignore", `(?m)^Date: .*$`)
+	has(t, out, "what came differs")
+}
+
+// What logger(1) said to a relay of unix datagrams is said again.
+func TestReplayLogger(t *testing.T) {
+	logger := testenv.Program(t, "logger")
+	folder := t.TempDir()
+	log := start(t, "listen", "--keep", "unix-dgram:"+filepath.Join(folder, "log"))
+	said, err := log.err.ReadString('\n')
+	must(t, err)
+	has(t, said, "listening on")
+	go io.Copy(io.Discard, log.err)
+	hears := func(text string) {
+		t.Helper()
+		line, err := log.out.ReadString('\n')
+		must(t, err)
+		has(t, line, text)
+	}
+	file := relayed(t, "unix-dgram-listen:"+filepath.Join(folder, "relay"), "unix-dgram:"+filepath.Join(folder, "log"), func(address string) {
+		for _, text := range []string{"one", "two"} {
+			if out, err := exec.Command(logger, "--socket", strings.TrimPrefix(address, "unix-dgram:"), "--tag", "test", text+" of them").CombinedOutput(); err != nil {
+				t.Fatalf("logger: %v: %s", err, out)
+			}
+			hears("test: " + text + " of them")
+		}
+	})
+	list, _ := plays(t, 0, "--list", file, "unix-dgram", "peer=*/log")
+	has(t, list, "unix-dgram")
+	out, _ := plays(t, 0, file, "unix-dgram:"+filepath.Join(folder, "log"))
+	has(t, out, "all as recorded")
+	hears("test: one of them")
+	hears("test: two of them")
+	log.in.Close()
+	log.Process.Kill()
+	log.Wait()
 }
