@@ -1,9 +1,7 @@
 package main
 
 import (
-	"bufio"
 	"context"
-	"encoding/json"
 	"io"
 	"net"
 	"net/http"
@@ -126,25 +124,7 @@ func echoServer(t *testing.T, address string) (at, log string) {
 	defer file.Close()
 	c := exec.Command("zocalo", "echo", "-v", "--json", address)
 	c.Stderr = file
-	out, err := c.StdoutPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := c.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		c.Process.Kill()
-		c.Wait()
-	})
-	var listening struct{ Name string }
-	lines := bufio.NewScanner(out)
-	lines.Scan()
-	if err := json.Unmarshal(lines.Bytes(), &listening); err != nil || listening.Name == "" {
-		t.Fatalf("echo says %q", lines.Text())
-	}
-	go io.Copy(io.Discard, out)
-	return listening.Name, file.Name()
+	return startListening(t, c), file.Name()
 }
 
 // awaitText waits until a file has a text.

@@ -25,6 +25,7 @@ type connection struct {
 	mu      sync.Mutex
 	users   int
 	quiet   *time.Timer // closes it, since it has no users
+	times   int         // that it had none: a timer of an earlier time may be late
 	closing bool        // for that
 }
 
@@ -112,7 +113,9 @@ func (c *connection) leave() {
 	if c.users--; c.users > 0 || c.closing || c.quic.Context().Err() != nil {
 		return
 	}
-	c.quiet = time.AfterFunc(c.lasts, c.closeQuiet)
+	c.times++
+	times := c.times
+	c.quiet = time.AfterFunc(c.lasts, func() { c.closeQuiet(times) })
 	idle.mu.Lock()
 	idle.all[c] = struct{}{}
 	idle.mu.Unlock()
@@ -130,10 +133,11 @@ func (c *connection) stopClock() {
 	idle.mu.Unlock()
 }
 
-// closeQuiet closes a connection that has no users, and lets none in any more.
-func (c *connection) closeQuiet() {
+// closeQuiet closes a connection that has no users, and has had none since the last of so many times; 0
+// is any. It lets none in any more.
+func (c *connection) closeQuiet(times int) {
 	c.mu.Lock()
-	unused := c.quiet != nil
+	unused := c.quiet != nil && (times == 0 || times == c.times)
 	if unused {
 		c.closing = true
 	}
@@ -156,6 +160,6 @@ func CloseIdle() {
 	}
 	idle.mu.Unlock()
 	for _, c := range all {
-		c.closeQuiet()
+		c.closeQuiet(0)
 	}
 }

@@ -14,6 +14,7 @@ import (
 
 	quicgo "github.com/quic-go/quic-go"
 
+	"zocalo/codec"
 	"zocalo/socket"
 	"zocalo/socket/wait"
 )
@@ -45,6 +46,8 @@ type datagram struct {
 	peers map[socket.Name]*peer // of a listener
 	most  int                   // of them
 	turns atomic.Int64          // counts datagrams and peers, so as to tell which was later
+	looks *time.Timer           // for peers that are silent; nil where they may be
+	over  bool                  // it is closed
 	gone  error                 // why nothing comes any more
 	ended chan struct{}         // closed then
 }
@@ -61,6 +64,8 @@ type peer struct {
 	conn     *connection
 	accepted bool         // by a listener, which has others
 	latest   atomic.Int64 // the turn of the last datagram from or to it
+	seen     int64        // latest, when the listener looked last
+	silent   int          // how many looks in a row have found the same
 
 	turn  wait.Turn // guards what follows
 	out   chan []byte
@@ -95,8 +100,37 @@ func (d *datagram) receive() error {
 		return net.ErrClosed
 	}
 	var err error
-	d.listener, err = listen(d.kind, d.transport, d.prepared, 0, d.join)
-	return err
+	if d.listener, err = listen(d.kind, d.transport, d.prepared, 0, d.join); err != nil || d.prepared.peerIdle <= 0 {
+		return err
+	}
+	d.many.Lock()
+	defer d.many.Unlock()
+	d.looks = time.AfterFunc(d.prepared.peerIdle/looksPerIdle, d.look)
+	return nil
+}
+
+// looksPerIdle is how often a listener looks for silent peers in the time that they may be silent: one is
+// silent when so many looks in a row have found the same.
+const looksPerIdle = 4
+
+// look ends the connections of peers that have been silent for too long.
+func (d *datagram) look() {
+	d.many.Lock()
+	defer d.many.Unlock()
+	for name, p := range d.peers {
+		latest := p.latest.Load()
+		if latest != p.seen {
+			p.seen, p.silent = latest, 0
+			continue
+		}
+		if p.silent++; p.silent >= looksPerIdle {
+			delete(d.peers, name)
+			go p.conn.quic.CloseWithError(codeReset, "no datagram passed for "+codec.Duration.Format(d.prepared.peerIdle)+" (peer-idle)")
+		}
+	}
+	if !d.over {
+		d.looks.Reset(d.prepared.peerIdle / looksPerIdle)
+	}
 }
 
 // Connect implements [socket.Connector]. Unlike that of UDP it reaches the peer.
@@ -396,6 +430,9 @@ func (d *datagram) Close() error {
 		l.close()
 	}
 	d.many.Lock()
+	if d.over = true; d.looks != nil {
+		d.looks.Stop()
+	}
 	all := make([]*peer, 0, len(d.peers)+1)
 	for _, p := range d.peers {
 		all = append(all, p)

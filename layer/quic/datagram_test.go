@@ -170,3 +170,38 @@ func TestDatagramsFromOnePort(t *testing.T) {
 		}
 	}
 }
+
+// A peer that says nothing, and is told nothing, loses its connection, however often that shows that it
+// is still there; one to which something passes does not.
+func TestPeerIdle(t *testing.T) {
+	l, err := zocalo.Listen(t.Context(), "quic-dgram:127.0.0.1:0,peer-idle=500ms")
+	try(t, err)
+	t.Cleanup(func() { l.Close() })
+	s := l.Sockets()[0]
+	try(t, s.SetDeadline(time.Now().Add(patience)))
+	silent, busy := dial(t, l.Address()+",keepalive=10ms"), dial(t, l.Address())
+	over := make(chan struct{})
+	go func() {
+		defer close(over)
+		if _, err := silent.Read(make([]byte, 10)); !errors.Is(err, syscall.ECONNRESET) || !strings.Contains(err.Error(), "no datagram passed for 500ms") {
+			t.Errorf("the silent one is told %v", err)
+		}
+	}()
+	b := make([]byte, 10)
+	for is := true; is; {
+		_, err := busy.Write([]byte("x"))
+		try(t, err)
+		_, err = s.Read(b)
+		try(t, err)
+		select {
+		case <-over:
+			is = false
+		case <-time.After(time.Millisecond):
+		}
+	}
+	_, err = busy.Write([]byte("last"))
+	try(t, err)
+	if n, err := s.Read(b); string(b[:n]) != "last" {
+		t.Errorf("of the busy one came %q, %v", b[:n], err)
+	}
+}

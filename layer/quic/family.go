@@ -26,11 +26,12 @@ const (
 // else is sent.
 const Protocol = "zocalo/1"
 
-// The defaults of the options, and the most streams that a peer may open by default.
+// The defaults of the options: times, and the most streams that a peer may open.
 const (
 	DefaultIdle      = 30 * time.Second
 	DefaultKeepAlive = 15 * time.Second
 	DefaultStreams   = 100
+	DefaultPeerIdle  = 10 * time.Minute
 )
 
 var (
@@ -56,6 +57,11 @@ var (
 	}, codec.Between(codec.Integer, 1, 1<<20), nil, nil)
 )
 
+var peerIdleOption = option.New(option.Spec{
+	Name: "peer-idle", Phase: option.Naming, Only: option.PassiveOnly, Default: "10m",
+	Doc: "how long a peer may be connected without a datagram in either direction; 0 is for ever",
+}, codec.Duration, nil, nil)
+
 func parseProtocol(text string) (string, error) {
 	if text == "" || len(text) > 255 {
 		return "", errors.New("it must have 1 to 255 bytes")
@@ -67,6 +73,7 @@ func init() {
 	stream := newScheme("quic", socket.Stream, "a stream of a QUIC connection, encrypted and authenticated")
 	stream.Options = slices.Insert(stream.Options, 3, streamsOption.Spec, earlyOption.Spec)
 	dgram := newScheme("quic-dgram", socket.Datagram, "the datagrams of a QUIC connection (RFC 9221), encrypted and authenticated")
+	dgram.Options = slices.Insert(dgram.Options, 3, peerIdleOption.Spec)
 	dgram.Bind = receives(dgram.Bind)
 	socket.Register(&socket.Family{
 		Name:       "quic",

@@ -70,7 +70,7 @@ func (p *prepared) connect(ctx context.Context, b *base, peer socket.Name) (_ *c
 		if err != nil {
 			d.conn.leave()
 			if err == errNoStream {
-				d.conn.closeQuiet()
+				d.conn.closeQuiet(0)
 				err = &refusedError{fmt.Sprintf("the peer accepts connections, but took no stream within %s: handshake-timeout=TIME allows more", units.Set(p.handshake)), syscall.ETIMEDOUT}
 			}
 			return nil, nil, false, p.handshakeError(err)

@@ -23,6 +23,7 @@ type prepared struct {
 	handshake time.Duration
 	idle      time.Duration
 	keepalive time.Duration
+	peerIdle  time.Duration // 0 is for ever
 	protocols []string
 	early     bool
 	buffers   [2]bool // rcvbuf= and sndbuf= are given
@@ -49,7 +50,7 @@ func prepare(s *scheme.Scheme, t scheme.Target) (*scheme.PreparedScheme, error) 
 		return nil, err
 	}
 	p := &prepared{
-		tls: within, protocols: protocols, handshake: address.DefaultHandshakeTimeout, idle: DefaultIdle, keepalive: DefaultKeepAlive,
+		tls: within, protocols: protocols, handshake: address.DefaultHandshakeTimeout, idle: DefaultIdle, keepalive: DefaultKeepAlive, peerIdle: DefaultPeerIdle,
 		open: map[route][]*connection{}, dials: map[route]*dial{},
 	}
 	if given, ok := address.HandshakeTimeout.In(t.Settings); ok && given > 0 {
@@ -60,6 +61,9 @@ func prepare(s *scheme.Scheme, t scheme.Target) (*scheme.PreparedScheme, error) 
 	}
 	if given, ok := keepAliveOption.In(t.Settings); ok {
 		p.keepalive = given
+	}
+	if given, ok := peerIdleOption.In(t.Settings); ok {
+		p.peerIdle = given
 	}
 	_, p.buffers[0] = option.ReceiveBuffer.In(t.Settings)
 	_, p.buffers[1] = option.SendBuffer.In(t.Settings)

@@ -38,6 +38,7 @@ var transports = struct {
 func newTransport(udp *socket.Socket, p *prepared) *transport {
 	t := &transport{carrier: newCarrier(udp, p), udp: udp, name: udp.Name(), users: 1, closed: make(chan struct{})}
 	t.quic.Conn = t.carrier
+	t.quic.StatelessResetKey = p.resetKey(t.name)
 	t.quic.ConnContext = func(ctx context.Context, info *quicgo.ClientInfo) (context.Context, error) {
 		if l := t.listener.Load(); l != nil {
 			return l.arrives(ctx, info)
@@ -49,6 +50,18 @@ func newTransport(udp *socket.Socket, p *prepared) *transport {
 		return l != nil && l.crowded()
 	}
 	return t
+}
+
+// resetKey is what a listener tells peers by that it does not know their connection, as after a restart
+// (RFC 9000, section 10.3): nil where it would not be the same then. It is of no use at another name
+// or on another machine, which else could be asked to end the connections of this one (section 21.11).
+func (p *prepared) resetKey(name socket.Name) *quicgo.StatelessResetKey {
+	host, _ := os.Hostname()
+	var key quicgo.StatelessResetKey
+	if copy(key[:], p.tls.Secret("zocalo: stateless reset of QUIC\x00"+name.String()+"\x00"+host, len(key))) == 0 {
+		return nil
+	}
+	return &key
 }
 
 // bindTransport returns the transport of a name, which this process may have already;

@@ -1,7 +1,10 @@
 package tls
 
 import (
+	"crypto/hkdf"
+	"crypto/sha256"
 	"crypto/tls"
+	"crypto/x509"
 	"net"
 
 	"zocalo/socket"
@@ -60,6 +63,24 @@ func (w *Within) Error(err error) error { return handshakeError(err, w.p.base.Se
 // Refusal is the error of a handshake that the peer refused with an alert of TLS.
 func (w *Within) Refusal(alert uint8) error {
 	return w.Error(&net.OpError{Op: "remote error", Err: tls.AlertError(alert)})
+}
+
+// Secret returns a secret of a listener that depends on its first private key and on info, so that it
+// is the same after a restart; nil for a listener whose certificate lasts only as long as it does.
+func (w *Within) Secret(info string, length int) []byte {
+	certificates := w.p.files.current().Certificates
+	if !w.p.passive || w.p.ephemeral != nil || len(certificates) == 0 {
+		return nil
+	}
+	key, err := x509.MarshalPKCS8PrivateKey(certificates[0].PrivateKey)
+	if err != nil {
+		return nil
+	}
+	secret, err := hkdf.Key(sha256.New, key, nil, info, length)
+	if err != nil {
+		return nil
+	}
+	return secret
 }
 
 // ProvesNames reports whether every client of a listener must prove its names.

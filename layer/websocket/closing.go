@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"os"
 	"strconv"
 	"syscall"
 	"time"
@@ -223,9 +224,12 @@ func (e *endpoint) answer() {
 	left := e.closeTimeout - time.Duration(now()-e.wrote.Load())
 	if left <= 0 {
 		if left = e.closeTimeout; e.writing.TryLock() { // a writer that waits is not silent
-			e.finish(false)
+			err := e.finish(false)
+			made := e.writeEnd
 			e.giveTurn()
-			return
+			if made || !errors.Is(err, os.ErrDeadlineExceeded) {
+				return
+			} // else what goes before the Close frame has not left yet
 		}
 	}
 	e.limits.Lock()

@@ -269,6 +269,31 @@ func TestCloseFrameLate(t *testing.T) {
 	c.takes(t, ws.NewCloseFrame(ws.NewCloseFrameBody(1000, "")))
 }
 
+// A Close frame that is due while something before it cannot leave is sent later.
+func TestAnswerBehindWhatWaits(t *testing.T) {
+	c := &beneath{}
+	calls := 0
+	c.write = func(b []byte) (int, error) {
+		if calls++; calls == 1 {
+			return 0, os.ErrDeadlineExceeded
+		}
+		return len(b), nil
+	}
+	e, _ := over(t, c, prepared{closeTimeout: time.Millisecond})
+	e.writing.Lock()
+	e.out.control(ws.OpPong, []byte("before"))
+	if err := e.closedBy(closure{code: 1000}); err != io.EOF {
+		t.Fatal(err)
+	}
+	e.writing.Unlock()
+	select {
+	case <-c.ended:
+	case <-time.After(20 * time.Second):
+		t.Fatal("the connection beneath has no end")
+	}
+	c.takes(t, ws.NewPongFrame([]byte("before")), ws.NewCloseFrame(ws.NewCloseFrameBody(1011, "this end did not finish within close-timeout=1ms")))
+}
+
 // A deadline that is set meanwhile does not undo the end of reading.
 func TestShutdownReadDeadline(t *testing.T) {
 	c := &beneath{}
