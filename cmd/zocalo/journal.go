@@ -31,6 +31,7 @@ type journal struct {
 	stuck   bool  // nothing moved for long: nothing waits until something does
 	err     error // the first of writing
 	missing int64 // lines that found no room, since the last that did
+	gone    int64 // and ever, up to then
 }
 
 const (
@@ -80,6 +81,13 @@ func (j *journal) dump(lines []byte) {
 	wait(func() bool { return j.written >= end })
 }
 
+// lostLines is how many lines found no room, ever.
+func (j *journal) lostLines() int64 {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return j.gone + j.missing
+}
+
 func count(lines []byte) int64 { return int64(bytes.Count(lines, []byte("\n"))) }
 
 func (j *journal) room(lines []byte) bool {
@@ -91,6 +99,7 @@ func (j *journal) room(lines []byte) bool {
 func (j *journal) add(lines []byte) (end int64) {
 	if n := j.missing; n > 0 {
 		j.missing = 0
+		j.gone += n
 		j.add([]byte(j.lost(n)))
 	}
 	j.queue = append(j.queue, lines...)

@@ -53,6 +53,9 @@ func TestJournalWithoutReader(t *testing.T) {
 						t.Fatalf("line %d is %q", i, line)
 					}
 				}
+				if n := j.lostLines(); n != int64(said-kept) {
+					t.Errorf("%d lines are counted as lost", n)
+				}
 				if want := fmt.Sprintf("%d lost", said-kept); lines[kept] != want {
 					t.Errorf("the last line is %q, want %q", lines[kept], want)
 				}

@@ -96,6 +96,9 @@ func (r *runRun) run(cmd *cobra.Command) error {
 	}
 	r.set, err = service.New(config, service.Options{
 		Log: r.log, Listening: r.sayListeningOf, Relay: r.decorate, Ended: r.sayPairOf, OnlyFailures: !r.json && !r.verbose,
+		Lost: func() map[string]int64 {
+			return map[string]int64{"stderr": r.journal.lostLines(), "stdout": r.events.lostLines()}
+		},
 	})
 	if err != nil {
 		return r.problems(err)
