@@ -111,13 +111,7 @@ func (r *relayRun) Services() []admin.Service {
 	for _, to := range r.To {
 		s.To = append(s.To, to.String())
 	}
-	s.Engine, s.Slower = r.Engine()
-	t := r.Totals()
-	s.Open, s.Ended, s.Reset, s.Failed, s.Refused, s.Dropped = t.Open, t.Ended, t.Reset, t.Failed, t.Refused, t.Dropped
-	for side, f := range t.From {
-		s.Bytes[side], s.Messages[side] = f.Bytes, f.Messages
-	}
-	return []admin.Service{s}
+	return []admin.Service{counted(s, &r.Relay)}
 }
 
 // Pairs are the open ones.

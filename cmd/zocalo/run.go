@@ -29,6 +29,8 @@ type runRun struct {
 	*app
 	check, example, watch bool
 	admin                 adminAt
+	boxed                 boxed
+	toxic                 toxic
 
 	file      string
 	set       *service.Set
@@ -62,8 +64,11 @@ totals and the open pairs.`,
   zocalo run --watch zocalo.toml
   zocalo relay --idle 5m 8080 db:80 --print-service=web >> zocalo.toml`,
 		Args: func(cmd *cobra.Command, args []string) error {
-			if r.example {
+			switch {
+			case r.example:
 				return arguments(0, 0)(cmd, args)
+			case r.toxic.at != "":
+				return arguments(0, 1)(cmd, args)
 			}
 			return arguments(1, 1)(cmd, args)
 		},
@@ -71,7 +76,9 @@ totals and the open pairs.`,
 			if r.example {
 				return r.print(service.Example())
 			}
-			r.file = args[0]
+			if len(args) > 0 {
+				r.file = args[0]
+			}
 			return r.run(cmd)
 		},
 	}
@@ -79,6 +86,8 @@ totals and the open pairs.`,
 	f.BoolVar(&r.check, "check", false, "only check FILE: print all that is wrong with it, and exit")
 	f.BoolVar(&r.example, "example", false, "print a commented example of a file, and exit")
 	f.BoolVar(&r.watch, "watch", false, "apply changes of FILE, and of what it includes, as they are made")
+	f.BoolVar(&r.boxed.asked, "sandbox", false, "once all listens, be able to open only the files and TCP ports that FILE names (Landlock)")
+	f.StringVar(&r.toxic.at, "toxiproxy", "", "also serve toxiproxy's HTTP API at `HOST:PORT`; FILE may be omitted then")
 	r.admin.declare(cmd)
 	return cmd
 }
@@ -87,9 +96,20 @@ func (r *runRun) run(cmd *cobra.Command) error {
 	if err := exclusive(cmd, "check", "example", "watch"); err != nil {
 		return err
 	}
-	config, err := service.Load(r.file)
+	config, err := new(service.Config), error(nil)
+	if r.file != "" {
+		config, err = service.Load(r.file)
+	}
 	if err != nil {
 		return r.problems(err)
+	}
+	if r.boxed.asked {
+		if r.toxic.at != "" {
+			return usagef("--sandbox and --toxiproxy cannot be combined: what proxies will need is not known")
+		}
+		if _, err := config.Needs(); err != nil {
+			return usagef("--sandbox: %w", err)
+		}
 	}
 	if r.check {
 		return r.checked(config)
@@ -99,6 +119,7 @@ func (r *runRun) run(cmd *cobra.Command) error {
 		Lost: func() map[string]int64 {
 			return map[string]int64{"stderr": r.journal.lostLines(), "stdout": r.events.lostLines()}
 		},
+		Opened: func() error { return r.enterSandbox(config) },
 	})
 	if err != nil {
 		return r.problems(err)
@@ -112,6 +133,11 @@ func (r *runRun) run(cmd *cobra.Command) error {
 			r.reload("SIGHUP", false)
 		})()
 	}
+	endToxiproxy, err := r.serveToxiproxy()
+	if err != nil {
+		return err
+	}
+	defer endToxiproxy()
 	endAdmin, err := r.administer(r.reloadFor)
 	if err != nil {
 		return err
@@ -171,7 +197,16 @@ func (r *runRun) checked(c *service.Config) error {
 func (r *runRun) reload(why string, quiet bool) *service.Config {
 	r.reloading.Lock()
 	defer r.reloading.Unlock()
+	if r.file == "" {
+		err := errors.New("there is no file to read again")
+		r.set.Refused(err)
+		r.log.Error("not reloaded", "reason", why, "error", err)
+		return nil
+	}
 	config, err := service.Load(r.file)
+	if err == nil {
+		err = r.fits(config)
+	}
 	if err != nil {
 		r.set.Refused(err)
 	} else {

@@ -45,7 +45,7 @@ func (r *runRun) administer(reload func(context.Context) error) (end func(), err
 		token = admin.NewToken()
 	}
 	s := admin.New(admin.Config{
-		Source: adminSet{r.set}, Token: token, Log: r.page.log, Calls: r.page.calls, Version: version,
+		Source: adminSet{r.set, &r.toxic}, Token: token, Log: r.page.log, Calls: r.page.calls, Version: version,
 		Controls: admin.Controls{Reload: reload, Drain: r.set.Drain, Eject: r.set.Eject, Restore: r.set.Restore, Level: &r.level, Explain: admin.Explain},
 	})
 	var listeners []net.Listener
@@ -142,7 +142,10 @@ func (r *runRun) reloadFor(context.Context) error {
 }
 
 // An adminSet shows a set of services.
-type adminSet struct{ *service.Set }
+type adminSet struct {
+	*service.Set
+	toxic *toxic
+}
 
 // Services are how they are.
 func (s adminSet) Services() (all []admin.Service) {
@@ -168,7 +171,7 @@ func (s adminSet) Services() (all []admin.Service) {
 		}
 		all = append(all, a)
 	}
-	return all
+	return append(all, s.toxic.services()...)
 }
 
 func adminUpstreams(s *upstream.Status) (all []admin.Upstream) {
@@ -189,7 +192,7 @@ func adminUpstreams(s *upstream.Status) (all []admin.Upstream) {
 func (s adminSet) Pairs(name string) []admin.Pair {
 	pairs, ok := s.Set.Pairs(name)
 	if !ok {
-		return nil
+		return s.toxic.pairs(name)
 	}
 	return adminPairs(pairs)
 }

@@ -326,3 +326,17 @@ func discard(l *slog.Logger) *slog.Logger {
 	}
 	return l
 }
+
+// Each calls f for each proxy, by name, with the relay that serves it, nil where it is disabled.
+func (s *Server) Each(f func(p Proxy, r *relay.Relay)) {
+	for _, p := range s.all() {
+		p.mu.Lock()
+		shown, running := p.shown(), p.running
+		p.mu.Unlock()
+		if running == nil {
+			f(shown, nil)
+		} else {
+			f(shown, running.relay)
+		}
+	}
+}

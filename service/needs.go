@@ -1,0 +1,47 @@
+package service
+
+import (
+	"fmt"
+	"path/filepath"
+	"slices"
+
+	"zocalo/service/sandbox"
+)
+
+// Needs are the files and ports that the services take, and the files of the Config itself. It
+// is an error for a service that runs programs. The Config must be one that [New] takes.
+func (c *Config) Needs() (n sandbox.Needs, err error) {
+	specs, problems := c.specs()
+	if err := problems.sorted(); err != nil {
+		return n, err
+	}
+	for _, file := range c.Files {
+		n.Read = append(n.Read, filepath.Dir(file)) // which is watched, and where a new one is renamed from
+	}
+	for _, s := range specs {
+		if s.told.serve != nil {
+			return n, fmt.Errorf("%s runs a program for each connection, and what that needs is not known: it cannot be in a sandbox", s.Name)
+		}
+		if t := s.told.relay; t != nil {
+			if err := n.Add(t.From, t.From.Passive(true)); err != nil {
+				return n, err
+			}
+			for _, a := range t.To {
+				if err := n.Add(a, a.Passive(false)); err != nil {
+					return n, err
+				}
+			}
+		}
+		if t := s.told.echo; t != nil {
+			for _, a := range t.Addresses {
+				if err := n.Add(a, a.Passive(true)); err != nil {
+					return n, err
+				}
+			}
+		}
+		if log := s.Options[accessLogKey]; len(log) > 0 && filepath.IsAbs(log[0]) && !slices.Contains(n.Write, filepath.Dir(log[0])) {
+			n.Write = append(n.Write, filepath.Dir(log[0]))
+		}
+	}
+	return n, nil
+}
