@@ -46,7 +46,7 @@ type Fault struct {
 	// Pairs are the numbers of the pairs that it is for, from and to inclusive; none is all.
 	Pairs []Range
 
-	// Share of the pairs that it is for, drawn for each pair and direction: 0.5 is every other. 0 is
+	// Share of the pairs that it is for, drawn for each pair: 0.5 is half of them. 0 is
 	// all, negative is none. toxiproxy calls it toxicity.
 	Share float64
 }

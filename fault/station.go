@@ -76,7 +76,7 @@ func newStation(l *line, f *live) *station {
 	side := int(l.side)
 	s := &station{l: l, live: f,
 		r:     impair.New(l.plan.Seed, l.pair, side, f.name),
-		drawn: impair.New(l.plan.Seed, l.pair, side, f.name+"/pairs")}
+		drawn: impair.New(l.plan.Seed, l.pair, 0, f.name+"/pairs")} // one draw for both directions
 	s.begin()
 	return s
 }

@@ -58,7 +58,7 @@ whatever the peer asks for.
 Between bytes and messages, frame=FORMAT on the byte side says where a message
 ends, for example frame=lines or frame=len32.
 
---fault impairs what passes: --fault down:latency=100ms~20ms,normal delays what
+Faults impair what passes: --fault down:latency=100ms~20ms,normal delays what
 comes back, --fault 'up:loss=ge(1%,30%)' loses messages, or makes a stream pause.
 EFFECT is latency, rate, loss, slices, slow-open, slow-close, stall, timeout,
 limit, reset, corrupt, duplicate, reorder, truncate, mtu, partition, down or

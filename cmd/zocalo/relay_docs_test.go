@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 
+	"zocalo/fault"
 	"zocalo/relay"
 )
 
@@ -75,6 +76,35 @@ func TestRelayDocsPaths(t *testing.T) {
 		"allow", "deny", "drain", "pass-fds", "carry-tsap", "dump", "dump-hex", "path"} {
 		if cmd.Flags().Lookup(flag) == nil || !strings.Contains(string(text), "--"+flag) {
 			t.Errorf("--%s is not in the command or not in docs/relay.md", flag)
+		}
+	}
+}
+
+// The pages that show faults show such as are understood, and docs/faults.md has every effect.
+func TestFaultDocs(t *testing.T) {
+	shown := regexp.MustCompile("--fault (?:'([^']+)'|([a-z][^ `|]*))")
+	for _, page := range []string{"../../docs/faults.md", "../../README.md", "../../README.es.md", ""} {
+		text := []byte((&app{}).relayVerb().Long + (&app{}).relayVerb().Example)
+		if page != "" {
+			var err error
+			if text, err = os.ReadFile(page); err != nil {
+				t.Fatal(err)
+			}
+		}
+		all := shown.FindAllStringSubmatch(string(text), -1)
+		for _, m := range all {
+			if _, err := fault.Parse(m[1] + m[2]); err != nil {
+				t.Errorf("%s: %v", page, err)
+			}
+		}
+		if len(all) == 0 {
+			t.Errorf("%q shows no fault", page)
+		}
+		words, _ := fault.Words()
+		for _, word := range words {
+			if page == "../../docs/faults.md" && !strings.Contains(string(text), "| `"+word) || page == "" && !strings.Contains(string(text), word) {
+				t.Errorf("%q does not have %s", page, word)
+			}
 		}
 	}
 }

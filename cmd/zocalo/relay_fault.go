@@ -164,7 +164,7 @@ func (r *relayRun) endFaults() error {
 
 // A faultLog is the file of --fault-log. As things happen it has them in the order in which they do, which for
 // several directions is not always the same; at the end a file is put in order, by pair, direction and place, so
-// that the logs of two runs can be compared.
+// that the logs of two runs can be compared. What belongs to one place is by fault, then as it happened.
 type faultLog struct {
 	file *os.File
 
@@ -181,6 +181,8 @@ type faultLog struct {
 type logged struct {
 	pair      int64
 	direction fault.Direction
+	place     int64 // number of the message, or offset
+	fault     string
 	at, n     int64
 }
 
@@ -209,7 +211,7 @@ func (l *faultLog) write(e fault.Event) {
 		l.err = err
 	}
 	if l.big = l.big || len(l.all) == maxSorted; !l.big {
-		l.all = append(l.all, logged{e.Pair, e.Direction, l.n, int64(len(l.buf))})
+		l.all = append(l.all, logged{e.Pair, e.Direction, max(e.Message, e.Offset), e.Fault, l.n, int64(len(l.buf))})
 	}
 	l.n += int64(len(l.buf))
 }
@@ -231,7 +233,8 @@ func (l *faultLog) sort() error {
 		return err
 	}
 	slices.SortStableFunc(l.all, func(a, b logged) int {
-		return cmp.Or(cmp.Compare(a.pair, b.pair), cmp.Compare(a.direction, b.direction))
+		return cmp.Or(cmp.Compare(a.pair, b.pair), cmp.Compare(a.direction, b.direction),
+			cmp.Compare(a.place, b.place), cmp.Compare(a.fault, b.fault))
 	})
 	var sorted bytes.Buffer
 	for _, line := range l.all {
