@@ -148,6 +148,9 @@ func (p *Pair) describe(client, server *socket.Socket) (d description) {
 	d.description = "zocalo, " + client.Kind().String() + " and " + server.Kind().String()
 
 	who, texts := p.whoIs(client), [2]string{p.text(p.info.Client, client), p.text(p.info.Client.Other(), server)}
+	if who != "" && client.Peer().IsZero() {
+		texts[0] = who
+	}
 	if !isHost(d.client) {
 		d.client = clientAt(p.id)
 		name := who
