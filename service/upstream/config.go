@@ -63,7 +63,8 @@ type Config struct {
 
 	// Log is told of servers that go down, come back, or change their addresses, one
 	// line each; nil discards that. Nothing waits for it but Run: what it does not take
-	// in time is lost, and counted (see [Pool.LostEvents]).
+	// in time is lost, and counted (see [Pool.LostEvents]). It is the one of New: Update does
+	// not change it.
 	Log *slog.Logger
 }
 

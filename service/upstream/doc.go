@@ -20,7 +20,8 @@
 // every Resolve, beside the traffic. Where the addresses are of both IPv4 and IPv6, those of the
 // family that the system prefers are used, and the others while none of them is up. What
 // the layers of an address know of its host, as the name that TLS expects, stays as
-// the member has it. Until a name was looked up for the first time, the relay does so.
+// the member has it. Until a name was looked up for the first time, the relay does so,
+// and always for schemes that have no port, as iso.
 //
 // # Health
 //
@@ -35,11 +36,11 @@
 //
 // What is open to a server that goes down stays open. A pair goes to servers that are
 // up; the relay tries Tries of them in turn until one is reached, and nothing of the
-// peer was passed on before that. Backups take part while no other server is up. When all
-// are down, those that are only ejected are tried all the same, the first to return
-// first, since a few failures prove little. Those that are down by a check or by
-// hand are not: the pair fails with [ErrNoneUp], or waits where the relay has a time to
-// retry.
+// peer was passed on before that. Backups take part while no other server is up.
+// Servers that are only ejected come after all that are up, the first to return first, since a
+// few failures prove little: when all are down they are tried all the same. Those that are
+// down by a check or by hand are not: the pair fails with [ErrNoneUp], or waits where the
+// relay has a time to retry.
 //
 // # Parts
 //
