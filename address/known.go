@@ -88,10 +88,15 @@ func host(word, head string) string {
 	if _, err := strconv.ParseUint(head, 10, 64); err == nil {
 		return "ports go from 0 to 65535"
 	}
-	if name, _, path := strings.Cut(word, "/"); head == word && name != "" && strings.Trim(strings.ToLower(name), "abcdefghijklmnopqrstuvwxyz0123456789.-") == "" && (path || name == "localhost" || strings.Contains(name, ".")) {
+	if name, _, path := strings.Cut(word, "/"); (head == word || name == "localhost" || isIPv4(name)) && name != "" && strings.Trim(strings.ToLower(name), "abcdefghijklmnopqrstuvwxyz0123456789.-") == "" && (path || name == "localhost" || strings.Contains(name, ".")) {
 		return "a host is written tcp:" + name + ":PORT"
 	}
 	return ""
+}
+
+func isIPv4(text string) bool {
+	a, err := netip.ParseAddr(text)
+	return err == nil && a.Is4()
 }
 
 // guess returns the address that a text without a scheme may have meant: a

@@ -76,10 +76,10 @@ func (c *Command) check() error {
 	if c.Dir != "" {
 		info, err := os.Stat(c.Dir)
 		if err != nil {
-			return fmt.Errorf("working directory: %w", err)
+			return fmt.Errorf("working folder %s: %w", c.Dir, err.(*fs.PathError).Err)
 		}
 		if !info.IsDir() {
-			return fmt.Errorf("working directory: %w", &fs.PathError{Op: "chdir", Path: c.Dir, Err: syscall.ENOTDIR})
+			return fmt.Errorf("working folder %s: %w", c.Dir, syscall.ENOTDIR)
 		}
 	}
 	if c.User != nil && os.Geteuid() != 0 && (c.User.UID != os.Geteuid() || c.User.GID != os.Getegid()) {

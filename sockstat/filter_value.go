@@ -65,6 +65,9 @@ func parseNumber(text string, u Unit) (uint64, error) {
 		return uint64(n), err
 	}
 	v, err := strconv.ParseUint(text, 10, 64)
+	if from, to, isRange := strings.Cut(text, "-"); err != nil && isRange && from != "" && to != "" {
+		return 0, fmt.Errorf("%s is not a number: a range is written %s..%s", Quote(text), Quote(from), Quote(to))
+	}
 	if err != nil {
 		return 0, fmt.Errorf("%s is not a number", Quote(text))
 	}

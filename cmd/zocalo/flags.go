@@ -94,7 +94,16 @@ func flagError(cmd *cobra.Command, err error) error {
 	case errors.As(err, &malformed):
 		err = fmt.Errorf("%.80q is not a flag: flags are --NAME or --NAME=VALUE", malformed.GetSpecifiedFlag())
 	case errors.As(err, &unknown) && unknown.GetSpecifiedShortnames() != "":
-		err = fmt.Errorf("unknown flag: -%s: '%s --help' lists the flags", unknown.GetSpecifiedName(), cmd.CommandPath())
+		hint := fmt.Sprintf("'%s --help' lists the flags", cmd.CommandPath())
+		if !cmd.HasParent() { // as nc is called
+			switch hint = "a verb comes first, such as zocalo talk HOST PORT"; unknown.GetSpecifiedName() {
+			case "l", "k":
+				hint = "a verb comes first: write zocalo listen PORT"
+			case "z":
+				hint = "a verb comes first: write zocalo talk --probe HOST PORT"
+			}
+		}
+		err = fmt.Errorf("unknown flag: -%s: %s", unknown.GetSpecifiedName(), hint)
 	case errors.As(err, &unknown):
 		var names []string
 		cmd.Flags().VisitAll(func(f *pflag.Flag) { names = append(names, f.Name) })

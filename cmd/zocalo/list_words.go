@@ -105,8 +105,8 @@ func (w *listWords) ofPrograms() bool {
 // unknownListWord says what a word that is no kind may have been meant for.
 func unknownListWord(word string) error {
 	text := sockstat.Quote(word)
-	if _, err := strconv.ParseUint(word, 10, 16); err == nil {
-		return fmt.Errorf("%s is not a kind of socket: for a port, write port=%s", text, text)
+	if port := strings.TrimPrefix(word, ":"); isPort(port) {
+		return fmt.Errorf("%s is not a kind of socket: for a port, write port=%s", text, port)
 	}
 	lower := strings.ToLower(word)
 	if _, err := sockstat.ParseState(lower); err == nil {
@@ -123,6 +123,11 @@ func unknownListWord(word string) error {
 		return fmt.Errorf("unknown word %q: did you mean %s?", word, near)
 	}
 	return fmt.Errorf("unknown word %q: write a kind, such as %s, or a filter KEY=VALUE: 'zocalo list --help' has both", word, strings.Join(kinds[:3], ", "))
+}
+
+func isPort(text string) bool {
+	_, err := strconv.ParseUint(text, 10, 16)
+	return err == nil
 }
 
 // aboutConnections reports whether a filter on key asks for sockets that do

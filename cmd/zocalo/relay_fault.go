@@ -6,6 +6,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"slices"
 	"sync"
@@ -36,7 +37,7 @@ type faultFlags struct {
 // seedValue reads --seed.
 var seedValue = codec.Codec[uint64]{Placeholder: "N", Format: func(n uint64) string { return fmt.Sprint(n) }, Parse: func(text string) (n uint64, err error) {
 	if _, err = fmt.Sscanf(text, "%d", &n); err != nil || fmt.Sprint(n) != text {
-		err = errors.New("it must be a number from 0 on")
+		err = errors.New("it must be a whole number, 0 or more")
 	}
 	return n, err
 }}
@@ -68,7 +69,9 @@ func (r *relayRun) faults(cmd *cobra.Command) error {
 	}
 	if f.schedule != "" {
 		text, err := os.ReadFile(f.schedule)
-		if err != nil {
+		if path := (*fs.PathError)(nil); errors.As(err, &path) {
+			return usagef("--schedule %s: %w", f.schedule, path.Err)
+		} else if err != nil {
 			return err
 		}
 		s, err := fault.ParseSchedule(text)

@@ -177,7 +177,7 @@ func (r *replaying) run(cmd *cobra.Command, args []string) error {
 	for _, text := range r.ignore {
 		p, err := replay.ParsePattern(text)
 		if err != nil {
-			return usagef("--ignore %q is no regular expression: %v", text, err)
+			return usagef("--ignore %q is not a regular expression: %v", text, err)
 		}
 		r.options.Ignore = append(r.options.Ignore, p)
 	}

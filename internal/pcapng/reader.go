@@ -110,7 +110,7 @@ func NewReader(r io.Reader) (*Reader, error) {
 	if magic[0] == 0x1f && magic[1] == 0x8b {
 		return nil, f.failed("it is compressed: decompress it first, with gunzip")
 	}
-	return nil, f.failed(fmt.Sprintf("it begins with %x, as neither pcapng nor pcap does", magic))
+	return nil, f.failed(fmt.Sprintf("it is neither pcapng nor pcap: it begins with %x", magic))
 }
 
 // Next returns the next packet, or io.EOF after the last. The packet and its Data are

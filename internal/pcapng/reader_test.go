@@ -169,7 +169,7 @@ func TestReaderTellsWhereAFileIsWrong(t *testing.T) {
 		cut  bool
 	}{
 		"empty":           {nil, "at byte 0 of the file: it is empty", false},
-		"other":           {[]byte("hello there"), "at byte 0 of the file: it begins with 68656c6c, as neither pcapng nor pcap does", false},
+		"other":           {[]byte("hello there"), "at byte 0 of the file: it is neither pcapng nor pcap: it begins with 68656c6c", false},
 		"gzip":            {[]byte("\x1f\x8b\x08\x00aaaaaaaaaaaa"), "at byte 0 of the file: it is compressed: decompress it first, with gunzip", false},
 		"cut":             {whole[:len(whole)-3], "at byte 28 of the file: the file ends within a block of 20 bytes", true},
 		"cut early":       {whole[:30], "at byte 28 of the file: the file ends within a block", true},

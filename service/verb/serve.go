@@ -100,6 +100,9 @@ func (s *Serve) prepareProgram(command []string) error {
 	for _, text := range s.limits {
 		l, err := process.ParseLimit(text)
 		if err != nil {
+			if name, ok := strings.CutPrefix(err.Error(), "limit "); ok {
+				return usagef("--limit %s", name)
+			}
 			return usagef("--limit: %w", err)
 		}
 		p.Command.Limits = append(p.Command.Limits, l)

@@ -212,7 +212,7 @@ func noFile(path string) string {
 	if _, err := os.Stat(filepath.Dir(path)); err != nil {
 		return "make the folder first: " + filepath.Dir(path)
 	}
-	return "the option create makes a file that is not there"
+	return "check the path, or add the option create to create it"
 }
 
 // fromFD is FromFD that closes what it cannot use.
