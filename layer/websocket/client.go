@@ -25,6 +25,7 @@ import (
 // An answer reads the head of a server's answer, and writes what it answers to.
 type answer struct {
 	e    *endpoint
+	all  []byte
 	head bytes.Reader
 	read bool
 	err  error
@@ -39,6 +40,7 @@ func (a *answer) Read(b []byte) (int, error) {
 		if head, a.err = a.e.reader.in.head(); a.err != nil && len(head) > 0 && !bytes.HasPrefix(head, []byte("HTTP/")) {
 			a.err = fmt.Errorf("the answer begins with %.40q: this is not a web server", head)
 		}
+		a.all = head
 		a.head.Reset(head)
 	}
 	if a.err != nil {
@@ -82,6 +84,9 @@ func (p *prepared) ask(e *endpoint) (packs bool, facts []socket.Fact, err error)
 	d.OnStatusError = func(_ int, _ []byte, head io.Reader) { refused = p.refused(e, head) }
 	a := &answer{e: e}
 	_, hs, err := d.Upgrade(a, u)
+	if errors.Is(err, ws.ErrHandshakeBadProtocol) { // HTTP/1.0, by which servers refuse too
+		refused = p.refused(e, bytes.NewReader(a.all))
+	}
 	switch {
 	case refused != nil:
 		return false, nil, refused

@@ -88,6 +88,11 @@ func TestRebinding(t *testing.T) {
 // Who asks for a page is told that there is none.
 func TestPlainHTTP(t *testing.T) {
 	l := server(t, "ws:127.0.0.1:0/chat", echo)
+	if r, err := http.Get("http://" + l.Addr().String() + "/other"); err != nil || r.StatusCode != http.StatusNotFound {
+		t.Errorf("another path: %v, %v", r, err)
+	} else {
+		r.Body.Close()
+	}
 	for _, method := range []string{"GET", "POST"} {
 		q, err := http.NewRequest(method, "http://"+l.Addr().String()+"/chat", strings.NewReader("body"))
 		try(t, err)
@@ -143,6 +148,25 @@ func TestClient(t *testing.T) {
 		if user != "ana" || password != "secreto" || r.URL.RawQuery != "x=1" || "//"+r.Host != at {
 			t.Errorf("%s: asked for %v of %s by %s, %s", path, r.URL, r.Host, user, password)
 		}
+	}
+}
+
+// A server that refuses by HTTP/1.0, as Python's does, is understood too.
+func TestOldRefusal(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	try(t, err)
+	defer l.Close()
+	go func() {
+		c, err := l.Accept()
+		if err != nil {
+			return
+		}
+		defer c.Close()
+		http.ReadRequest(bufio.NewReader(c))
+		io.WriteString(c, "HTTP/1.0 404 File not found\r\nContent-Type: text/html\r\n\r\n<p>nothing here")
+	}()
+	if _, err := zocalo.Dial(t.Context(), "ws:"+l.Addr().String()); err == nil || !strings.Contains(err.Error(), `"404 File not found": "nothing here"`) {
+		t.Errorf("Dial: %v", err)
 	}
 }
 

@@ -53,7 +53,7 @@ func (q *request) serve(heard func()) ([]socket.Fact, error) {
 		return nil, err
 	}
 	u := ws.Upgrader{
-		OnRequest:       func(uri []byte) error { q.uri = string(uri); return nil },
+		OnRequest:       func(uri []byte) error { q.uri = string(uri); return q.refusesPath() },
 		OnHost:          func(host []byte) error { q.host = string(host); return nil },
 		OnHeader:        q.header,
 		OnBeforeUpgrade: func() (ws.HandshakeHeader, error) { return nil, q.refuses() },
@@ -103,13 +103,17 @@ func refusal(status int, reason string) error {
 	return ws.RejectConnectionError(ws.RejectionStatus(status), ws.RejectionReason(reason))
 }
 
+func (q *request) refusesPath() error {
+	path, _, _ := strings.Cut(q.uri, "?")
+	if q.p.path != "" && path != q.p.path {
+		return refusal(http.StatusNotFound, fmt.Sprintf("there is no WebSocket at %.100q: path= is %s", q.uri, q.p.path))
+	}
+	return nil
+}
+
 // refuses says why a request that is one of WebSocket is refused.
 func (q *request) refuses() error {
-	path, _, _ := strings.Cut(q.uri, "?")
-	switch {
-	case q.p.path != "" && path != q.p.path:
-		return refusal(http.StatusNotFound, fmt.Sprintf("there is no WebSocket at %.100q: path= is %s", q.uri, q.p.path))
-	case q.origin != "" && !q.takesOrigin():
+	if q.origin != "" && !q.takesOrigin() {
 		return refusal(http.StatusForbidden, fmt.Sprintf("pages of %.100q may not connect: origin= lists those that may", q.origin))
 	}
 	return nil
