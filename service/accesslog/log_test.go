@@ -197,7 +197,7 @@ func TestRotation(t *testing.T) {
 	dir := t.TempDir()
 	path := filepath.Join(dir, "log")
 	l := open(t, path, Options{Queue: -1})
-	const n = 20_000
+	const n = 5_000
 	done := make(chan bool)
 	go func() {
 		defer close(done)
