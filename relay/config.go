@@ -2,6 +2,7 @@ package relay
 
 import (
 	"log/slog"
+	"sync/atomic"
 	"time"
 
 	"zocalo/address"
@@ -141,7 +142,7 @@ func (r *run) maxConns() int {
 	}
 	n := affordable(r.descriptorsOfPair())
 	if most < 0 || n < most/2 {
-		r.log.Info("connections are limited by the number of descriptors: raise it for more (ulimit -n)", "connections", n)
+		r.tellBound(&r.toldConns, "connections are limited by the number of descriptors: raise it for more (ulimit -n)", "connections", n)
 	}
 	if most < 0 {
 		return n
@@ -158,10 +159,18 @@ func (r *run) maxSessions() (most, rest int) {
 	n := affordable(1)
 	rest = min(max(n/8, 1), datagrams.DefaultRest)
 	if n = max(1, n-rest); most < 0 || n < most {
-		r.log.Info("sessions of datagrams are limited by the number of descriptors: raise it for more (ulimit -n)", "sessions", n)
+		r.tellBound(&r.toldSessions, "sessions of datagrams are limited by the number of descriptors: raise it for more (ulimit -n)", "sessions", n)
 		most = n
 	}
 	return most, rest
+}
+
+// tellBound tells of a bound, once. A log that nobody reads does not keep the relay, which
+// holds a lock.
+func (r *run) tellBound(told *atomic.Int64, text, key string, n int) {
+	if told.Swap(int64(n)) != int64(n) {
+		go r.log.Info(text, key, n)
+	}
 }
 
 // spareDescriptors are left for what is no connection: listeners, standard

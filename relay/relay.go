@@ -137,6 +137,8 @@ type run struct {
 
 	partners atomic.Pointer[server.Sessions] // that come to TO, where it takes datagrams
 
+	toldConns, toldSessions atomic.Int64 // bounds that the log has been told of
+
 	life context.Context // of the pairs: ends when the time to drain is over
 	end  func()          // as the end of Run's context: what is open has the time to drain
 	stop func()          // begins nothing new any more

@@ -106,9 +106,6 @@ func (l *Loop) Run(ctx context.Context) {
 // Stop makes Run return after the present turn.
 func (l *Loop) Stop() { l.over = true }
 
-// Over reports whether Stop was called.
-func (l *Loop) Over() bool { return l.over }
-
 // Close ends a loop that does not run. Functions that were posted are called
 // before it returns.
 func (l *Loop) Close() {

@@ -10,6 +10,7 @@ import (
 	"zocalo/internal/pass"
 	"zocalo/internal/poll"
 	"zocalo/relay/outcome"
+	"zocalo/server"
 	"zocalo/socket"
 	"zocalo/socket/option"
 )
@@ -229,17 +230,14 @@ func (n *near) session(peer []byte, link int, now time.Duration) *session {
 }
 
 func (n *near) refusal(peer socket.Name) string {
-	switch e := n.e; {
-	case e.Deny != nil && e.Deny.Contains(peer):
-		return "the peer is denied"
-	case e.Allow != nil && !e.Allow.Contains(peer):
-		return "the peer is not among the allowed"
-	case e.Admit != nil:
+	e := n.e
+	why := server.Lists{Allow: e.Allow, Deny: e.Deny}.RefusesName(peer, nil)
+	if why == "" && e.Admit != nil {
 		if err := e.Admit(n.name, peer); err != nil {
 			return err.Error()
 		}
 	}
-	return ""
+	return why
 }
 
 func (n *near) overflowed(total uint32) {
