@@ -19,7 +19,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"zocalo/codec"
 	"zocalo/internal/nearest"
 	"zocalo/internal/say"
 	"zocalo/internal/units"
@@ -89,7 +88,7 @@ func run(args []string, s streams) int {
 	if len(args) > 0 && strings.HasPrefix(args[0], cobra.ShellCompRequestCmd) {
 		completeFlags(root) // which no other run needs
 	}
-	root.SetArgs(withWatch(withoutDash(args)))
+	root.SetArgs(withoutDash(args))
 	root.SetIn(s.in)
 	help := &checkedWriter{w: s.out}
 	root.SetOut(help)
@@ -257,23 +256,6 @@ func withoutDash(args []string) []string {
 	for i, arg := range args {
 		if strings.HasPrefix(arg, "-,") {
 			args[i] = "stdio" + arg[1:]
-		}
-	}
-	return args
-}
-
-// withWatch returns the arguments of list with the time after --watch joined to it: pflag
-// takes the value of a flag that may have none only so.
-func withWatch(args []string) []string {
-	if len(args) == 0 || args[0] != "list" && args[0] != "ls" {
-		return args
-	}
-	for i := 1; i+1 < len(args); i++ {
-		if args[i] != "--watch" {
-			continue
-		}
-		if _, err := codec.ParseDuration(args[i+1]); err == nil {
-			return slices.Concat(args[:i], []string{"--watch=" + args[i+1]}, args[i+2:])
 		}
 	}
 	return args

@@ -12,7 +12,9 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
+	"zocalo/codec"
 	"zocalo/internal/nearest"
 	"zocalo/sockstat"
 )
@@ -71,7 +73,7 @@ window, the sender's buffer, the rest), what it lost, what waits at both ends,
 and for a listener how full its backlog is. Each names the columns it is made from.
 
 --kill has the kernel close the sockets that the filter matches, without help from
-the program that holds them (TCP, UDP and raw sockets; needs root). It shows them
+the program that holds them (TCP and UDP sockets; needs root). It shows them
 first and asks, unless --yes is given. Without a filter it does nothing. Where the
 kernel cannot, it names the process that could.
 
@@ -102,7 +104,7 @@ a value, or those named by --columns.`,
 					return usagef("--%s has an empty value: give one, or omit it", flag)
 				}
 			}
-			return l.run(cmd.Context(), args)
+			return l.run(cmd.Context(), withoutTime(cmd.Flags().Lookup("watch"), args))
 		},
 		ValidArgsFunction: completeList,
 	}
@@ -132,6 +134,17 @@ a value, or those named by --columns.`,
 	_ = cmd.RegisterFlagCompletionFunc("sort", complete(columnNames()))
 	_ = cmd.RegisterFlagCompletionFunc("group", complete(groupNames()))
 	return cmd
+}
+
+// withoutTime sets --watch to the time among the words, as in --watch 2s, and returns the
+// others: pflag takes the value of a flag that may have none only with a =.
+func withoutTime(watch *pflag.Flag, words []string) []string {
+	isTime := func(word string) bool { _, err := codec.ParseDuration(word); return err == nil }
+	i := slices.IndexFunc(words, isTime)
+	if !watch.Changed || i < 0 || watch.Value.Set(words[i]) != nil {
+		return words
+	}
+	return slices.Concat(words[:i], words[i+1:])
 }
 
 // allNetns is the word of --netns for all network namespaces.

@@ -44,12 +44,12 @@ func checkListCommand(t *testing.T, words []string) {
 	t.Helper()
 	a := &app{}
 	root := a.root()
-	cmd, args, err := root.Find(withWatch(append([]string{"list"}, words...)))
+	cmd, args, err := root.Find(append([]string{"list"}, words...))
 	if err == nil {
 		err = cmd.ParseFlags(args)
 	}
 	if err == nil {
-		_, err = parseListWords(cmd.Flags().Args())
+		_, err = parseListWords(withoutTime(cmd.Flags().Lookup("watch"), cmd.Flags().Args()))
 	}
 	for flag, check := range map[string]func(string) error{
 		"columns": func(v string) error { _, err := chooseColumns(v, true, true); return err },

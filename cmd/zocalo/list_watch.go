@@ -17,7 +17,9 @@ type watchKey struct {
 	netns  string
 	cookie uint64
 	inode  uint32
-	names  string // of what has neither
+	names  string // of what has neither,
+	pid    int    // the program that has it,
+	began  int64  // and since when, where that is told
 }
 
 func watchKeyOf(s *sockstat.Socket) watchKey {
@@ -27,6 +29,12 @@ func watchKeyOf(s *sockstat.Socket) watchKey {
 	}
 	if k.cookie == 0 && k.inode == 0 {
 		k.names = localName.Text(s) + " " + peerName.Text(s)
+		if s.Program != nil {
+			k.began = s.Program.Began.UnixNano()
+		}
+		if len(s.Holders) > 0 {
+			k.pid = s.Holders[0].PID
+		}
 	}
 	return k
 }

@@ -59,6 +59,31 @@ func TestListWatchNoColor(t *testing.T) {
 	}
 }
 
+// Pairs of the same names are told apart from one look to the next: those of two programs,
+// and one that follows another.
+func TestWatchKeyOfPrograms(t *testing.T) {
+	began := time.Now()
+	pair := func(pid int, after time.Duration, sent uint64) *sockstat.Socket {
+		return &sockstat.Socket{
+			Kind: sockstat.Pair, State: sockstat.Established, Local: sockstat.Name{Text: "@"}, Peer: sockstat.Name{Text: "unix:/run/db"},
+			Holders: []sockstat.Holder{{PID: pid, FD: -1}},
+			Program: &sockstat.Program{Began: began.Add(after), Now: time.Now(), Counted: true, Sent: sent},
+		}
+	}
+	keys := map[watchKey]string{}
+	for name, s := range map[string]*sockstat.Socket{"one": pair(1, 0, 0), "another": pair(1, 1, 0), "elsewhere": pair(2, 0, 0)} {
+		if other, twice := keys[watchKeyOf(s)]; twice {
+			t.Errorf("%s and %s have one key", name, other)
+		}
+		keys[watchKeyOf(s)] = name
+	}
+	later := pair(1, 0, 1000)
+	later.Program.Began = later.Program.Began.Round(0).UTC() // as JSON has it
+	if name := keys[watchKeyOf(later)]; name != "one" {
+		t.Errorf("once bytes have passed it is %q", name)
+	}
+}
+
 // The filter line has words with spaces as a shell would.
 func TestQuotedWords(t *testing.T) {
 	for _, words := range [][]string{{"tcp", "port=1"}, {"process=two words", "it's", `a\b`, `"`}, {""}} {
