@@ -150,7 +150,7 @@ func Plain(text, scheme string) string {
 	if errors.As(err, &unknown) && !unknown.Plain || !errors.As(err, &unknown) && !errors.As(err, &syntax) {
 		return ""
 	}
-	head := split(text)[0]
+	head := Split(text)[0]
 	word, _, _ := strings.Cut(head, ":")
 	if _, known, _ := lookup(word); known || strings.Contains(word, "+") && !strings.Contains(word, "/") {
 		return "" // no host has a +

@@ -28,7 +28,7 @@ func Parse(text string) (Address, error) {
 	if err := twoSides(text); err != nil {
 		return Address{}, err
 	}
-	fields := respell(split(text))
+	fields := respell(Split(text))
 	a, err := parseHead(fields[0])
 	if err != nil {
 		return Address{}, err
@@ -52,9 +52,10 @@ func Parse(text string) (Address, error) {
 	return a, nil
 }
 
-// split cuts text at its lone commas and makes one of each two others. It
+// Split undoes [Escape]: it cuts the text of an address at its lone commas, into the
+// endpoint with its scheme and the options, and makes one comma of each two others. It
 // returns at least one field.
-func split(text string) []string {
+func Split(text string) []string {
 	var fields []string
 	var b strings.Builder
 	for {

@@ -154,7 +154,7 @@ func figureOf(r *Result) (value float64, name, unit string) {
 	switch r.Conditions.Mode {
 	case Stream:
 		for _, w := range r.ways() {
-			value += w.received.BitsPerSecond()
+			value += w.known().BitsPerSecond()
 		}
 		return value, "throughput", "bit/s"
 	case Connect:

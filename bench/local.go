@@ -99,7 +99,7 @@ func Local(ctx context.Context, kinds []string, o Options, each func(LocalRow)) 
 
 // measure measures one kind.
 func (r *LocalRow) measure(ctx context.Context, dir string, o Options) error {
-	dial, stop, err := openLocal(ctx, r.Kind, dir)
+	dial, stop, err := openLocal(ctx, &Server{Program: o.Program}, r.Kind, dir)
 	if err != nil {
 		return err
 	}
@@ -117,23 +117,23 @@ func (r *LocalRow) measure(ctx context.Context, dir string, o Options) error {
 	return nil
 }
 
-// openLocal makes a server of the kind, and returns how to reach it.
-func openLocal(ctx context.Context, kind, dir string) (Dial, func(), error) {
+// openLocal has the server serve the kind, and returns how to reach it.
+func openLocal(ctx context.Context, s *Server, kind, dir string) (Dial, func(), error) {
 	switch kind {
 	case socketPair:
-		return pairs(func() (a, b *socket.Socket, err error) { return socket.Pair(socket.Unix, socket.Stream, 0) })
+		return s.pairs(func() (a, b *socket.Socket, err error) { return socket.Pair(socket.Unix, socket.Stream, 0) })
 	case pipeKind:
-		return pairs(duplexPipes)
+		return s.pairs(duplexPipes)
 	}
-	s, ok := scheme.Lookup(kind)
+	named, ok := scheme.Lookup(kind)
 	if !ok || !slices.Contains(localKinds, kind) {
 		return nil, nil, refusef("kind %q is unknown: choose from %s", kind, strings.Join(LocalKinds(), ", "))
 	}
-	a, err := localAddress(s, dir)
+	a, err := localAddress(named, dir)
 	if err != nil {
 		return nil, nil, err
 	}
-	return ServeLocal(ctx, &Server{}, a)
+	return ServeLocal(ctx, s, a)
 }
 
 // localAddress returns an address of this machine's.
@@ -168,10 +168,9 @@ func ServeLocal(ctx context.Context, s *Server, a address.Address) (dial Dial, s
 }
 
 // pairs serves one end of each pair, and dials by making one.
-func pairs(pair func() (a, b *socket.Socket, err error)) (Dial, func(), error) {
+func (s *Server) pairs(pair func() (a, b *socket.Socket, err error)) (Dial, func(), error) {
 	ctx, cancel := context.WithCancel(context.Background())
 	var group sync.WaitGroup
-	s := &Server{}
 	dial := func(context.Context) (*socket.Socket, error) {
 		a, b, err := pair()
 		if err != nil {
@@ -281,12 +280,13 @@ func WriteLocal(w io.Writer, rows []LocalRow, machine Machine) error {
 // cells are a row of the table.
 func (r *LocalRow) cells() []string {
 	way := r.Stream.ways()[0]
+	arrived := way.known()
 	lost := ""
 	if way.arrivals != nil && way.arrivals.Lost > 0 {
 		lost = units.Percent(way.arrivals.LostShare())
 	}
 	perByte := ""
-	if n := way.received.Bytes; n > 0 {
+	if n := arrived.Bytes; n > 0 {
 		perByte = strconv.FormatFloat(float64(r.Stream.Near.Processor.Total())/float64(n), 'f', 2, 64) + " ns"
 	}
 	p50, p99 := "-", "-"
@@ -297,8 +297,8 @@ func (r *LocalRow) cells() []string {
 		p99 = units.Time(time.Duration(v))
 	}
 	throughput := "nothing"
-	if way.received.Bytes > 0 {
-		throughput = units.Rate(way.received.BitsPerSecond())
+	if arrived.Bytes > 0 {
+		throughput = units.Rate(arrived.BitsPerSecond())
 	}
 	return []string{r.Kind, throughput, codec.FormatSize(r.Stream.Conditions.Size), lost, perByte,
 		p50, p99, units.Number(r.RoundTrip.Near.Received.MessagesPerSecond())}

@@ -63,7 +63,7 @@ func MeasureRelay(ctx context.Context, run RelayRun, o Options) (*RelayCost, err
 		return nil, err
 	}
 	defer os.RemoveAll(dir)
-	to, direct, stop, err := run.server(ctx)
+	to, direct, stop, err := run.server(ctx, o.Program)
 	if err != nil {
 		return nil, err
 	}
@@ -136,7 +136,7 @@ func MeasureRelay(ctx context.Context, run RelayRun, o Options) (*RelayCost, err
 }
 
 // server returns the address of the server, and how to reach it.
-func (r *RelayRun) server(ctx context.Context) (a address.Address, dial Dial, stop func(), err error) {
+func (r *RelayRun) server(ctx context.Context, program string) (a address.Address, dial Dial, stop func(), err error) {
 	text := r.To
 	if text == "" {
 		text = "tcp:127.0.0.1:0"
@@ -145,7 +145,7 @@ func (r *RelayRun) server(ctx context.Context) (a address.Address, dial Dial, st
 		return a, nil, nil, err
 	}
 	if r.To == "" {
-		dial, stop, err = ServeLocal(ctx, &Server{}, a)
+		dial, stop, err = ServeLocal(ctx, &Server{Program: program}, a)
 		return a, dial, stop, err
 	}
 	return a, func(ctx context.Context) (*socket.Socket, error) { return zocalo.DialAddress(ctx, a) }, func() {}, nil

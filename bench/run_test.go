@@ -245,12 +245,17 @@ func TestOutputs(t *testing.T) {
 
 func TestLocal(t *testing.T) {
 	var rows []LocalRow
-	err := Local(t.Context(), LocalKinds(), Options{Count: 20, Patience: 20 * time.Second}, func(r LocalRow) { rows = append(rows, r) })
+	err := Local(t.Context(), LocalKinds(), Options{Count: 20, Patience: 20 * time.Second, Program: "test"}, func(r LocalRow) { rows = append(rows, r) })
 	if err != nil {
 		t.Fatal(err)
 	}
 	if len(rows) != len(LocalKinds()) {
 		t.Errorf("%d rows of %d kinds", len(rows), len(LocalKinds()))
+	}
+	for _, r := range rows {
+		if r.Stream != nil && r.Stream.Conditions.FarMachine != nil && r.Stream.Conditions.FarMachine.Program != "test" {
+			t.Errorf("the server of %s is of the program %q", r.Kind, r.Stream.Conditions.FarMachine.Program)
+		}
 	}
 	var text strings.Builder
 	if err := WriteLocal(&text, rows, ThisMachine("test")); err != nil {

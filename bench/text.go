@@ -110,8 +110,15 @@ func (r *Result) rows() []row {
 			break
 		}
 		for _, way := range r.ways() {
-			add(way.label, "%s, %s messages per second", units.Rate(way.received.BitsPerSecond()), units.Number(way.received.MessagesPerSecond()))
-			add("", "%s bytes in %s; sent at %s", units.Count(way.received.Bytes), units.Time(way.received.Elapsed), units.Rate(way.sent.BitsPerSecond()))
+			of, prefix, more := way.known(), "", ""
+			switch {
+			case way.received == nil: // the server did not report
+				prefix, more = "sent at ", "; what arrived is unknown"
+			case way.sent != nil:
+				more = "; sent at " + units.Rate(way.sent.BitsPerSecond())
+			}
+			add(way.label, "%s%s, %s messages per second", prefix, units.Rate(of.BitsPerSecond()), units.Number(of.MessagesPerSecond()))
+			add("", "%s bytes in %s%s", units.Count(of.Bytes), units.Time(of.Elapsed), more)
 			if a := way.arrivals; a != nil {
 				add("", "%s of %s lost (%s), %s repeated, %s out of order", units.Count(a.Lost), units.Count(a.Expected), units.Percent(a.LostShare()), units.Count(a.Repeated), units.Count(a.Reordered))
 			}
@@ -143,11 +150,19 @@ func (r *Result) rows() []row {
 	return rows
 }
 
-// A way is one direction of a stream, as both ends tell of it.
+// A way is one direction of a stream, as both ends tell of it: nil of one that does not.
 type way struct {
 	label          string
-	sent, received Traffic
+	sent, received *Traffic
 	arrivals       *Arrivals
+}
+
+// known is what arrived or, where nobody tells, what was sent.
+func (w *way) known() *Traffic {
+	if w.received == nil {
+		return w.sent
+	}
+	return w.received
 }
 
 // ways are the directions that data went.
@@ -155,15 +170,15 @@ func (r *Result) ways() (all []way) {
 	if r.Near == nil {
 		return nil
 	}
-	far := r.Far
-	if far == nil {
-		far = &Side{}
+	to, from := way{"to the server", &r.Near.Sent, nil, nil}, way{"from the server", nil, &r.Near.Received, r.Near.Arrivals}
+	if r.Far != nil {
+		to.received, to.arrivals, from.sent = &r.Far.Received, r.Far.Arrivals, &r.Far.Sent
 	}
 	if r.Conditions.Direction != Reverse {
-		all = append(all, way{"to the server", r.Near.Sent, far.Received, far.Arrivals})
+		all = append(all, to)
 	}
 	if r.Conditions.Direction != Forward {
-		all = append(all, way{"from the server", far.Sent, r.Near.Received, r.Near.Arrivals})
+		all = append(all, from)
 	}
 	return all
 }

@@ -194,13 +194,13 @@ func parse(text string, set func(name, value string) (own bool, err error)) (hos
 	if !ok || !strings.EqualFold(scheme, Scheme) {
 		return "", "", fmt.Errorf("%q is not an iperf3 address: write %s:HOST[:PORT]", text, Scheme)
 	}
-	endpoint, options, _ := strings.Cut(strings.TrimPrefix(rest, "//"), ",")
-	host, port := splitHostPort(endpoint)
-	carrier = "tcp:" + port
+	words := address.Split(strings.TrimPrefix(rest, "//"))
+	host, port := splitHostPort(words[0])
+	carrier = "tcp:" + address.Escape(port)
 	if host != "" {
-		carrier = "tcp:" + host + ":" + port
+		carrier = "tcp:" + address.Escape(host+":"+port)
 	}
-	for _, word := range strings.Split(options, ",") {
+	for _, word := range words[1:] {
 		if word == "" {
 			continue
 		}
@@ -210,7 +210,7 @@ func parse(text string, set func(name, value string) (own bool, err error)) (hos
 		case err != nil:
 			return "", "", fmt.Errorf("%s: option %s: %w", text, name, err)
 		case !own:
-			carrier += "," + word
+			carrier += "," + address.Escape(word)
 		}
 	}
 	return host, carrier, nil

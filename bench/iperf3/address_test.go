@@ -63,6 +63,12 @@ func TestParseAddress(t *testing.T) {
 	if _, s, err := ParseServer("iperf3:any,once,max-time=1m,max-rate=10M"); err != nil || !s.Once || s.MaxTime != time.Minute || s.MaxRate != 10e6 {
 		t.Errorf("%+v, %v", s, err)
 	}
+	if c, err := ParseClient("iperf3:host,congestion=a,,b,udp"); err != nil || c.Test.Congestion != "a,b" || !c.Test.UDP {
+		t.Errorf("a comma that is doubled: %+v, %v", c, err)
+	}
+	if a, s, err := ParseServer("iperf3:any,device=a,,b,once"); err != nil || a.String() != "tcp:any:5201,device=a,,b" || !s.Once {
+		t.Errorf("a comma that is doubled: %v, %v", a, err)
+	}
 	if c, err := ParseClient("iperf3:host,flow-port=4000"); err != nil || c.FlowPort != 4000 {
 		t.Errorf("%+v, %v", c, err)
 	}

@@ -97,7 +97,7 @@ func pathsAfter(before, begun string) []string {
 		if e.IsDir() {
 			name += "/"
 		}
-		words = append(words, before+strings.ReplaceAll(folder+name, ",", ",,"))
+		words = append(words, before+address.Escape(folder+name))
 	}
 	return words
 }

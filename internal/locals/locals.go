@@ -52,7 +52,7 @@ var (
 	loopback6     = Local{rest: fixed("[::1]:0"), Needs: "an IPv6 loopback address"}
 	vsockLoopback = Local{rest: fixed("1:any"), Needs: "the kernel module vsock_loopback"}
 	xnsSegment    = fixed("##0,link=memory:locals")
-	inFolder      = Local{Files: true, rest: func(dir string) string { return strings.ReplaceAll(filepath.Join(dir, number()), ",", ",,") }}
+	inFolder      = Local{Files: true, rest: func(dir string) string { return address.Escape(filepath.Join(dir, number())) }}
 	byName        = Local{rest: func(string) string { return "local-" + number() }}
 )
 

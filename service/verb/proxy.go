@@ -60,7 +60,7 @@ func (p *ProxyFromEnv) Through(a address.Address) (address.Address, error) {
 		at += ":" + defaultProxyPort
 	}
 	layer, _, _ := strings.Cut(stack, "+")
-	text = strings.TrimPrefix(layers+"+"+stack, "+") + ":" + escaped(at) + fmt.Sprintf(",%s.to=%s", layer, escaped(a.Endpoint))
+	text = strings.TrimPrefix(layers+"+"+stack, "+") + ":" + address.Escape(at) + fmt.Sprintf(",%s.to=%s", layer, address.Escape(a.Endpoint))
 	via, err := address.Parse(text)
 	if err != nil {
 		return a, err
@@ -104,6 +104,3 @@ func direct(host, list string) bool {
 	}
 	return false
 }
-
-// escaped is a text as an address has it.
-func escaped(text string) string { return strings.ReplaceAll(text, ",", ",,") }
