@@ -60,6 +60,7 @@ type app struct {
 	alike   *kinds        // of what the log says
 	said    *slog.Logger  // what is said beside it, where all is JSON; else nil
 	journal *journal      // standard error
+	help    *checkedWriter
 
 	quitless func()   // gives SIGQUIT back
 	events   *journal // standard output, for what happens and nobody may wait for
@@ -90,14 +91,12 @@ func run(args []string, s streams) int {
 	}
 	root.SetArgs(withoutDash(args))
 	root.SetIn(s.in)
-	help := &checkedWriter{w: s.out}
-	root.SetOut(help)
 	root.SetErr(lineWriter{a.journal.say})
 	err := root.ExecuteContext(process.OnTerminal(context.Background(), func(device string) {
 		a.sayf("terminal at %s", device)
 	}))
 	if err == nil {
-		err = cmp.Or(a.unknown, outputError(help.err))
+		err = cmp.Or(a.unknown, outputError(a.help.err))
 	}
 	if a.alike != nil {
 		a.alike.flush()
@@ -223,7 +222,7 @@ pair, ran a program (exec:, shell:), its exit status is the program's.`,
 		Args:          unknownVerb,
 		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	root.SetVersionTemplate("zocalo {{.Version}}\n")
+	root.SetVersionTemplate(`{{if eq (.Flag "json").Value.String "true"}}{"version":"{{.Version}}"}{{else}}zocalo {{.Version}}{{end}}` + "\n")
 	flags := root.PersistentFlags()
 	flags.BoolVar(&a.json, "json", false, "print results as JSON, one value per line")
 	flags.BoolVarP(&a.quiet, "quiet", "q", false, "print only results and errors")
@@ -236,6 +235,8 @@ pair, ran a program (exec:, shell:), its exit status is the program's.`,
 	}
 	root.SetFlagErrorFunc(flagError)
 	root.AddCommand(a.checkVerb(), a.benchVerb(), a.echoVerb(), a.serveVerb(), a.talkVerb(), a.listenVerb(), a.explainVerb(), a.listVerb(), a.relayVerb(), a.runVerb(), a.replayVerb(), a.hubVerb(), a.xnsVerb(), a.certVerb(), a.ctlVerb(), a.manVerb())
+	a.help = &checkedWriter{w: a.out}
+	root.SetOut(a.help) // before completion is made, which keeps it
 	strictHelp(root, &a.unknown)
 	usageErrors(root)
 	return root

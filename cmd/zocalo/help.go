@@ -66,6 +66,7 @@ func strictHelp(root *cobra.Command, unknown *error) {
 				shell.Args = arguments(0, 0)
 				shell.Short = "Print the completion script for " + shell.Name()
 				shell.Long = strings.Replace(shell.Long, "Generate the autocompletion script for", "This is the completion script for", 1)
+				shell.PreRunE = func(cmd *cobra.Command, _ []string) error { return plainOnly(cmd, "a script") }
 			}
 			cmd.RunE = func(_ *cobra.Command, args []string) error {
 				if len(args) == 0 {
@@ -83,6 +84,15 @@ func helpFlags(cmd *cobra.Command) {
 	for _, sub := range cmd.Commands() {
 		helpFlags(sub)
 	}
+}
+
+// plainOnly refuses --json for a verb that prints what is for no program.
+func plainOnly(cmd *cobra.Command, what string) error {
+	if !cmd.Flags().Changed("json") {
+		return nil
+	}
+	name, _, _ := strings.Cut(strings.TrimPrefix(cmd.CommandPath(), cmd.Root().Name()+" "), " ")
+	return usagef("%s prints %s: omit --json", name, what)
 }
 
 // helpColumns is how wide help is.

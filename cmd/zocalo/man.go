@@ -34,6 +34,9 @@ then goes to man7 beside it.`,
   zocalo man --into /usr/local/share/man/man1`,
 		Args: arguments(0, 1),
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if err := plainOnly(cmd, "pages of text"); err != nil {
+				return err
+			}
 			if folder != "" && len(args) > 0 {
 				return usagef("--into writes the pages of all verbs: omit %s", args[0])
 			}

@@ -115,7 +115,7 @@ round-trip times at the end. Exit status 1 means that there was no reply.`,
 }
 
 // talkFlags are those of a conversation, which --probe and --ping do not hold.
-var talkFlags = []string{"preamble", "frame", "whole", "quoted", "hex", "crlf", "urgent", "idle", "repeat", "raw", "record"}
+var talkFlags = []string{"preamble", "frame", "whole", "quoted", "hex", "crlf", "urgent", "idle", "repeat", "raw", "record", "no-shutdown"}
 
 func (t *talk) run(cmd *cobra.Command, args []string) error {
 	a, err := t.addressOf(args)

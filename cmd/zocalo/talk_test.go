@@ -10,10 +10,14 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"zocalo/internal/testenv"
 )
@@ -332,4 +336,16 @@ func TestListenKeepsDatagrams(t *testing.T) {
 	}
 	must(t, c.Process.Signal(syscall.SIGTERM))
 	c.exits(t, 0)
+}
+
+// Whatever is of a conversation is refused where none is held, but for -u, which is of the
+// address.
+func TestTalkFlags(t *testing.T) {
+	var cmd cobra.Command
+	new(conversation).flags(&cmd)
+	cmd.Flags().VisitAll(func(f *pflag.Flag) {
+		if f.Name != "udp" && !slices.Contains(talkFlags, f.Name) {
+			t.Errorf("--%s has no effect with --probe and --ping, and is not refused", f.Name)
+		}
+	})
 }
