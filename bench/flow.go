@@ -143,7 +143,7 @@ func (f *flow) confirm(end time.Time, patience time.Duration) error {
 	reply := make([]byte, greetingSize)
 	for time.Now().Before(end) {
 		if err := writeFrame(f.socket, startFrame, f.token, 0); err != nil {
-			return err
+			return f.unanswered(err, patience)
 		}
 		f.socket.SetReadDeadline(time.Now().Add(patience / 20))
 		for {
@@ -155,7 +155,7 @@ func (f *flow) confirm(end time.Time, patience time.Duration) error {
 				break
 			}
 			if err != nil && !errors.Is(err, socket.ErrTruncated) {
-				return err
+				return f.unanswered(err, patience)
 			}
 		}
 	}
@@ -173,6 +173,8 @@ func (f *flow) unanswered(err error, patience time.Duration) error {
 	switch {
 	case errors.Is(err, os.ErrDeadlineExceeded):
 		return fmt.Errorf("%s: no answer to the greeting within %s: is zocalo bench --serve, or an echo server, there?", f.peer(), units.Set(patience))
+	case errors.Is(err, syscall.ECONNREFUSED): // of datagrams, which dialing does not tell
+		return &socket.HintError{Err: err, Hint: "nothing is listening there: start zocalo bench --serve, or an echo server, or check the address"}
 	case err == io.EOF, errors.Is(err, io.ErrUnexpectedEOF):
 		return fmt.Errorf("%s: the connection was closed instead of an answer: neither zocalo bench --serve nor an echo server is there", f.peer())
 	}

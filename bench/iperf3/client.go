@@ -31,6 +31,10 @@ type Client struct {
 	// it. 0 lets the system choose.
 	FlowPort int
 
+	// Patience is how long to wait for each answer of a server that says nothing; 0 or
+	// less is 10 s for the first, and 30 s from then on.
+	Patience time.Duration
+
 	// OnInterval, if not nil, is called after each interval. The test waits
 	// for it.
 	OnInterval func(bench.Interval)
@@ -60,7 +64,11 @@ func (c *Client) Run(ctx context.Context) (*Report, error) {
 	if s.Type() != socket.Stream {
 		return nil, fmt.Errorf("iperf3 over %v: its control connection is a stream", c.Address)
 	}
-	t := &attempt{control: control{s, controlPatience}, client: c, test: c.Test, settings: a.Settings}
+	patience := c.Patience
+	if patience <= 0 {
+		patience = controlPatience
+	}
+	t := &attempt{control: control{s, patience}, client: c, test: c.Test, settings: a.Settings}
 	if t.test.UDP && s.Domain() != socket.Inet && s.Domain() != socket.Inet6 {
 		return nil, fmt.Errorf("iperf3 over %v: it has no UDP beside it", c.Address)
 	}
@@ -118,7 +126,11 @@ func (t *attempt) setUp(ctx context.Context, r *run) error {
 	if err := t.write(t.cookie[:], "the cookie"); err != nil {
 		return err
 	}
-	if err := t.expect(paramExchange); err != nil {
+	first := t.control
+	if t.client.Patience <= 0 {
+		first.patience = strangerPatience
+	}
+	if err := first.expect(paramExchange); err != nil {
 		return err
 	}
 	asks := t.test.parameters()

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"strings"
 	"time"
 
@@ -112,12 +113,31 @@ func closedEarly(err error) error {
 	return err
 }
 
+// A silentError is of a peer that did not answer in time.
+type silentError struct {
+	peer     string
+	awaited  state
+	patience time.Duration
+}
+
+func (e *silentError) Error() string {
+	if e.awaited == paramExchange {
+		return fmt.Sprintf("%s: no answer within %v: is an iperf3 server there?", e.peer, e.patience)
+	}
+	return fmt.Sprintf("control connection: no %v came within %v", e.awaited, e.patience)
+}
+
+// Is reports whether target is os.ErrDeadlineExceeded.
+func (e *silentError) Is(target error) bool { return target == os.ErrDeadlineExceeded }
+
 // expect waits for one state, and refuses every other.
 func (c *control) expect(want state) error {
 	c.s.SetReadDeadline(time.Now().Add(c.patience))
 	defer c.s.SetReadDeadline(time.Time{})
 	got, err := c.state()
 	switch {
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		return &silentError{c.s.Peer().String(), want, c.patience}
 	case err != nil:
 		return fmt.Errorf("waiting for %v: %w", want, err)
 	case got != want:

@@ -4,12 +4,15 @@ import (
 	"bytes"
 	"encoding/binary"
 	"encoding/json"
+	"errors"
 	"io"
+	"os"
 	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
 
+	"zocalo"
 	"zocalo/bench"
 	"zocalo/socket"
 )
@@ -274,5 +277,18 @@ func TestAllocations(t *testing.T) {
 	})
 	if allocated > 0 {
 		t.Errorf("%v allocations for two datagrams", allocated)
+	}
+}
+
+// A server that says nothing is given up after as long as the client's patience.
+func TestSilentServer(t *testing.T) {
+	l, err := zocalo.Listen(t.Context(), "tcp:127.0.0.1:0") // and accepts nothing
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	c := &Client{Address: parsed("tcp:" + l.Name().String()), Patience: 20 * time.Millisecond}
+	if _, err := c.Run(t.Context()); !errors.Is(err, os.ErrDeadlineExceeded) || !strings.Contains(err.Error(), "no answer within 20ms: is an iperf3 server there?") {
+		t.Errorf("it ended: %v", err)
 	}
 }

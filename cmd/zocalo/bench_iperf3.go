@@ -17,7 +17,7 @@ import (
 
 // iperf3Flags are those that mean nothing against a server of iperf3, whose
 // protocol moves data and does nothing else.
-var iperf3Flags = []string{"proxy-from-env", "round-trip", "connect", "loaded", "relay", "against", "depth", "batch", "verify", "patience", "histogram"}
+var iperf3Flags = []string{"proxy-from-env", "round-trip", "connect", "loaded", "relay", "against", "depth", "batch", "verify", "histogram"}
 
 // measureIperf3 measures against a server of iperf3.
 func (b *benching) measureIperf3(ctx context.Context, cmd *cobra.Command, text string) error {
@@ -52,6 +52,9 @@ func (b *benching) measureIperf3(ctx context.Context, cmd *cobra.Command, text s
 	}
 	if test.Interval == 0 && !b.quiet && b.liveWidth() > 0 {
 		test.Interval = time.Second
+	}
+	if cmd.Flags().Changed("patience") {
+		c.Patience = o.Patience
 	}
 	c.OnInterval = func(i bench.Interval) { b.interval(bench.Stream, i) }
 	report, err := c.Run(ctx)
