@@ -12,6 +12,7 @@ import (
 	"strings"
 	"time"
 
+	"zocalo/internal/units"
 	"zocalo/socket"
 )
 
@@ -122,9 +123,9 @@ type silentError struct {
 
 func (e *silentError) Error() string {
 	if e.awaited == paramExchange {
-		return fmt.Sprintf("%s: no answer within %v: is an iperf3 server there?", e.peer, e.patience)
+		return fmt.Sprintf("%s: no answer within %s: is an iperf3 server there?", e.peer, units.Set(e.patience))
 	}
-	return fmt.Sprintf("control connection: no %v came within %v", e.awaited, e.patience)
+	return fmt.Sprintf("control connection: no %v came within %s", e.awaited, units.Set(e.patience))
 }
 
 // Is reports whether target is os.ErrDeadlineExceeded.

@@ -288,7 +288,7 @@ func TestSilentServer(t *testing.T) {
 	}
 	defer l.Close()
 	c := &Client{Address: parsed("tcp:" + l.Name().String()), Patience: 20 * time.Millisecond}
-	if _, err := c.Run(t.Context()); !errors.Is(err, os.ErrDeadlineExceeded) || !strings.Contains(err.Error(), "no answer within 20ms: is an iperf3 server there?") {
+	if _, err := c.Run(t.Context()); !errors.Is(err, os.ErrDeadlineExceeded) || !strings.Contains(err.Error(), "no answer within 20 ms: is an iperf3 server there?") {
 		t.Errorf("it ended: %v", err)
 	}
 }

@@ -115,7 +115,8 @@ round-trip times at the end. Exit status 1 means that there was no reply.`,
 }
 
 // talkFlags are those of a conversation, which --probe and --ping do not hold.
-var talkFlags = []string{"preamble", "frame", "whole", "quoted", "hex", "crlf", "urgent", "idle", "repeat", "raw", "record", "no-shutdown"}
+var talkFlags = []string{"preamble", "frame", "whole", "quoted", "hex", "crlf", "urgent", "idle", "repeat", "raw", "no-shutdown",
+	"record", "record-must", "record-per-pair", "record-secrets", "record-size", "record-time", "record-wire"}
 
 func (t *talk) run(cmd *cobra.Command, args []string) error {
 	a, err := t.addressOf(args)
