@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -26,14 +27,14 @@ import (
 
 // What a fault does is a line in its place, between the same addresses.
 func TestFaults(t *testing.T) {
-	var rec *record.Recorder
+	var rec atomic.Pointer[record.Recorder]
 	r := listening(t, "udp-listen:127.0.0.1:0", record.Options{}, echoAt(t, "udp-listen:127.0.0.1:0"), func(r *relay.Relay) {
 		plan := fault.New(1)
 		try(t, plan.Set(must[fault.Fault](t)(fault.Parse("down:duplicate=100%"))))
-		plan.Log = func(e fault.Event) { rec.Remark(e.Pair, "faults", outcome.Side(e.Direction-fault.Up), e.String()) }
+		plan.Log = func(e fault.Event) { rec.Load().Remark(e.Pair, "faults", outcome.Side(e.Direction-fault.Up), e.String()) }
 		r.Filter = plan.Filter
 	})
-	rec = r.rec
+	rec.Store(r.rec)
 	s := dial(t, r.at)
 	says(t, s, "hola")
 	must[int](t)(s.Read(make([]byte, 10)))

@@ -54,6 +54,15 @@ var fileSize = codec.Codec[int64]{Placeholder: "SIZE", Parse: codec.ParseSize, F
 // recordFlags are those that need --record.
 var recordFlags = []string{"record-size", "record-time", "record-per-pair", "record-must", "record-wire", "record-secrets"}
 
+// printable refuses to print a service that would be recorded: files of services have no
+// such key.
+func (r *recordingFlags) printable(p *printing) error {
+	if p.name != "" && r.file != "" {
+		return usagef("--record has no key in a file of services: omit it with --print-service")
+	}
+	return nil
+}
+
 // A recorder is the recording of a run; nil for none.
 type recorder struct {
 	*record.Recorder

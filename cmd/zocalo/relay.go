@@ -113,6 +113,9 @@ func (r *relayRun) run(cmd *cobra.Command, args []string) error {
 	if len(s.To) > 1 && s.To[0].Name == "" {
 		s.Options = map[string][]string{"balance": {"in-turn"}} // where a file balances them
 	}
+	if err := r.recording.printable(&r.printing); err != nil {
+		return err
+	}
 	if printed, err := r.printing.print(r.app, s); printed {
 		return err
 	}

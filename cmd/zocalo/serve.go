@@ -62,6 +62,9 @@ once.`,
 			if err := s.Prepare(args[0], args[1:]); err != nil {
 				return asked(err)
 			}
+			if err := s.recording.printable(&s.printing); err != nil {
+				return err
+			}
 			if printed, err := s.printing.print(s.app, service.Service{From: args[:1], Command: args[1:]}); printed {
 				return err
 			}
