@@ -31,7 +31,9 @@ func TestFaults(t *testing.T) {
 	r := listening(t, "udp-listen:127.0.0.1:0", record.Options{}, echoAt(t, "udp-listen:127.0.0.1:0"), func(r *relay.Relay) {
 		plan := fault.New(1)
 		try(t, plan.Set(must[fault.Fault](t)(fault.Parse("down:duplicate=100%"))))
-		plan.Log = func(e fault.Event) { rec.Load().Remark(e.Pair, "faults", outcome.Side(e.Direction-fault.Up), e.String()) }
+		plan.Log = func(e fault.Event) {
+			rec.Load().Remark(e.Pair, "faults", outcome.Side(e.Direction-fault.Up), e.String())
+		}
 		r.Filter = plan.Filter
 	})
 	rec.Store(r.rec)
