@@ -20,7 +20,7 @@ func TestBalance(t *testing.T) {
 		return "[service.a]\nfrom = \"tcp-listen:127.0.0.1:0\"\nto = [" + to + "]\n" + more
 	}
 	r := start(t, text(`"`+one+`", "tcp:`+closed.Addr().String()+`"`, "check = \"connect\"\ncheck-interval = 0.01\ncheck-fall = 1\n"))
-	waitFor(t, func() bool { return r.status("a").Upstreams.Up == 1 })
+	waitFor(t, func() bool { u := r.status("a").Upstreams; return u != nil && u.Up == 1 })
 	c := dial(t, r.where("a"))
 	c.expect(t, "one")
 
