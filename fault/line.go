@@ -27,6 +27,7 @@ type item struct {
 	p      relay.Piece
 	at     time.Duration // when it came to the station where it is
 	number int64         // of a message, from 1; of bytes, the offset of the first
+	waited bool          // for room
 	to     net.Addr      // of a datagram, where its socket is not connected
 	buf    *buffer       // what holds the data; nil where it is borrowed from whoever brought it
 }
@@ -129,10 +130,11 @@ func (l *line) bring(p relay.Piece, to net.Addr) error {
 	if l.isLate() && !l.over {
 		return os.ErrDeadlineExceeded
 	}
-	if err := l.awaitRoom(); err != nil {
+	waited, err := l.awaitRoom()
+	if err != nil {
 		return err
 	}
-	it := item{p: p, number: l.next, to: to, at: l.now()}
+	it := item{p: p, number: l.next, to: to, at: l.now(), waited: waited}
 	if l.class == streams {
 		l.next += int64(len(p.Data))
 	} else {
@@ -149,17 +151,18 @@ func (l *line) bring(p relay.Piece, to net.Addr) error {
 }
 
 // awaitRoom waits for room, unless what passes is dropped where there is none. The caller holds mu.
-func (l *line) awaitRoom() error {
+func (l *line) awaitRoom() (waited bool, err error) {
 	for !l.over && l.class != datagrams && (l.memory >= l.bound || !l.accepts(0, l.now())) {
 		if l.isLate() {
-			return os.ErrDeadlineExceeded
+			return waited, os.ErrDeadlineExceeded
 		}
 		if !l.pumping && !l.sending {
 			l.kick()
 		}
+		waited = true
 		l.changed.Wait()
 	}
-	return l.err
+	return waited, l.err
 }
 
 func (l *line) isLate() bool { return !l.late.IsZero() && !time.Now().Before(l.late) }

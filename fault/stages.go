@@ -45,7 +45,17 @@ type rateStage struct {
 	e      Rate
 	shaper impair.Shaper
 	told   bool
+
+	// catching says that the sender would have been earlier, had it not waited for room: what a busy machine
+	// has delayed the line is made up for.
+	catching bool
+	came     time.Duration // the last that did
 }
+
+const (
+	mostCatching = 200 * time.Millisecond
+	pauses       = 20 * time.Millisecond // a sender that paused so long had nothing
+)
 
 func (e Rate) start() stage {
 	burst := e.Burst
@@ -87,12 +97,17 @@ func (t *rateStage) charge(s *station, e *entry) {
 	if s.l.class == streams && e.p.What == join.Bytes {
 		n = min(n, int(max(t.e.Bytes/portions, 1)))
 	}
-	w := s.window(e.at)
+	w, late := s.window(e.at), time.Duration(0)
 	if !w.open || e.kind != data {
 		e.due = max(e.at, e.due)
 		return
 	}
-	at, ok := t.shaper.Take(e.at, n)
+	if t.catching = e.waited || t.catching && e.at-t.came < pauses; t.catching {
+		late = mostCatching
+	}
+	t.came = e.at
+	at, ok := t.shaper.TakeLate(e.at, n, late)
+	t.catching = t.catching && at <= e.at
 	switch {
 	case !ok:
 		e.due = w.until

@@ -18,22 +18,25 @@ var alarms struct {
 	queue alarmQueue
 	file  *os.File // nil without the goroutine
 	fd    int
-	rings time.Time // when the descriptor does, but for lead
+	rings time.Time // when the descriptor does
 
-	// lead is by how much the descriptor rings early: what it mostly takes until the goroutine runs, which waits for
-	// the rest without sleeping.
+	// lead is by how much it rings early for who waits for long: what it mostly takes until the goroutine runs, which
+	// waits for the rest without sleeping.
 	lead time.Duration
 }
 
 const (
 	mostLead = 150 * time.Microsecond
 	leadStep = 2 * time.Microsecond
+	short    = 500 * time.Microsecond // without a lead: a high rate would never sleep
 )
 
 // A precise waiter is one of those.
 type precise struct {
 	wake  chan struct{}
 	at    time.Time
+	rings time.Time // not after at
+	long  bool      // it waits for long, and has a lead
 	place int // in the queue, from 1; 0 is not there
 	uses  bool
 	over  bool
@@ -70,12 +73,15 @@ func (p *precise) set(d time.Duration) bool {
 		a.users++
 	}
 	p.at = time.Now().Add(d)
+	if p.rings, p.long = p.at, d >= short; p.long {
+		p.rings = p.at.Add(-a.lead)
+	}
 	if p.place == 0 {
 		heap.Push(&a.queue, p)
 	} else {
 		heap.Fix(&a.queue, p.place-1)
 	}
-	if first := a.queue[0].at; a.rings.IsZero() || first.Before(a.rings) {
+	if first := a.queue[0].rings; a.rings.IsZero() || first.Before(a.rings) {
 		setAlarm(first)
 	}
 	return true
@@ -84,7 +90,7 @@ func (p *precise) set(d time.Duration) bool {
 // setAlarm has the descriptor ring at a time. The caller holds mu.
 func setAlarm(at time.Time) {
 	alarms.rings = at
-	sys.SetTimer(alarms.fd, time.Until(at)-alarms.lead)
+	sys.SetTimer(alarms.fd, time.Until(at))
 }
 
 func (p *precise) rest() {
@@ -135,20 +141,22 @@ func ringAlarms(file *os.File) {
 			return
 		}
 		now := time.Now()
-		switch { // as the next may be
-		case a.rings.IsZero():
-		case now.After(a.rings):
-			a.lead = min(a.lead+leadStep, mostLead)
-		default:
-			a.lead = max(a.lead-leadStep, 0)
+		if len(a.queue) > 0 {
+			switch p := a.queue[0]; {
+			case !p.long || p.rings.After(now):
+			case now.After(p.at): // as the next may be
+				a.lead = min(a.lead+leadStep, mostLead)
+			default:
+				a.lead = max(a.lead-leadStep, 0)
+			}
 		}
 		a.rings = time.Time{}
 		for len(a.queue) > 0 {
 			p := a.queue[0]
-			if early := p.at.Sub(now); early > a.lead {
-				setAlarm(p.at)
+			if p.rings.After(now) {
+				setAlarm(p.rings)
 				break
-			} else if early > 0 {
+			} else if p.at.After(now) {
 				a.mu.Unlock()
 				for at := p.at; time.Now().Before(at); {
 					runtime.Gosched()
@@ -173,7 +181,7 @@ func ringAlarms(file *os.File) {
 type alarmQueue []*precise
 
 func (q alarmQueue) Len() int           { return len(q) }
-func (q alarmQueue) Less(i, j int) bool { return q[i].at.Before(q[j].at) }
+func (q alarmQueue) Less(i, j int) bool { return q[i].rings.Before(q[j].rings) }
 
 func (q alarmQueue) Swap(i, j int) {
 	q[i], q[j] = q[j], q[i]

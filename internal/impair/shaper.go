@@ -15,10 +15,16 @@ type Shaper struct {
 // Take returns when n bytes have left, of what came at now. It is called in the order in which they
 // leave. ok is false where nothing may leave.
 func (s *Shaper) Take(now time.Duration, n int) (at time.Duration, ok bool) {
+	return s.TakeLate(now, n, 0)
+}
+
+// TakeLate is Take where what came would have come earlier, but for a delay of its caller's: up to late of that is made
+// up for.
+func (s *Shaper) TakeLate(now time.Duration, n int, late time.Duration) (at time.Duration, ok bool) {
 	if s.Rate <= 0 {
 		return 0, false
 	}
-	if idle := now - s.time(float64(s.Burst)); !s.begun || s.free < idle {
+	if idle := now - max(s.time(float64(s.Burst)), late); !s.begun || s.free < idle {
 		s.free, s.begun = idle, true
 	}
 	s.free += s.time(float64(n))
