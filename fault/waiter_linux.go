@@ -37,7 +37,7 @@ type precise struct {
 	at    time.Time
 	rings time.Time // not after at
 	long  bool      // it waits for long, and has a lead
-	place int // in the queue, from 1; 0 is not there
+	place int       // in the queue, from 1; 0 is not there
 	uses  bool
 	over  bool
 	plain goWaiter
