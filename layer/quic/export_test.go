@@ -59,3 +59,21 @@ func DialLate(s *socket.Socket) error {
 	}
 	return err
 }
+
+// QuietTimes is how often the connection of a stream has had no users so far.
+func QuietTimes(s *socket.Socket) int {
+	c := s.Unwrap().(*stream).conn
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.times
+}
+
+// QuietTimer does what the timer of such a time does, and reports whether the connection is closed for
+// it.
+func QuietTimer(s *socket.Socket, times int) bool {
+	c := s.Unwrap().(*stream).conn
+	c.closeQuiet(times)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.closing
+}

@@ -94,3 +94,24 @@ func TestLastsWithoutStreams(t *testing.T) {
 		}
 	}
 }
+
+// A timer that is late, since the connection has had a stream in the meantime, closes nothing: the time begins
+// anew.
+func TestLateTimer(t *testing.T) {
+	l := server(t, "quic:127.0.0.1:0", echo)
+	a, err := address.Parse(l.Address())
+	try(t, err)
+	first := dialAddress(t, a)
+	converse(t, first, "hola")
+	try(t, first.Close())
+	late := quic.QuietTimes(first)
+	second := dialAddress(t, a)
+	converse(t, second, "hola")
+	try(t, second.Close())
+	if quic.QuietTimer(first, late) {
+		t.Error("a late timer has closed the connection")
+	}
+	if !quic.QuietTimer(first, quic.QuietTimes(first)) {
+		t.Error("the last timer has not closed the connection")
+	}
+}
