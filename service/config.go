@@ -24,7 +24,7 @@ type Config struct {
 	// that may come: what to watch.
 	Files []string
 
-	metricsAt Place
+	metricsAt, userAt, groupAt Place
 }
 
 // A Service is one of them, as text: what a command line would say.

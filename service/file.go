@@ -108,9 +108,9 @@ func (l *loading) file(path string, text []byte, first bool) {
 			case e.value.kind != aText && e.value.kind != aNumber:
 				l.wrong(e.value.Place, "", "%s is %v, and must be a name or a number", e.name, e.value.kind)
 			case e.name == "user":
-				l.config.User = e.value.text
+				l.config.User, l.config.userAt = e.value.text, e.value.Place
 			default:
-				l.config.Group = e.value.text
+				l.config.Group, l.config.groupAt = e.value.text, e.value.Place
 			}
 		case "metrics":
 			switch {

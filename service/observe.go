@@ -113,7 +113,12 @@ func (s *Set) openMetrics(ctx context.Context, text string) (*exporter, error) {
 	if err != nil {
 		return nil, err
 	}
-	l, err := zocalo.ListenAddress(ctx, a)
+	var l *zocalo.Listener
+	if sockets := s.options.Taken.take(metricsName, a); sockets != nil {
+		l, err = new(zocalo.ListenConfig).Adopt(a, sockets...)
+	} else {
+		l, err = zocalo.ListenAddress(ctx, a)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("metrics: %w", err)
 	}

@@ -76,6 +76,8 @@ func (s *Set) reload(c *Config) (*Change, error) {
 	switch {
 	case s.over:
 		return nil, errors.New("the services are ending: nothing is changed any more")
+	case s.handingOver:
+		return nil, ErrHanding
 	case s.life == nil:
 		s.config, s.specs = c, specs
 		return change, nil

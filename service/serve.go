@@ -2,8 +2,7 @@ package service
 
 import (
 	"context"
-	"sync"
-	"time"
+	"sync/atomic"
 
 	"zocalo"
 	"zocalo/internal/accept"
@@ -72,17 +71,12 @@ func (j *serveJob) change(*told) error { return errReplaced }
 // countedByTCP asks the kernel what has passed over a connection that a program holds, for
 // as long as it is open; what it told last is remembered.
 func countedByTCP(c *socket.Socket) func() (from, to int64) {
-	var mu sync.Mutex // whoever looks at what is open asks, and the end of the connection
-	var from, to int64
-	var last time.Time
+	var from, to atomic.Int64
 	return func() (int64, int64) {
-		mu.Lock()
-		defer mu.Unlock()
-		if now := time.Now(); now.Sub(last) > 0 {
-			if info, err := option.ConnectionInfo.Get(c); err == nil {
-				from, to, last = int64(info.BytesReceived), int64(info.BytesAcknowledged), now
-			}
+		if info, err := option.ConnectionInfo.Get(c); err == nil {
+			from.Store(int64(info.BytesReceived))
+			to.Store(int64(info.BytesAcknowledged))
 		}
-		return from, to
+		return from.Load(), to.Load()
 	}
 }

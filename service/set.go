@@ -31,6 +31,9 @@ type Options struct {
 	// serve. Its error ends Run: it is where privileges are dropped.
 	Opened func() error
 
+	// Serving is called once all of them serve.
+	Serving func()
+
 	// Relay may change what a relay is about to run with, as by a filter for what it was
 	// told and package verb does not do by itself (Dump). Its error refuses the service.
 	Relay func(service string, told *verb.Relay) error
@@ -72,6 +75,9 @@ type Set struct {
 	observing
 	lostLines int64 // of logs that are closed
 
+	handingOver bool          // another process is about to take over
+	handedOver  chan struct{} // closed once it has
+
 	aborted   chan struct{}
 	abortOnce sync.Once
 }
@@ -83,7 +89,7 @@ func New(c *Config, o Options) (*Set, error) {
 	if err := problems.sorted(); err != nil {
 		return nil, err
 	}
-	s := &Set{options: o, log: o.Log, config: c, specs: specs, aborted: make(chan struct{})}
+	s := &Set{options: o, log: o.Log, config: c, specs: specs, aborted: make(chan struct{}), handedOver: make(chan struct{})}
 	s.registry, s.logs = metrics.New(s.state), map[string]*accesslog.Log{}
 	if s.log == nil {
 		s.log = slog.New(slog.DiscardHandler)
@@ -101,9 +107,14 @@ func (s *Set) Run(ctx context.Context) error {
 	if err := s.begin(ctx, life); err != nil {
 		return err
 	}
+	if s.options.Serving != nil {
+		s.options.Serving()
+	}
 	select {
 	case <-ctx.Done():
 	case <-s.aborted:
+	case <-s.handedOver:
+		s.whenHanded(ctx)
 	}
 	s.mu.Lock()
 	s.over = true

@@ -13,6 +13,7 @@ import (
 	"zocalo/address"
 	"zocalo/internal/nearest"
 	"zocalo/internal/say"
+	"zocalo/process"
 	"zocalo/relay"
 	"zocalo/relay/join"
 	"zocalo/service/accesslog"
@@ -296,6 +297,13 @@ func (c *Config) specs() (all []*spec, problems Problems) {
 		if _, err := metricsAddress(c.Metrics); err != nil {
 			problems = append(problems, Problem{c.metricsAt, "", "metrics: " + say.Error(err)})
 		}
+	}
+	if _, err := process.LookupUser(c.User, c.Group); err != nil {
+		at := c.userAt
+		if c.User == "" {
+			at = c.groupAt
+		}
+		problems = append(problems, Problem{at, "", say.Error(err)})
 	}
 	named, listening := map[string]bool{}, map[string]string{}
 	for i := range c.Services {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"syscall"
 
 	"zocalo"
@@ -113,7 +114,20 @@ func keepFiles(l *zocalo.Listener, kept bool) {
 // Handed are listening sockets of another process, by the addresses that they were opened
 // with there.
 type Handed struct {
+	PID   int               // of that process
+	Notes map[string]string // what it told beside
+
 	sockets map[string][]*socket.Socket // by handedKey
+	from    io.Closer
+}
+
+// ErrNobody is that no process serves upgrades there.
+var ErrNobody = errors.New("no process is there to take services over from")
+
+// Close gives up what nobody has taken. The process before goes on, unless Done was called.
+func (h *Handed) Close() error {
+	h.close()
+	return h.from.Close()
 }
 
 func handedKey(service string, a address.Address) string {

@@ -7,6 +7,7 @@ import (
 	"os/signal"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -15,6 +16,7 @@ import (
 	"zocalo"
 	"zocalo/address"
 	"zocalo/internal/control"
+	"zocalo/internal/systemd"
 	"zocalo/internal/units"
 	"zocalo/internal/watch"
 	"zocalo/relay"
@@ -27,13 +29,22 @@ import (
 // runRun is the verb run: services from a file.
 type runRun struct {
 	*app
-	check, example, watch bool
-	admin                 adminAt
-	boxed                 boxed
-	toxic                 toxic
+	check, example, watch, upgrade bool
+
+	admin adminAt
+	boxed boxed
+	toxic toxic
 
 	file      string
 	set       *service.Set
+	manager   *systemd.Manager
+	handed    *service.Handed // by the process before
+	successor atomic.Bool     // there is one, which speaks to the manager
+	upgrading sync.WaitGroup
+	upgrades  *service.Upgrades
+	endAdmin  atomic.Pointer[func()]
+	silent    func() // to the manager's watchdog
+	serves    func() // has another process take over
 	reloading sync.Mutex
 }
 
@@ -85,6 +96,7 @@ totals and the open pairs.`,
 	f := cmd.Flags()
 	f.BoolVar(&r.check, "check", false, "only check FILE: print all that is wrong with it, and exit")
 	f.BoolVar(&r.example, "example", false, "print a commented example of a file, and exit")
+	f.BoolVar(&r.upgrade, "upgrade", false, "take over from the process that runs FILE: its listeners at once, its open pairs stay with it until they end")
 	f.BoolVar(&r.watch, "watch", false, "apply changes of FILE, and of what it includes, as they are made")
 	f.BoolVar(&r.boxed.asked, "sandbox", false, "once all listens, be able to open only the files and TCP ports that FILE names (Landlock)")
 	f.StringVar(&r.toxic.at, "toxiproxy", "", "also serve toxiproxy's HTTP API at `HOST:PORT`; FILE may be omitted then")
@@ -93,8 +105,13 @@ totals and the open pairs.`,
 }
 
 func (r *runRun) run(cmd *cobra.Command) error {
-	if err := exclusive(cmd, "check", "example", "watch"); err != nil {
-		return err
+	for _, names := range [][]string{{"check", "example", "watch"}, {"check", "example", "upgrade"}, {"toxiproxy", "upgrade"}} {
+		if err := exclusive(cmd, names...); err != nil {
+			return err
+		}
+	}
+	if !r.check {
+		r.manager = systemd.Find() // and no program that is served
 	}
 	config, err := new(service.Config), error(nil)
 	if r.file != "" {
@@ -114,12 +131,19 @@ func (r *runRun) run(cmd *cobra.Command) error {
 	if r.check {
 		return r.checked(config)
 	}
+	if r.upgrade {
+		if r.handed, err = r.takeOver(cmd.Context()); err != nil {
+			return err
+		}
+		defer r.handed.Close()
+	}
 	r.set, err = service.New(config, service.Options{
-		Log: r.log, Listening: r.sayListeningOf, Relay: r.decorate, Ended: r.sayPairOf, OnlyFailures: !r.json && !r.verbose,
+		Log: r.log, Taken: r.handed, Listening: r.sayListeningOf, Relay: r.decorate, Ended: r.sayPairOf, OnlyFailures: !r.json && !r.verbose,
 		Lost: func() map[string]int64 {
 			return map[string]int64{"stderr": r.journal.lostLines(), "stdout": r.events.lostLines()}
 		},
-		Opened: func() error { return r.enterSandbox(config) },
+		Opened:  func() error { return r.opened(config) },
+		Serving: func() { r.serving(config) },
 	})
 	if err != nil {
 		return r.problems(err)
@@ -138,11 +162,20 @@ func (r *runRun) run(cmd *cobra.Command) error {
 		return err
 	}
 	defer endToxiproxy()
-	endAdmin, err := r.administer(r.reloadFor)
-	if err != nil {
-		return err
+	if r.handed == nil {
+		end, err := r.administer(r.reloadFor)
+		if err != nil {
+			return err
+		}
+		r.endAdmin.Store(&end)
 	}
-	defer endAdmin()
+	defer r.endAdministering()
+	defer context.AfterFunc(ctx, func() { r.tellManager(r.manager.Stopping) })()
+	upgradable, noMore := context.WithCancel(ctx)
+	defer r.upgrading.Wait()
+	defer noMore()
+	r.serves = func() { r.upgrading.Go(func() { r.serveUpgrades(upgradable) }) }
+	defer r.alive(ctx)()
 	defer r.watching(ctx, config)()
 	defer r.tell("run", r.rows)()
 	err = r.set.Run(ctx)
@@ -203,6 +236,20 @@ func (r *runRun) reload(why string, quiet bool) *service.Config {
 		r.log.Error("not reloaded", "reason", why, "error", err)
 		return nil
 	}
+	if r.successor.Load() {
+		return nil
+	}
+	if !quiet {
+		r.tellManager(r.manager.Reloading)
+		defer func() {
+			s := r.set.Status()
+			text := units.Plural(len(s.Services), "service")
+			if s.ReloadError != "" {
+				text += "; the last reload was refused: " + s.ReloadError
+			}
+			r.tellManager(func() error { return r.manager.Ready(text) })
+		}()
+	}
 	config, err := service.Load(r.file)
 	if err == nil {
 		err = r.fits(config)
@@ -255,6 +302,32 @@ func (r *runRun) watching(ctx context.Context, c *service.Config) (stop func()) 
 	return func() {
 		cancel()
 		over.Wait()
+	}
+}
+
+// alive tells the service manager that this process is, until stop is called.
+func (r *runRun) alive(ctx context.Context) (stop func()) {
+	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx)) // it drains after ctx has ended
+	var over sync.WaitGroup
+	over.Go(func() { r.manager.Watch(ctx) })
+	r.silent = cancel
+	return func() {
+		cancel()
+		over.Wait()
+	}
+}
+
+// tellManager tells the service manager something, unless a successor does that now.
+func (r *runRun) tellManager(tell func() error) {
+	if !r.successor.Load() {
+		r.warn(tell())
+	}
+}
+
+// warn logs what is no reason to end.
+func (r *runRun) warn(err error) {
+	if err != nil {
+		r.log.Warn(oneLine(err))
 	}
 }
 
