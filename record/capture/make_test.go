@@ -23,6 +23,8 @@ type tape struct {
 	w    *pcapng.Writer
 	at   time.Time
 	link func(ip []byte) []byte
+
+	comments []string // on the packets to come
 }
 
 func newTape(t testing.TB, link pcapng.LinkType, wrap func(ip []byte) []byte) *tape {
@@ -44,7 +46,7 @@ func (p *tape) cut(ip []byte, n int) {
 		b = p.link(b)
 	}
 	p.at = p.at.Add(time.Millisecond)
-	if err := p.w.Packet(&pcapng.Packet{Time: p.at, Data: b, Length: len(b) + len(ip) - n}); err != nil {
+	if err := p.w.Packet(&pcapng.Packet{Time: p.at, Data: b, Length: len(b) + len(ip) - n, Comments: p.comments}); err != nil {
 		p.t.Fatal(err)
 	}
 }

@@ -202,3 +202,50 @@ func FuzzPackets(f *testing.F) {
 		}
 	})
 }
+
+// What a recorder says of messages, and what is within them, is anybody's.
+func FuzzMessages(f *testing.F) {
+	f.Add("pair=1 kind=iso client=a server=\"b c\" messages=yes", "\x03\x00\x00\x09\x02\xf0\x80ab", "\x03\x00\x00\x08\x02\xf0\x00c", uint8(3))
+	f.Add("pair=1 kind=unix-seqpacket messages=yes", "one", "two", uint8(1))
+	f.Fuzz(func(t *testing.T, comment, one, two string, flags uint8) {
+		p := newTape(t, pcapng.LinkRaw, nil)
+		l := p.line()
+		p.comments = []string{comment, emptyMessage}
+		pos := int64(0)
+		for _, data := range []string{one, "", two} {
+			if len(data) > 60000 {
+				return
+			}
+			l.send(Client, pos, 0, flags|tcpACK, data)
+			pos += int64(len(data))
+		}
+		for _, c := range p.read(Options{}).Conversations {
+			if c.Bytes[Client] > pos {
+				t.Errorf("more came out than went in: %+v", c)
+			}
+		}
+	})
+}
+
+func TestWhatARecorderSays(t *testing.T) {
+	p := newTape(t, pcapng.LinkRaw, nil)
+	l := p.line()
+	l.client, l.server = netip.MustParseAddrPort("241.0.0.1:49152"), netip.MustParseAddrPort("240.0.0.1:514")
+	p.comments = []string{`pair=3 kind=unix-seqpacket client="an unnamed peer" server=/run/app.sock process=app[12] messages=yes`}
+	l.open()
+	p.comments = nil
+	l.send(Client, 0, 0, tcpACK, "a lo")
+	l.send(Client, 4, 0, dataFlags, "ng one")
+	p.comments = []string{emptyMessage}
+	l.send(Client, 10, 0, dataFlags, "")
+	p.comments = nil
+	l.send(Client, 12, 0, dataFlags, "lost before it")
+	l.send(Client, 26, 0, dataFlags, "last")
+	c := p.read(Options{}).Conversations[0]
+	if s := script(c); s != ">a long one > >gap1 >last" {
+		t.Error(s)
+	}
+	if c.Kind != "unix-seqpacket" || c.Type != socket.SeqPacket || c.Client.String() != "an unnamed peer" || c.Server.String() != "/run/app.sock" || c.ProcessName != "app" {
+		t.Errorf("%+v", c)
+	}
+}

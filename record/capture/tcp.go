@@ -145,7 +145,7 @@ func (t *tcp) add(from Side, s *segment, at time.Duration) {
 		t.c.Stood = true
 		t.data(from, s, at)
 	}
-	if s.empty && h.position(s.seq) == h.next {
+	if s.empty && h.position(s.seq) == h.next { // behind what is lacking it is as if it were lacking too
 		h.last = max(h.last, at)
 		t.message(from)
 	}

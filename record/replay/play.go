@@ -61,9 +61,10 @@ type playing struct {
 	steps atomic.Int64 // that were done
 	turns atomic.Int64 // that have come
 	moved chan struct{}
-	last  atomic.Int64 // when anything was sent or came, as time since base
-	stuck atomic.Bool  // no more is sent, for an error
-	shut  atomic.Bool  // the side has ended, and the kind has no other end than that of both
+	did   []atomic.Int64 // when each step was done, as time since base
+	last  atomic.Int64   // when anything came, likewise
+	stuck atomic.Bool    // no more is sent, for an error
+	shut  atomic.Bool    // the side has ended, and the kind has no other end than that of both
 
 	result  *Result
 	unheard [][]byte // messages that came ahead of those expected first
@@ -78,7 +79,8 @@ func (r *run) play(ctx context.Context, s *socket.Socket, c *capture.Conversatio
 		s.Abort()
 		return p.result
 	}
-	p.touch()
+	p.did = make([]atomic.Int64, len(p.part.steps))
+	p.touch(&p.last)
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	p.ctx = ctx
@@ -129,8 +131,8 @@ func (r *run) play(ctx context.Context, s *socket.Socket, c *capture.Conversatio
 	return p.result
 }
 
-// touch notes that something passed.
-func (p *playing) touch() { p.last.Store(int64(time.Since(p.base))) }
+// touch notes when something happened.
+func (p *playing) touch(at *atomic.Int64) { at.Store(int64(time.Since(p.base))) }
 
 // broken reports whether an error says that the other side took no more.
 func broken(err error) bool { return isReset(err) || errors.Is(err, syscall.EPIPE) }
@@ -171,8 +173,8 @@ func (p *playing) perform(ctx context.Context) (reset bool, err error) {
 		if err := p.do(step); err != nil {
 			return false, err
 		}
+		p.touch(&p.did[i])
 		p.steps.Add(1)
-		p.touch()
 	}
 	return false, nil
 }
@@ -240,7 +242,7 @@ func (p *playing) next(t *turn, i *item, moment bool) ([]byte, error) {
 		}
 		b, err := p.wire.read()
 		if err == nil || len(b) > 0 && errors.Is(err, io.EOF) {
-			p.touch()
+			p.touch(&p.last)
 			p.result.BytesReceived += int64(len(b))
 			p.result.MessagesReceived++
 			return b, nil
@@ -272,5 +274,9 @@ func (p *playing) patience(t *turn, i *item) time.Time {
 	if p.steps.Load() < int64(t.steps) && !p.stuck.Load() { // nobody has asked for it yet
 		return time.Now().Add(p.o.wait())
 	}
-	return p.base.Add(time.Duration(p.last.Load()) + i.pause + p.o.wait())
+	before := p.last.Load()
+	if t.steps > 0 {
+		before = max(before, p.did[t.steps-1].Load())
+	}
+	return p.base.Add(time.Duration(before) + i.pause + p.o.wait())
 }

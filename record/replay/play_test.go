@@ -165,6 +165,15 @@ func TestDifferences(t *testing.T) {
 	}
 }
 
+// An answer that does not come is missed in its time, though the client goes on.
+func TestSilenceWhileMoreIsSent(t *testing.T) {
+	to := serve(t, "tcp-listen:127.0.0.1:0", answers(func(string) string { return "" }))
+	r := run1(t, talk(t, ">a <b "+strings.Repeat(">x 20ms ", 3000)), to, Options{Wait: 50 * time.Millisecond})
+	if r.Differing != 1 || r.First.Difference.Why != Silence || r.Took > 30*time.Second {
+		t.Errorf("%+v", r)
+	}
+}
+
 func TestIgnored(t *testing.T) {
 	to := serve(t, "tcp-listen:127.0.0.1:0", func(s *socket.Socket) {
 		b := make([]byte, 100)
