@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"math"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -20,6 +21,7 @@ import (
 	"zocalo/record/replay"
 	"zocalo/service/verb"
 	"zocalo/socket/scheme"
+	"zocalo/sockstat"
 )
 
 // replaying is the verb replay: recorded conversations, played again.
@@ -129,8 +131,15 @@ their boundaries; on a stream they need frame=FORMAT in TO. Ctrl-C ends with wha
 
 // completeReplay completes a file, an address, and then the words of list.
 func completeReplay(cmd *cobra.Command, args []string, begun string) ([]string, cobra.ShellCompDirective) {
+	choosing := func(args []string) ([]string, cobra.ShellCompDirective) {
+		words, directive := completeList(cmd, args, begun)
+		return slices.DeleteFunc(words, func(word string) bool {
+			key, _, filter := strings.Cut(word, "=")
+			return filter && !slices.Contains(toldKeys, strings.TrimSuffix(key, "!")) || word == sockstat.Pair.String()
+		}), directive
+	}
 	if listing, err := cmd.Flags().GetBool("list"); err == nil && listing && len(args) > 0 {
-		return completeList(cmd, args[1:], begun)
+		return choosing(args[1:])
 	}
 	switch len(args) {
 	case 0:
@@ -138,7 +147,7 @@ func completeReplay(cmd *cobra.Command, args []string, begun string) ([]string, 
 	case 1:
 		return addressesAfter(begun), cobra.ShellCompDirectiveNoFileComp | cobra.ShellCompDirectiveNoSpace
 	}
-	return completeList(cmd, args[2:], begun)
+	return choosing(args[2:])
 }
 
 // playFlags are those that --list does not hold.
@@ -291,6 +300,9 @@ func (r *replaying) choose(path string, c *capture.Capture, to address.Address, 
 		if !each.Opened {
 			r.note(fmt.Sprintf("conversation %d began before the recording: it is played from where that begins", each.Number))
 		}
+		if n := lacksOfClient(each); n > 0 && !passive {
+			r.note(fmt.Sprintf("conversation %d lacks %s of what its client sent: it is played as far as that goes", each.Number, units.Plural(n, "byte")))
+		}
 		all = append(all, each)
 	}
 	if len(all) == 0 {
@@ -316,6 +328,19 @@ func are(n int64, word string) string {
 		return units.Plural(n, word) + " is"
 	}
 	return units.Plural(n, word) + " are"
+}
+
+// lacksOfClient is how many bytes that the client sent the recording lacks.
+func lacksOfClient(c *capture.Conversation) (n int64) {
+	if c.Missing == 0 {
+		return 0
+	}
+	for _, e := range c.Events {
+		if e.From == capture.Client && e.What == capture.Gap {
+			n += e.Size
+		}
+	}
+	return n
 }
 
 // serve plays the server.

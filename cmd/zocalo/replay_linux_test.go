@@ -39,7 +39,7 @@ type sniffer struct {
 func sniff(t *testing.T, port int, flags ...string) *sniffer {
 	t.Helper()
 	s := &sniffer{path: filepath.Join(t.TempDir(), "taken.pcap")}
-	args := append([]string{"-i", "lo", "--immediate-mode", "-U", "-Z", "root", "-w", s.path}, flags...)
+	args := append([]string{"-i", "lo", "--immediate-mode", "-B", "65536", "-U", "-Z", "root", "-w", s.path}, flags...)
 	s.cmd = exec.Command(testenv.Program(t, "tcpdump"), append(args, "port", strconv.Itoa(port))...)
 	said, err := s.cmd.StderrPipe()
 	must(t, err)
@@ -100,13 +100,16 @@ func unusedPort(t *testing.T, network string) int {
 	return l.Addr().(*net.TCPAddr).Port
 }
 
-// daemon runs a program until the test ends.
-func daemon(t *testing.T, name string, args ...string) {
+// daemon runs a program until the test ends; what it returns is closed once it has ended.
+func daemon(t *testing.T, name string, args ...string) (over chan struct{}) {
 	t.Helper()
 	cmd := exec.Command(testenv.Program(t, name), args...)
 	cmd.Dir = t.TempDir()
 	must(t, cmd.Start())
-	t.Cleanup(func() { cmd.Process.Kill(); cmd.Wait() })
+	over = make(chan struct{})
+	go func() { cmd.Wait(); close(over) }()
+	t.Cleanup(func() { cmd.Process.Kill(); <-over })
+	return over
 }
 
 // plays runs replay, and returns what it printed.
@@ -240,12 +243,6 @@ func TestReplayHTTP(t *testing.T) {
 
 // Questions to dnsmasq, of which each is a conversation.
 func TestReplayDNS(t *testing.T) {
-	server := func(address string) int {
-		port := unusedPort(t, "udp")
-		daemon(t, "dnsmasq", "--keep-in-foreground", "--no-resolv", "--no-hosts", "--conf-file=/dev/null", "--user=root", "--pid-file=", "--log-facility=-",
-			"--listen-address=127.0.0.1", "--bind-interfaces", "--port="+strconv.Itoa(port), "--address=/one.test/"+address, "--address=/two.test/127.0.0.2")
-		return port
-	}
 	ask := func(port int, name string) error {
 		r := net.Resolver{PreferGo: true, Dial: func(ctx context.Context, _, _ string) (net.Conn, error) {
 			return new(net.Dialer).DialContext(ctx, "udp", fmt.Sprintf("127.0.0.1:%d", port))
@@ -253,10 +250,25 @@ func TestReplayDNS(t *testing.T) {
 		_, err := r.LookupNetIP(t.Context(), "ip4", name)
 		return err
 	}
-	same, other := server("127.0.0.1"), server("127.0.0.9")
-	for _, port := range []int{same, other} {
-		eventually(t, "dnsmasq answers", func() bool { return ask(port, "two.test.") == nil })
+	server := func(address string) (port int) {
+		eventually(t, "dnsmasq answers", func() bool { // it ends where somebody has taken its port for TCP
+			port = unusedPort(t, "udp")
+			over := daemon(t, "dnsmasq", "--keep-in-foreground", "--no-resolv", "--no-hosts", "--conf-file=/dev/null", "--user=root", "--pid-file=", "--log-facility=-",
+				"--listen-address=127.0.0.1", "--bind-interfaces", "--port="+strconv.Itoa(port), "--address=/one.test/"+address, "--address=/two.test/127.0.0.2")
+			for {
+				select {
+				case <-over:
+					return false
+				case <-time.After(5 * time.Millisecond):
+					if ask(port, "two.test.") == nil {
+						return true
+					}
+				}
+			}
+		})
+		return port
 	}
+	same, other := server("127.0.0.1"), server("127.0.0.9")
 	s := sniff(t, same)
 	for _, name := range []string{"two.test.", "one.test.", "two.test."} {
 		must(t, ask(same, name))
@@ -454,14 +466,19 @@ func shellWords(line string) (words []string) {
 // relayed runs a relay that records, lets talk speak to it, and returns the recording.
 func relayed(t *testing.T, from, to string, talk func(address string)) string {
 	t.Helper()
+	connected := !strings.Contains(from, "dgram")
 	file := filepath.Join(t.TempDir(), "relayed.pcapng")
 	c := start(t, "relay", "--json", "--drain", "0", "--record", file, from, to)
 	line, err := c.out.ReadString('\n')
 	must(t, err)
 	var l listening
 	must(t, json.Unmarshal([]byte(line), &l))
-	go io.Copy(io.Discard, c.out)
 	talk(l.Address)
+	for line := ""; connected && !strings.Contains(line, `"event":"ended"`); { // else it is cut short
+		line, err = c.out.ReadString('\n')
+		must(t, err)
+	}
+	go io.Copy(io.Discard, c.out)
 	must(t, c.Process.Signal(syscall.SIGTERM))
 	c.exits(t, 0)
 	return file

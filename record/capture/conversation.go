@@ -78,7 +78,7 @@ func (e Endpoint) String() string {
 // A Conversation is what passed between two sockets, from the first packet of it in
 // the file to the last.
 type Conversation struct {
-	Number int    // from 1, in the order in which they began
+	Number int    // among all of the file, from 1 in the order in which they began
 	Kind   string // the kind of socket in list's words: "tcp", "udp", "unix-dgram"
 	Type   socket.Type
 

@@ -121,6 +121,7 @@ type reader struct {
 	open      map[key]conversing
 	all       []*flow // in the order in which they began, those not wanted left out
 	held      int64
+	begun     int       // conversations, wanted or not
 	now       time.Time // of the packet that is being read
 	iface     *pcapng.Interface
 }
@@ -179,9 +180,8 @@ func (r *reader) finish() {
 	}
 	r.Lost = int64(r.fragments.lost + len(r.fragments.waiting))
 	slices.SortStableFunc(r.all, func(a, b *flow) int { return int(a.begun - b.begun) })
-	for i, f := range r.all {
+	for _, f := range r.all {
 		c := f.c
-		c.Number = i + 1
 		slices.SortStableFunc(c.Events, func(a, b Event) int { return int(min(max(a.At-b.At, -1), 1)) })
 		r.Conversations = append(r.Conversations, c)
 	}
@@ -234,7 +234,8 @@ func keyOf(protocol byte, a, b netip.AddrPort) key {
 
 // begin begins a conversation.
 func (r *reader) begin(p *pcapng.Packet, kind string, t socket.Type, client, server Endpoint) flow {
-	c := &Conversation{Kind: kind, Type: t, Client: client, Server: server, Interface: r.iface.Name, Process: p.Process, Began: r.now, Ended: r.now}
+	r.begun++
+	c := &Conversation{Number: r.begun, Kind: kind, Type: t, Client: client, Server: server, Interface: r.iface.Name, Process: p.Process, Began: r.now, Ended: r.now}
 	var said about
 	if len(p.Comments) > 0 {
 		c.Comment = p.Comments[0]
@@ -246,11 +247,12 @@ func (r *reader) begin(p *pcapng.Packet, kind string, t socket.Type, client, ser
 	return f
 }
 
-// keep keeps a conversation that has begun, or only that it is not wanted.
-func (r *reader) keep(k key, each conversing) {
+// keep keeps a conversation that has begun, or only that it is not wanted. syn is the sequence
+// number of the segment of TCP that began it.
+func (r *reader) keep(k key, each conversing, syn uint32) {
 	f := each.base()
 	if !f.wanted {
-		r.open[k] = unwanted{}
+		r.open[k] = unwanted{syn}
 		return
 	}
 	r.open[k] = each
@@ -258,7 +260,7 @@ func (r *reader) keep(k key, each conversing) {
 }
 
 // unwanted stands for a conversation that is not wanted.
-type unwanted struct{}
+type unwanted struct{ syn uint32 }
 
 func (unwanted) base() *flow { return nil }
 
@@ -295,7 +297,7 @@ func (r *reader) tcp(p *pcapng.Packet, d datagram) bool {
 	from, to := netip.AddrPortFrom(d.from, fromPort), netip.AddrPortFrom(d.to, toPort)
 	k := keyOf(protoTCP, from, to)
 	begins := s.flags&(tcpSYN|tcpACK) == tcpSYN
-	if _, not := r.open[k].(unwanted); not && !begins {
+	if u, not := r.open[k].(unwanted); not && (!begins || u.syn == s.seq) {
 		return true
 	}
 	t, _ := r.open[k].(*tcp)
@@ -318,7 +320,7 @@ func (r *reader) tcp(p *pcapng.Packet, d datagram) bool {
 		if t.c.Bounded() {
 			t.messages = &messenger{iso: t.said.isISO()}
 		}
-		r.keep(k, t)
+		r.keep(k, t, s.seq)
 	}
 	if t.wanted {
 		s.empty = t.messages != nil && len(s.data) == 0 && slices.Contains(p.Comments, emptyMessage)

@@ -165,7 +165,7 @@ func TestWhatIsHeldIsBounded(t *testing.T) {
 		t.Error("a list holds no events and is not complete")
 	}
 	only := p.read(Options{Want: func(c *Conversation) bool { return c.Kind == "udp" }})
-	if len(only.Conversations) != 1 || script(only.Conversations[0]) != ">small" {
+	if len(only.Conversations) != 1 || script(only.Conversations[0]) != ">small" || only.Conversations[0].Number != 2 {
 		t.Errorf("%+v", only)
 	}
 }

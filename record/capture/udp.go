@@ -59,7 +59,7 @@ func (r *reader) udp(p *pcapng.Packet, d datagram, found packet) bool {
 		client, server := guess(from, to)
 		u = &udp{flow: r.begin(p, "udp", socket.Datagram, Endpoint{Addr: client}, Endpoint{Addr: server})}
 		u.c.Opened, u.c.Stood = true, true
-		r.keep(k, u)
+		r.keep(k, u, 0)
 	}
 	if !u.wanted {
 		return true

@@ -40,7 +40,7 @@ type GapError struct {
 }
 
 func (e *GapError) Error() string {
-	return fmt.Sprintf("the recording lacks %d bytes after the first %d that were sent: the conversation ends there", e.Size, e.At)
+	return fmt.Sprintf("the recording lacks %s after the first %s that were sent: the conversation ends there", units.Plural(e.Size, "byte"), units.Count(e.At))
 }
 
 // settle is how long what is ignored may go on, and an answer that differs where something is ignored
@@ -95,8 +95,12 @@ func (r *run) play(ctx context.Context, s *socket.Socket, c *capture.Conversatio
 		}
 	}()
 	reset, err := p.perform(ctx)
+	var gap *GapError
 	if err != nil {
 		p.stuck.Store(true)
+		if errors.As(err, &gap) { // no answer would be to what was asked
+			cancel()
+		}
 	}
 	if !reset {
 		<-heard
@@ -110,6 +114,8 @@ func (r *run) play(ctx context.Context, s *socket.Socket, c *capture.Conversatio
 		}
 		hearing = nil
 	case difference != nil:
+	case gap != nil:
+		hearing = gap
 	case errors.Is(err, context.Canceled) || ctx.Err() != nil:
 		hearing = context.Cause(ctx)
 	case err != nil && !(p.c.Aborted && broken(err)):

@@ -237,7 +237,7 @@ func TestGaps(t *testing.T) {
 	if r := run1(t, talk(t, ">abcdef 1ms <AB <GAP3 <F >FIN <FIN"), to, Options{}); r.Alike != 1 {
 		t.Errorf("%+v %+v", r, r.First)
 	}
-	r := run1(t, talk(t, ">ab >GAP3 >f"), to, Options{})
+	r := run1(t, talk(t, ">ab 1ms <AB >GAP3 >f 1ms <F"), to, Options{})
 	var gap *GapError
 	if r.Failed != 1 || !errors.As(r.Failure.Err, &gap) || gap.At != 2 || gap.Size != 3 {
 		t.Errorf("%+v", r)
