@@ -116,7 +116,7 @@ func (f *Fault) Check() error {
 	case f.Effect == nil:
 		return errors.New("the fault has no effect")
 	case f.Direction > Down:
-		return fmt.Errorf("%v is no direction", f.Direction)
+		return fmt.Errorf("%v is not a direction", f.Direction)
 	case f.After < 0 || f.For < 0 || f.Every < 0 || f.Times < 0:
 		return errors.New("times must not be negative")
 	case f.Every > 0 && f.For == 0:
@@ -124,9 +124,9 @@ func (f *Fault) Check() error {
 	case f.Every > 0 && f.For >= f.Every:
 		return fmt.Errorf("every=%v must be longer than for=%v", f.Every, f.For)
 	case f.Times > 0 && f.Every == 0:
-		return errors.New("times= needs every=: how long after it last began it begins again")
+		return errors.New("times= needs every=: how long after one start the next one comes")
 	case f.Share > 1:
-		return fmt.Errorf("a share of %v is more than all", f.Share)
+		return fmt.Errorf("a share of %v is more than 100%%", f.Share)
 	case strings.ContainsAny(f.Name, "@,=:\n"):
 		return fmt.Errorf("the name %q has a comma, or @, = or : in it", f.Name)
 	}

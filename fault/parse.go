@@ -278,7 +278,7 @@ func (f *Fault) options(w *words) error {
 	if text, ok := w.option("times"); ok {
 		n, err := strconv.ParseUint(text, 10, 31)
 		if err != nil || n == 0 {
-			return fmt.Errorf("times=: %.80q is no number from 1 on", text)
+			return fmt.Errorf("times=: %.80q is not a whole number, 1 or more", text)
 		}
 		f.Times = int(n)
 	}
@@ -337,7 +337,7 @@ func parsePercent(text string) (float64, error) {
 	case err != nil || math.IsNaN(v):
 		return 0, fmt.Errorf("%.80q is not a share such as 1%% or 0.01", text)
 	case !hundred && v > 1 && v <= 100:
-		return 0, fmt.Errorf("%s is more than all: write %s%%", text, digits)
+		return 0, fmt.Errorf("%s is more than 100%%: write %s%%", text, digits)
 	case v < 0 || v > 1:
 		return 0, fmt.Errorf("%.80q is not from 0%% to 100%%", text)
 	}
@@ -442,7 +442,7 @@ func readSamples(path string) ([]time.Duration, error) {
 		return nil, err
 	}
 	if !info.Mode().IsRegular() || info.Size() > maxSamples {
-		return nil, fmt.Errorf("%q is no file of at most 16 MiB", path)
+		return nil, fmt.Errorf("%q is not a file of at most 16 MiB", path)
 	}
 	text, err := os.ReadFile(path)
 	if err != nil {
@@ -461,12 +461,12 @@ func readSamples(path string) ([]time.Duration, error) {
 		}
 		d, err := time.ParseDuration(line)
 		if err != nil || d < 0 {
-			return nil, fmt.Errorf("line %d of %q is no delay, such as 12.5ms: %.40q", n, path, line)
+			return nil, fmt.Errorf("line %d of %q is not a delay, such as 12.5ms: %.40q", n, path, line)
 		}
 		all = append(all, d)
 	}
 	if len(all) == 0 {
-		return nil, fmt.Errorf("%q has no delays: write one a line, such as 12.5ms", path)
+		return nil, fmt.Errorf("%q has no delays: write one per line, such as 12.5ms", path)
 	}
 	return all, nil
 }
@@ -479,7 +479,7 @@ func parseRate(w *words) (Effect, error) {
 	var e Rate
 	if e.Bytes, err = codec.ParseSize(strings.TrimSuffix(text, "/s")); err != nil {
 		if strings.HasSuffix(strings.ToLower(strings.TrimSuffix(text, "/s")), "bit") {
-			err = fmt.Errorf("%.80q: a rate is in bytes a second, such as 125kB for 1 Mbit/s", text)
+			err = fmt.Errorf("%.80q: a rate is in bytes per second, such as 125kB for 1 Mbit/s", text)
 		}
 		return nil, err
 	}
@@ -501,11 +501,11 @@ func parseLoss(w *words) (Effect, error) {
 	case name == "burst" && len(args) == 2:
 		if e.Share, err = parsePercent(args[0]); err == nil {
 			if e.Burst, err = strconv.Atoi(args[1]); err != nil || e.Burst < 1 {
-				err = fmt.Errorf("loss: a burst of %.80q is no number of messages", args[1])
+				err = fmt.Errorf("loss: a burst of %.80q is not a number of messages", args[1])
 			}
 		}
 	default:
-		err = fmt.Errorf("loss: %.80q is none of 1%%, ge(TO-BAD,TO-GOOD[,LOST-BAD[,LOST-GOOD]]) and burst(SHARE,LENGTH)", text)
+		err = fmt.Errorf("loss: %.80q is not one of 1%%, ge(TO-BAD,TO-GOOD[,LOST-BAD[,LOST-GOOD]]) and burst(SHARE,LENGTH)", text)
 	}
 	if err != nil {
 		return nil, err
@@ -583,7 +583,7 @@ func parseReorder(w *words) (Effect, error) {
 	}
 	if text, _ := w.value(false); text != "" {
 		if e.Distance, err = strconv.Atoi(text); err != nil || e.Distance < 1 {
-			return nil, fmt.Errorf("reorder: a distance of %.80q is no number of messages", text)
+			return nil, fmt.Errorf("reorder: a distance of %.80q is not a number of messages", text)
 		}
 	}
 	return e, w.timeOption("hold", &e.Hold)

@@ -108,7 +108,7 @@ type NameError struct{ Name string }
 
 // Error names it.
 func (e *NameError) Error() string {
-	return fmt.Sprintf("there is a fault %q already: give another name, or change that one", e.Name)
+	return fmt.Sprintf("a fault %q already exists: give another name, or change that one", e.Name)
 }
 
 // ErrRemoved says that a handle's fault is no longer in the plan.

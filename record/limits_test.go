@@ -149,7 +149,7 @@ func TestLosses(t *testing.T) {
 		t.Errorf("%d packets are lost", lost)
 	}
 	mu.Lock()
-	if text := said.String(); strings.Count(text, "loses packets") != 1 || !strings.Contains(text, fmt.Sprintf("lacks %d packets", lost)) {
+	if text := said.String(); strings.Count(text, "is losing packets") != 1 || !strings.Contains(text, fmt.Sprintf("lacks %d packets", lost)) {
 		t.Errorf("the log says\n%s", text)
 	}
 	mu.Unlock()

@@ -161,7 +161,7 @@ func (r *Recorder) sinkOf(p *Pair) *sink {
 	if err := out.begin(nil); err != nil {
 		out.close()
 		r.failed = err
-		go r.warn("the recording has stopped, and what passes goes on without it: %v", err)
+		go r.warn("the recording has stopped; the traffic continues without it: %v", err)
 		return nil
 	}
 	r.open[p] = struct{}{}

@@ -170,7 +170,7 @@ func (s *sink) loses(i *netInterface) {
 	s.lost++
 	if !s.told && s.failed == nil && !s.closed {
 		s.told = true
-		go s.tell("the recording loses packets, since they come faster than the file takes them: --record-must makes the traffic wait instead")
+		go s.tell("the recording is losing packets, since they come faster than the file can be written: --record-must makes the traffic wait instead")
 	}
 }
 
@@ -320,7 +320,7 @@ func (s *sink) fails(err error) {
 	}
 	s.mu.Unlock()
 	if first {
-		s.tell("the recording has stopped, and what passes goes on without it: %v", err)
+		s.tell("the recording has stopped; the traffic continues without it: %v", err)
 	}
 }
 

@@ -46,24 +46,24 @@ func (b *balance) declare(o *verb.Options) {
 	count := func(to *int, least int, name, usage string) {
 		o.Var(verb.NewValue(to, 0, verb.AtLeast(least)), name, usage)
 	}
-	o.Var(verb.NewValue(&b.policy, "", word("least", "round-robin", "hash", inTurn)), "balance", "how to choose among several to: least, round-robin, hash (of the peer's address), or in-turn")
-	count(&c.Tries, 1, "tries", "how many are tried for a pair")
-	o.Var(verb.NewValue(&c.Resolve, 0, verb.SomeTime), "resolve", "look names up again after this long")
-	duration(&c.SlowStart, "slow-start", "how long one that comes back takes to get its whole share")
-	o.Var(verb.NewValue(&b.check, "", word("off", "connect", "tls")), "check", "how to see whether each serves: off, connect or tls")
+	o.Var(verb.NewValue(&b.policy, "", word("least", "round-robin", "hash", inTurn)), "balance", "how to choose among several TO: least, round-robin, hash (of the peer's address), or in-turn")
+	count(&c.Tries, 1, "tries", "how many to try for a pair")
+	o.Var(verb.NewValue(&c.Resolve, 0, verb.SomeTime), "resolve", "look up names again after this long")
+	duration(&c.SlowStart, "slow-start", "how long a recovered one takes to get its full share")
+	o.Var(verb.NewValue(&b.check, "", word("off", "connect", "tls")), "check", "how to check that each works: off, connect or tls")
 	o.Text(&c.Check.Options, "check-options", "options of the tls layer of a check")
-	o.Var(verb.NewValue(&c.Check.Port, 0, codec.Between(codec.Integer, 1, 65535)), "check-port", "check this port, and not the one that pairs go to")
+	o.Var(verb.NewValue(&c.Check.Port, 0, codec.Between(codec.Integer, 1, 65535)), "check-port", "check this port instead of the one that pairs use")
 	o.Text(&c.Check.Send, "check-send", "send this text in a check")
 	o.Text(&c.Check.Expect, "check-expect", "a check succeeds if this text comes back")
 	o.Var(verb.NewValue(&c.Check.Interval, 0, verb.SomeTime), "check-interval", "time between checks")
-	o.Var(verb.NewValue(&c.Check.Timeout, 0, verb.SomeTime), "check-timeout", "the longest that a check may take")
-	count(&c.Check.Rise, 1, "check-rise", "checks in a row that must succeed for one to come back")
-	count(&c.Check.Fall, 1, "check-fall", "checks in a row that must fail for one to go down")
-	count(&c.Passive.Failures, 0, "eject-after", "failures of pairs in a row that take one out for a while; 0 is never")
+	o.Var(verb.NewValue(&c.Check.Timeout, 0, verb.SomeTime), "check-timeout", "how long a check may take")
+	count(&c.Check.Rise, 1, "check-rise", "checks in a row that must succeed before one comes back")
+	count(&c.Check.Fall, 1, "check-fall", "checks in a row that must fail before one is down")
+	count(&c.Passive.Failures, 0, "eject-after", "failed pairs in a row that eject one for a while; 0 is never")
 	duration(&c.Passive.Ejection, "eject-for", "for how long at first; it doubles each time")
 	duration(&c.Passive.Longest, "eject-longest", "for how long at most")
-	o.Var(verb.NewValue(&c.Passive.Share, 0, codec.Between(codec.Integer, 1, 100)), "eject-share", "the percentage that may be out at once")
-	duration(&c.Passive.Early, "eject-early", "a reset this soon after the beginning, without an answer, is a failure; 0 is never")
+	o.Var(verb.NewValue(&c.Passive.Share, 0, codec.Between(codec.Integer, 1, 100)), "eject-share", "the percentage that may be ejected at once")
+	duration(&c.Passive.Early, "eject-early", "a reset this soon after the start, without an answer, is a failure; 0 is never")
 }
 
 // word is one of several, or "".
@@ -82,7 +82,7 @@ func (b *balance) prepare(s *Service, r *verb.Relay) error {
 	asked := slices.ContainsFunc(balanceNames, given)
 	switch plain := b.policy == inTurn; {
 	case plain && weighed:
-		return &verb.UsageError{Err: errors.New("--balance in-turn knows no weights and no backups: omit it, or those")}
+		return &verb.UsageError{Err: errors.New("--balance in-turn has no weights or backups: omit it, or them")}
 	case plain:
 		for _, name := range balanceNames {
 			if name != "balance" && given(name) {

@@ -123,7 +123,7 @@ func (l *loading) file(path string, text []byte, first bool) {
 			}
 		case "include":
 			if !first {
-				l.wrong(e.Place, "", "a file that is included includes no others")
+				l.wrong(e.Place, "", "an included file cannot include others")
 				continue
 			}
 			l.include(path, e)
@@ -151,7 +151,7 @@ func (l *loading) include(path string, e *entry) {
 		l.config.Files = append(l.config.Files, pattern)
 		files, err := filepath.Glob(pattern)
 		if err != nil {
-			l.wrong(places[i], "", "include %q is no pattern: write one such as \"conf.d/*.toml\"", patterns[i])
+			l.wrong(places[i], "", "include %q is not a pattern: write one such as \"conf.d/*.toml\"", patterns[i])
 			continue
 		}
 		if len(files) == 0 && !strings.ContainsAny(pattern, "*?[") {
@@ -207,7 +207,7 @@ func (l *loading) services(e *entry, defaults map[string]value) {
 			continue
 		}
 		if other, twice := l.named[s.name]; twice {
-			l.wrong(s.Place, s.name, "there is a service of that name already, at %v", other)
+			l.wrong(s.Place, s.name, "a service of that name already exists, at %v", other)
 			continue
 		}
 		l.named[s.name] = s.Place

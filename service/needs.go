@@ -20,7 +20,7 @@ func (c *Config) Needs() (n sandbox.Needs, err error) {
 	}
 	for _, s := range specs {
 		if s.told.serve != nil {
-			return n, fmt.Errorf("%s runs a program for each connection, and what that needs is not known: it cannot be in a sandbox", s.Name)
+			return n, fmt.Errorf("%s runs a program for each connection, and what it needs is not known: it cannot run in a sandbox", s.Name)
 		}
 		if t := s.told.relay; t != nil {
 			if err := n.Add(t.From, t.From.Passive(true)); err != nil {

@@ -10,7 +10,7 @@ import (
 )
 
 // errReplaced is of a change that only another job can make.
-var errReplaced = errors.New("it takes another run of the service")
+var errReplaced = errors.New("the service must be restarted")
 
 // relayJob is a relay.
 type relayJob struct {
@@ -90,7 +90,7 @@ func (j *relayJob) run(ctx context.Context, listeners []*zocalo.Listener) error 
 	err := j.Run(ctx)
 	if err == nil && ctx.Err() == nil && j.Listener != nil {
 		if once, _ := j.From.IsOnce(); !once {
-			err = errors.New("the relay has ended by itself")
+			err = errors.New("the relay ended by itself")
 		}
 	}
 	return err

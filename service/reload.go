@@ -75,7 +75,7 @@ func (s *Set) reload(c *Config) (*Change, error) {
 	change := new(Change)
 	switch {
 	case s.over:
-		return nil, errors.New("the services are ending: nothing is changed any more")
+		return nil, errors.New("the services are stopping: nothing can be changed now")
 	case s.handingOver:
 		return nil, ErrHanding
 	case s.life == nil:
@@ -255,7 +255,7 @@ func (p *plan) undo() {
 		g.unit.mu.Unlock()
 		if j != nil {
 			if err := j.change(before.told); err != nil {
-				complain(g.unit.log, "a change could not be undone", err)
+				complain(g.unit.log, "a change could not be rolled back", err)
 			}
 		}
 		g.tell(before.spec, before.told)

@@ -138,7 +138,7 @@ func (s *Set) begin(ctx, life context.Context) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.life != nil {
-		return errors.New("service: a Set runs once: make another")
+		return errors.New("service: a Set runs only once: make another")
 	}
 	s.life, s.began = life, time.Now()
 	stock := newStock(s.options.Taken)

@@ -317,7 +317,7 @@ func (c *Config) specs() (all []*spec, problems Problems) {
 			continue
 		}
 		if named[s.Name] {
-			wrong("", "there are two services of that name")
+			wrong("", "two services have that name")
 		}
 		named[s.Name] = true
 		t, more := s.build()
@@ -330,7 +330,7 @@ func (c *Config) specs() (all []*spec, problems Problems) {
 			switch key := socketKey(a); {
 			case anyPort(a) || shared:
 			case listening[key] != "":
-				wrong("from."+strconv.Itoa(i), "%v: the service %s listens there already", a, listening[key])
+				wrong("from."+strconv.Itoa(i), "%v: the service %s already listens there", a, listening[key])
 			default:
 				listening[key] = s.Name
 			}

@@ -84,7 +84,7 @@ func (s *stock) listen(ctx context.Context, service string, a address.Address) (
 }
 
 // errLate is of a listener that cannot be opened while another is.
-var errLate = errors.New("it can listen only once the one before has ended")
+var errLate = errors.New("it can listen only after the previous one has ended")
 
 // commit makes those that have taken sockets over the owners of their files.
 func (s *stock) commit() {

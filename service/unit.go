@@ -157,7 +157,7 @@ func (g *generation) serve() {
 			return
 		}
 		if err != nil {
-			complain(g.unit.log, "the service has failed, and is tried again", err, "pause", pause)
+			complain(g.unit.log, "the service failed and will be retried", err, "pause", pause)
 			g.become(Failed, err)
 		}
 		select {

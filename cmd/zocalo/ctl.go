@@ -49,7 +49,7 @@ func (a *app) ctlVerb() *cobra.Command {
 	}
 	cmd := &cobra.Command{
 		Use:   "ctl REQUEST [NAME]",
-		Short: "Ask and steer a running 'zocalo run'",
+		Short: "Query and control a running 'zocalo run'",
 		Long: `ctl speaks to the admin socket of a running 'zocalo run', which only its own user
 and root can use. If this user has one running, ctl finds it; otherwise --socket
 says which. The requests are:

@@ -40,7 +40,7 @@ func (p *livePage) listening() []string {
 
 // pageFlag declares --page.
 func (a *app) pageFlag(cmd *cobra.Command) {
-	cmd.Flags().BoolVar(&a.page.asked, "page", false, "show what happens on a web page of this computer, and print its URL")
+	cmd.Flags().BoolVar(&a.page.asked, "page", false, "show what happens on a local web page, and print its URL")
 }
 
 // begin remembers what the page is to show of the log, and of socket calls where those are

@@ -46,14 +46,14 @@ var (
 		}
 		v, err := strconv.ParseFloat(text, 64)
 		if err != nil || !(v > 0) || math.IsInf(v, 0) {
-			return 0, errors.New("it must be a number of times as fast, such as 1, 10 or 0.5, or max")
+			return 0, errors.New("it must be a factor, such as 1, 10 or 0.5, or max")
 		}
 		return v, nil
 	}}
 	beginRate = codec.Codec[float64]{Placeholder: "N/s", Format: func(float64) string { return "0" }, Parse: func(text string) (float64, error) {
 		v, err := strconv.ParseFloat(strings.TrimSuffix(text, "/s"), 64)
 		if err != nil || !(v > 0) || math.IsInf(v, 0) {
-			return 0, errors.New("it must be a number a second, such as 100/s")
+			return 0, errors.New("it must be a number per second, such as 100/s")
 		}
 		return v, nil
 	}}
@@ -67,7 +67,7 @@ var (
 	rounds = codec.Codec[int]{Placeholder: "N", Format: strconv.Itoa, Parse: func(text string) (int, error) {
 		n, err := times.Parse(text)
 		if err == nil && n == 0 || err != nil && text != "forever" {
-			return 0, errors.New("it must be a number from 1 on, or forever")
+			return 0, errors.New("it must be a whole number, 1 or more, or forever")
 		}
 		return n, err
 	}}
@@ -120,7 +120,7 @@ their boundaries; on a stream they need frame=FORMAT in TO. Ctrl-C ends with wha
 	f.Var(value(&r.options.Speed, 1, playSpeed), "speed", "how many times as fast as recorded, such as 10 or 0.5; max does not wait")
 	f.BoolVar(&r.options.Causal, "causal", false, "send each message once the answer before it has come, at once")
 	f.StringArrayVar(&r.ignore, "ignore", nil, "`PATTERN`, a regular expression, for what may differ in answers; repeatable")
-	f.BoolVar(&r.options.NoCompare, "no-compare", false, "take any answers: for load")
+	f.BoolVar(&r.options.NoCompare, "no-compare", false, "accept any answers, to generate load")
 	f.Var(value(&r.options.Repeat, 1, rounds), "repeat", "play it all N times, or forever")
 	f.Var(value(&r.options.Rate, 0, beginRate), "rate", "begin so many conversations per second, instead of when they began")
 	f.Var(value(&r.options.Concurrency, replay.DefaultConcurrency, atLeast(1)), "concurrency", "how many conversations at once")
@@ -200,7 +200,7 @@ func (r *replaying) run(cmd *cobra.Command, args []string) error {
 	}
 	passive := to.Passive(false)
 	if passive {
-		if err := refuse(cmd, "is for a TO that is connected to: clients come to this one by themselves", "rate"); err != nil {
+		if err := refuse(cmd, "is for a TO that zocalo connects to: here clients connect by themselves", "rate"); err != nil {
 			return err
 		}
 	}
@@ -239,7 +239,7 @@ func (r *replaying) read(ctx context.Context, path string, o capture.Options) (*
 		return nil, fileError(path, err)
 	}
 	if c.Cut != nil {
-		r.note(fmt.Sprintf("%s: %v: what is before it is read", path, c.Cut))
+		r.note(fmt.Sprintf("%s: %v: what comes before it is used", path, c.Cut))
 	}
 	for _, t := range c.Unknown {
 		r.note(fmt.Sprintf("%s: packets of link type %d are left out: Ethernet, Linux cooked, loopback and raw IP are known", path, t))

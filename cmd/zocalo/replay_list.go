@@ -25,12 +25,12 @@ func parseReplayWords(args []string) (w replayWords, err error) {
 		key, _, isFilter := strings.Cut(arg, "=")
 		key = strings.TrimSuffix(key, "!")
 		if isFilter && slices.Contains(sockstat.FilterKeys(), key) && !slices.Contains(toldKeys, key) {
-			return w, fmt.Errorf("filter %s: a recording does not tell it: the filters are %s", sockstat.Quote(key), strings.Join(toldKeys, ", "))
+			return w, fmt.Errorf("filter %s: a recording does not have it: the filters are %s", sockstat.Quote(key), strings.Join(toldKeys, ", "))
 		}
 	}
 	w.listWords, err = parseListWords(args)
 	if err == nil && w.pairs {
-		err = errors.New("pair: in a recording a pair is a conversation of the kind that its client had: name that kind")
+		err = errors.New("pair: in a recording, a pair is a conversation of its client's kind: name that kind")
 	}
 	return w, err
 }

@@ -98,7 +98,7 @@ totals and the open pairs.`,
 	f.BoolVar(&r.example, "example", false, "print a commented example of a file, and exit")
 	f.BoolVar(&r.upgrade, "upgrade", false, "take over from the process that runs FILE: its listeners at once, its open pairs stay with it until they end")
 	f.BoolVar(&r.watch, "watch", false, "apply changes of FILE, and of what it includes, as they are made")
-	f.BoolVar(&r.boxed.asked, "sandbox", false, "once all listens, be able to open only the files and TCP ports that FILE names (Landlock)")
+	f.BoolVar(&r.boxed.asked, "sandbox", false, "once everything is listening, allow only the files and TCP ports that FILE names (Landlock)")
 	f.StringVar(&r.toxic.at, "toxiproxy", "", "also serve toxiproxy's HTTP API at `HOST:PORT`; FILE may be omitted then")
 	r.admin.declare(cmd)
 	return cmd
@@ -122,7 +122,7 @@ func (r *runRun) run(cmd *cobra.Command) error {
 	}
 	if r.boxed.asked {
 		if r.toxic.at != "" {
-			return usagef("--sandbox and --toxiproxy cannot be combined: what proxies will need is not known")
+			return usagef("--sandbox and --toxiproxy cannot be combined: what the proxies will need is not known in advance")
 		}
 		if _, err := config.Needs(); err != nil {
 			return usagef("--sandbox: %w", err)
@@ -271,7 +271,7 @@ func (r *runRun) reload(why string, quiet bool) *service.Config {
 	if errors.As(err, &all) && len(all) > 1 {
 		text = fmt.Sprintf("%s (and %d more: see zocalo run --check)", all[0], len(all)-1)
 	}
-	r.log.Error("not reloaded, and what ran before goes on", "reason", why, "error", text)
+	r.log.Error("not reloaded: what ran before continues", "reason", why, "error", text)
 	return nil
 }
 

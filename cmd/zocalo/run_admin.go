@@ -85,7 +85,7 @@ func (r *runRun) administer(reload func(context.Context) error) (end func(), err
 		case r.admin.socket != "": // it was asked for
 			return fail(fmt.Errorf("--admin-socket: %w", err))
 		default:
-			r.log.Debug("no admin socket, so ctl cannot speak to this command", "error", err)
+			r.log.Debug("no admin socket, so ctl cannot reach this command", "error", err)
 		}
 	}
 	for _, l := range listeners {
@@ -122,13 +122,13 @@ func readToken(path string) (string, error) {
 		return "", err
 	}
 	if info.Mode().Perm()&0o077 != 0 {
-		return "", fmt.Errorf("--admin-token-file %s: others may read it (%v): chmod 600 it", path, info.Mode().Perm())
+		return "", fmt.Errorf("--admin-token-file %s: other users can read it (%v): chmod 600 it", path, info.Mode().Perm())
 	}
 	b := make([]byte, 4096)
 	n, _ := f.Read(b)
 	token := strings.TrimSpace(string(b[:n]))
 	if len(token) < 16 {
-		return "", fmt.Errorf("--admin-token-file %s: a token has at least 16 characters", path)
+		return "", fmt.Errorf("--admin-token-file %s: a token needs at least 16 characters", path)
 	}
 	return token, nil
 }

@@ -47,7 +47,7 @@ func (r *runRun) serveToxiproxy() (end func(), err error) {
 	}
 	go func() {
 		if err := s.Serve(l); !errors.Is(err, http.ErrServerClosed) {
-			r.log.Error("toxiproxy's API has ended", "error", err)
+			r.log.Error("toxiproxy's API has stopped", "error", err)
 		}
 	}()
 	return func() {

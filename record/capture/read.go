@@ -153,11 +153,11 @@ func Read(ctx context.Context, from io.Reader, o Options) (*Capture, error) {
 		r.packet(p)
 		switch {
 		case r.held > o.MaxTotal:
-			err = fmt.Errorf("the conversations have more than %s in all: choose fewer with a filter", codec.FormatSize(o.MaxTotal))
+			err = fmt.Errorf("the conversations have more than %s in total: choose fewer with a filter", codec.FormatSize(o.MaxTotal))
 		case int64(len(r.all)) > most:
 			err = fmt.Errorf("it has more than %d conversations: choose fewer with a filter", most)
 		case len(r.open) > maxOpen:
-			err = fmt.Errorf("it has more than %d conversations, wanted or not: cut the file into several, with editcap -c", maxOpen)
+			err = fmt.Errorf("it has more than %d conversations, selected or not: split the file with editcap -c", maxOpen)
 		case r.Packets%1024 == 0:
 			err = ctx.Err()
 		}

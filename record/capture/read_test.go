@@ -152,7 +152,7 @@ func TestWhatIsHeldIsBounded(t *testing.T) {
 		o    Options
 		want string
 	}{
-		{Options{MaxTotal: 50_000}, "the conversations have more than 50000 in all: choose fewer with a filter"},
+		{Options{MaxTotal: 50_000}, "the conversations have more than 50000 in total: choose fewer with a filter"},
 		{Options{MaxConversations: 1}, "it has more than 1 conversations: choose fewer with a filter"},
 	} {
 		_, err := Read(context.Background(), bytes.NewReader(p.file.Bytes()), test.o)

@@ -92,7 +92,7 @@ func sinkOf(to string) (sink, error) {
 	word, rest, _ := strings.Cut(to, ":")
 	switch {
 	case to == "":
-		return nil, errors.New("the access log has no place to go: give a path, stdout, stderr, syslog or syslog:ADDRESS")
+		return nil, errors.New("the access log has no destination: give a path, stdout, stderr, syslog or syslog:ADDRESS")
 	case to == "stdout" || to == "-":
 		return &file{standard: 1}, nil
 	case to == "stderr":
@@ -180,7 +180,7 @@ func (l *Log) Close() error {
 	if l.lines > 0 {
 		l.lost += l.lines
 		l.lines = 0
-		return fmt.Errorf("the access log %s: not all was written: %d lines are lost", l.to, l.lost)
+		return fmt.Errorf("the access log %s: incomplete: %d lines are lost", l.to, l.lost)
 	}
 	return nil
 }
@@ -210,7 +210,7 @@ func (l *Log) write() {
 			if err == nil {
 				done = bytes.LastIndexByte(batch[:done], '\n') + 1
 			} else {
-				l.log.Error("the access log could not be opened anew, and goes on as it was", "to", l.to, "error", say.Error(err))
+				l.log.Error("the access log could not be reopened: the old file is kept", "to", l.to, "error", say.Error(err))
 			}
 			pause = 0
 			l.mu.Lock()
@@ -231,10 +231,10 @@ func (l *Log) write() {
 		switch {
 		case err != nil && failing == nil:
 			failing = err
-			l.log.Error("the access log cannot be written, and waits in memory", "to", l.to, "error", say.Error(err))
+			l.log.Error("the access log cannot be written: lines wait in memory", "to", l.to, "error", say.Error(err))
 		case err == nil && failing != nil:
 			failing = nil
-			l.log.Info("the access log is written again", "to", l.to, "lost", l.Lost())
+			l.log.Info("the access log can be written again", "to", l.to, "lost", l.Lost())
 		}
 		l.mu.Lock()
 		l.lines -= int64(bytes.Count(left[:n], newline))

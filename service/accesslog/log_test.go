@@ -293,7 +293,7 @@ func TestFullDisk(t *testing.T) {
 	try(t, os.Remove(path))
 	try(t, os.Symlink(real, path))
 	l.Reopen()
-	await(t, "it is said to be well", func() bool { return strings.Contains(j.String(), "is written again") })
+	await(t, "it is said to be well", func() bool { return strings.Contains(j.String(), "can be written again") })
 	await(t, "there is room", func() bool { l.mu.Lock(); defer l.mu.Unlock(); return len(l.queue) == 0 })
 	l.Ended("db", pair(n+1))
 	try(t, l.Close())
@@ -485,7 +485,7 @@ func TestRefused(t *testing.T) {
 	l := open(t, filepath.Join(dir, "log"), Options{Log: j.log()})
 	try(t, os.RemoveAll(dir))
 	l.Reopen()
-	await(t, "it is said", func() bool { return strings.Contains(j.String(), "could not be opened anew") })
+	await(t, "it is said", func() bool { return strings.Contains(j.String(), "could not be reopened") })
 	l.Ended("db", pair(1))
 	try(t, l.Close())
 }

@@ -52,7 +52,7 @@ func (s *Server) handler() http.Handler {
 	m.HandleFunc("POST /v1/restore", s.named("upstream", s.config.Restore))
 	m.HandleFunc("POST /v1/log-level", s.level)
 	m.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
-		fail(w, http.StatusNotFound, "there is no "+r.Method+" "+r.URL.Path+" here: GET /v1/status tells what there is")
+		fail(w, http.StatusNotFound, "there is no "+r.Method+" "+r.URL.Path+" here: GET /v1/status lists what exists")
 	})
 	return m
 }
@@ -179,7 +179,7 @@ func (s *Server) level(w http.ResponseWriter, r *http.Request) {
 	}
 	var level slog.Level
 	if err := level.UnmarshalText([]byte(text)); err != nil {
-		fail(w, http.StatusBadRequest, "level "+text+" is none of debug, info, warn and error")
+		fail(w, http.StatusBadRequest, "level "+text+" is not one of debug, info, warn, error")
 		return
 	}
 	s.config.Level.Set(level)

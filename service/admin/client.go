@@ -76,7 +76,7 @@ func (c *Client) ask(ctx context.Context, method, path string, body []byte, valu
 	if a.StatusCode != http.StatusOK {
 		var failed struct{ Error string }
 		if json.Unmarshal(answer, &failed) != nil || failed.Error == "" {
-			return fmt.Errorf("what answers is no admin server of zocalo: it says %s", a.Status)
+			return fmt.Errorf("what answers is not an admin server of zocalo: it says %s", a.Status)
 		}
 		return errors.New(failed.Error)
 	}

@@ -45,7 +45,7 @@ func (g *guard) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	switch {
 	case !g.isHost(r.Host):
-		fail(w, http.StatusForbidden, "the request names a host that this server is not: use one of "+strings.Join(g.hosts, ", "))
+		fail(w, http.StatusForbidden, "the request is for another host than this server: use one of "+strings.Join(g.hosts, ", "))
 	case !g.isOwnOrigin(r):
 		fail(w, http.StatusForbidden, "the request comes from another site")
 	case !isPage(r) && !g.hasToken(r):

@@ -73,7 +73,7 @@ func (s *Server) Serve(l net.Listener) error {
 		}
 		if s.config.Token == "" {
 			l.Close()
-			return errors.New("an admin server that is no unix socket needs a token")
+			return errors.New("an admin server that is not on a unix socket needs a token")
 		}
 	}
 	h := &http.Server{

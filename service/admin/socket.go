@@ -61,7 +61,7 @@ func Listen(path string) (*net.UnixListener, error) {
 	if info, statErr := os.Lstat(path); err != nil && statErr == nil && info.Mode().Type() == fs.ModeSocket {
 		if c, dialErr := net.DialTimeout("unix", path, time.Second); dialErr == nil {
 			c.Close()
-			return nil, fmt.Errorf("%s: %w: another process answers there", path, fs.ErrExist)
+			return nil, fmt.Errorf("%s: %w: another process is answering there", path, fs.ErrExist)
 		}
 		os.Remove(path) // or the next line says why not
 		l, err = net.ListenUnix("unix", &net.UnixAddr{Name: path, Net: "unix"})

@@ -145,21 +145,21 @@ func (r *Registry) pairs(p *page) {
 	services := maps.Clone(r.services)
 	r.mu.Unlock()
 	names := slices.Sorted(maps.Keys(services))
-	p.start("zocalo_connections_total", counter, "Connections and sessions of datagram peers that are over, by how they ended.")
+	p.start("zocalo_connections_total", counter, "Finished connections and datagram sessions, by how they ended.")
 	for _, name := range names {
 		for how, word := range results {
 			p.int(services[name].ended[how].Load(), "service", name, "result", word)
 		}
 	}
-	p.start("zocalo_connection_seconds", "histogram", "How long connections lasted that are over.")
+	p.start("zocalo_connection_seconds", "histogram", "How long finished connections lasted.")
 	for _, name := range names {
 		p.histogram(services[name].lasted, "service", name)
 	}
-	p.start("zocalo_connect_seconds", "histogram", "How long it took to reach where connections go.")
+	p.start("zocalo_connect_seconds", "histogram", "How long it took to reach the target of a connection.")
 	for _, name := range names {
 		p.histogram(services[name].reached, "service", name)
 	}
-	p.start("zocalo_connect_failures_total", counter, "Attempts to reach where connections go that failed.")
+	p.start("zocalo_connect_failures_total", counter, "Failed attempts to reach the target of a connection.")
 	for _, name := range names {
 		p.int(services[name].refused.Load(), "service", name)
 	}
@@ -179,21 +179,21 @@ func (p *page) totals(state *State) {
 	each("zocalo_service_up", gauge, "Whether the service accepts (1) or does not (0).", func(s *ServiceState) {
 		p.value(yes(s.Up), "service", s.Name, "verb", s.Verb)
 	})
-	each("zocalo_connections_open", gauge, "Connections and sessions that are open.", func(s *ServiceState) {
+	each("zocalo_connections_open", gauge, "Open connections and sessions.", func(s *ServiceState) {
 		p.int(int64(s.Totals.Open), "service", s.Name)
 	})
-	each("zocalo_bytes_total", counter, "Bytes that were passed on: sent by peers, and received by them.", func(s *ServiceState) {
+	each("zocalo_bytes_total", counter, "Bytes passed on: sent by peers, and received by them.", func(s *ServiceState) {
 		p.int(s.Totals.From[relay.A].Bytes, "service", s.Name, "direction", sent)
 		p.int(s.Totals.From[relay.B].Bytes, "service", s.Name, "direction", received)
 	})
-	each("zocalo_messages_total", counter, "Messages that were passed on, where there are any: sent by peers, and received by them.", func(s *ServiceState) {
+	each("zocalo_messages_total", counter, "Messages passed on, on kinds with messages: sent by peers, and received by them.", func(s *ServiceState) {
 		p.int(s.Totals.From[relay.A].Messages, "service", s.Name, "direction", sent)
 		p.int(s.Totals.From[relay.B].Messages, "service", s.Name, "direction", received)
 	})
-	each("zocalo_datagrams_dropped_total", counter, "Datagrams that were lost on their way through.", func(s *ServiceState) {
+	each("zocalo_datagrams_dropped_total", counter, "Datagrams dropped on the way through.", func(s *ServiceState) {
 		p.int(s.Totals.Dropped, "service", s.Name)
 	})
-	each("zocalo_messages_refused_total", counter, "Messages that did not fit where they were to go.", func(s *ServiceState) {
+	each("zocalo_messages_refused_total", counter, "Messages too long for the other side.", func(s *ServiceState) {
 		p.int(s.Totals.Refused, "service", s.Name)
 	})
 }
@@ -215,7 +215,7 @@ func (p *page) upstreams(state *State) {
 	each("zocalo_upstream_up", gauge, "Whether the upstream is used (1), or is down, ejected or off (0).", func(l []string, s *upstream.ServerStatus) {
 		p.value(yes(s.Health == upstream.Up), l...)
 	})
-	each("zocalo_upstream_connections_open", gauge, "Connections that go to the upstream.", func(l []string, s *upstream.ServerStatus) {
+	each("zocalo_upstream_connections_open", gauge, "Open connections to the upstream.", func(l []string, s *upstream.ServerStatus) {
 		p.int(s.Open, l...)
 	})
 	each("zocalo_upstream_connections_total", counter, "Connections for which the upstream was reached.", func(l []string, s *upstream.ServerStatus) {
@@ -224,7 +224,7 @@ func (p *page) upstreams(state *State) {
 	each("zocalo_upstream_failures_total", counter, "Attempts to reach the upstream that failed, and connections that it cut before an answer.", func(l []string, s *upstream.ServerStatus) {
 		p.int(s.Failed, l...)
 	})
-	each("zocalo_upstream_bytes_total", counter, "Bytes of connections that are over: sent to the upstream, and received from it.", func(l []string, s *upstream.ServerStatus) {
+	each("zocalo_upstream_bytes_total", counter, "Bytes of finished connections: sent to the upstream, and received from it.", func(l []string, s *upstream.ServerStatus) {
 		p.int(s.Sent, append(l, "direction", sent)...)
 		p.int(s.Received, append(l, "direction", received)...)
 	})
@@ -249,7 +249,7 @@ func (p *page) upstreams(state *State) {
 
 // program is what concerns all services.
 func (p *page) program(state *State) {
-	p.start("zocalo_reloads_total", counter, "Reloads of the configuration, by whether they were done.")
+	p.start("zocalo_reloads_total", counter, "Reloads of the configuration, by result.")
 	p.int(state.Reloads, "result", "done")
 	p.int(state.ReloadsRefused, "result", "refused")
 	p.start("zocalo_reload_last_success_timestamp_seconds", gauge, "When the configuration was last reloaded, 0 for never.")
@@ -258,7 +258,7 @@ func (p *page) program(state *State) {
 		at = float64(state.Reloaded.UnixMilli()) / 1000
 	}
 	p.value(at)
-	p.start("zocalo_reload_last_successful", gauge, "Whether the last reload that was asked for was done (1), or there was none (1).")
+	p.start("zocalo_reload_last_successful", gauge, "Whether the last requested reload succeeded (1), or none was requested (1).")
 	p.value(yes(state.ReloadSucceeded || state.Reloads+state.ReloadsRefused == 0))
 	p.start("zocalo_log_lines_lost_total", counter, "Lines that a log did not take in time, by the log.")
 	for _, name := range slices.Sorted(maps.Keys(state.Lost)) {

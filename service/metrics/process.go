@@ -47,7 +47,7 @@ func (p *page) process() {
 		{"go_goroutines", gauge, "Number of goroutines that currently exist."},
 		{"go_memory_heap_objects_bytes", gauge, "Memory of live objects, and of dead ones that are not yet swept."},
 		{"go_memory_total_bytes", gauge, "All memory that the Go runtime has from the system."},
-		{"go_gc_cycles_total", counter, "Garbage collections that are over."},
+		{"go_gc_cycles_total", counter, "Finished garbage collections."},
 		{"go_gc_heap_allocs_bytes_total", counter, "Memory that was allocated on the heap so far."},
 	} {
 		if v := samples[i].Value; v.Kind() == metrics.KindUint64 {

@@ -40,7 +40,7 @@ func (r *Registry) Serve(ctx context.Context, l net.Listener) error {
 	if errors.Is(err, http.ErrServerClosed) {
 		return nil
 	}
-	return fmt.Errorf("the listener of metrics failed: %w", err)
+	return fmt.Errorf("the metrics listener failed: %w", err)
 }
 
 // bounded is a listener of which so many connections are open at most; others wait.

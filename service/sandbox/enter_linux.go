@@ -33,7 +33,7 @@ func Enter(n Needs) (weaker string, err error) {
 		return "", fmt.Errorf("sandbox: this kernel has no Landlock, or it is off: %w", errors.ErrUnsupported)
 	}
 	if version < tcpPorts {
-		weaker = "this kernel restricts files only: TCP ports take Linux 6.7"
+		weaker = "this kernel restricts only files: TCP ports need Linux 6.7"
 	}
 	rules := []landlock.Rule{landlock.ConnectTCP(53), landlock.RWFiles("/dev/null").IgnoreIfMissing()}
 	for _, p := range append(always, n.Read...) {

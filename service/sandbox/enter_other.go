@@ -9,5 +9,5 @@ import (
 
 // Enter is for Linux.
 func Enter(Needs) (weaker string, err error) {
-	return "", fmt.Errorf("sandbox: it is made of Landlock, which only Linux has: %w", errors.ErrUnsupported)
+	return "", fmt.Errorf("sandbox: it uses Landlock, which only Linux has: %w", errors.ErrUnsupported)
 }

@@ -29,7 +29,7 @@ type Needs struct {
 // error for one that runs a program.
 func (n *Needs) Add(a address.Address, passive bool) error {
 	if a.Scheme.Program {
-		return fmt.Errorf("%v runs a program, and what that needs is not known: it cannot be in a sandbox", a)
+		return fmt.Errorf("%v runs a program, and what it needs is not known: it cannot run in a sandbox", a)
 	}
 	carrier := a.Scheme
 	if carrier.Carrier != nil {

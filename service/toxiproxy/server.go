@@ -301,7 +301,7 @@ func (s *Server) add(asked proxyRequest) (*proxy, error) {
 		return nil, errExists
 	case len(s.proxies) >= mostProxies:
 		s.mu.Unlock()
-		return nil, &apiError{fmt.Sprintf("there are %d proxies already, which is the most", mostProxies), http.StatusBadRequest}
+		return nil, &apiError{fmt.Sprintf("there are already %d proxies, the maximum", mostProxies), http.StatusBadRequest}
 	}
 	s.proxies[p.name] = p
 	s.mu.Unlock()

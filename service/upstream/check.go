@@ -66,7 +66,7 @@ func (c Check) address(a address.Address) (address.Address, error) {
 	case carrier.Resolve == nil:
 		return a, fmt.Errorf("upstream %v cannot be checked without opening it: omit the check", a)
 	case isDatagram(a) && c.Send == "" && a.Scheme.Layers == nil:
-		return a, fmt.Errorf("a check of %v needs something to send, since connecting a datagram socket asks nobody: give send, and expect for what comes back", a)
+		return a, fmt.Errorf("a check of %v needs something to send, since connecting a datagram socket sends nothing: give send, and expect for the answer", a)
 	case c.Port != 0 && !carrier.Port:
 		return a, fmt.Errorf("upstream %v has no port: omit that of the check", a)
 	case c.Options != "" && c.Kind != CheckTLS:
@@ -150,9 +150,9 @@ func expect(s *socket.Socket, text string) error {
 		case len(b) > 0:
 			return fmt.Errorf("its answer %.60q has no %.60q", b, text)
 		case errors.As(err, &timeout) && timeout.Timeout():
-			return fmt.Errorf("no answer in time, and %.60q was expected", text)
+			return fmt.Errorf("no answer in time, but %.60q was expected", text)
 		case err == io.EOF:
-			return fmt.Errorf("it closed the connection, and %.60q was expected", text)
+			return fmt.Errorf("it closed the connection, but %.60q was expected", text)
 		}
 		return fmt.Errorf("receiving: %w", err)
 	}

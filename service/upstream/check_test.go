@@ -53,7 +53,7 @@ func TestCheckOnce(t *testing.T) {
 		{"expects", good.address(), Check{Expect: "READY"}, ""},
 		{"sends and expects", good.address(), Check{Send: "ping", Expect: "READY ping"}, ""},
 		{"another answer", good.address(), Check{Send: "ping", Expect: "pong", Timeout: 100 * time.Millisecond}, `its answer "READY ping" has no "pong"`},
-		{"no answer", silent.address(), Check{Expect: "x", Timeout: 50 * time.Millisecond}, `no answer in time, and "x" was expected`},
+		{"no answer", silent.address(), Check{Expect: "x", Timeout: 50 * time.Millisecond}, `no answer in time, but "x" was expected`},
 		{"closed", closing.address(), Check{Send: "x", Expect: "y"}, "it closed the connection"},
 		{"too much", chatty.address(), Check{Expect: "y"}, "the first 65536 bytes"},
 	} {

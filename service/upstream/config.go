@@ -237,7 +237,7 @@ func (c Config) filled() (Config, error) {
 	var errs []error
 	wrong := func(format string, args ...any) { errs = append(errs, fmt.Errorf(format, args...)) }
 	if len(c.Members) == 0 {
-		wrong("no upstream was given: one member at least is needed")
+		wrong("no upstream was given: at least one member is needed")
 	}
 	if int(c.Policy) >= len(policyNames) {
 		wrong("%v is unknown", c.Policy)

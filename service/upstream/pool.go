@@ -214,7 +214,7 @@ func (p *Pool) Run(ctx context.Context) {
 	p.mu.Lock()
 	if p.runs != nil {
 		p.mu.Unlock()
-		panic("upstream: a Pool runs already")
+		panic("upstream: the Pool is already running")
 	}
 	p.runs = r
 	logged := p.log.start(p.config.Log)

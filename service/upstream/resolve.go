@@ -104,7 +104,7 @@ func (p *Pool) resolved(m *member, names []socket.Name, err error) {
 	if old != nil {
 		added, removed := less(names, old), less(old, names)
 		p.log.add(func(l *slog.Logger) {
-			l.Info("upstream has other addresses", "upstream", m.text, "new", added, "gone", removed)
+			l.Info("upstream has new addresses", "upstream", m.text, "new", added, "gone", removed)
 		})
 	}
 }

@@ -124,7 +124,7 @@ func TestNames(t *testing.T) {
 		t.Errorf("%d are up", n)
 	}
 	for _, line := range []string{
-		`msg="upstream has other addresses" upstream=tcp:db.example:5432 new=[127.0.0.4:5432] gone=[127.0.0.2:5432]`,
+		`msg="upstream has new addresses" upstream=tcp:db.example:5432 new=[127.0.0.4:5432] gone=[127.0.0.2:5432]`,
 		`msg="upstream could not be looked up" upstream=tcp:db.example:5432 "addresses kept"=2`,
 	} {
 		await(t, "the log has "+line, func() bool { return strings.Contains(j.String(), line) })
