@@ -5,6 +5,7 @@ import (
 	"path/filepath"
 	"slices"
 
+	"zocalo/service/accesslog"
 	"zocalo/service/sandbox"
 )
 
@@ -17,6 +18,15 @@ func (c *Config) Needs() (n sandbox.Needs, err error) {
 	}
 	for _, file := range c.Files {
 		n.Read = append(n.Read, filepath.Dir(file)) // which is watched, and where a new one is renamed from
+	}
+	if c.Metrics != "" {
+		a, err := metricsAddress(c.Metrics)
+		if err != nil {
+			return n, err
+		}
+		if err := n.Add(a, true); err != nil {
+			return n, err
+		}
 	}
 	for _, s := range specs {
 		if s.told.serve != nil {
@@ -39,8 +49,20 @@ func (c *Config) Needs() (n sandbox.Needs, err error) {
 				}
 			}
 		}
-		if log := s.Options[accessLogKey]; len(log) > 0 && filepath.IsAbs(log[0]) && !slices.Contains(n.Write, filepath.Dir(log[0])) {
-			n.Write = append(n.Write, filepath.Dir(log[0]))
+		if b := s.told.balance; b != nil && b.balances() {
+			for _, a := range b.config.Checked() {
+				if err := n.Add(a, false); err != nil {
+					return n, err
+				}
+			}
+		}
+		switch path, syslog := accesslog.Place(s.accessLog()); {
+		case path != "" && !slices.Contains(n.Write, filepath.Dir(path)):
+			n.Write = append(n.Write, filepath.Dir(path)) // in which it is made anew
+		case syslog.Scheme != nil:
+			if err := n.Add(syslog, false); err != nil {
+				return n, err
+			}
 		}
 	}
 	return n, nil

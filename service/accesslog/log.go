@@ -88,6 +88,18 @@ func Open(to string, o Options) (*Log, error) {
 	return l, nil
 }
 
+// Place is where the words of Open lead: the path of a file, or else the address of a syslog.
+// Both are zero for the other places.
+func Place(to string) (path string, logger address.Address) {
+	switch s, _ := sinkOf(to); s := s.(type) {
+	case *file:
+		return s.path, logger
+	case *syslog:
+		return "", s.address
+	}
+	return "", logger
+}
+
 func sinkOf(to string) (sink, error) {
 	word, rest, _ := strings.Cut(to, ":")
 	switch {
@@ -98,7 +110,7 @@ func sinkOf(to string) (sink, error) {
 	case to == "stderr":
 		return &file{standard: 2}, nil
 	case to == "syslog":
-		return newSyslog(""), nil
+		return newSyslog(address.Address{}), nil
 	case word == "syslog":
 		a, err := address.Parse(rest)
 		if err == nil && a.Passive(false) {
@@ -107,7 +119,7 @@ func sinkOf(to string) (sink, error) {
 		if err != nil {
 			return nil, fmt.Errorf("the access log %q: %w", to, err)
 		}
-		return newSyslog(rest), nil
+		return newSyslog(a), nil
 	}
 	return newFile(to), nil
 }

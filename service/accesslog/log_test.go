@@ -389,18 +389,32 @@ func TestSyslog(t *testing.T) {
 	}
 }
 
-// rsyslogd understands what is sent to it in each way.
-func TestRsyslog(t *testing.T) {
+// rsyslogd runs one in a folder, which writes what it understood to the file out there, and
+// returns its ports for TCP and UDP.
+func rsyslogd(t *testing.T, dir string) (tcp, udp string) {
+	t.Helper()
 	program := testenv.Program(t, "rsyslogd")
-	dir, err := os.MkdirTemp("", "log") // a short path, for the sockets' names
-	try(t, err)
-	t.Cleanup(func() { os.RemoveAll(dir) })
-	free := receiver(t, "udp", "127.0.0.1:0")
-	_, port, _ := net.SplitHostPort(free.LocalAddr().String())
-	free.Close()
-	out := filepath.Join(dir, "out")
+	for {
+		l, err := net.Listen("tcp", "127.0.0.1:0")
+		try(t, err)
+		_, tcp, _ = net.SplitHostPort(l.Addr().String())
+		l.Close()
+		c := receiver(t, "udp", "127.0.0.1:0")
+		_, udp, _ = net.SplitHostPort(c.LocalAddr().String())
+		c.Close()
+		if said := startRsyslogd(t, program, dir, tcp, udp); said == "" {
+			return tcp, udp
+		} else if !strings.Contains(said, "already in use") { // somebody was quicker
+			t.Fatalf("rsyslogd said %s", said)
+		}
+	}
+}
+
+// startRsyslogd returns what it said if it does not listen.
+func startRsyslogd(t *testing.T, program, dir, tcp, udp string) string {
+	t.Helper()
 	config := filepath.Join(dir, "config")
-	try(t, os.WriteFile(config, []byte(fmt.Sprintf(`
+	try(t, os.WriteFile(config, fmt.Appendf(nil, `
 global(workDirectory=%q maxMessageSize="64k")
 module(load="imuxsock" SysSock.Use="off")
 module(load="imudp")
@@ -410,33 +424,57 @@ input(type="imudp" port=%q address="127.0.0.1")
 input(type="imptcp" port=%q address="127.0.0.1")
 template(name="t" type="string" string="%%inputname%% %%programname%% %%syslogfacility-text%%.%%syslogseverity-text%% %%procid%% %%msg:::drop-last-lf%%\n")
 action(type="omfile" file=%q template="t")
-`, dir, filepath.Join(dir, "dev"), port, port, out)), 0o600))
+`, dir, filepath.Join(dir, "dev"), udp, tcp, filepath.Join(dir, "out")), 0o600))
+	var said journal
 	c := exec.Command(program, "-n", "-f", config, "-i", filepath.Join(dir, "pid"))
-	var said bytes.Buffer
 	c.Stdout, c.Stderr = &said, &said
 	try(t, c.Start())
-	t.Cleanup(func() {
+	end := func() {
 		c.Process.Kill()
 		c.Wait()
-		if t.Failed() {
-			t.Logf("rsyslogd said %s", &said)
+	}
+	listens := false
+	await(t, "rsyslogd listens", func() bool {
+		if strings.Contains(said.String(), "error") || strings.Contains(said.String(), "Error") {
+			return true
 		}
+		c, err := net.Dial("tcp", "127.0.0.1:"+tcp)
+		if err == nil {
+			c.Close()
+		}
+		_, missing := os.Stat(filepath.Join(dir, "dev"))
+		listens = err == nil && missing == nil
+		return listens
 	})
+	if !listens {
+		end()
+		return said.String()
+	}
+	t.Cleanup(end)
+	return ""
+}
+
+// rsyslogd understands what is sent to it in each way.
+func TestRsyslog(t *testing.T) {
+	dir, err := os.MkdirTemp("", "log") // a short path, for the sockets' names
+	try(t, err)
+	t.Cleanup(func() { os.RemoveAll(dir) })
+	tcp, udp := rsyslogd(t, dir)
 	for _, way := range []struct{ input, to string }{
-		{"imuxsock", "unix-dgram:" + filepath.Join(dir, "dev")}, {"imptcp", "tcp:127.0.0.1:" + port}, {"imudp", "udp:127.0.0.1:" + port},
+		{"imuxsock", "unix-dgram:" + filepath.Join(dir, "dev")}, {"imptcp", "tcp:127.0.0.1:" + tcp}, {"imudp", "udp:127.0.0.1:" + udp},
 	} {
 		l := open(t, "syslog:"+way.to, Options{})
 		p := pair(1)
 		p.Result.How = relay.Failed
-		want := fmt.Sprintf("%s zocalo daemon.warning %d", way.input, os.Getpid())
+		want := fmt.Sprintf("%s zocalo daemon.warning %d ", way.input, os.Getpid())
 		await(t, way.input+" has it", func() bool {
-			if way.input == "imudp" || p.Number == 1 { // which may be lost while it begins
+			if way.input == "imudp" || p.Number == 1 { // which may lose one
 				l.Ended("db", p)
 				p.Number++
 			}
-			b, _ := os.ReadFile(out)
+			b, _ := os.ReadFile(filepath.Join(dir, "out"))
 			for line := range strings.Lines(string(b)) {
-				if rest, ok := strings.CutPrefix(line, want+" "); ok {
+				if rest, ok := strings.CutPrefix(line, want); ok && strings.HasSuffix(rest, "\n") {
 					records(t, []byte(strings.TrimSpace(rest)+"\n"))
 					return true
 				}

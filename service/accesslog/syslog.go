@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"zocalo"
+	"zocalo/address"
 	"zocalo/socket"
 )
 
@@ -30,8 +31,8 @@ const syslogTime = 5 * time.Second
 
 // A syslog is where each line is a message.
 type syslog struct {
-	addresses []string
-	host      string
+	address address.Address // zero for the local one
+	host    string
 
 	ctx  context.Context
 	end  context.CancelFunc
@@ -40,11 +41,8 @@ type syslog struct {
 	text []byte
 }
 
-func newSyslog(address string) *syslog {
-	y := &syslog{addresses: localSyslog, host: "-"}
-	if address != "" {
-		y.addresses = []string{address}
-	}
+func newSyslog(a address.Address) *syslog {
+	y := &syslog{address: a, host: "-"}
 	if name, err := os.Hostname(); err == nil && name != "" && strings.Trim(name, "!\"#$%&'()*+,-./0123456789:;<=>?@ABCDEFGHIJKLMNOPQRSTUVWXYZ[\\]^_`abcdefghijklmnopqrstuvwxyz{|}~") == "" {
 		y.host = name
 	}
@@ -79,22 +77,31 @@ func (y *syslog) connected() (*socket.Socket, error) {
 	}
 	ctx, cancel := context.WithTimeout(y.ctx, syslogTime)
 	defer cancel()
-	var errs []error
-	for _, a := range y.addresses {
-		s, err := zocalo.Dial(ctx, a)
-		if err == nil {
-			y.mu.Lock()
-			defer y.mu.Unlock()
-			if y.ctx.Err() != nil {
-				s.Close()
-				return nil, y.ctx.Err()
-			}
-			y.s = s
+	s, err := y.dial(ctx)
+	if err != nil {
+		return nil, err
+	}
+	y.mu.Lock()
+	defer y.mu.Unlock()
+	if y.ctx.Err() != nil {
+		s.Close()
+		return nil, y.ctx.Err()
+	}
+	y.s = s
+	return s, nil
+}
+
+func (y *syslog) dial(ctx context.Context) (*socket.Socket, error) {
+	if y.address.Scheme != nil {
+		return zocalo.DialAddress(ctx, y.address)
+	}
+	s, err := zocalo.Dial(ctx, localSyslog[0])
+	if err != nil {
+		if s, other := zocalo.Dial(ctx, localSyslog[1]); other == nil {
 			return s, nil
 		}
-		errs = append(errs, err)
 	}
-	return nil, errs[0]
+	return s, err
 }
 
 func (y *syslog) write(lines []byte) (n int, err error) {

@@ -1,7 +1,6 @@
 package upstream
 
 import (
-	"errors"
 	"fmt"
 	"log/slog"
 	"net"
@@ -277,7 +276,43 @@ func (c Config) filled() (Config, error) {
 			errs = append(errs, err)
 		}
 	}
-	return c, errors.Join(errs...)
+	return c, together(errs)
+}
+
+// together is errors as one, on one line, each text once; nil for none.
+func together(errs []error) error {
+	var all several
+	for _, err := range errs {
+		if !slices.ContainsFunc(all, func(other error) bool { return other.Error() == err.Error() }) {
+			all = append(all, err)
+		}
+	}
+	if all == nil {
+		return nil
+	}
+	return all
+}
+
+type several []error
+
+func (s several) Error() string {
+	texts := make([]string, len(s))
+	for i, err := range s {
+		texts[i] = err.Error()
+	}
+	return strings.Join(texts, "; ")
+}
+
+func (s several) Unwrap() []error { return s }
+
+// Checked are the addresses that checks connect to, as names: none without checks.
+func (c Config) Checked() (all []address.Address) {
+	for _, m := range c.Members {
+		if a, err := c.Check.address(m.Address); err == nil && c.Check.Kind != NoCheck {
+			all = append(all, a)
+		}
+	}
+	return all
 }
 
 func orDefault[T comparable](v *T, value T) {

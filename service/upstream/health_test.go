@@ -319,7 +319,7 @@ func TestUpdate(t *testing.T) {
 	bad := Config{Members: append(numbered(t, 2), Member{Address: parse(t, "tcp-listen:1"), Weight: 300}, Member{}), Check: Check{Rise: -1}, Policy: 9}
 	err := p.Update(bad)
 	for _, word := range []string{"listens", "no address", "negative", "policy 9"} {
-		if err == nil || !strings.Contains(err.Error(), word) {
+		if err == nil || !strings.Contains(err.Error(), word) || strings.Contains(err.Error(), "\n") {
 			t.Errorf("the error lacks %q: %v", word, err)
 		}
 	}
