@@ -154,12 +154,15 @@ func (s *sink) packet(ctx context.Context, i *netInterface, p *pcapng.Packet) bo
 	}
 	p.Interface, p.Dropped = i.number, i.dropped-i.told
 	i.told = i.dropped
-	if p.Time.IsZero() {
+	now := p.Time.IsZero()
+	if now {
 		p.Time = time.Now() // here, lest two have their order turned round
-		defer func() { p.Time = time.Time{} }()
 	}
 	before := len(c.b)
 	c.b = pcapng.AppendPacket(c.b, p)
+	if now {
+		p.Time = time.Time{}
+	}
 	s.filled(len(c.b) - before)
 	return true
 }

@@ -39,10 +39,11 @@ func (r *Recorder) tap(lower *socket.Socket, passive bool, layers []*scheme.Laye
 	if t.pair.sink == nil {
 		return lower
 	}
+	t.ctx, t.cancel = context.WithCancel(context.Background())
 	if r.o.Secrets && slices.ContainsFunc(layers, func(l *scheme.Layer) bool { return l.Name == "tls" }) {
 		t.pair.expect()
 	}
-	t.pair.Open(context.Background())
+	t.pair.Open(t.ctx)
 	if _, is := socket.As[socket.Messenger](lower); is {
 		return socket.Wrap(messengerTap{t}, lower.Kind())
 	}
@@ -70,6 +71,9 @@ type tap struct {
 	pair  *Pair
 	peer  outcome.Side // whoever is at the other end of it; this program is the other side
 	over  sync.Once
+
+	ctx    context.Context // of waiting for room in a recording that must be whole: ends with the connection
+	cancel context.CancelFunc
 }
 
 // isTapped is what a tap can be told from other endpoints by.
@@ -81,7 +85,7 @@ func (t *tap) wire() *Pair { return t.pair }
 func (t *tap) Unwrap() socket.Endpoint { return t.lower }
 
 func (t *tap) came(b []byte, err error) {
-	ctx := context.Background()
+	ctx := t.ctx
 	if len(b) > 0 {
 		t.pair.Data(ctx, t.peer, join.Bytes, b)
 	}
@@ -95,6 +99,7 @@ func (t *tap) came(b []byte, err error) {
 }
 
 func (t *tap) ends(how outcome.Result) {
+	t.cancel()
 	t.over.Do(func() { t.pair.End(how, nil) })
 }
 
@@ -106,14 +111,14 @@ func (t *tap) Read(b []byte) (int, error) {
 
 // Write records ahead of what is written, or its answer could come first.
 func (t *tap) Write(b []byte) (int, error) {
-	t.pair.Data(context.Background(), t.peer.Other(), join.Bytes, b)
+	t.pair.Data(t.ctx, t.peer.Other(), join.Bytes, b)
 	return t.lower.Write(b)
 }
 
 // Writev implements [socket.VectorWriter].
 func (t *tap) Writev(buffers [][]byte) (int64, error) {
 	for _, b := range buffers {
-		t.pair.Data(context.Background(), t.peer.Other(), join.Bytes, b)
+		t.pair.Data(t.ctx, t.peer.Other(), join.Bytes, b)
 	}
 	return t.lower.Writev(buffers)
 }
@@ -127,7 +132,7 @@ func (t *tap) CopyTo(io.Writer) (int64, bool, error) { return 0, false, nil }
 // Shutdown implements [socket.Shutdowner].
 func (t *tap) Shutdown(how socket.ShutdownHow) error {
 	if how != socket.ShutdownRead {
-		t.pair.EndOfFile(context.Background(), t.peer.Other())
+		t.pair.EndOfFile(t.ctx, t.peer.Other())
 	}
 	return t.lower.Shutdown(how)
 }
@@ -149,7 +154,7 @@ type messengerTap struct{ *tap }
 // Send implements [socket.Messenger].
 func (t messengerTap) Send(m *socket.Message) (int, error) {
 	for _, b := range m.Buffers {
-		t.pair.Data(context.Background(), t.peer.Other(), join.Bytes, b)
+		t.pair.Data(t.ctx, t.peer.Other(), join.Bytes, b)
 	}
 	return t.lower.Send(m)
 }
