@@ -365,6 +365,7 @@ type replayed struct {
 	Differing        int               `json:"differing"`
 	Failed           int               `json:"failed"`
 	Unplayed         int               `json:"unplayed,omitempty"`
+	Waited           int               `json:"waited,omitempty"` // for a place
 	BytesSent        int64             `json:"bytes_sent"`
 	BytesReceived    int64             `json:"bytes_received"`
 	MessagesSent     int64             `json:"messages_sent"`
@@ -400,6 +401,9 @@ type playedDifference struct {
 // finish prints what came of it, and returns how the run ends.
 func (r *replaying) finish(ctx context.Context, report *replay.Report) error {
 	interrupted := ctx.Err() != nil
+	if report.Waited > 0 {
+		r.note(fmt.Sprintf("%s began late, since %d others were open: --concurrency allows more", units.Plural(report.Waited, "conversation"), r.options.Concurrency))
+	}
 	failure := ""
 	if report.Failure != nil {
 		failure = oneLine(wrongUsage(report.Failure.Err))
@@ -430,7 +434,7 @@ func (r *replaying) finish(ctx context.Context, report *replay.Report) error {
 
 func (r *replaying) printReport(p *replay.Report, failure string, interrupted bool) error {
 	j := replayed{
-		Event: "replayed", Conversations: p.Conversations, Alike: p.Alike, Differing: p.Differing, Failed: p.Failed, Unplayed: p.Unplayed,
+		Event: "replayed", Conversations: p.Conversations, Alike: p.Alike, Differing: p.Differing, Failed: p.Failed, Unplayed: p.Unplayed, Waited: p.Waited,
 		BytesSent: p.BytesSent, BytesReceived: p.BytesReceived, MessagesSent: p.MessagesSent, MessagesReceived: p.MessagesReceived,
 		Answers: p.Answers, Seconds: p.Took.Seconds(), Sendings: p.Late,
 		LateP50: int64(p.LateP50), LateP99: int64(p.LateP99), LateMost: int64(p.LateMost), Error: failure, Interrupted: interrupted,

@@ -249,3 +249,17 @@ func TestWhatARecorderSays(t *testing.T) {
 		t.Errorf("%+v", c)
 	}
 }
+
+// Files that follow each other, as those of a recording that rotates, are one.
+func TestFilesFollowEachOther(t *testing.T) {
+	one, two := newTape(t, pcapng.LinkRaw, nil), newTape(t, pcapng.LinkEthernet, ethernet(etherIPv4))
+	l := one.line()
+	l.open()
+	l.send(Client, 0, 0, dataFlags, "in one ")
+	l.p = two
+	l.send(Client, 7, 0, dataFlags, "in two")
+	one.file.Write(two.file.Bytes())
+	if c := one.read(Options{}); len(c.Conversations) != 1 || string(stream(c.Conversations[0], Client)) != "in one in two" {
+		t.Errorf("%+v", c)
+	}
+}

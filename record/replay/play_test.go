@@ -357,7 +357,7 @@ func TestManyAtOnce(t *testing.T) {
 	}
 	results := 0
 	r := Run(t.Context(), all, to, Options{Repeat: 3, Concurrency: 10, Wait: 30 * time.Second, OnResult: func(*Result) { results++ }})
-	if r.Alike != 150 || results != 150 || most.Load() > 12 {
+	if r.Alike != 150 || results != 150 || most.Load() > 12 || r.Waited == 0 {
 		t.Errorf("%+v, %d at once, %d told", r, most.Load(), results)
 	}
 	r = Run(t.Context(), all, to, Options{Rate: 2000, Repeat: 2, Wait: 30 * time.Second})

@@ -126,6 +126,8 @@ type Report struct {
 	Failed        int // that could not be played to their end
 	Unplayed      int // that were not begun, or not ended, since the context had ended
 
+	Waited int // for a place, since Concurrency others were open
+
 	First   *Result // the first with a difference; nil where there is none
 	Failure *Result // the first that failed
 
@@ -257,6 +259,7 @@ func Run(ctx context.Context, all []*capture.Conversation, to address.Address, o
 					select {
 					case places <- struct{}{}:
 						due = time.Now()
+						r.report.Waited++
 					case <-ctx.Done():
 						err = ctx.Err()
 					}
