@@ -28,7 +28,7 @@ type relayRun struct {
 	printing  printing
 	recording recordingFlags
 	recorder  *recorder
-	fault     faultFlags
+	fault     faultRun
 	dumped    *dump
 	progress  *progress
 }
@@ -89,7 +89,7 @@ open pairs.`,
 	}
 	r.printing.flag(cmd, declared(cmd, r.asked.Declare))
 	r.recording.flags(cmd)
-	r.fault.flags(cmd)
+	completeFaults(cmd)
 	r.pageFlag(cmd)
 	return cmd
 }
@@ -119,7 +119,7 @@ func (r *relayRun) run(cmd *cobra.Command, args []string) error {
 	if printed, err := r.printing.print(r.app, s); printed {
 		return err
 	}
-	if err := r.faults(cmd); err != nil {
+	if err := r.faults(); err != nil {
 		return err
 	}
 	if err := r.record(cmd); err != nil {

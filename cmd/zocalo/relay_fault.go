@@ -6,151 +6,53 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"slices"
 	"sync"
 
 	"github.com/spf13/cobra"
 
-	"zocalo/address"
-	"zocalo/codec"
 	"zocalo/fault"
-	"zocalo/frame"
 	"zocalo/relay"
-	"zocalo/socket"
-	"zocalo/socket/scheme"
 )
 
-// faultFlags are what relay does to what passes.
-type faultFlags struct {
-	specs    []string
-	schedule string
-	seed     uint64
-	seeded   bool
-	log      string
-
+// A faultRun is what impairs a relay.
+type faultRun struct {
 	plan *fault.Plan // nil without faults
 	file *faultLog   // nil without a log
 }
 
-// seedValue reads --seed.
-var seedValue = codec.Codec[uint64]{Placeholder: "N", Format: func(n uint64) string { return fmt.Sprint(n) }, Parse: func(text string) (n uint64, err error) {
-	if _, err = fmt.Sscanf(text, "%d", &n); err != nil || fmt.Sprint(n) != text {
-		err = errors.New("it must be a whole number, 0 or more")
-	}
-	return n, err
-}}
-
-func (f *faultFlags) flags(cmd *cobra.Command) {
-	flags := cmd.Flags()
-	flags.StringArrayVar(&f.specs, "fault", nil, "impair what passes, such as down:latency=100ms or up:loss=1% (`SPEC` [up:|down:]EFFECT=VALUE,...); may be repeated")
-	flags.Var(value(&f.seed, 0, seedValue), "seed", "seed of the faults: the same one draws the same; without it one is drawn, and printed")
-	flags.Lookup("seed").DefValue = ""
-	flags.StringVar(&f.schedule, "schedule", "", "faults from a TOML `FILE`: what begins and ends when")
-	flags.StringVar(&f.log, "fault-log", "", "write what the faults did to this `FILE`, as JSON lines")
+// completeFaults completes --fault.
+func completeFaults(cmd *cobra.Command) {
 	cmd.RegisterFlagCompletionFunc("fault", func(_ *cobra.Command, _ []string, _ string) ([]string, cobra.ShellCompDirective) {
 		_, examples := fault.Words()
 		return examples, cobra.ShellCompDirectiveNoFileComp | cobra.ShellCompDirectiveNoSpace
 	})
 }
 
-// faults makes the plan that the flags ask for, and adds it to the relay.
-func (r *relayRun) faults(cmd *cobra.Command) error {
-	f := &r.fault
-	f.seeded = cmd.Flags().Changed("seed")
-	var all []fault.Fault
-	for _, spec := range f.specs {
-		one, err := fault.Parse(spec)
-		if err != nil {
-			return usagef("--fault %.200q: %w", spec, errors.Unwrap(err))
-		}
-		all = append(all, one)
-	}
-	if f.schedule != "" {
-		text, err := os.ReadFile(f.schedule)
-		if path := (*fs.PathError)(nil); errors.As(err, &path) {
-			return usagef("--schedule %s: %w", f.schedule, path.Err)
-		} else if err != nil {
+// faults makes the plan that was asked for, and adds it to the relay.
+func (r *relayRun) faults() (err error) {
+	f := &r.asked.Faults
+	if f.Log != "" {
+		if r.fault.file, err = newFaultLog(f.Log); err != nil {
 			return err
 		}
-		s, err := fault.ParseSchedule(text)
-		if err != nil {
-			return usagef("--schedule %s: %w", f.schedule, err)
+	}
+	r.fault.plan, err = f.Plan(func(p *fault.Plan) {
+		if p.Warn = func(text string) { r.log.Warn(text) }; r.fault.file != nil {
+			p.Log = r.fault.file.write
 		}
-		if all = append(all, s.Faults...); s.Seed != nil && !f.seeded {
-			f.seed, f.seeded = *s.Seed, true
-		}
+	})
+	if r.fault.plan != nil {
+		r.Filter = relay.Chain(r.fault.plan.Filter, r.Filter)
 	}
-	if len(all) == 0 {
-		if f.schedule != "" {
-			return usagef("--schedule %s: it has no [[fault]]", f.schedule)
-		}
-		return refuse(cmd, "is for --fault and --schedule", "seed", "fault-log")
-	}
-	if !f.seeded {
-		f.seed = fault.DrawSeed()
-	}
-	if err := r.checkFaults(all); err != nil {
-		return err
-	}
-	plan := fault.New(f.seed)
-	plan.Precise = true
-	plan.Warn = func(text string) { r.log.Warn(text) }
-	if f.log != "" {
-		file, err := newFaultLog(f.log)
-		if err != nil {
-			return err
-		}
-		f.file, plan.Log = file, file.write
-	}
-	if err := plan.Set(all...); err != nil {
-		return usagef("--fault: %w", err)
-	}
-	f.plan = plan
-	r.Filter = relay.Chain(plan.Filter, r.Filter)
-	return nil
-}
-
-// checkFaults refuses faults that make no sense for what the addresses carry.
-func (r *relayRun) checkFaults(all []fault.Fault) error {
-	up, down := carries(r.From), fault.Unknown
-	for i, to := range r.To {
-		if c := carries(to); i == 0 {
-			down = c
-		} else if c != down {
-			down = fault.Unknown
-		}
-	}
-	for _, f := range all {
-		if why := f.Senseless(up, down); why != "" {
-			return usagef("--fault %v: %s", f, why)
-		}
-	}
-	return nil
-}
-
-// carries returns what an end sends, as far as its address tells.
-func carries(a address.Address) fault.Carried {
-	kinds := a.Scheme.Kinds(scheme.Target{Endpoint: a.Endpoint, Passive: a.Passive(false), Settings: a.Settings})
-	format, _ := address.Frame.In(a.Settings)
-	switch {
-	case len(kinds) == 0:
-		return fault.Unknown
-	case format != frame.Format{}:
-		return fault.Messages
-	case !kinds[0].Properties().Bounded:
-		return fault.Bytes
-	case kinds[0].Type == socket.Datagram:
-		return fault.Datagrams
-	}
-	return fault.Messages
+	return asked(err)
 }
 
 // saySeed prints the seed, so that the run can be repeated.
 func (r *relayRun) saySeed() {
 	if r.fault.plan != nil {
-		r.sayf("the seed of the faults is %d (--seed %d repeats them)", r.fault.seed, r.fault.seed)
+		r.sayf("the seed of the faults is %d (--seed %d repeats them)", r.asked.Faults.Seed, r.asked.Faults.Seed)
 	}
 }
 

@@ -15,6 +15,7 @@ import (
 
 	"zocalo"
 	"zocalo/address"
+	"zocalo/fault"
 	"zocalo/internal/control"
 	"zocalo/internal/systemd"
 	"zocalo/internal/units"
@@ -430,5 +431,12 @@ func (r *runRun) decorate(name string, told *verb.Relay) error {
 		told.Filter = relay.See(d.see)
 		told.Ended = func(p relay.Pair) { d.forget(p.Number) }
 	}
-	return nil
+	plan, err := told.Faults.Plan(func(p *fault.Plan) {
+		p.Warn = func(text string) { r.log.Warn(text, "service", name) }
+	})
+	if plan != nil {
+		told.Filter = relay.Chain(plan.Filter, told.Filter)
+		r.log.Info("faults impair what passes", "service", name, "seed", told.Faults.Seed)
+	}
+	return err
 }

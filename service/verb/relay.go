@@ -22,6 +22,7 @@ type Relay struct {
 	CarryTSAP     bool // to use the selectors of whoever came towards TO
 	Proxy         ProxyFromEnv
 	Dump, DumpHex bool // to print what passes
+	Faults        Faults
 
 	// Names are those of To, which peers ask for by name; nil where they do not.
 	Names []string
@@ -45,6 +46,7 @@ func (r *Relay) Declare(o *Options) {
 	o.Flag(&r.PassFiles, "pass-fds", "pass on descriptors received over unix sockets; otherwise they are refused")
 	o.Flag(&r.CarryTSAP, "carry-tsap", "iso to iso: use the peer's called and calling selectors towards TO")
 	o.Flag(&r.OneWay, "one-way", "pass on what FROM sends, and ignore the other direction")
+	r.Faults.Declare(o)
 	r.Proxy.Declare(o)
 	o.Flag(&r.Dump, "dump", "print the traffic, with times and directions, on standard error")
 	o.Flag(&r.DumpHex, "dump-hex", "like --dump, in hexadecimal").Short = "x"
@@ -103,7 +105,10 @@ func (r *Relay) Prepare(words []string) error {
 	if err := r.exclusions(); err != nil {
 		return err
 	}
-	return r.idleOptions()
+	if err := r.idleOptions(); err != nil {
+		return err
+	}
+	return r.prepareFaults()
 }
 
 // Read reads an address that may go without its scheme where its meaning is plain: a
