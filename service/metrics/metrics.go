@@ -208,6 +208,9 @@ func (p *page) upstreams(state *State) {
 			}
 			for i := range service.Pool.Servers {
 				s := &service.Pool.Servers[i]
+				if s.Other && s.Health != upstream.Up && s.Total == 0 {
+					continue // it cannot be reached from here, and is no concern of anybody's
+				}
 				add([]string{"service", service.Name, "upstream", s.Address}, s)
 			}
 		}

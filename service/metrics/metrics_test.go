@@ -55,6 +55,7 @@ func full() *Registry {
 			Servers: []upstream.ServerStatus{
 				{Address: "tcp:10.0.0.1:5432", Health: upstream.Up, Share: 0.55, Open: 3, Total: 10, Sent: 5, Received: 6, LastCheck: time.Now(), LastCheckTook: 1500 * time.Microsecond},
 				{Address: "tcp:10.0.0.2:5432", Health: upstream.Down, Failed: 4},
+				{Address: "tcp:[2001:db8::2]:5432", Health: upstream.Down, Other: true},
 			},
 		}}
 		s.Totals.Open, s.Totals.Dropped = 7, 2
@@ -121,6 +122,9 @@ func TestFigures(t *testing.T) {
 		if !strings.Contains(text, line+"\n") {
 			t.Errorf("it lacks %s", line)
 		}
+	}
+	if strings.Contains(text, "2001:db8") {
+		t.Error("it has an address of a family that cannot be reached")
 	}
 	if strings.Contains(text, "203.0.113.7") {
 		t.Error("it has the address of a peer")

@@ -22,19 +22,21 @@ func (p *Pool) change(s *state, why string, f func()) {
 		return
 	}
 	s.since = time.Now()
-	text := s.now.text
-	var log func(*slog.Logger)
+	good, bad := slog.LevelInfo, slog.LevelWarn
+	if s.now.second { // as of localhost, where a server listens on one family only
+		good, bad = slog.LevelDebug, slog.LevelDebug
+	}
+	text, level, said, more := s.now.text, bad, "upstream is "+now.String(), []any{"why", because}
 	switch now {
 	case Up:
 		s.rampFrom.Store(p.clock())
-		log = func(l *slog.Logger) { l.Info("upstream is up", "upstream", text, "why", why) }
+		level, more = good, []any{"why", why}
 	case Ejected:
-		for_ := time.Until(s.until).Round(time.Millisecond)
-		log = func(l *slog.Logger) { l.Warn("upstream ejected", "upstream", text, "for", for_, "why", because) }
-	default:
-		log = func(l *slog.Logger) { l.Warn("upstream is "+now.String(), "upstream", text, "why", because) }
+		said, more = "upstream ejected", []any{"for", time.Until(s.until).Round(time.Millisecond), "why", because}
 	}
-	p.log.add(log)
+	p.log.add(func(l *slog.Logger) {
+		l.Log(context.Background(), level, said, append([]any{"upstream", text}, more...)...)
+	})
 	p.publish()
 }
 

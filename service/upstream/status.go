@@ -25,6 +25,10 @@ type ServerStatus struct {
 	Weight  int    `json:"weight"`
 	Backup  bool   `json:"backup,omitempty"`
 
+	// Other is that it is of the family, IPv4 or IPv6, that is used only while none of its
+	// name's preferred one is up.
+	Other bool `json:"otherFamily,omitempty"`
+
 	Health Health    `json:"health"`
 	Why    string    `json:"why,omitempty"` // it is not up
 	Since  time.Time `json:"since"`
@@ -60,7 +64,7 @@ func (p *Pool) Status() Status {
 		}
 		for _, s := range m.servers {
 			one := ServerStatus{
-				Member: s.member, Address: s.text, Weight: s.weight, Backup: s.backup, Since: s.since,
+				Member: s.member, Address: s.text, Weight: s.weight, Backup: s.backup, Other: s.second, Since: s.since,
 				Open: max(s.open.Load(), 0), Total: s.total.Load(), Failed: s.failed.Load(),
 				Sent: s.bytes[relay.A].Load(), Received: s.bytes[relay.B].Load(),
 				LastCheck: s.lastCheck, LastCheckTook: s.lastCheckTook, LastCheckError: s.lastCheckErr,
