@@ -50,6 +50,8 @@ func fromLink(t pcapng.LinkType, b []byte) (p packet, ok, known bool) {
 		}
 		b = b[4:] // an address family, whose numbers differ from system to system: the packet tells
 	case pcapng.LinkRaw, pcapng.LinkIPv4, pcapng.LinkIPv6, 12, 14: // what some systems call raw
+	case pcapng.LinkExportedPDU:
+		return p, false, true // what a recording of ours says of faults, and no traffic
 	default:
 		return p, false, false
 	}
