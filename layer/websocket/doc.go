@@ -7,6 +7,7 @@
 //	import _ "zocalo/layer/websocket"
 //
 // docs/layers.md lists their options. input.go and reading.go take frames apart, output.go
-// and writing.go make them, client.go and server.go are the handshake. A Close frame ends
+// makes them, together.go does both for several messages at once, client.go and server.go are the
+// handshake. A Close frame ends
 // one direction, as a FIN does; a connection that ends without one is a reset.
 package websocket

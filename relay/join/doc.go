@@ -83,5 +83,6 @@
 // message where the end keeps boundaries by itself. An end that waits has none
 // where its kind can wait without ([socket.ReadWaiter], as the kernel's do); a
 // stream that is cut into messages keeps its own. Reads, writes and messages
-// allocate nothing.
+// allocate nothing. Messages that an end lends ([socket.Socket.LendMessages]) pass up to 128 at
+// once, without that buffer, unless a filter, a pace or OnPassed is to see each.
 package join

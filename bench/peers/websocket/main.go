@@ -6,7 +6,7 @@
 // in the folder bench/peers, on Linux. The module ws must be among the global ones of npm.
 // It prints the processor time of the server for a message, and zocalo's by each peer's of
 // the same round (below 1 is zocalo's advantage): the median, and the least and the greatest.
-// With -size 16384 it also runs zocalo echo tcp: with frame=len32, which costs no WebSocket.
+// -only gobwas compares with that peer alone. With -size 16384 it also runs zocalo echo tcp: with frame=len32, which costs no WebSocket.
 package main
 
 import (
