@@ -174,7 +174,7 @@ func (f *flow) unanswered(err error, patience time.Duration) error {
 	case errors.Is(err, os.ErrDeadlineExceeded):
 		return fmt.Errorf("%s: no answer to the greeting within %s: is zocalo bench --serve, or an echo server, there?", f.peer(), units.Set(patience))
 	case errors.Is(err, syscall.ECONNREFUSED): // of datagrams, which dialing does not tell
-		return &socket.HintError{Err: err, Hint: "nothing is listening there: start zocalo bench --serve, or an echo server, or check the address"}
+		return &socket.HintError{Err: err, Hint: "nothing is listening there: start zocalo bench --serve or an echo server, or check the address"}
 	case err == io.EOF, errors.Is(err, io.ErrUnexpectedEOF):
 		return fmt.Errorf("%s: the connection was closed instead of an answer: neither zocalo bench --serve nor an echo server is there", f.peer())
 	}

@@ -13,6 +13,7 @@ import (
 	"zocalo/internal/accept"
 	"zocalo/internal/pass"
 	"zocalo/internal/sys"
+	"zocalo/internal/units"
 	"zocalo/process"
 	"zocalo/server"
 	"zocalo/socket"
@@ -164,7 +165,7 @@ func patienceText(d time.Duration) string {
 	if d < 0 {
 		return "as long as it takes"
 	}
-	return d.String()
+	return units.Set(d)
 }
 
 // dialAny connects to the first of the ends that can be reached, except to those

@@ -10,7 +10,6 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
-	"syscall"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -20,7 +19,6 @@ import (
 	"zocalo/bench/iperf3"
 	"zocalo/codec"
 	"zocalo/service/verb"
-	"zocalo/socket"
 )
 
 // benching is the verb bench.
@@ -269,9 +267,6 @@ func benchError(err error) error {
 	var option *bench.OptionError
 	if errors.As(err, &option) {
 		return usageError{err}
-	}
-	if hint := (*socket.HintError)(nil); errors.Is(err, syscall.ECONNREFUSED) && !errors.As(err, &hint) {
-		err = &socket.HintError{Err: err, Hint: "nothing is listening there: start zocalo bench --serve, or check the address"}
 	}
 	return wrongUsage(err)
 }

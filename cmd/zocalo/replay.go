@@ -84,23 +84,23 @@ TO. What comes back is compared with what was recorded: the first difference is
 shown, what was recorded on the left and what came on the right, and the exit
 status is 1. FILE may be -, standard input.
 
-With a TO that listens, such as tcp-listen:8080, it plays the server: each client gets the next
-conversation, and what the clients send is compared.
+With a TO that listens, such as tcp-listen:8080, it plays the server: each client
+gets the next conversation, and what the clients send is compared.
 
-KIND and FILTER choose conversations in the words of 'zocalo list': kinds such as
-tcp, udp or unix-dgram, and port=, lport=, rport=, addr=, local=, peer=, process=, type=.
-local is the client's end and peer the server's. --list shows what there is.
-Without a kind, those are played that TO can carry: streams, or messages.
+KIND and FILTER select conversations in the same words as 'zocalo list': kinds
+such as tcp, udp or unix-dgram, and port=, lport=, rport=, addr=, local=, peer=,
+process= and type=. local is the client's end and peer the server's. --list shows
+them. Without a kind, all that TO can carry are played: streams, or messages.
 
-Everything is sent at the times of the recording, by one clock from the beginning to the end,
---speed times as fast. With --causal there is no clock: a message is sent once the
-answer before it has come, and a conversation begins once those have ended that
-had ended before it. A server answers no question before it has come in any case.
+Everything is sent at the times of the recording, by a single clock, --speed times
+as fast. With --causal there is no clock: a message is sent once the answer before
+it has come, and a conversation begins once those that had ended before it have
+ended. In either case a server never answers a question before it has arrived.
 
 --ignore PATTERN says what may differ, such as dates and numbers: a regular
 expression (RE2), given as often as needed. It looks at one answer, or message, at
-a time: what it matches in the recording must be matched by something at the same
-place. With an escape such as \xd0 it is of bytes, else of UTF-8.
+a time: where it matches in the recording, it must match at the same place. With
+an escape such as \xd0 it is matched against bytes, otherwise UTF-8.
 
 Streams end as they did: with a FIN for one direction, or a reset. Messages keep
 their boundaries; on a stream they need frame=FORMAT in TO. Ctrl-C ends with what is known.`,

@@ -10,6 +10,8 @@ import (
 	"syscall"
 
 	quicgo "github.com/quic-go/quic-go"
+
+	"zocalo/socket"
 )
 
 // A brokenError is why a stream, or its whole connection, is gone. It matches the errno
@@ -154,9 +156,9 @@ func (p *prepared) handshakeError(err error) error {
 	case errors.As(err, &silent), errors.As(err, &idle):
 		return errNoAnswer
 	case errors.As(err, &version):
-		return &refusedError{"the peer supports no QUIC version that we do", syscall.EPROTONOSUPPORT}
+		return advisedError("the peer supports no QUIC version that we do", syscall.EPROTONOSUPPORT, "update the older side")
 	case errors.As(err, &application):
-		return &refusedError{fmt.Sprintf("the peer closed the connection (code %d%s)", application.ErrorCode, quoted(application.ErrorMessage)), syscall.ECONNREFUSED}
+		return advisedError(fmt.Sprintf("the peer closed the connection (code %d%s)", application.ErrorCode, quoted(application.ErrorMessage)), syscall.ECONNREFUSED, "see the peer's log")
 	case errors.As(err, &transport):
 		return p.transportError(transport)
 	case errors.As(err, &errno):
@@ -165,6 +167,12 @@ func (p *prepared) handshakeError(err error) error {
 		return net.ErrClosed
 	}
 	return err
+}
+
+// advisedError is a refusedError with what to do, since what its errno alone would
+// suggest is wrong: something does listen there.
+func advisedError(text string, errno syscall.Errno, hint string) error {
+	return &socket.HintError{Err: &refusedError{text, errno}, Hint: hint}
 }
 
 func (p *prepared) transportError(e *quicgo.TransportError) error {
@@ -178,7 +186,7 @@ func (p *prepared) transportError(e *quicgo.TransportError) error {
 			}
 		}
 	case e.ErrorCode == quicgo.ConnectionRefused:
-		return &refusedError{"the peer is not accepting connections", syscall.ECONNREFUSED}
+		return advisedError("the peer is not accepting connections", syscall.ECONNREFUSED, "try again later")
 	}
 	return &refusedError{fmt.Sprintf("the handshake failed (%v%s)", e.ErrorCode, quoted(e.ErrorMessage)), syscall.ECONNABORTED}
 }

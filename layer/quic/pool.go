@@ -3,7 +3,6 @@ package quic
 import (
 	"context"
 	"errors"
-	"fmt"
 	"syscall"
 
 	quicgo "github.com/quic-go/quic-go"
@@ -71,7 +70,7 @@ func (p *prepared) connect(ctx context.Context, b *base, peer socket.Name) (_ *c
 			d.conn.leave()
 			if err == errNoStream {
 				d.conn.closeQuiet(0)
-				err = &refusedError{fmt.Sprintf("the peer accepts connections, but took no stream within %s: handshake-timeout=TIME allows more", units.Set(p.handshake)), syscall.ETIMEDOUT}
+				err = &socket.HintError{Err: &refusedError{"the peer accepts connections, but took no stream within " + units.Set(p.handshake), syscall.ETIMEDOUT}, Hint: "handshake-timeout=TIME allows more"}
 			}
 			return nil, nil, false, p.handshakeError(err)
 		}

@@ -15,6 +15,7 @@ import (
 	"zocalo"
 	"zocalo/address"
 	"zocalo/fault"
+	"zocalo/internal/units"
 	"zocalo/relay"
 	"zocalo/service/verb"
 )
@@ -121,7 +122,7 @@ func (p *proxy) start() error {
 		return r.err
 	case <-time.After(startPatience):
 		r.end()
-		return fmt.Errorf("listening on %s took longer than %v", p.asked, startPatience)
+		return fmt.Errorf("listening on %s took longer than %s", p.asked, units.Set(startPatience))
 	}
 }
 
