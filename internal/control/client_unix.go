@@ -28,7 +28,7 @@ func Look(ctx context.Context, kinds ...string) (answers []Answer) {
 	left.Store(mostAnswers)
 	var mu sync.Mutex
 	var group sync.WaitGroup
-	tokens := make(chan struct{}, 16)
+	tokens := make(chan struct{}, mostAsked)
 	for _, p := range places() {
 		for _, path := range p.sockets() {
 			tokens <- struct{}{}

@@ -29,6 +29,7 @@ const (
 	askPatience  = time.Second // for each: one that is stopped (Ctrl-Z) never answers
 	mostServers  = 1000        // of a user
 	mostAnswers  = 64 << 20
+	mostAsked    = 256 // at once: those that are stopped do not answer
 )
 
 // A Request is what a client asks for, in a line.

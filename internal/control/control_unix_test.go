@@ -6,6 +6,7 @@ import (
 	"bufio"
 	"bytes"
 	"encoding/json"
+	"fmt"
 	"io/fs"
 	"net"
 	"os"
@@ -206,6 +207,38 @@ func TestSilent(t *testing.T) {
 	left.Store(20)
 	if a, err := readAnswer(bounded{strings.NewReader(`{"zocalo":1}` + "\n" + `{"kind":"pair"}` + "\n" + `{"end":true}` + "\n"), &left}); err == nil {
 		t.Errorf("too much was read: %+v", a)
+	}
+}
+
+// Many that say nothing, as commands that are stopped, are asked side by side.
+func TestManySilent(t *testing.T) {
+	dir := home(t)
+	open(t, func(*Request) []Row { return []Row{{Kind: "iso"}} })
+	for i := range 100 {
+		l, err := net.ListenUnix("unix", &net.UnixAddr{Name: filepath.Join(dir, fmt.Sprintf("1-%08x.sock", i)), Net: "unix"})
+		must(t, err)
+		defer l.Close()
+	}
+	if got := Look(t.Context()); len(got) != 1 {
+		t.Errorf("it found %+v", got)
+	}
+}
+
+// Who has no XDG_RUNTIME_DIR, as root under sudo, finds what was begun with one.
+func TestRuntimeDirNotSet(t *testing.T) {
+	dir := home(t)
+	old := runUser
+	t.Cleanup(func() { runUser = old })
+	runUser = filepath.Dir(dir)
+	own := filepath.Join(runUser, strconv.Itoa(os.Geteuid()))
+	must(t, os.Mkdir(own, 0o700))
+	t.Setenv("XDG_RUNTIME_DIR", own)
+	open(t, func(*Request) []Row { return []Row{{Kind: "iso"}} })
+	for _, set := range []string{own, ""} {
+		t.Setenv("XDG_RUNTIME_DIR", set)
+		if got := Look(t.Context()); len(got) != 1 {
+			t.Errorf("with %q it found %+v", set, got)
+		}
 	}
 }
 

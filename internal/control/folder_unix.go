@@ -9,12 +9,15 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
 )
 
 const suffix = ".sock"
+
+var runUser = "/run/user" // a variable for tests
 
 // folders are where sockets of this user may be: where they are made, and where they were
 // made if the run-time directory did not exist then, or is not set now.
@@ -74,10 +77,15 @@ func places() (list []place) {
 	for _, dir := range folders() {
 		list = append(list, place{dir, os.Geteuid()})
 	}
+	// What was begun with a run-time directory may be looked for without, as by sudo.
+	own := filepath.Join(runUser, strconv.Itoa(os.Geteuid()))
+	if p := (place{filepath.Join(own, "zocalo"), os.Geteuid()}); !slices.Contains(list, p) && private(own, p.uid) == nil {
+		list = append(list, p)
+	}
 	if os.Geteuid() != 0 {
 		return list
 	}
-	for _, pattern := range []string{"/run/user/*/zocalo", filepath.Join(os.TempDir(), "zocalo-*")} {
+	for _, pattern := range []string{filepath.Join(runUser, "*", "zocalo"), filepath.Join(os.TempDir(), "zocalo-*")} {
 		found, _ := filepath.Glob(pattern) // the patterns are good
 		for _, dir := range found {
 			number := strings.TrimPrefix(filepath.Base(dir), "zocalo-")
