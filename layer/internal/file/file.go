@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"log/slog"
 	"os"
+	"path/filepath"
 	"runtime"
 	"syscall"
 	"time"
@@ -55,8 +56,16 @@ func read(path string) (text []byte, err error) {
 	case info.IsDir():
 		return nil, errors.New("it is a directory: name a file in it")
 	}
-	f.SetReadDeadline(time.Now().Add(patience)) // an error on all but pipes and the like, which do not make it wait
+	end := time.Now().Add(patience)
+	f.SetReadDeadline(end) // an error on all but pipes and the like, which do not make it wait
 	text, err = io.ReadAll(io.LimitReader(f, Most+1))
+	for named := isNamedPipe(path); named && err == nil && len(text) == 0; text, err = io.ReadAll(io.LimitReader(f, Most+1)) {
+		// Nobody has opened it to write yet, which reads as its end.
+		if time.Sleep(min(10*time.Millisecond, patience)); time.Now().After(end) {
+			err = os.ErrDeadlineExceeded
+			break
+		}
+	}
 	switch {
 	case errors.Is(err, os.ErrDeadlineExceeded):
 		return nil, fmt.Errorf("nothing could be read from it within %s", units.Set(patience))
@@ -66,6 +75,17 @@ func read(path string) (text []byte, err error) {
 		return nil, fmt.Errorf("it has more than %d bytes: is it the right file?", Most)
 	}
 	return text, nil
+}
+
+// isNamedPipe reports whether a path is that of a pipe with a name, and not of a
+// descriptor, as that of <(command) in a shell, whose end is one.
+func isNamedPipe(path string) bool {
+	path, err := filepath.EvalSymlinks(path)
+	if err != nil {
+		return false
+	}
+	info, err := os.Lstat(path)
+	return err == nil && info.Mode().Type() == fs.ModeNamedPipe
 }
 
 // Reason is err without the path, which the caller has named.

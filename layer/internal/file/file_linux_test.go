@@ -21,9 +21,6 @@ func TestRead(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if err := syscall.Mkfifo(in("pipe"), 0o600); err != nil {
-		t.Fatal(err)
-	}
 	for path, want := range map[string]string{
 		in("none"): "no such file or directory", dir: "it is a directory: name a file in it",
 		in("big"): "it has more than 1048576 bytes: is it the right file?", "/dev/zero": "it has more than 1048576 bytes: is it the right file?",
@@ -32,10 +29,36 @@ func TestRead(t *testing.T) {
 			t.Errorf("%v, which is not %q", err, want)
 		}
 	}
-	for path, want := range map[string][]byte{in("good"): []byte("hola"), in("most"): big[:Most], in("pipe"): {}} {
+	for path, want := range map[string][]byte{in("good"): []byte("hola"), in("most"): big[:Most]} {
 		if got, err := Read("cert", path); err != nil || !bytes.Equal(got, want) {
 			t.Errorf("%s: %d bytes, %v", path, len(got), err)
 		}
+	}
+}
+
+// A pipe with a name is waited for, as long as any other, until somebody writes to it.
+func TestReadNamedPipe(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "pipe")
+	if err := syscall.Mkfifo(path, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	before := patience
+	defer func() { patience = before }()
+	patience = time.Millisecond
+	if _, err := Read("cert", path); err == nil || !strings.HasSuffix(err.Error(), ": nothing could be read from it within 1 ms") {
+		t.Errorf("of a pipe that nobody writes to: %v", err)
+	}
+	patience = time.Minute
+	wrote := make(chan error, 1)
+	go func() {
+		time.Sleep(20 * time.Millisecond) // Read is likelier to be first
+		wrote <- os.WriteFile(path, []byte("late"), 0)
+	}()
+	if text, err := Read("cert", path); string(text) != "late" || err != nil {
+		t.Fatalf("%q, %v", text, err) // and whoever writes waits on
+	}
+	if err := <-wrote; err != nil {
+		t.Error(err)
 	}
 }
 
