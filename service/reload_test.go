@@ -228,3 +228,52 @@ func TestOnePair(t *testing.T) {
 		t.Errorf("%+v", s)
 	}
 }
+
+// A service that fails is tried again, and says why it does not run.
+func TestRetry(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "s")
+	r := start(t, "[service.p]\nfrom = \"unix:"+path+"\"\nto = \""+banner(t, "one")+"\"\n")
+	waitFor(t, func() bool { return r.status("p").State == service.Failed })
+	if s := r.status("p"); !strings.Contains(s.Why, path) {
+		t.Errorf("%+v", s)
+	}
+	l, err := net.Listen("unix", path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	c, err := l.Accept()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	waitFor(t, func() bool { return r.status("p").State == service.Running && r.status("p").Totals.Open == 1 })
+}
+
+// What a relay opens by itself is there once only: it is given up before the successor
+// has it.
+func TestReloadExclusive(t *testing.T) {
+	dir := t.TempDir()
+	a, b := filepath.Join(dir, "a"), filepath.Join(dir, "b")
+	text := func(more string) string {
+		return "[service.m]\nfrom = \"unix-listen:" + a + "\"\nto = \"unix-listen:" + b + "\"\ndrain = 0\n" + more
+	}
+	r := start(t, text(""))
+	meet := func() {
+		t.Helper()
+		waitFor(t, func() bool { _, err := os.Lstat(b); return err == nil && len(r.status("m").Listeners) > 0 })
+		x, y := dial(t, a), dial(t, b)
+		if _, err := x.Write([]byte("hi\n")); err != nil {
+			t.Fatal(err)
+		}
+		y.expect(t, "hi")
+		x.Close()
+		y.Close()
+	}
+	meet()
+	if change := r.reload(text("max-conns-per-peer = 5\n")); len(change.Replaced) != 1 {
+		t.Fatal(change)
+	}
+	waitFor(t, func() bool { return r.status("m").Runs == 1 })
+	meet()
+}

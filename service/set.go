@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"sync"
 	"time"
 
@@ -118,8 +119,13 @@ func (s *Set) Run(ctx context.Context) error {
 	}
 	s.mu.Lock()
 	s.over = true
-	for _, u := range append(s.units, s.leaving...) {
+	for _, u := range slices.Concat(s.units, s.leaving) {
 		u.end()
+		select {
+		case <-s.aborted:
+			u.abort()
+		default:
+		}
 	}
 	s.mu.Unlock()
 	s.work.Wait()
@@ -188,11 +194,14 @@ func (s *Set) begin(ctx, life context.Context) error {
 // Run to return.
 func (s *Set) Abort() {
 	s.abortOnce.Do(func() { close(s.aborted) })
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	for _, u := range append(s.units, s.leaving...) {
-		u.abort()
-	}
+	go func() { // a reload under way may take its time
+		s.mu.Lock()
+		units := slices.Concat(s.units, s.leaving)
+		s.mu.Unlock()
+		for _, u := range units {
+			u.abort()
+		}
+	}()
 }
 
 // A successor is a service with its listeners, which does not serve yet.

@@ -68,12 +68,17 @@ not is left alone, and open pairs continue. If anything is wrong with the new fi
 one stays in force. --check says what is wrong with a file, all at once. SIGHUP
 opens access logs anew too, for logrotate.
 
+--upgrade starts another process, such as a new version of zocalo, that takes all
+listeners over from the one that runs FILE: no connection is refused, and the old
+process exits once its open pairs have ended.
+
 On SIGINT or SIGTERM it stops accepting, waits for open connections as long as the
 drain of each service says, and exits; a second signal ends it at once. SIGUSR1 prints
 totals and the open pairs.`,
 		Example: `  zocalo run --example > zocalo.toml
   zocalo run --check zocalo.toml
   zocalo run --watch zocalo.toml
+  zocalo run --upgrade zocalo.toml
   zocalo relay --idle 5m 8080 db:80 --print-service=web >> zocalo.toml`,
 		Args: func(cmd *cobra.Command, args []string) error {
 			switch {
@@ -97,7 +102,7 @@ totals and the open pairs.`,
 	f := cmd.Flags()
 	f.BoolVar(&r.check, "check", false, "only check FILE: print all that is wrong with it, and exit")
 	f.BoolVar(&r.example, "example", false, "print a commented example of a file, and exit")
-	f.BoolVar(&r.upgrade, "upgrade", false, "take over from the process that runs FILE: its listeners at once, its open pairs stay with it until they end")
+	f.BoolVar(&r.upgrade, "upgrade", false, "take over the listeners of the process that runs FILE; its open pairs stay with it until they end")
 	f.BoolVar(&r.watch, "watch", false, "apply changes of FILE, and of what it includes, as they are made")
 	f.BoolVar(&r.boxed.asked, "sandbox", false, "once everything is listening, allow only the files and TCP ports that FILE names (Landlock)")
 	f.StringVar(&r.toxic.at, "toxiproxy", "", "also serve toxiproxy's HTTP API at `HOST:PORT`; FILE may be omitted then")

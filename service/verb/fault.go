@@ -34,7 +34,7 @@ var seed = codec.Codec[uint64]{Placeholder: "N", Format: func(n uint64) string {
 	return fmt.Sprint(n)
 }, Parse: func(text string) (n uint64, err error) {
 	if _, err = fmt.Sscanf(text, "%d", &n); err != nil || fmt.Sprint(n) != text {
-		err = errors.New("it must be a number from 0 on")
+		err = errors.New("it must be a whole number, 0 or more")
 	}
 	return n, err
 }}

@@ -141,7 +141,7 @@ func cutNames(words []string) (addresses, names []string, err error) {
 // CutName takes the name off a TO that is NAME=ADDRESS; it is "" where there is none.
 func CutName(text string) (name, address string) {
 	name, address, named := strings.Cut(text, "=")
-	if !named || strings.ContainsAny(name, ":,") {
+	if !named || name == "" || strings.ContainsAny(name, ":,") {
 		return "", text
 	}
 	return name, address
