@@ -3,9 +3,14 @@ package record_test
 import (
 	"context"
 	"io"
+	"net"
+	"path/filepath"
 	"testing"
 
+	"zocalo"
+	"zocalo/address"
 	"zocalo/record"
+	"zocalo/relay"
 	"zocalo/relay/join"
 	"zocalo/relay/outcome"
 	"zocalo/socket"
@@ -33,6 +38,62 @@ func BenchmarkPiece(b *testing.B) {
 			for b.Loop() {
 				p.Data(context.Background(), outcome.A, join.Bytes, data)
 			}
+		})
+	}
+}
+
+// BenchmarkRelay is a round trip of 4 KiB through a relay, without a recording and with one in a
+// file.
+func BenchmarkRelay(b *testing.B) {
+	for _, recorded := range []bool{false, true} {
+		name := "plain"
+		if recorded {
+			name = "recorded"
+		}
+		b.Run(name, func(b *testing.B) {
+			l, err := net.Listen("tcp", "127.0.0.1:0")
+			if err != nil {
+				b.Fatal(err)
+			}
+			defer l.Close()
+			go func() {
+				c, err := l.Accept()
+				if err != nil {
+					return
+				}
+				io.Copy(struct{ io.Writer }{c}, struct{ io.Reader }{c})
+				c.Close()
+			}()
+			from, _ := address.Parse("tcp-listen:127.0.0.1:0,once")
+			to, _ := address.Parse("tcp:" + l.Addr().String())
+			r := &relay.Relay{Config: relay.Config{From: from, To: []address.Address{to}, Path: relay.General}}
+			at := make(chan string, 1)
+			r.Listening = func(l *zocalo.Listener, _ address.Address) error {
+				at <- l.Name().String()
+				return nil
+			}
+			if recorded {
+				rec, err := record.Create(filepath.Join(b.TempDir(), "x.pcapng"), record.Options{})
+				if err != nil {
+					b.Fatal(err)
+				}
+				defer rec.Close()
+				rec.Hook(&r.Hooks)
+			}
+			done := make(chan error, 1)
+			go func() { done <- r.Run(context.Background()) }()
+			c, err := net.Dial("tcp", <-at)
+			if err != nil {
+				b.Fatal(err)
+			}
+			data := make([]byte, 4<<10)
+			b.SetBytes(2 * int64(len(data)))
+			for b.Loop() {
+				c.Write(data)
+				io.ReadFull(c, data)
+			}
+			c.Close()
+			<-done
 		})
 	}
 }
