@@ -16,6 +16,7 @@ import (
 	"zocalo/service/accesslog"
 	"zocalo/service/metrics"
 	"zocalo/service/verb"
+	"zocalo/socket"
 )
 
 // Options are what the program that runs a [Set] has to do with it. All may be nil.
@@ -27,6 +28,10 @@ type Options struct {
 	// Listening is told of each listener that is opened, or taken over from another
 	// process, before anything is accepted. It must not wait.
 	Listening func(service string, l *zocalo.Listener, a address.Address)
+
+	// Handshake is told of each connection whose layers are ready, or of why it came to nothing, as
+	// [zocalo.Listener.OnHandshake] says.
+	Handshake func(service string, a address.Address, c *socket.Socket, err error)
 
 	// Opened is called once all services listen that a Set begins with, before they
 	// serve. Its error ends Run: it is where privileges are dropped.
@@ -245,6 +250,9 @@ func (s *Set) open(ctx context.Context, spec *spec, stock *stock) (*successor, e
 			return nil, err
 		}
 		n.listeners = append(n.listeners, l)
+		if tell := s.options.Handshake; tell != nil {
+			l.OnHandshake(func(c *socket.Socket, err error) { tell(spec.Name, a, c, err) })
+		}
 		if err := n.check(l, i); err != nil {
 			n.close()
 			var usage *verb.UsageError

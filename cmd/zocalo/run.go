@@ -144,7 +144,7 @@ func (r *runRun) run(cmd *cobra.Command) error {
 		defer r.handed.Close()
 	}
 	r.set, err = service.New(config, service.Options{
-		Log: r.log, Taken: r.handed, Listening: r.sayListeningOf, Relay: r.decorate, Ended: r.sayPairOf, OnlyFailures: !r.json && !r.verbose,
+		Log: r.log, Taken: r.handed, Listening: r.sayListeningOf, Handshake: r.sayHandshakeOf, Relay: r.decorate, Ended: r.sayPairOf, OnlyFailures: !r.json && !r.verbose,
 		Lost: func() map[string]int64 {
 			return map[string]int64{"stderr": r.journal.lostLines(), "stdout": r.events.lostLines()}
 		},
@@ -345,7 +345,6 @@ type listeningOf struct {
 
 // sayListeningOf says where a service listens.
 func (r *runRun) sayListeningOf(name string, l *zocalo.Listener, a address.Address) {
-	p := &passive{l, a}
 	for _, s := range l.Sockets() {
 		at := a.Scheme.Name + ":" + s.Name().String()
 		switch {
@@ -358,10 +357,14 @@ func (r *runRun) sayListeningOf(name string, l *zocalo.Listener, a address.Addre
 	for _, line := range l.Notices() {
 		r.sayf("%s", line)
 	}
-	l.OnHandshake(func(c *socket.Socket, err error) { r.sayHandshake(p, c, err) })
 	for _, err := range l.Skipped() {
 		r.log.Debug("not listening on one of the addresses", "service", name, "error", err)
 	}
+}
+
+// sayHandshakeOf says what became of the layers of a connection.
+func (r *runRun) sayHandshakeOf(_ string, a address.Address, c *socket.Socket, err error) {
+	r.sayHandshake(&passive{address: a}, c, err)
 }
 
 // pairEventOf is a pairEvent with its service.
