@@ -42,6 +42,7 @@ func (l *line) own(it *item) {
 	p.Data = b.b[:n]
 	it.p, it.buf = p, b
 	l.memory += len(b.b)
+	l.items++
 }
 
 // split cuts the first n bytes off an item. The caller holds mu.
@@ -58,6 +59,7 @@ func (l *line) split(it *item, n int) (first item) {
 func (l *line) share(it *item) {
 	if it.buf != nil {
 		it.buf.refs++
+		l.items++
 	}
 }
 
@@ -68,6 +70,7 @@ func (l *line) release(it *item) {
 		return
 	}
 	it.buf = nil
+	l.items--
 	if b.refs--; b.refs > 0 {
 		return
 	}

@@ -1,8 +1,10 @@
 package fault
 
 import (
+	"fmt"
 	"strconv"
 	"time"
+	"unicode/utf8"
 )
 
 // What faults do, in [Event].
@@ -76,7 +78,7 @@ func (e Event) AppendJSON(b []byte) []byte {
 		b = append(b, `,"`...)
 		b = append(b, key...)
 		b = append(b, `":`...)
-		b = strconv.AppendQuote(b, v) // names are letters, digits and dashes
+		b = appendString(b, v)
 	}
 	number := func(key string, v int64) {
 		b = append(b, `,"`...)
@@ -117,6 +119,22 @@ func (e Event) AppendJSON(b []byte) []byte {
 		number("kept", int64(e.Kept))
 	}
 	return append(b, '}', '\n')
+}
+
+// appendString appends a string of JSON. Names are what people chose.
+func appendString(b []byte, text string) []byte {
+	b = append(b, '"')
+	for _, r := range text { // what is no UTF-8 is U+FFFD
+		switch {
+		case r == '"' || r == '\\':
+			b = append(b, '\\', byte(r))
+		case r < ' ' || r == 0x7f:
+			b = fmt.Appendf(b, `\u%04x`, r)
+		default:
+			b = utf8.AppendRune(b, r)
+		}
+	}
+	return append(b, '"')
 }
 
 // String returns the event for people, as "loss lost message 12".

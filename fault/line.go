@@ -52,6 +52,7 @@ type line struct {
 	going    []item        // taken from ready
 	readied  int           // bytes of ready
 	memory   int           // bytes that buffers hold
+	items    int           // that have one
 	next     int64         // messages, or bytes, that came
 	until    time.Duration // when the pump looks again by itself
 	pumping  bool          // there is a goroutine for it

@@ -1,6 +1,8 @@
 package fault
 
 import (
+	"bytes"
+	"encoding/json"
 	"errors"
 	"os"
 	"path/filepath"
@@ -221,5 +223,14 @@ func TestTiming(t *testing.T) {
 		if holds, since, until := test.at(test.now); holds != test.holds || until != test.until || since != test.since {
 			t.Errorf("%+v at %v: %v since %v until %v", test.Timing, test.now, holds, since, until)
 		}
+	}
+}
+
+// What people call a fault does not break the log.
+func TestNamesInLog(t *testing.T) {
+	text := Event{Pair: 1, Direction: Up, Fault: "a\"b\\\n\x07é\xff", Did: Lost, Message: 3}.AppendJSON(nil)
+	var got struct{ Fault string }
+	if err := json.Unmarshal(text, &got); err != nil || got.Fault != "a\"b\\\n\x07é\ufffd" || bytes.Count(text, []byte("\n")) != 1 {
+		t.Errorf("%s is %q, %v", text, got.Fault, err)
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"reflect"
 	"slices"
 	"strings"
 	"sync"
@@ -60,7 +61,7 @@ type live struct {
 
 func (f *live) warn(p *Plan, c Carried, why string) {
 	if p.Warn != nil && f.warned[c].CompareAndSwap(false, true) {
-		p.Warn(fmt.Sprintf("the fault %s does nothing on %s: %s", f.name, classNames[c], why))
+		p.Warn(fmt.Sprintf("the fault %q does nothing on %s: %s", f.name, classNames[c], why))
 	}
 }
 
@@ -133,7 +134,7 @@ func (p *Plan) Set(faults ...Fault) error {
 		}
 		if i := slices.IndexFunc(p.faults, func(o *live) bool { return o.name == next.name }); i >= 0 {
 			same := p.faults[i]
-			if fault := next.fault; same.fault.String() != fault.String() || same.fault.Effect.String() != fault.Effect.String() {
+			if fault := next.fault; !reflect.DeepEqual(same.fault, fault) {
 				changed = append(changed, func() { same.fault = fault })
 			}
 			next = same

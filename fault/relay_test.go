@@ -3,6 +3,7 @@ package fault_test
 import (
 	"bytes"
 	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"io"
@@ -40,7 +41,9 @@ func impaired(t *testing.T, kind string, specs ...string) *running {
 	r.plan.Log = func(e fault.Event) {
 		r.mu.Lock()
 		defer r.mu.Unlock()
-		r.log = append(r.log, e)
+		if len(r.log) < 1000 {
+			r.log = append(r.log, e)
+		}
 	}
 	for _, spec := range specs {
 		f, err := fault.Parse(spec)
@@ -246,3 +249,74 @@ func TestChangesOfRelay(t *testing.T) {
 		t.Errorf("reading is %v", err)
 	}
 }
+
+// Faults that come and go under load lose nothing, hang nothing, and keep order.
+func TestChangesOfRelayUnderLoad(t *testing.T) {
+	r := impaired(t, "tcp")
+	var faults []fault.Fault
+	for _, spec := range []string{"latency=1ms~1ms", "rate=200MB", "rate=0", "stall", "slices=1000~999", "loss=1%,pause=100us", "partition,for=1ms", "latency=1h"} {
+		f, err := fault.Parse(spec)
+		if err != nil {
+			t.Fatal(err)
+		}
+		faults = append(faults, f)
+	}
+	over, sent := make(chan struct{}), make(chan [sha256.Size]byte, 1)
+	go func() {
+		sum, b := sha256.New(), make([]byte, 20000)
+		for i := 0; ; i++ {
+			select {
+			case <-over:
+				r.a.Shutdown(socket.ShutdownWrite)
+				sent <- [sha256.Size]byte(sum.Sum(nil))
+				return
+			default:
+			}
+			for j := range b {
+				b[j] = byte(i + j*j)
+			}
+			part := b[:1+i*7919%len(b)]
+			sum.Write(part)
+			if _, err := r.a.Write(part); err != nil {
+				t.Error(err)
+				return
+			}
+		}
+	}()
+	came := make(chan [sha256.Size]byte, 1)
+	go func() {
+		sum := sha256.New()
+		if _, err := io.Copy(sum, r.b); err != nil {
+			t.Error(err)
+		}
+		came <- [sha256.Size]byte(sum.Sum(nil))
+	}()
+	var handles []*fault.Handle
+	for i := range changesOfRelay {
+		switch f := faults[i*31%len(faults)]; {
+		case len(handles) > 3:
+			handles[0].Remove()
+			handles = handles[1:]
+		case len(handles) > 0 && i%3 == 0:
+			if err := handles[i%len(handles)].Set(f); err != nil {
+				t.Fatal(err)
+			}
+		default:
+			h, err := r.plan.Add(f)
+			if err != nil {
+				t.Fatal(err)
+			}
+			handles = append(handles, h)
+		}
+	}
+	close(over)
+	if err := r.plan.Set(); err != nil {
+		t.Fatal(err)
+	}
+	if <-sent != <-came {
+		t.Error("what came is not what was sent")
+	}
+}
+
+// changesOfRelay is how often faults change under load.
+var changesOfRelay = 3000

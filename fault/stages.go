@@ -194,6 +194,17 @@ type slicesStage struct {
 
 func (e Slices) start() stage { return &slicesStage{e: e, cut: -1} }
 
+// adopt goes on where the one before has cut: what it held is not cut again.
+func (t *slicesStage) adopt(old stage) {
+	if o, ok := old.(*slicesStage); ok {
+		t.cut = o.cut
+	}
+}
+
+// maxSlices bounds the pieces that a line holds: what faults that come and go hold long enough would be cut to
+// single bytes.
+const maxSlices = 1 << 18
+
 func (t *slicesStage) take(s *station, it item) {
 	if !it.isPlain() {
 		s.hold(it, it.at)
@@ -215,7 +226,7 @@ func (t *slicesStage) take(s *station, it item) {
 			}
 			t.last = max(due, 1)
 		}
-		if t.cut-it.number >= int64(len(it.p.Data)) {
+		if t.cut-it.number >= int64(len(it.p.Data)) || s.l.items > maxSlices {
 			s.hold(it, due)
 			return
 		}
@@ -290,12 +301,13 @@ type CutError struct {
 
 // Error names the fault.
 func (e *CutError) Error() string {
-	return fmt.Sprintf("the fault %s has %s the connection", e.Fault, e.Did)
+	return fmt.Sprintf("the fault %q has %s the connection", e.Fault, e.Did)
 }
 
-// closes takes an order to close both ends to the station.
-func (s *station) closes(at time.Duration) {
-	s.tell(nil, Event{Did: Closed, At: at})
+// closes takes an order to close both ends to the station. What says when, as planned, or where.
+func (s *station) closes(at time.Duration, what Event) {
+	what.Did = Closed
+	s.tell(nil, what)
 	s.hold(item{kind: closing, at: at, p: relay.Piece{Why: &CutError{s.live.name, Closed}}}, at)
 }
 
@@ -329,14 +341,18 @@ func (t *timeoutStage) ring(s *station, now time.Duration) time.Duration {
 		return at
 	}
 	t.closed = true
-	s.closes(at)
+	s.closes(at, Event{At: at})
 	return forever
 }
 
 func (t *timeoutStage) gone(s *station) {
 	if !t.closed {
 		t.closed = true
-		s.closes(min(s.l.now(), s.held.until))
+		what := Event{At: s.held.until}
+		if s.over { // and nobody has planned it
+			what.At = 0
+		}
+		s.closes(min(s.l.now(), s.held.until), what)
 	}
 }
 
@@ -357,7 +373,7 @@ func (t *limitStage) adopt(old stage) {
 func (t *limitStage) take(s *station, it item) {
 	switch {
 	case t.done && it.kind == data:
-		s.lose(it, Event{Did: Dropped})
+		s.lose(it, Event{Did: Dropped, Loose: true})
 		return
 	case t.done:
 		return
@@ -378,13 +394,13 @@ func (t *limitStage) take(s *station, it item) {
 		first := it
 		if n > left {
 			first = s.l.split(&it, int(left))
-			s.lose(it, Event{Did: Dropped})
+			s.lose(it, Event{Did: Dropped, Loose: true})
 		}
 		s.hold(first, at)
 	default:
-		s.lose(it, Event{Did: Dropped})
+		s.lose(it, Event{Did: Dropped, Loose: true})
 	}
-	s.closes(at)
+	s.closes(at, Event{Offset: t.e.Bytes})
 }
 
 type resetStage struct {

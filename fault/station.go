@@ -296,7 +296,7 @@ func (s *station) tell(it *item, e Event) {
 	}
 	e.Fault = s.live.name
 	if e.Did == Dropped || e.Did == Held || e.Did == Delayed {
-		e.Loose = s.told && s.l.class == streams
+		e.Loose = (e.Loose || s.told) && s.l.class == streams
 		s.told = true
 	}
 	s.l.tell(it, e)
