@@ -14,5 +14,7 @@
 // proxy.go has a proxy and its life, toxics.go the toxics and what faults they are, server.go the requests.
 //
 // It is for tests and not guarded by anything but its address: requests of browsers are
-// refused, as toxiproxy does, and so is a Host that is a name of somebody else's.
+// refused, as toxiproxy does, and so is a Host that is a name of somebody else's. Whoever can
+// connect can make this process connect anywhere, so proxies are of TCP, UDP and unix sockets
+// only: addresses that run programs or name files are refused.
 package toxiproxy

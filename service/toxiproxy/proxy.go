@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"net/http"
 	"slices"
 	"strings"
 	"sync"
@@ -15,9 +16,11 @@ import (
 	"zocalo"
 	"zocalo/address"
 	"zocalo/fault"
+	"zocalo/internal/say"
 	"zocalo/internal/units"
 	"zocalo/relay"
 	"zocalo/service/verb"
+	"zocalo/socket"
 )
 
 // startPatience bounds how long a proxy may take to listen, which takes no time but for names.
@@ -38,6 +41,7 @@ type proxy struct {
 	made     int // toxics, ever
 
 	running *running // nil where disabled
+	removed bool     // it is not to start again
 }
 
 // placed is a toxic with its fault.
@@ -56,8 +60,8 @@ type running struct {
 	err   error
 }
 
-// read reads the two addresses. A HOST:PORT is of TCP, as toxiproxy has it; anything that an
-// address can say is taken besides.
+// read reads the two addresses. A HOST:PORT is of TCP, as toxiproxy has it; other sockets
+// are taken besides, but see [onlySockets].
 func (p *proxy) read(listen, upstream string) (err error) {
 	if p.from, err = verb.Read(listen, "tcp-listen"); err != nil {
 		return err
@@ -68,12 +72,48 @@ func (p *proxy) read(listen, upstream string) (err error) {
 	if p.to, err = verb.Read(upstream, "tcp"); err != nil {
 		return err
 	}
+	for _, a := range []address.Address{p.from, p.to} {
+		if err := onlySockets(a); err != nil {
+			return err
+		}
+	}
 	p.asked, p.listen, p.upstream = listen, listen, upstream
 	return nil
 }
 
+// onlySockets refuses addresses that do more than talk over a network or a unix socket: the
+// API has no authentication, so whoever reaches it could run programs, and read and write files,
+// as the user of this process.
+func onlySockets(a address.Address) error {
+	carrier := a.Scheme
+	if carrier.Carrier != nil {
+		carrier = carrier.Carrier
+	}
+	for _, d := range carrier.Domains {
+		if d != socket.Inet && d != socket.Inet6 && d != socket.Unix {
+			return refused(a)
+		}
+	}
+	if len(carrier.Domains) == 0 || carrier.Program || carrier.File || carrier.Inherited != nil {
+		return refused(a)
+	}
+	for _, s := range a.Settings {
+		if word := s.Spec.Value; strings.HasPrefix(word, "FILE") || strings.HasPrefix(word, "FOLDER") {
+			return fmt.Errorf("the option %s names a file: this API takes no files, so write a service with faults in a file of zocalo run", s.Spec.Name)
+		}
+	}
+	return nil
+}
+
+func refused(a address.Address) error {
+	return fmt.Errorf("%v is not a socket of TCP, UDP or the unix domain: this API takes no others, so write a service with faults in a file of zocalo run", a)
+}
+
 // start makes the proxy listen. The caller holds mu.
 func (p *proxy) start() error {
+	if p.removed {
+		return errNoProxy
+	}
 	if p.running != nil {
 		return nil
 	}
@@ -190,7 +230,7 @@ func (p *proxy) change(listen, upstream string, enabled bool) error {
 	if !p.same(listen, upstream) {
 		other := &proxy{}
 		if err := other.read(listen, upstream); err != nil {
-			return err
+			return &apiError{say.Error(err), http.StatusBadRequest}
 		}
 		p.stopped()
 		p.from, p.to, p.asked, p.listen, p.upstream = other.from, other.to, other.asked, other.listen, other.upstream

@@ -97,6 +97,7 @@ func (s *Server) Close() {
 	s.mu.Unlock()
 	for _, p := range all {
 		p.mu.Lock()
+		p.removed = true
 		p.stopped()
 		p.mu.Unlock()
 	}
@@ -374,6 +375,7 @@ func (s *Server) remove(r *http.Request) (any, int, error) {
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	p.removed = true // for a request that has found it already
 	p.stopped()
 	return nil, http.StatusNoContent, nil
 }

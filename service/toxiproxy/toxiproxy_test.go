@@ -14,6 +14,8 @@ import (
 	"time"
 
 	"zocalo/internal/testenv"
+	_ "zocalo/layer/tls"
+	"zocalo/process"
 	"zocalo/service/toxiproxy"
 )
 
@@ -280,5 +282,30 @@ func TestBeyond(t *testing.T) {
 	n, _, err := up.ReadFrom(b)
 	if err != nil || !bytes.Equal(b[:n], []byte("datagram")) || time.Since(began) < 100*time.Millisecond {
 		t.Errorf("%q after %v, %v", b[:n], time.Since(began), err)
+	}
+}
+
+// The API has no authentication: nobody can run programs or reach files by it.
+func TestOnlySockets(t *testing.T) {
+	process.Register()
+	url := serve(t)
+	made(t, url, "p", "127.0.0.1:0", "127.0.0.1:1")
+	for _, upstream := range []string{
+		"exec:id", "shell:id", "pty:", "file:/tmp/x,create", "pipe:/tmp/x", "stdio", "fd:0",
+		"tls:127.0.0.1:1,keylog=/tmp/x", "tls:127.0.0.1:1,ca=/etc/passwd",
+	} {
+		body, _ := json.Marshal(map[string]string{"name": "bad", "listen": "127.0.0.1:0", "upstream": upstream})
+		for _, request := range []string{"POST /proxies ", "POST /proxies/p "} {
+			if status, said := call(t, url, request+string(body)); status != 400 || !strings.Contains(said, "this API takes no") {
+				t.Errorf("%s%s: %d %s", request, body, status, said)
+			}
+		}
+	}
+	body := `{"name":"bad","listen":"tls-listen:127.0.0.1:0,cert=/etc/passwd","upstream":"127.0.0.1:1"}`
+	if status, said := call(t, url, "POST /proxies "+body); status != 400 {
+		t.Errorf("%s: %d %s", body, status, said)
+	}
+	if _, all := call(t, url, "GET /proxies"); strings.Contains(all, "bad") || !strings.Contains(all, `"upstream":"127.0.0.1:1"`) {
+		t.Errorf("refused ones left something: %s", all)
 	}
 }
