@@ -2,13 +2,18 @@ package service_test
 
 import (
 	"bufio"
+	"context"
 	"crypto/tls"
+	"net"
 	"os"
 	"path/filepath"
 	"testing"
 	"time"
 
+	"zocalo"
+	_ "zocalo/iso"
 	layer "zocalo/layer/tls"
+	"zocalo/service"
 )
 
 // Another certificate is for connections that come after a reload, on the same sockets; those
@@ -56,4 +61,43 @@ func TestReloadCertificate(t *testing.T) {
 	}
 	shake("b.example").alive(t)
 	first.alive(t)
+}
+
+// A listener that cannot be handed over, of a domain in user space, is closed before its
+// successor opens it.
+func TestReloadUserSpace(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	at := l.Addr().String()
+	l.Close()
+	text := func(more string) string {
+		return "[service.i]\nverb = \"echo\"\nfrom = \"iso:" + at + "\"\n" + more
+	}
+	ask := func() {
+		t.Helper()
+		ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+		defer cancel()
+		c, err := zocalo.Dial(ctx, "iso:"+at)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer c.Close()
+		c.Write([]byte("hi"))
+		b := make([]byte, 8)
+		if n, err := c.Read(b); string(b[:n]) != "hi" || err != nil {
+			t.Errorf("%q, %v", b[:n], err)
+		}
+	}
+	r := start(t, text(""))
+	ask()
+	if change := r.reload(text("max-conns = 7\n")); len(change.Replaced) != 1 {
+		t.Fatal(change)
+	}
+	waitFor(t, func() bool {
+		s := r.status("i")
+		return s.Runs == 1 && len(s.Listeners) > 0 && s.State == service.Running
+	})
+	ask()
 }
