@@ -51,6 +51,7 @@ type line struct {
 	ready    []item        // to be written, in order
 	going    []item        // taken from ready
 	readied  int           // bytes of ready
+	fresh    int           // how many at the end of ready may be borrowed still
 	memory   int           // bytes that buffers hold
 	items    int           // that have one
 	next     int64         // messages, or bytes, that came
@@ -212,9 +213,10 @@ func (l *line) enter(it item) {
 	if len(l.ready) > 0 && !l.sending && !l.async {
 		l.send()
 	} else {
-		for i := len(l.ready) - 1; i >= 0 && l.ready[i].buf == nil; i-- {
+		for i := max(0, len(l.ready)-l.fresh); i < len(l.ready); i++ {
 			l.own(&l.ready[i])
 		}
+		l.fresh = 0
 	}
 	now := l.now()
 	l.run(now) // what had no room, and what became due meanwhile: look takes no notice of it
@@ -235,6 +237,7 @@ func (l *line) give(i int, it item) {
 		return
 	}
 	l.ready = append(l.ready, it)
+	l.fresh++
 	l.readied += len(it.p.Data)
 }
 
@@ -282,7 +285,7 @@ func (l *line) due(now time.Duration) time.Duration {
 func (l *line) send() {
 	l.sending = true
 	l.going, l.ready = l.ready, l.going[:0]
-	l.readied = 0
+	l.readied, l.fresh = 0, 0
 	l.mu.Unlock()
 	var err error
 	for i := range l.going {

@@ -50,6 +50,7 @@ type station struct {
 	head  int
 	last  time.Duration // when the last that was held in order leaves
 	bytes int           // of data held
+	fresh int           // how many at the end of queue may be borrowed still
 
 	coming window        // of what comes
 	held   window        // as ring saw it last
@@ -201,6 +202,7 @@ func (s *station) push(e entry) {
 		s.head = 0
 	}
 	s.queue = append(s.queue, e)
+	s.fresh++
 	s.bytes += len(e.p.Data)
 }
 
@@ -214,6 +216,7 @@ func (s *station) holdLoose(e entry) {
 	s.l.own(&e.item)
 	i := s.head + sort.Search(len(s.queue)-s.head, func(i int) bool { return s.queue[s.head+i].due > e.due })
 	s.queue = slices.Insert(s.queue, i, e)
+	s.fresh++
 	s.bytes += len(e.p.Data)
 }
 
@@ -265,11 +268,13 @@ func (s *station) leave() item {
 	return it
 }
 
-// own copies what is borrowed of what is held: the last that came.
+// own copies what is borrowed of what is held. It stands among what came since the last call, with what has a
+// buffer already.
 func (s *station) own() {
-	for i := len(s.queue) - 1; i >= s.head && (s.queue[i].buf == nil || s.queue[i].kind != data); i-- {
+	for i := max(s.head, len(s.queue)-s.fresh); i < len(s.queue); i++ {
 		s.l.own(&s.queue[i].item)
 	}
+	s.fresh = 0
 }
 
 // drop lets go of all that is held.
