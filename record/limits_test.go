@@ -10,6 +10,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -19,6 +20,7 @@ import (
 
 	"zocalo/fault"
 	"zocalo/record"
+	"zocalo/record/capture"
 	"zocalo/relay"
 	"zocalo/relay/join"
 	"zocalo/relay/outcome"
@@ -271,5 +273,50 @@ func TestPipes(t *testing.T) {
 	if len(got) != 3 || !strings.Contains(got[0], `client="a \"name\"\x1b[31m"`) || !strings.Contains(got[0], "an empty message") ||
 		!strings.HasPrefix(got[1], "1|1|") || !strings.Contains(got[2], "end=idle") {
 		t.Errorf("got %q", got)
+	}
+}
+
+// A pair both of whose sides wait for room is recorded as it spoke.
+func TestMustOfBothSides(t *testing.T) {
+	file := &slow{may: make(chan struct{})}
+	r := must[*record.Recorder](t)(record.New(file, record.Options{Queue: 20_000, Must: true}))
+	p := pairOf(t, r)
+	var sides sync.WaitGroup
+	for side, letter := range []string{"a", "b"} {
+		sides.Go(func() {
+			for range 200 {
+				p.Data(t.Context(), outcome.Side(side), join.Bytes, bytes.Repeat([]byte(letter), 1000*(1+side)))
+			}
+		})
+	}
+	over := make(chan struct{})
+	go func() {
+		sides.Wait()
+		close(over)
+	}()
+	for done := false; !done; {
+		select {
+		case file.may <- struct{}{}:
+			runtime.Gosched()
+		case <-over:
+			done = true
+		}
+	}
+	close(file.may)
+	try(t, r.Close())
+	c := must[*capture.Capture](t)(capture.Read(t.Context(), bytes.NewReader(file.Bytes()), capture.Options{}))
+	if len(c.Conversations) != 1 {
+		t.Fatalf("%d conversations", len(c.Conversations))
+	}
+	for side, want := range []string{strings.Repeat("a", 200_000), strings.Repeat("b", 400_000)} {
+		got := ""
+		for _, e := range c.Conversations[0].Events {
+			if int(e.From) == side {
+				got += string(e.Data)
+			}
+		}
+		if got != want {
+			t.Errorf("side %d sent %d bytes, of which %d are its own; want %d", side, len(got), strings.Count(got, want[:1]), len(want))
+		}
 	}
 }

@@ -339,6 +339,7 @@ func (p *Pair) datagramOf(ctx context.Context, from outcome.Side, data []byte) {
 	sum := add(0, data)
 	p.sink.mu.Lock()
 	defer p.sink.mu.Unlock()
+	p.sink.await(ctx, len(data))
 	if !p.records() {
 		return
 	}
@@ -356,6 +357,7 @@ func (p *Pair) datagramOf(ctx context.Context, from outcome.Side, data []byte) {
 func (p *Pair) stream(ctx context.Context, from outcome.Side, what join.What, data []byte) {
 	if len(data) == 0 {
 		p.sink.mu.Lock()
+		p.sink.await(ctx, 0)
 		p.about = append(p.about, "an empty message")
 		p.segment(ctx, from, flagPSH, 0, nil, nil, 0)
 		p.sink.mu.Unlock()
@@ -372,6 +374,7 @@ func (p *Pair) stream(ctx context.Context, from outcome.Side, what join.What, da
 		}
 		sum := add(0, part)
 		p.sink.mu.Lock()
+		p.sink.await(ctx, len(part))
 		p.segment(ctx, from, flags, urgent, nil, part, sum)
 		p.sink.mu.Unlock()
 	}
@@ -446,6 +449,7 @@ func (p *Pair) Open(ctx context.Context) {
 	}
 	p.sink.mu.Lock()
 	defer p.sink.mu.Unlock()
+	p.sink.await(ctx, 0)
 	if p.records() {
 		p.shakeHands(ctx)
 	}
@@ -458,6 +462,7 @@ func (p *Pair) EndOfFile(ctx context.Context, from outcome.Side) {
 	}
 	p.sink.mu.Lock()
 	defer p.sink.mu.Unlock()
+	p.sink.await(ctx, 0)
 	if p.records() {
 		p.finish(ctx, from)
 	}
@@ -500,6 +505,7 @@ func (p *Pair) End(result outcome.Result, err error) {
 	defer cancel()
 	s := p.sink
 	s.mu.Lock()
+	s.await(ctx, 0)
 	if p.records() {
 		p.ends(ctx, result, err)
 	}

@@ -91,25 +91,32 @@ func (s *sink) rouse() {
 	}
 }
 
-// room returns memory for a block of at most n bytes, nil where it is lost: for want of room, or
-// because the recording is over. must waits for room until ctx ends. The caller holds mu.
-func (s *sink) room(ctx context.Context, n int) *chunk {
-	for s.failed == nil && !s.closed && s.held > 0 && s.held+n > s.o.queue() {
-		if !s.o.Must {
-			return nil
-		}
+// await waits for room for n bytes until ctx ends, in a recording that must be whole. It is for before the
+// first packet of a piece is made: mu is free meanwhile, and the other side of a pair makes packets
+// in the same memory. The caller holds mu.
+func (s *sink) await(ctx context.Context, n int) {
+	for s.o.Must && s.isFull(n) && ctx.Err() == nil {
 		s.rouse()
 		space := s.space
 		s.mu.Unlock()
 		select {
 		case <-space:
 		case <-ctx.Done():
-			s.mu.Lock()
-			return nil
 		}
 		s.mu.Lock()
 	}
-	if s.failed != nil || s.closed {
+}
+
+// isFull reports whether the queue has no room for n bytes. The caller holds mu.
+func (s *sink) isFull(n int) bool {
+	return s.failed == nil && !s.closed && s.held > 0 && s.held+n > s.o.queue()
+}
+
+// room returns memory for a block of at most n bytes, nil where it is lost: for want of room, or
+// because the recording is over. One that must be whole loses none that came through await before ctx
+// ended, though the queue be longer by the rest of a piece. The caller holds mu.
+func (s *sink) room(ctx context.Context, n int) *chunk {
+	if s.failed != nil || s.closed || s.isFull(n) && (!s.o.Must || ctx.Err() != nil) {
 		return nil
 	}
 	if c := s.chunk; c != nil && cap(c.b)-len(c.b) >= n {

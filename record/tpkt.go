@@ -73,6 +73,7 @@ func (p *Pair) tpktOf(ctx context.Context, from outcome.Side, what join.What, da
 		data = data[len(part):]
 		sum := add(0, part)
 		p.sink.mu.Lock()
+		p.sink.await(ctx, len(part))
 		h := p.tpkt.scratch[:0]
 		length := dataHeader + len(part)
 		if what == join.Urgent {
