@@ -187,52 +187,45 @@ func (t *lossStage) again(s *station, it *item) time.Duration {
 }
 
 type slicesStage struct {
-	e    Slices
-	cut  int64 // where the next piece begins
-	last time.Duration
+	e     Slices
+	cut   int64 // where the next piece begins
+	last  time.Duration
+	begun bool
 }
 
-func (e Slices) start() stage { return &slicesStage{e: e, cut: -1} }
+func (e Slices) start() stage { return &slicesStage{e: e} }
 
-// adopt goes on where the one before has cut: what it held is not cut again.
+// adopt goes on where the one before has cut.
 func (t *slicesStage) adopt(old stage) {
 	if o, ok := old.(*slicesStage); ok {
-		t.cut = o.cut
+		t.cut, t.last, t.begun = o.cut, o.last, o.begun
 	}
 }
 
-// maxSlices bounds the pieces that a line holds: what faults that come and go hold long enough would be cut to
-// single bytes.
-const maxSlices = 1 << 18
+func (t *slicesStage) take(s *station, it item) { s.hold(it, it.at) }
 
-func (t *slicesStage) take(s *station, it item) {
-	if !it.isPlain() {
-		s.hold(it, it.at)
+// charge cuts what leaves next: what waits stays whole, lest a line hold many small pieces.
+func (t *slicesStage) charge(s *station, e *entry) {
+	if !e.isPlain() || !s.window(e.at).open {
 		return
 	}
-	due := it.at
-	for {
-		if t.cut < it.number { // the first
-			t.cut = it.number
+	t.cut = max(t.cut, e.number)
+	e.due = max(e.due, e.at)
+	if t.cut == e.number {
+		if t.begun {
+			e.due = max(e.due, t.last+t.e.Pause)
+			s.tell(&e.item, Event{Did: Cut})
 		}
-		if t.cut == it.number {
-			if t.last > 0 {
-				due = max(due, t.last+t.e.Pause)
-				s.tell(&it, Event{Did: Cut})
-			}
-			t.cut += int64(t.e.Size)
-			if v := t.e.Variation; v > 0 {
-				t.cut += int64(s.r.IntN(2*v+1) - v)
-			}
-			t.last = max(due, 1)
+		t.begun, t.last = true, e.due
+		t.cut += int64(t.e.Size)
+		if v := t.e.Variation; v > 0 {
+			t.cut += int64(s.r.IntN(2*v+1) - v)
 		}
-		if t.cut-it.number >= int64(len(it.p.Data)) || s.l.items > maxSlices {
-			s.hold(it, due)
-			return
-		}
-		s.hold(s.l.split(&it, int(t.cut-it.number)), due)
 	}
+	e.part = int(min(int64(len(e.p.Data)), t.cut-e.number))
 }
+
+func (t *slicesStage) most(*station) int { return 64 << 10 }
 
 type slowOpenStage struct{ e SlowOpen }
 
