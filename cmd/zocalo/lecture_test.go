@@ -81,6 +81,9 @@ func checkCommand(t *testing.T, where, command string) {
 		t.Errorf("%s: %q: %v", where, command, err)
 		return
 	}
+	if verb.Name() == "ctl" { // whose words are names of what runs
+		return
+	}
 	for _, word := range verb.Flags().Args() {
 		if !strings.Contains(word, ":") {
 			continue
