@@ -34,6 +34,23 @@ func TestRemove(t *testing.T) {
 	}
 }
 
+// Several that are removed at once lose nothing.
+func TestRemoveAll(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		x := impairs(t, bytesLike, "latency=1h", "stall", "rate=1", "partition")
+		x.pass("abc", "def")
+		time.Sleep(2 * time.Hour)
+		x.pass("ghi")
+		if err := x.plan.Set(); err != nil {
+			t.Fatal(err)
+		}
+		x.filter.End(nil)
+		if got := strings.Join(x.texts(), ""); got != "abcdefghi" {
+			t.Errorf("what came is %q", got)
+		}
+	})
+}
+
 // A changed fault does what it does now, to what it holds too.
 func TestSet(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -399,6 +399,7 @@ func (l *line) follow(faults []*live) {
 		s := l.stations[i]
 		if !slices.Contains(faults, s.live) {
 			s.remove(i)
+			l.stations = slices.Delete(l.stations, i, i+1) // those before it give to the next that stays
 			continue
 		}
 		old[s.live] = s
