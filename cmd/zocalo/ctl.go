@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
 	"os"
 	"slices"
 	"strings"
@@ -132,7 +131,7 @@ func (c *ctl) client(ctx context.Context) (*admin.Client, error) {
 		}
 		token = strings.TrimSpace(string(b))
 	}
-	if _, _, err := net.SplitHostPort(c.at); err == nil && token == "" {
+	if admin.IsHostPort(c.at) && token == "" {
 		return nil, usagef("--socket %s: a token is needed: give --token-file FILE", c.at)
 	}
 	if c.at != "" {

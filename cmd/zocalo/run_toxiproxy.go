@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"log/slog"
 	"net"
 	"net/http"
 	"time"
@@ -35,7 +36,8 @@ func (r *runRun) serveToxiproxy() (end func(), err error) {
 		return nil, fmt.Errorf("--toxiproxy %s: %w", r.toxic.at, err)
 	}
 	r.toxic.server = toxiproxy.New(toxiproxy.Config{Log: r.log})
-	s := &http.Server{Handler: r.toxic.server, ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 16 << 10}
+	s := &http.Server{Handler: r.toxic.server, ReadHeaderTimeout: 10 * time.Second, ReadTimeout: 30 * time.Second, WriteTimeout: time.Minute,
+		IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 16 << 10, ErrorLog: slog.NewLogLogger(slog.DiscardHandler, slog.LevelDebug)}
 	if r.json {
 		err = r.printJSON(map[string]string{"event": "toxiproxy", "address": l.Addr().String()})
 	} else if !r.quiet {

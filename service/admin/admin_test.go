@@ -154,6 +154,36 @@ func TestWhoMayAsk(t *testing.T) {
 }
 
 // A server without a token serves unix sockets only.
+// Names that a program gives its server are served, and no others with them.
+func TestHosts(t *testing.T) {
+	token := admin.NewToken()
+	at := serve(t, admin.Config{Source: newSource(), Token: token, Hosts: []string{"Zocalo.example:9000"}})
+	for host, want := range map[string]int{at: 200, "zocalo.example:9000": 200, "zocalo.example": 403, "evil.example:9000": 403, ":": 403} {
+		r, err := http.NewRequest("GET", "http://"+at+"/v1/status", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.Header.Set("Authorization", "Bearer "+token)
+		r.Host = host
+		a, err := http.DefaultClient.Do(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		a.Body.Close()
+		if a.StatusCode != want {
+			t.Errorf("Host %q: %d, expected %d", host, a.StatusCode, want)
+		}
+	}
+}
+
+func TestIsHostPort(t *testing.T) {
+	for at, want := range map[string]bool{"127.0.0.1:9000": true, "[::1]:9000": true, "h:http": true, "/run/x.admin": false, "/tmp/a:b": false, "./a:b": false, "x": false} {
+		if got := admin.IsHostPort(at); got != want {
+			t.Errorf("%s: %v", at, got)
+		}
+	}
+}
+
 func TestNoToken(t *testing.T) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {

@@ -9,6 +9,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"strings"
 )
 
 // mostAnswer bounds what a client reads.
@@ -25,7 +26,8 @@ type Client struct {
 // HOST:PORT there, with its token. It connects when something is asked.
 func NewClient(at, token string) *Client {
 	c := &Client{url: "http://" + at, token: token}
-	if _, _, err := net.SplitHostPort(at); err != nil {
+	c.http.Transport = &http.Transport{} // of its own: no proxy of the environment gets the token
+	if !IsHostPort(at) {
 		c.url = "http://localhost"
 		c.http.Transport = &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
 			var d net.Dialer
@@ -33,6 +35,12 @@ func NewClient(at, token string) *Client {
 		}}
 	}
 	return c
+}
+
+// IsHostPort tells HOST:PORT from the path of a socket, which may have a colon too.
+func IsHostPort(at string) bool {
+	_, _, err := net.SplitHostPort(at)
+	return err == nil && !strings.Contains(at, "/")
 }
 
 // Close frees what the client holds.

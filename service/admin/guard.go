@@ -60,7 +60,8 @@ func (g *guard) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // text that merely looks alike passes.
 func (g *guard) isHost(host string) bool { return slices.Contains(g.hosts, canonical(host)) }
 
-// canonical is a host and port in one spelling, "" for what is neither.
+// canonical is a host and port in one spelling. Two names are the same only if they are
+// spelled so: none is ever looked up.
 func canonical(hostport string) string {
 	host, port, err := net.SplitHostPort(hostport)
 	if err != nil {
@@ -68,8 +69,6 @@ func canonical(hostport string) string {
 	}
 	if a, err := netip.ParseAddr(host); err == nil {
 		host = a.Unmap().String()
-	} else if !strings.EqualFold(host, "localhost") {
-		return ""
 	}
 	return net.JoinHostPort(strings.ToLower(host), port)
 }

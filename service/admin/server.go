@@ -20,6 +20,7 @@ const (
 	mostStreams = 16       // of these, that follow what changes
 	mostBody    = 64 << 10 // bytes of a request
 	patience    = 10 * time.Second
+	answerTime  = time.Minute // for a reload, too; streams have their own
 	idle        = 2 * time.Minute
 )
 
@@ -77,7 +78,7 @@ func (s *Server) Serve(l net.Listener) error {
 		}
 	}
 	h := &http.Server{
-		Handler: g, ReadHeaderTimeout: patience, ReadTimeout: patience, IdleTimeout: idle, MaxHeaderBytes: 16 << 10,
+		Handler: g, ReadHeaderTimeout: patience, ReadTimeout: patience, WriteTimeout: answerTime, IdleTimeout: idle, MaxHeaderBytes: 16 << 10,
 		ErrorLog:    slog.NewLogLogger(slog.DiscardHandler, slog.LevelDebug),
 		BaseContext: func(net.Listener) context.Context { return s.ending },
 	}

@@ -2,6 +2,7 @@ package admin
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io/fs"
 	"net"
@@ -9,6 +10,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"syscall"
 	"time"
 
 	"zocalo/internal/control"
@@ -59,8 +61,11 @@ func isGone(path string) bool {
 func Listen(path string) (*net.UnixListener, error) {
 	l, err := net.ListenUnix("unix", &net.UnixAddr{Name: path, Net: "unix"})
 	if info, statErr := os.Lstat(path); err != nil && statErr == nil && info.Mode().Type() == fs.ModeSocket {
-		if c, dialErr := net.DialTimeout("unix", path, time.Second); dialErr == nil {
+		c, dialErr := net.DialTimeout("unix", path, time.Second)
+		if dialErr == nil {
 			c.Close()
+		}
+		if dialErr == nil || errors.Is(dialErr, syscall.EAGAIN) { // or its queue is full
 			return nil, fmt.Errorf("%s: %w: another process is answering there", path, fs.ErrExist)
 		}
 		os.Remove(path) // or the next line says why not
