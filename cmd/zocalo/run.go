@@ -349,7 +349,7 @@ func (r *runRun) sayListeningOf(name string, l *zocalo.Listener, a address.Addre
 		at := a.Scheme.Name + ":" + s.Name().String()
 		switch {
 		case r.json:
-			r.printJSON(listeningOf{listening{"listening", s.Kind().String(), s.Name().String(), at}, name})
+			r.printEvent(listeningOf{listening{"listening", s.Kind().String(), s.Name().String(), at}, name})
 		case !r.quiet:
 			r.sayf("listening on %s (%s)", at, name)
 		}

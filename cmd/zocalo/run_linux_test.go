@@ -262,3 +262,54 @@ from = "udp:`+front+`"
 		t.Errorf("%v: %s", err, out)
 	}
 }
+
+// Standard output that nobody reads holds up neither the beginning nor a reload.
+func TestRunWithStuckOutput(t *testing.T) {
+	dir := t.TempDir()
+	file := filepath.Join(dir, "f.toml")
+	service := func(name string) string {
+		return "[service." + name + "]\nverb = \"echo\"\nfrom = \"unix:" + filepath.Join(dir, name) + "\"\n"
+	}
+	must(t, os.WriteFile(file, []byte(service("a")), 0o644))
+	r, w, err := os.Pipe()
+	must(t, err)
+	defer r.Close()
+	defer w.Close()
+	must(t, w.SetWriteDeadline(time.Now().Add(scriptPatience)))
+	raw, err := w.SyscallConn()
+	must(t, err)
+	for full := false; !full; { // by single bytes, so that no line fits
+		raw.Write(func(fd uintptr) bool {
+			_, err := syscall.Write(int(fd), []byte{' '})
+			full = err != nil
+			return true
+		})
+	}
+	cmd := exec.Command("zocalo", "run", "--json", "--admin-socket", "none", file)
+	cmd.Stdout = w
+	must(t, cmd.Start())
+	defer cmd.Wait()
+	defer cmd.Process.Kill()
+	serves := func(name string) {
+		t.Helper()
+		for end := time.Now().Add(scriptPatience); ; time.Sleep(10 * time.Millisecond) {
+			c, err := net.Dial("unix", filepath.Join(dir, name))
+			if err == nil {
+				c.SetDeadline(end)
+				c.Write([]byte("x"))
+				if _, err = io.ReadFull(c, make([]byte, 1)); err != nil {
+					t.Fatalf("%s: %v", name, err)
+				}
+				c.Close()
+				return
+			}
+			if time.Now().After(end) {
+				t.Fatalf("%s: %v", name, err)
+			}
+		}
+	}
+	serves("a")
+	must(t, os.WriteFile(file, []byte(service("a")+service("b")), 0o644))
+	must(t, cmd.Process.Signal(syscall.SIGHUP))
+	serves("b")
+}
