@@ -25,7 +25,7 @@ func init() {
 	tcp := mustScheme("tcp")
 	requested.Options, requested.Source = tcp.Options, tcp.Source
 	requested.Resolve = func(context.Context, scheme.Target) ([]socket.Name, error) {
-		return nil, errors.New("it is what the peer of a relay asks for, but there is no relay here: write, for example, zocalo relay socks-listen:1080 requested:")
+		return nil, errors.New("it is what the peer of a relay asks for, but there is no relay here: zocalo relay socks-listen:1080 requested: is one")
 	}
 	scheme.Register(requested)
 }

@@ -46,7 +46,7 @@ func run(args []string) error {
 	case len(args) > 3 && args[0] == "oci":
 		return image(args[1], args[2], args[3:], when)
 	}
-	return errors.New("write archive tar|zip FILE FOLDER, or archive oci FILE VERSION ARCH=BINARY...")
+	return errors.New("write archive tar|zip FILE FOLDER, or archive oci FILE VERSION ARCH=BINARY, once for each")
 }
 
 func toFile(name string, write func(io.Writer) error) error {
