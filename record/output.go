@@ -2,6 +2,7 @@ package record
 
 import (
 	"bytes"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
@@ -87,8 +88,25 @@ func ofPair(path string, pair int64, wire bool) string {
 
 func (o *output) write(b []byte) error {
 	n, err := o.w.Write(b)
+	if err != nil && n > 0 && o.file != nil {
+		n = wholeBlocks(b[:n])
+		o.file.Truncate(o.size + int64(n)) // so that it can be read; what is no plain file stays
+	}
 	o.size += int64(n)
 	return named(o.path, err)
+}
+
+// wholeBlocks is how many bytes the blocks have that are whole.
+func wholeBlocks(b []byte) int {
+	whole := 0
+	for left := b; len(left) >= 8; left = b[whole:] {
+		size := int(binary.LittleEndian.Uint32(left[4:]))
+		if size < 12 || size > len(left) {
+			break
+		}
+		whole += size
+	}
+	return whole
 }
 
 // end ends the file with what was counted.
