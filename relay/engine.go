@@ -97,7 +97,7 @@ func (s *settings) demands() (all demands) {
 	demands(onePair, !s.from.passive, "serves a listener, but %v does not listen", s.from)
 	demands(meeting, s.to[0].passive, "connects, but %v listens", s.to[0])
 	demands(onePair, s.from.isOnce(), "serves any number of peers, but %v takes one (once)", s.from)
-	demands(filtering, s.Filter != nil || s.Paired != nil, "does not show what passes (--dump, --dump-hex, --record)")
+	demands(filtering, s.Filter != nil || s.Paired != nil, "does not show what passes (--dump, --dump-hex, --record, --fault)")
 	demands(ownReach, s.Reach != nil && s.Path != Fast, "reaches addresses, not what only a function can reach")
 	demands(ownAccept, s.Listener != nil && !hasDescriptors(s.Listener), "accepts by itself, which takes a kernel socket")
 	demands(tracing, socket.Tracing(), "makes its own system calls, which --trace cannot see")

@@ -133,7 +133,7 @@ func ExampleHooks_filter() {
 	<-done
 	// Output:
 	// HOLA
-	// join the fast path does not show what passes (--dump, --dump-hex, --record)
+	// join the fast path does not show what passes (--dump, --dump-hex, --record, --fault)
 }
 
 // upper is a filter that writes all in capitals.

@@ -141,15 +141,21 @@ func (r *relayRun) record(cmd *cobra.Command) (err error) {
 	if err := r.Check(); err != nil {
 		return relayUsage(err)
 	}
+	return r.onceListening(r.recorder.start)
+}
+
+// onceListening has begin called once the relay listens, for each listener, or at once where no end listens: a file that
+// it empties may be that of a relay that has the same address already.
+func (r *relayRun) onceListening(begin func() error) error {
+	if !slices.ContainsFunc(append([]address.Address{r.From}, r.To...), func(a address.Address) bool { return a.Passive(false) }) {
+		return begin()
+	}
 	listening := r.Listening
 	r.Listening = func(l *zocalo.Listener, a address.Address) error {
-		if err := r.recorder.start(); err != nil {
+		if err := begin(); err != nil {
 			return err
 		}
 		return listening(l, a)
-	}
-	if !slices.ContainsFunc(ends, func(a address.Address) bool { return a.Passive(false) }) {
-		return r.recorder.start()
 	}
 	return nil
 }

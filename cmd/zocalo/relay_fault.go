@@ -34,9 +34,13 @@ func completeFaults(cmd *cobra.Command) {
 func (r *relayRun) faults() (err error) {
 	f := &r.asked.Faults
 	if f.Log != "" {
-		if r.fault.file, err = newFaultLog(f.Log); err != nil {
+		if f.Log == r.recording.file {
+			return usagef("--fault-log %s: the recording is written there: give another file", f.Log)
+		}
+		if err := checkOutput("--fault-log", f.Log); err != nil {
 			return err
 		}
+		r.fault.file = &faultLog{path: f.Log}
 	}
 	r.fault.plan, err = f.Plan(func(p *fault.Plan) {
 		if p.Warn = func(text string) { r.log.Warn(text) }; r.fault.file != nil {
@@ -46,7 +50,10 @@ func (r *relayRun) faults() (err error) {
 	if r.fault.plan != nil {
 		r.Filter = relay.Chain(r.fault.plan.Filter, r.Filter)
 	}
-	return asked(err)
+	if err != nil || r.fault.file == nil {
+		return asked(err)
+	}
+	return r.onceListening(r.fault.file.open)
 }
 
 // saySeed prints the seed, so that the run can be repeated.
@@ -71,15 +78,16 @@ func (r *relayRun) endFaults() error {
 // several directions is not always the same; at the end a file is put in order, by pair, direction and place, so
 // that the logs of two runs can be compared. What belongs to one place is by fault, then as it happened.
 type faultLog struct {
-	file *os.File
+	path string
 
-	mu  sync.Mutex
-	w   *bufio.Writer
-	buf []byte
-	all []logged // nil where there were too many
-	n   int64    // bytes written
-	big bool
-	err error
+	mu   sync.Mutex
+	file *os.File // nil until it is opened
+	w    *bufio.Writer
+	buf  []byte
+	all  []logged // nil where there were too many
+	n    int64    // bytes written
+	big  bool
+	err  error
 }
 
 // A logged is a line, by its place in the file.
@@ -94,15 +102,22 @@ type logged struct {
 // maxSorted is how many lines are put in order at the end at most.
 const maxSorted = 4 << 20
 
-func newFaultLog(path string) (*faultLog, error) {
-	file, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|os.O_TRUNC, 0o644)
+// open makes the file, or empties it, once.
+func (l *faultLog) open() error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.file != nil {
+		return nil
+	}
+	file, err := os.OpenFile(l.path, os.O_RDWR|os.O_CREATE|os.O_TRUNC, 0o644)
 	if errors.Is(err, os.ErrPermission) || errors.Is(err, os.ErrInvalid) { // as of a pipe
-		file, err = os.OpenFile(path, os.O_WRONLY, 0)
+		file, err = os.OpenFile(l.path, os.O_WRONLY, 0)
 	}
 	if err != nil {
-		return nil, err
+		return fmt.Errorf("--fault-log: %w", err)
 	}
-	return &faultLog{file: file, w: bufio.NewWriter(file)}, nil
+	l.file, l.w = file, bufio.NewWriter(file)
+	return nil
 }
 
 func (l *faultLog) write(e fault.Event) {
@@ -111,6 +126,9 @@ func (l *faultLog) write(e fault.Event) {
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	if l.file == nil {
+		return
+	}
 	l.buf = e.AppendJSON(l.buf[:0])
 	if _, err := l.w.Write(l.buf); l.err == nil {
 		l.err = err
@@ -124,6 +142,9 @@ func (l *faultLog) write(e fault.Event) {
 func (l *faultLog) close() error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	if l.file == nil {
+		return nil
+	}
 	err := errors.Join(l.err, l.w.Flush())
 	if info, statErr := l.file.Stat(); err == nil && statErr == nil && info.Mode().IsRegular() && !l.big {
 		err = l.sort()
