@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -157,15 +158,18 @@ func (c *ctl) status(ctx context.Context, client *admin.Client) error {
 	if c.json {
 		return c.printJSON(s)
 	}
-	w := tabwriter.NewWriter(c.out, 0, 0, 2, ' ', 0)
+	// All rows have all cells, or the columns would not stand under each other.
+	var table bytes.Buffer
+	w := tabwriter.NewWriter(&table, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(w, "SERVICE\tFROM\tOPEN\tENDED\tFAILED\tUP")
+	var down []string
 	for _, v := range s.Services {
-		up, down := 0, []string{}
+		up := 0
 		for _, u := range v.Upstreams {
 			if u.Up {
 				up++
 			} else {
-				down = append(down, u.Address+": "+u.Why)
+				down = append(down, v.Name+"/"+u.Address+": "+u.Why)
 			}
 		}
 		health := "-"
@@ -179,12 +183,17 @@ func (c *ctl) status(ctx context.Context, client *admin.Client) error {
 			if i == 0 {
 				fmt.Fprintf(w, "%s\t%s\t%d\t%d\t%d\t%s\n", legible(v.Name), legible(from), v.Open, v.Ended, v.Failed, legible(health))
 			} else {
-				fmt.Fprintf(w, "\t%s\n", legible(from))
+				fmt.Fprintf(w, "\t%s\t\t\t\t\n", legible(from))
 			}
 		}
-		for _, d := range down {
-			fmt.Fprintf(w, "\tdown: %s\n", legible(d))
-		}
 	}
-	return w.Flush()
+	w.Flush()
+	var out strings.Builder
+	for line := range strings.Lines(table.String()) {
+		out.WriteString(strings.TrimRight(line, " \n") + "\n")
+	}
+	for _, d := range down {
+		out.WriteString("down: " + legible(d) + "\n")
+	}
+	return c.print(out.String())
 }

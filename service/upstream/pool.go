@@ -201,7 +201,7 @@ func (p *Pool) publish() {
 		p.none = none
 		if none {
 			why, tried := p.whyNone(), len(v.ejected) > 0
-			p.log.add(func(l *slog.Logger) { l.Error(ErrNoneUp.Error(), "why", why, "triedEjected", tried) })
+			p.log.add(func(l *slog.Logger) { l.Error(ErrNoneUp.Error(), "why", why, "tried_ejected", tried) })
 		}
 	}
 }
