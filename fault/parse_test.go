@@ -151,14 +151,17 @@ pairs = "50%"
 		t.Errorf("the schedule is %v, %v", s, err)
 	}
 	for text, want := range map[string]string{
-		"sede = 1":                             `line 1, column 1: unknown key "sede": did you mean seed?`,
-		"[[fault]]\ndo = \"stall\"\nevry = 1":  `line 3, column 1: unknown key "evry": did you mean every?`,
-		"\n[[fault]]\n  do = \"latncy=1s\"":    "line 3, column 3: ",
-		"[[fault]]\nfor = 1":                   "line 1, column 1: do is missing",
-		"[[fault]]\ndo = \"stall\"\n[[fault]]": "line 3, column 1: do is missing",
-		"seed = \"x\"":                         "line 1, column 8: ",
-		"seed = ":                              "line 1, column 7: ",
-		"fault = 1":                            "line 1",
+		"sede = 1":                              `line 1, column 1: unknown key "sede": did you mean seed?`,
+		"[[fault]]\ndo = \"stall\"\nevry = 1":   `line 3, column 1: unknown key "evry": did you mean every?`,
+		"\n[[fault]]\n  do = \"latncy=1s\"":     "line 3, column 3: ",
+		"[[fault]]\nfor = 1":                    "line 1, column 1: do is missing",
+		"[[fault]]\ndo = \"stall\"\n[[fault]]":  "line 3, column 1: do is missing",
+		"seed = \"x\"":                          "line 1, column 8: seed: it must be a whole number, 0 or more",
+		"seed = -1":                             "line 1, column 8: seed: it must be a whole number, 0 or more",
+		"[[fault]]\ndo = 3":                     "line 2, column 6: do: it must be text in quotes",
+		"[[fault]]\ndo=\"stall\"\nname=\"a,b\"": `line 2, column 1: name "a,b": it must not contain @ or a comma`,
+		"seed = ":                               "line 1, column 7: ",
+		"fault = 1":                             "line 1",
 	} {
 		_, err := ParseSchedule([]byte(text))
 		var at *ScheduleError

@@ -86,6 +86,9 @@ func ParseSchedule(text []byte) (*Schedule, error) {
 		if f.Do == "" {
 			return nil, at(errors.New(`do is missing: write do = "latency=100ms"`))
 		}
+		if strings.ContainsAny(f.Name, "@,") {
+			return nil, at(fmt.Errorf("name %q: it must not contain @ or a comma", f.Name))
+		}
 		fault, err := Parse(spec)
 		if err != nil {
 			return nil, at(err)
@@ -112,6 +115,12 @@ func (e *ScheduleError) Unwrap() error { return e.Err }
 var scheduleKeys = []string{"seed", "fault"}
 var faultKeys = []string{"do", "name", "after", "for", "every", "times", "clock", "pairs"}
 
+// scheduleKinds say what the values of keys must be whose type the reader checks.
+var scheduleKinds = map[string]string{
+	"seed": "a whole number, 0 or more", "times": "a whole number, 1 or more", "fault": "a table: write [[fault]]",
+	"do": `text in quotes, such as "latency=100ms"`, "name": "text in quotes", "clock": `"pair" or "plan"`,
+}
+
 func scheduleError(err error) error {
 	var strict *toml.StrictMissingError
 	if errors.As(err, &strict) && len(strict.Errors) > 0 {
@@ -127,6 +136,12 @@ func scheduleError(err error) error {
 	var decode *toml.DecodeError
 	if errors.As(err, &decode) {
 		line, column := decode.Position()
+		key := decode.Key()
+		if len(key) > 0 {
+			if kind, known := scheduleKinds[key[len(key)-1]]; known {
+				return &ScheduleError{line, column, fmt.Errorf("%s: it must be %s", key[len(key)-1], kind)}
+			}
+		}
 		return &ScheduleError{line, column, errors.New(strings.TrimPrefix(decode.Error(), "toml: "))}
 	}
 	return &ScheduleError{1, 1, err}
