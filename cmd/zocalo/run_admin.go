@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/netip"
 	"os"
 	"strings"
 
@@ -102,6 +103,9 @@ func listenAdmin(at string) (net.Listener, error) {
 	}
 	if host == "" {
 		host = "127.0.0.1"
+	}
+	if a, err := netip.ParseAddr(host); err == nil && a.IsUnspecified() { // by which nobody can name it
+		return nil, usagef("--admin %s: requests must name the server by its address: give one of this computer's, such as 127.0.0.1:%s", at, port)
 	}
 	l, err := net.Listen("tcp", net.JoinHostPort(host, port))
 	if err != nil {
