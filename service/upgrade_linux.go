@@ -96,7 +96,8 @@ func (s *Set) upgrade(ctx context.Context, c *net.UnixConn, notes map[string]str
 		return pid, err
 	}
 	defer closePassings(all)
-	defer context.AfterFunc(ctx, func() { c.Close() })()
+	stopClosing := context.AfterFunc(ctx, func() { c.Close() })
+	defer stopClosing()
 	err = send(c, passing{Version: upgradeVersion, PID: os.Getpid(), Notes: notes})
 	for _, p := range all {
 		if err == nil {
@@ -117,6 +118,7 @@ func (s *Set) upgrade(ctx context.Context, c *net.UnixConn, notes map[string]str
 		s.keep()
 		return pid, fmt.Errorf("the process that asked for them has gone, or does not answer: %w", err)
 	}
+	stopClosing() // Run may return now, and end ctx with it, before the other process is told
 	s.handOver()
 	done(pid)
 	send(c, passing{Over: true}) // or it has gone since, and others come after it

@@ -256,6 +256,9 @@ from = "udp:`+front+`"
 	if err := last.Wait(); err != nil {
 		t.Errorf("%v\n%s", err, log.String())
 	}
+	if strings.Contains(log.String(), "may not have stopped") {
+		t.Errorf("an old process did not say that it had stopped:\n%s", log.String())
+	}
 	t.Logf("%d connections over 10 upgrades", asked)
 	out, err := exec.Command("zocalo", "run", "--upgrade", file).CombinedOutput()
 	if err == nil || !strings.Contains(string(out), "no process of this user runs "+file) {
