@@ -176,7 +176,10 @@ func (l lockedWriter) Write(b []byte) (int, error) {
 // A recording that must be whole makes its pair wait, and not for longer than that lives.
 func TestMust(t *testing.T) {
 	file := &slow{may: make(chan struct{})}
-	r := must[*record.Recorder](t)(record.New(file, record.Options{Queue: 100_000, Must: true}))
+	var said bytes.Buffer
+	var mu sync.Mutex
+	log := slog.New(slog.NewTextHandler(lockedWriter{&mu, &said}, nil))
+	r := must[*record.Recorder](t)(record.New(file, record.Options{Queue: 100_000, Must: true, Log: log}))
 	p := pairOf(t, r)
 	sent := make(chan int, 100)
 	go func() {
@@ -201,6 +204,11 @@ func TestMust(t *testing.T) {
 	for range sent {
 	}
 	try(t, r.Close())
+	mu.Lock()
+	defer mu.Unlock()
+	if strings.Contains(said.String(), "--record-must") {
+		t.Errorf("who has --record-must is told of it:\n%s", said.String())
+	}
 }
 
 // A full disk ends the recording with one line, and nothing else.

@@ -180,6 +180,10 @@ func (s *sink) loses(i *netInterface) {
 	s.lost++
 	if !s.told && s.failed == nil && !s.closed {
 		s.told = true
+		if s.o.Must {
+			go s.tell("the recording is losing packets of connections that ended while the file took nothing")
+			return
+		}
 		go s.tell("the recording is losing packets, since they come faster than the file can be written: --record-must makes the traffic wait instead")
 	}
 }
@@ -365,7 +369,9 @@ func (s *sink) close() error {
 		}
 		now := s.waiting()
 		if now == left { // as a pipe that nobody reads
-			return fmt.Errorf("the recording is incomplete: nothing read its end within %s", units.Set(patience))
+			err := fmt.Errorf("the recording is incomplete: nothing read its end within %s", units.Set(patience))
+			s.tell("%v", err)
+			return err
 		}
 		left = now
 	}
