@@ -35,7 +35,8 @@ type sink struct {
 	closed     bool
 	failed     error // of the file: nothing is recorded any more
 	lost       uint64
-	told       bool // that something was lost
+	told       bool           // that something was lost
+	telling    sync.WaitGroup // of that, which the log may hold up
 
 	timer *time.Timer
 	wake  chan struct{}
@@ -181,10 +182,14 @@ func (s *sink) loses(i *netInterface) {
 	if !s.told && s.failed == nil && !s.closed {
 		s.told = true
 		if s.o.Must {
-			go s.tell("the recording is losing packets of connections that ended while the file took nothing")
+			s.telling.Go(func() {
+				s.tell("the recording is losing packets of connections that ended while the file took nothing")
+			})
 			return
 		}
-		go s.tell("the recording is losing packets, since they come faster than the file can be written: --record-must makes the traffic wait instead")
+		s.telling.Go(func() {
+			s.tell("the recording is losing packets, since they come faster than the file can be written: --record-must makes the traffic wait instead")
+		})
 	}
 }
 
@@ -359,6 +364,7 @@ func (s *sink) close() error {
 	s.mu.Unlock()
 	s.rouse()
 	s.timer.Stop()
+	defer s.telling.Wait()
 	for left := s.waiting(); ; {
 		timer := time.NewTimer(patience)
 		select {
