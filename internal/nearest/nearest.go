@@ -49,7 +49,12 @@ func Unknown(what, word string, known []string) error {
 	if near := Word(word, known); near != "" {
 		return fmt.Errorf("unknown %s %.80q: did you mean %s?", what, word, near)
 	}
-	if len(known) > mostListed {
+	switch {
+	case len(known) == 0:
+		return fmt.Errorf("unknown %s %.80q: there are none", what, word)
+	case len(known) == 1:
+		return fmt.Errorf("unknown %s %.80q: the only one is %s", what, word, known[0])
+	case len(known) > mostListed:
 		return fmt.Errorf("unknown %s %.80q: there are %s and %d more (see --help)", what, word, strings.Join(known[:mostListed], ", "), len(known)-mostListed)
 	}
 	return fmt.Errorf("unknown %s %.80q: there are %s", what, word, strings.Join(known, ", "))

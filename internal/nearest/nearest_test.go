@@ -35,3 +35,16 @@ func TestWord(t *testing.T) {
 		t.Errorf("Word takes a word of 200 bytes for tcp")
 	}
 }
+
+func TestUnknown(t *testing.T) {
+	for want, known := range map[string][]string{
+		`unknown service "nobody": there are none`:        nil,
+		`unknown service "nobody": the only one is web`:   {"web"},
+		`unknown service "nobody": there are web, db`:     {"web", "db"},
+		`unknown service "nobody": did you mean nobodys?`: {"web", "nobodys"},
+	} {
+		if err := nearest.Unknown("service", "nobody", known); err.Error() != want {
+			t.Errorf("%v; want %s", err, want)
+		}
+	}
+}
