@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"io/fs"
 	"log/slog"
@@ -150,6 +151,46 @@ func TestWhoMayAsk(t *testing.T) {
 				t.Errorf("headers: %v", a.Header)
 			}
 		})
+	}
+}
+
+// Connections that never ask for anything keep nobody out, and cut nobody off who may ask.
+func TestSilentConnections(t *testing.T) {
+	token := admin.NewToken()
+	at := serve(t, admin.Config{Source: newSource(), Token: token})
+	ask := func(c net.Conn) string {
+		t.Helper()
+		c.SetDeadline(time.Now().Add(20 * time.Second))
+		fmt.Fprintf(c, "GET /v1/status HTTP/1.1\r\nHost: %s\r\nAuthorization: Bearer %s\r\n\r\n", at, token)
+		line, err := bufio.NewReaderSize(c, 16).ReadString('\n')
+		if err != nil {
+			t.Fatal(err)
+		}
+		return line
+	}
+	dial := func() net.Conn {
+		t.Helper()
+		c, err := net.Dial("tcp", at)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { c.Close() })
+		return c
+	}
+	first := dial()
+	if line := ask(first); !strings.Contains(line, "200") {
+		t.Fatal(line)
+	}
+	for range 200 {
+		dial()
+	}
+	if line := ask(dial()); !strings.Contains(line, "200") {
+		t.Error(line)
+	}
+	first.SetReadDeadline(time.Now().Add(20 * time.Millisecond))
+	var late net.Error
+	if _, err := io.Copy(io.Discard, first); !errors.As(err, &late) || !late.Timeout() {
+		t.Errorf("the connection of who may ask was cut: %v", err)
 	}
 }
 

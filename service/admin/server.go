@@ -8,7 +8,9 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"zocalo/internal/control"
@@ -16,7 +18,7 @@ import (
 
 // The bounds of a server.
 const (
-	mostClients = 64       // connections at once; more wait
+	mostClients = 64       // connections at once
 	mostStreams = 16       // of these, that follow what changes
 	mostBody    = 64 << 10 // bytes of a request
 	patience    = 10 * time.Second
@@ -81,6 +83,7 @@ func (s *Server) Serve(l net.Listener) error {
 		Handler: g, ReadHeaderTimeout: patience, ReadTimeout: patience, WriteTimeout: answerTime, IdleTimeout: idle, MaxHeaderBytes: 16 << 10,
 		ErrorLog:    slog.NewLogLogger(slog.DiscardHandler, slog.LevelDebug),
 		BaseContext: func(net.Listener) context.Context { return s.ending },
+		ConnContext: func(ctx context.Context, c net.Conn) context.Context { return context.WithValue(ctx, isPlaced{}, c) },
 	}
 	s.mu.Lock()
 	if s.closed {
@@ -89,7 +92,7 @@ func (s *Server) Serve(l net.Listener) error {
 	}
 	s.https = append(s.https, h)
 	s.mu.Unlock()
-	if err := h.Serve(bounded{l, make(chan struct{}, mostClients)}); !errors.Is(err, http.ErrServerClosed) {
+	if err := h.Serve(&bounded{Listener: l}); !errors.Is(err, http.ErrServerClosed) {
 		return err
 	}
 	return nil
@@ -122,28 +125,72 @@ func (l ownUser) Accept() (net.Conn, error) {
 	}
 }
 
-// bounded accepts a connection once there is a place for it.
+// bounded holds so many connections at most. A further one takes the place of the oldest of
+// which no request was let through, so that whoever has no token keeps nobody out; where all were
+// let through it is turned away.
 type bounded struct {
 	net.Listener
-	places chan struct{}
+	mu   sync.Mutex
+	open []*placed // the oldest first
 }
 
-func (l bounded) Accept() (net.Conn, error) {
-	l.places <- struct{}{}
-	c, err := l.Listener.Accept()
-	if err != nil {
-		<-l.places
-		return nil, err
+func (l *bounded) Accept() (net.Conn, error) {
+	for {
+		c, err := l.Listener.Accept()
+		if err != nil {
+			return nil, err
+		}
+		if p := l.place(c); p != nil {
+			return p, nil
+		}
+		c.Close()
 	}
-	return &placed{Conn: c, leave: sync.OnceFunc(func() { <-l.places })}, nil
 }
 
+// place returns the connection with its place, nil if there is none.
+func (l *bounded) place(c net.Conn) *placed {
+	l.mu.Lock()
+	var gives *placed
+	if len(l.open) >= mostClients {
+		i := slices.IndexFunc(l.open, func(p *placed) bool { return !p.known.Load() })
+		if i < 0 {
+			l.mu.Unlock()
+			return nil
+		}
+		gives = l.open[i]
+		l.open = slices.Delete(l.open, i, i+1)
+	}
+	p := &placed{Conn: c, of: l}
+	l.open = append(l.open, p)
+	l.mu.Unlock()
+	if gives != nil {
+		gives.Conn.Close() // its server closes it again
+	}
+	return p
+}
+
+// A placed connection has a place of a bounded.
 type placed struct {
 	net.Conn
-	leave func()
+	of    *bounded
+	known atomic.Bool // a request was let through
 }
 
-func (c *placed) Close() error {
-	defer c.leave()
-	return c.Conn.Close()
+func (p *placed) Close() error {
+	p.of.mu.Lock()
+	if i := slices.Index(p.of.open, p); i >= 0 {
+		p.of.open = slices.Delete(p.of.open, i, i+1)
+	}
+	p.of.mu.Unlock()
+	return p.Conn.Close()
+}
+
+// isPlaced is the key of a request's connection in its context.
+type isPlaced struct{}
+
+// letThrough notes that a request's connection is somebody's who may ask.
+func letThrough(r *http.Request) {
+	if p, is := r.Context().Value(isPlaced{}).(*placed); is {
+		p.known.Store(true)
+	}
 }
