@@ -27,6 +27,7 @@ func (s *Set) Drain(name string) error {
 	}
 	c := *s.config
 	c.Services = slices.Delete(slices.Clone(c.Services), i, i+1)
+	defer s.publish()
 	_, err := s.reload(&c)
 	return err
 }
@@ -39,9 +40,7 @@ func (s *Set) Eject(name string) error { return s.byHand(name, true) }
 func (s *Set) Restore(name string) error { return s.byHand(name, false) }
 
 func (s *Set) byHand(name string, off bool) error {
-	s.mu.Lock()
-	units := slices.Clone(s.units)
-	s.mu.Unlock()
+	units := s.latest().units
 	var known, with []string
 	var found []*pool
 	address := ""

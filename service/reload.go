@@ -45,6 +45,7 @@ func (c *Change) String() string {
 func (s *Set) Reload(c *Config) (*Change, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	defer s.publish()
 	began := time.Now()
 	change, err := s.reload(c)
 	if err != nil {
@@ -65,6 +66,7 @@ func (s *Set) Refused(err error) {
 	defer s.mu.Unlock()
 	s.refused++
 	s.lastErr = say.Error(err)
+	s.publish()
 }
 
 func (s *Set) reload(c *Config) (*Change, error) {
@@ -299,6 +301,7 @@ func (p *plan) commit(specs []*spec, change *Change) {
 	}
 	s.units = p.next
 	s.forget()
+	s.publish()
 	for _, g := range retired { // so that whoever comes from now on meets what is new
 		g.awaitClosed()
 	}

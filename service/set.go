@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"zocalo"
@@ -83,6 +84,8 @@ type Set struct {
 
 	handingOver bool          // another process is about to take over
 	handedOver  chan struct{} // closed once it has
+
+	shown atomic.Pointer[published]
 
 	aborted   chan struct{}
 	abortOnce sync.Once
@@ -192,6 +195,7 @@ func (s *Set) begin(ctx, life context.Context) error {
 		s.units = append(s.units, u)
 		u.begin(n)
 	}
+	s.publish()
 	return nil
 }
 

@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -164,6 +165,10 @@ func dial(t *testing.T, at string) *talking {
 		network = "unix"
 	}
 	c, err := net.Dial(network, at)
+	for end := time.Now().Add(10 * time.Second); network == "unix" && errors.Is(err, syscall.ECONNREFUSED) && time.Now().Before(end); { // bound, and about to listen
+		time.Sleep(time.Millisecond)
+		c, err = net.Dial(network, at)
+	}
 	if err != nil {
 		t.Fatal(err)
 	}

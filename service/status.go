@@ -1,10 +1,12 @@
 package service
 
 import (
+	"maps"
 	"slices"
 	"time"
 
 	"zocalo/relay"
+	"zocalo/service/accesslog"
 	"zocalo/service/upstream"
 )
 
@@ -77,20 +79,48 @@ func newTotals(t relay.Totals) Totals {
 	return Totals{t.Open, t.Ended, t.Reset, t.Failed, t.Refused, t.Dropped, a.Bytes, b.Bytes, a.Messages, b.Messages}
 }
 
-// Status returns how everything is now.
-func (s *Set) Status() Status {
-	s.mu.Lock()
-	all := Status{Began: s.began, Reloads: s.reloads, Refused: s.refused, Reloaded: s.last, ReloadTook: s.lastTook, ReloadError: s.lastErr}
-	all.LostAccessLines = s.lostLines
-	for _, l := range s.logs {
-		all.LostAccessLines += l.Lost()
+// What is published is what Status and Pairs go by, so that nobody who looks waits for a
+// reload under way, which may have names to look up.
+type published struct {
+	head  Status // without services
+	units []*unit
+	logs  []*accesslog.Log
+}
+
+// publish shows what has changed. The caller holds mu.
+func (s *Set) publish() {
+	p := &published{units: slices.Concat(s.units, s.leaving), logs: slices.Collect(maps.Values(s.logs))}
+	p.head = Status{
+		Began: s.began, Reloads: s.reloads, Refused: s.refused, Reloaded: s.last, ReloadTook: s.lastTook, ReloadError: s.lastErr,
+		LostAccessLines: s.lostLines,
 	}
 	if s.server != nil {
-		all.Metrics = s.server.listener.Address()
+		p.head.Metrics = s.server.listener.Address()
 	}
-	units, leaving := slices.Clone(s.units), slices.Clone(s.leaving)
-	s.mu.Unlock()
-	for _, u := range append(units, leaving...) {
+	s.shown.Store(p)
+}
+
+// latest is what was published last; while Run begins, it waits for that.
+func (s *Set) latest() *published {
+	if p := s.shown.Load(); p != nil {
+		return p
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if p := s.shown.Load(); p != nil {
+		return p
+	}
+	return new(published) // it does not run
+}
+
+// Status returns how everything is now. It waits for nothing once all has begun.
+func (s *Set) Status() Status {
+	p := s.latest()
+	all := p.head
+	for _, l := range p.logs {
+		all.LostAccessLines += l.Lost()
+	}
+	for _, u := range p.units {
 		all.Services = append(all.Services, u.status())
 	}
 	return all
@@ -141,10 +171,7 @@ func (u *unit) jobs() (all []job) {
 // Pairs returns those of a service that are open, the oldest run's first; ok is false
 // where there is no such service.
 func (s *Set) Pairs(service string) (pairs []relay.Pair, ok bool) {
-	s.mu.Lock()
-	units := slices.Concat(s.units, s.leaving)
-	s.mu.Unlock()
-	for _, u := range units {
+	for _, u := range s.latest().units {
 		if u.name != service {
 			continue
 		}

@@ -284,6 +284,7 @@ func (s *Set) left(u *unit) {
 	if !s.over {
 		s.forget()
 	}
+	s.publish()
 }
 
 // retire has a generation take nobody in any more, and gives it so long to finish: negative
