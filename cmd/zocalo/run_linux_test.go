@@ -25,7 +25,7 @@ func TestRunNotifies(t *testing.T) {
 	file := filepath.Join(dir, "f.toml")
 	must(t, os.WriteFile(file, []byte("[service.e]\nfrom = \"unix:"+filepath.Join(dir, "e")+"\"\ncommand = [\"sh\", \"-c\", \"env\"]\n"), 0o644))
 	cmd := exec.Command("zocalo", "run", file)
-	var out bytes.Buffer
+	var out shared
 	cmd.Stderr = &out
 	cmd.Env = append(os.Environ(), "NOTIFY_SOCKET="+at, "WATCHDOG_USEC=200000")
 	must(t, cmd.Start())
@@ -104,7 +104,7 @@ func TestRunActivated(t *testing.T) {
 	}
 	must(t, os.WriteFile(file, []byte(user+"[service.e]\nfrom = \"fd-listen:web\"\ncommand = [\"sh\", \"-c\", \"id -un; id -Gn\"]\n"), 0o644))
 	cmd := exec.Command("sh", "-c", `LISTEN_PID=$$ exec zocalo run "$0"`, file)
-	var out bytes.Buffer
+	var out shared
 	cmd.Stderr = &out
 	cmd.Env = append(os.Environ(), "LISTEN_FDS=1", "LISTEN_FDNAMES=web")
 	cmd.ExtraFiles = []*os.File{inherited}
@@ -155,7 +155,7 @@ from = "udp:`+front+`"
 			cmd.Wait()
 		}
 	}()
-	var log bytes.Buffer
+	var log shared
 	begin := func(args ...string) *exec.Cmd {
 		t.Helper()
 		cmd := exec.Command("zocalo", append([]string{"run", file}, args...)...)

@@ -1,9 +1,11 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 
 	"zocalo/service"
 	"zocalo/service/admin"
@@ -13,7 +15,7 @@ import (
 // A boxed is the sandbox of run.
 type boxed struct {
 	asked bool
-	needs *sandbox.Needs // since it was entered
+	needs atomic.Pointer[sandbox.Needs] // since it was entered
 }
 
 // enter restricts the process to what a config needs. Everything listens by now.
@@ -39,21 +41,25 @@ func (r *runRun) enterSandbox(c *service.Config) error {
 	if weaker != "" {
 		r.log.Warn("the sandbox is weaker than asked", "reason", weaker)
 	}
-	r.boxed.needs = &needs
+	r.boxed.needs.Store(&needs)
 	r.log.Debug("in a sandbox", "read", needs.Read, "write", needs.Write, "sockets", needs.Sockets, "bind", needs.Bind, "connect", needs.Connect)
 	return nil
 }
 
 // fits refuses a config that needs what the sandbox does not allow.
 func (r *runRun) fits(c *service.Config) error {
-	if r.boxed.needs == nil {
+	if !r.boxed.asked {
 		return nil
+	}
+	has := r.boxed.needs.Load()
+	if has == nil {
+		return errors.New("the services are still starting: try again")
 	}
 	needs, err := c.Needs()
 	if err != nil {
 		return err
 	}
-	if beyond := r.boxed.needs.Beyond(needs); len(beyond) > 0 {
+	if beyond := has.Beyond(needs); len(beyond) > 0 {
 		return fmt.Errorf("the sandbox does not allow %s: start zocalo run anew", strings.Join(beyond, ", "))
 	}
 	return nil
