@@ -1,15 +1,12 @@
 package serve_test
 
 import (
-	"bytes"
 	"context"
 	"io"
-	"log/slog"
 	"net/netip"
 	"os"
 	"path/filepath"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -28,24 +25,7 @@ func TestMain(m *testing.M) {
 }
 
 // A journal is a log that tests look at.
-type journal struct {
-	mu   sync.Mutex
-	text bytes.Buffer
-}
-
-func (j *journal) Write(b []byte) (int, error) {
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	return j.text.Write(b)
-}
-
-func (j *journal) String() string {
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	return j.text.String()
-}
-
-func (j *journal) logger() *slog.Logger { return slog.New(slog.NewTextHandler(j, nil)) }
+type journal struct{ testenv.Journal }
 
 // await waits until the journal has a line with all of the words.
 func (j *journal) await(t *testing.T, words ...string) {

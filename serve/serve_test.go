@@ -33,7 +33,7 @@ func TestCat(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			var j journal
-			l, _ := served(t, &serve.Program{Command: process.Command{Args: []string{"cat"}}, Log: j.logger()}, k)
+			l, _ := served(t, &serve.Program{Command: process.Command{Args: []string{"cat"}}, Log: j.Logger()}, k)
 			big := strings.Repeat("hola\n", 50_000)
 			for _, input := range []string{"hola\n", ""} {
 				if got := talk(t, l, input); got != input {
@@ -53,7 +53,7 @@ func TestCat(t *testing.T) {
 // Messages stay messages through a socket pair.
 func TestSeqPacketPair(t *testing.T) {
 	var j journal
-	p := &serve.Program{Command: process.Command{Args: []string{"cat"}}, Log: j.logger()}
+	p := &serve.Program{Command: process.Command{Args: []string{"cat"}}, Log: j.Logger()}
 	l, _ := served(t, p, socket.Kind{Domain: sockettest.Memory, Type: socket.SeqPacket})
 	c := dial(t, l)
 	for _, message := range []string{"one", "two"} {
@@ -82,7 +82,7 @@ func TestDescriptors(t *testing.T) {
 		var j journal
 		p := &serve.Program{
 			Command: sh("readlink /proc/self/fd/0 /proc/self/fd/1 /proc/self/fd/2; grep flags /proc/self/fdinfo/0; ls /proc/self/fd | wc -l"),
-			Stderr:  stderr, Log: j.logger(),
+			Stderr:  stderr, Log: j.Logger(),
 		}
 		l, _ := served(t, p, tcp)
 		lines := strings.Split(talk(t, l, ""), "\n")
@@ -101,7 +101,7 @@ func TestDescriptors(t *testing.T) {
 
 func TestStderrLog(t *testing.T) {
 	var j journal
-	p := &serve.Program{Command: sh(`echo one >&2; head -c 5000 /dev/zero | tr '\0' x >&2; printf '\nlast' >&2; exit 3`), Log: j.logger()}
+	p := &serve.Program{Command: sh(`echo one >&2; head -c 5000 /dev/zero | tr '\0' x >&2; printf '\nlast' >&2; exit 3`), Log: j.Logger()}
 	l, _ := served(t, p, tcp)
 	talk(t, l, "")
 	j.await(t, "line=one", "peer=127.0.0.1:")
@@ -115,7 +115,7 @@ func TestEnvironment(t *testing.T) {
 	t.Setenv("TCPREMOTEIP", "of an outer server")
 	var j journal
 	k := socket.Kind{Domain: socket.Unix, Type: socket.Stream}
-	l, _ := served(t, &serve.Program{Command: sh("env"), Log: j.logger()}, k)
+	l, _ := served(t, &serve.Program{Command: sh("env"), Log: j.Logger()}, k)
 	env := "\n" + talk(t, l, "")
 	for _, want := range []string{
 		"PROTO=UNIX", "UNIXLOCALPATH=" + l.Name().Path(), "UNIXREMOTEPATH=", "ZOCALO_PEER=", fmt.Sprint("UNIXLOCALUID=", os.Geteuid()),
@@ -129,7 +129,7 @@ func TestEnvironment(t *testing.T) {
 		t.Error("the environment tells of another connection")
 	}
 
-	l, _ = served(t, &serve.Program{Command: sh("env"), Log: j.logger()}, tcp)
+	l, _ = served(t, &serve.Program{Command: sh("env"), Log: j.Logger()}, tcp)
 	c := dial(t, l)
 	out, err := io.ReadAll(c)
 	if err != nil {
@@ -162,7 +162,7 @@ func TestShim(t *testing.T) {
 		c.User = &process.User{UID: 65534, GID: 65534, Groups: []int{65534}}
 		want += "65534\n65534\n"
 	}
-	l, _ := served(t, &serve.Program{Command: c, Log: j.logger()}, tcp)
+	l, _ := served(t, &serve.Program{Command: c, Log: j.Logger()}, tcp)
 	if got := talk(t, l, ""); got != want {
 		t.Errorf("%q, want %q", got, want)
 	}
@@ -174,7 +174,7 @@ func TestNotStarted(t *testing.T) {
 	for name, k := range map[string]socket.Kind{"tcp": tcp, "memory": {Domain: sockettest.Memory, Type: socket.Stream}} {
 		t.Run(name, func(t *testing.T) {
 			var j journal
-			l, _ := served(t, &serve.Program{Command: process.Command{Args: []string{"/etc/passwd"}}, Log: j.logger()}, k)
+			l, _ := served(t, &serve.Program{Command: process.Command{Args: []string{"/etc/passwd"}}, Log: j.Logger()}, k)
 			c, err := socket.New(k.Domain, k.Type, k.Protocol)
 			if err != nil {
 				t.Fatal(err)
@@ -194,13 +194,13 @@ func TestNotStarted(t *testing.T) {
 // A program that never reads, one that exits at once, one that forks.
 func TestManners(t *testing.T) {
 	var j journal
-	p := &serve.Program{Command: sh("exit 0"), Log: j.logger()}
+	p := &serve.Program{Command: sh("exit 0"), Log: j.Logger()}
 	l, _ := served(t, p, tcp)
 	if got := talk(t, l, ""); got != "" {
 		t.Errorf("%q of a program that exits at once", got)
 	}
 
-	l, stop := served(t, &serve.Program{Command: sh("echo here; exec sleep 1000"), Log: j.logger()}, tcp)
+	l, stop := served(t, &serve.Program{Command: sh("echo here; exec sleep 1000"), Log: j.Logger()}, tcp)
 	c := dial(t, l)
 	if _, err := io.ReadFull(c, make([]byte, 5)); err != nil {
 		t.Fatal(err)
@@ -212,7 +212,7 @@ func TestManners(t *testing.T) {
 	stop()
 	j.await(t, "program ended", "terminated")
 
-	l, stop = served(t, &serve.Program{Command: sh("(sleep 0.2; echo child; exec sleep 1000) & echo parent"), Log: j.logger()}, tcp)
+	l, stop = served(t, &serve.Program{Command: sh("(sleep 0.2; echo child; exec sleep 1000) & echo parent"), Log: j.Logger()}, tcp)
 	c = dial(t, l)
 	b := make([]byte, len("parent\nchild\n"))
 	if _, err := io.ReadFull(c, b); err != nil || string(b) != "parent\nchild\n" {
@@ -229,7 +229,7 @@ func TestUnreadInput(t *testing.T) {
 	unix := socket.Kind{Domain: socket.Unix, Type: socket.Stream}
 	for _, k := range []socket.Kind{tcp, unix} {
 		var j journal
-		l, _ := served(t, &serve.Program{Command: sh("head -c 1000000 /dev/zero"), Log: j.logger()}, k)
+		l, _ := served(t, &serve.Program{Command: sh("head -c 1000000 /dev/zero"), Log: j.Logger()}, k)
 		c := dial(t, l)
 		if _, err := io.WriteString(c, "a question"); err != nil {
 			t.Fatal(err)
@@ -245,7 +245,7 @@ func TestUnreadInput(t *testing.T) {
 // looks at its socket.
 func TestClientGone(t *testing.T) {
 	var j journal
-	l, _ := served(t, &serve.Program{Command: sh("echo in; exec sleep 1000"), Grace: 10 * time.Millisecond, Log: j.logger()}, tcp)
+	l, _ := served(t, &serve.Program{Command: sh("echo in; exec sleep 1000"), Grace: 10 * time.Millisecond, Log: j.Logger()}, tcp)
 	c := dial(t, l)
 	if _, err := io.ReadFull(c, make([]byte, 3)); err != nil {
 		t.Fatal(err)
@@ -257,7 +257,7 @@ func TestClientGone(t *testing.T) {
 func TestTimeout(t *testing.T) {
 	var j journal
 	p := &serve.Program{
-		Command: sh(`trap "" TERM; echo in; while :; do sleep 1000; done`), Timeout: 3 * time.Second, Grace: 50 * time.Millisecond, Log: j.logger(),
+		Command: sh(`trap "" TERM; echo in; while :; do sleep 1000; done`), Timeout: 3 * time.Second, Grace: 50 * time.Millisecond, Log: j.Logger(),
 	}
 	l, _ := served(t, p, tcp)
 	// What is cut short does not end as what is whole.
@@ -272,7 +272,7 @@ func TestTimeout(t *testing.T) {
 // way: a peer that does not read them is not waited for.
 func TestTimeoutOfWords(t *testing.T) {
 	var j journal
-	p := &serve.Program{Command: sh("exec head -c 150000 /dev/zero"), Timeout: 500 * time.Millisecond, Log: j.logger()}
+	p := &serve.Program{Command: sh("exec head -c 150000 /dev/zero"), Timeout: 500 * time.Millisecond, Log: j.Logger()}
 	l, _ := served(t, p, socket.Kind{Domain: sockettest.Memory, Type: socket.Stream})
 	c := dial(t, l)
 	j.await(t, "program ended", `"exit status 0"`)
@@ -282,87 +282,10 @@ func TestTimeoutOfWords(t *testing.T) {
 	}
 }
 
-// At the bound a program waits for another to end.
-func TestMaxProcs(t *testing.T) {
-	var j journal
-	l, _ := served(t, &serve.Program{Command: sh("echo in; read x"), MaxProcs: 1, Log: j.logger()}, tcp)
-	first := dial(t, l)
-	b := make([]byte, 3)
-	if _, err := io.ReadFull(first, b); err != nil {
-		t.Fatal(err)
-	}
-	second := dial(t, l)
-	second.SetReadDeadline(time.Now().Add(50 * time.Millisecond))
-	if n, err := second.Read(b); !errors.Is(err, os.ErrDeadlineExceeded) {
-		t.Errorf("the second program began: %q, %v", b[:n], err)
-	}
-	second.SetReadDeadline(time.Time{})
-	first.Close()
-	if _, err := io.ReadFull(second, b); err != nil {
-		t.Error(err)
-	}
-}
-
-// The place of a program that has ended is free, though its connection lingers or its
-// last words are not read yet.
-func TestMaxProcsWhileLingering(t *testing.T) {
-	for name, p := range map[string]*serve.Program{
-		"on the socket": {Command: sh("echo in")},
-		"copied":        {Command: sh("echo in"), Terminal: true},
-	} {
-		t.Run(name, func(t *testing.T) {
-			var j journal
-			p.MaxProcs, p.Log = 1, j.logger()
-			l := bound(t, tcp)
-			serves := func() (client *socket.Socket, over chan struct{}) {
-				client = dial(t, l)
-				c, err := l.Accept(t.Context())
-				if err != nil {
-					t.Fatal(err)
-				}
-				over = make(chan struct{})
-				go func() {
-					defer close(over)
-					if err := p.Serve(context.Background(), c); err != nil {
-						t.Error(err)
-					}
-				}()
-				t.Cleanup(func() { client.Close(); <-over })
-				return client, over
-			}
-			first, over := serves()
-			if out, err := io.ReadAll(first); err != nil {
-				t.Fatalf("%q, %v", out, err)
-			}
-			var talks sync.WaitGroup // it goes on, which makes it linger
-			defer talks.Wait()
-			ctx, stop := context.WithCancel(t.Context())
-			defer stop()
-			talks.Go(func() {
-				for ctx.Err() == nil {
-					if _, err := first.Write([]byte("more")); err != nil {
-						return
-					}
-					time.Sleep(10 * time.Millisecond)
-				}
-			})
-			second, _ := serves()
-			if _, err := io.ReadFull(second, make([]byte, 3)); err != nil {
-				t.Error(err)
-			}
-			select {
-			case <-over:
-				t.Error("the second program began only when the first connection was over")
-			default:
-			}
-		})
-	}
-}
-
 func TestPython(t *testing.T) {
 	needs(t, "python3")
 	var j journal
-	p := &serve.Program{Log: j.logger(), Command: process.Command{Args: []string{"python3", "-c",
+	p := &serve.Program{Log: j.Logger(), Command: process.Command{Args: []string{"python3", "-c",
 		"import sys\nfor line in sys.stdin: print(line.strip()[::-1], flush=True)"}}}
 	l, _ := served(t, p, tcp)
 	if got := talk(t, l, "hola\nmundo\n"); got != "aloh\nodnum\n" {
@@ -373,7 +296,7 @@ func TestPython(t *testing.T) {
 func TestTerminal(t *testing.T) {
 	needs(t, "bash")
 	var j journal
-	p := &serve.Program{Command: process.Command{Args: []string{"bash", "--norc", "-i"}}, Terminal: true, Log: j.logger()}
+	p := &serve.Program{Command: process.Command{Args: []string{"bash", "--norc", "-i"}}, Terminal: true, Log: j.Logger()}
 	l, _ := served(t, p, tcp)
 	got := talk(t, l, "tty; echo $((40+2)); stty size\n") // end-of-file ends it
 	for _, want := range []string{"\n42\r", "24 80", "exit"} {
@@ -390,7 +313,7 @@ func TestTerminal(t *testing.T) {
 func TestTerminalHangup(t *testing.T) {
 	testenv.Signal(t, syscall.SIGHUP)
 	var j journal
-	p := &serve.Program{Command: sh("echo in; exec sleep 1000"), Terminal: true, Log: j.logger()}
+	p := &serve.Program{Command: sh("echo in; exec sleep 1000"), Terminal: true, Log: j.Logger()}
 	l, _ := served(t, p, tcp)
 	c := dial(t, l)
 	if _, err := io.ReadFull(c, make([]byte, 3)); err != nil {
@@ -403,7 +326,7 @@ func TestTerminalHangup(t *testing.T) {
 // Each peer of a datagram socket has a program, until it is idle.
 func TestDatagrams(t *testing.T) {
 	var j journal
-	p := &serve.Program{Command: process.Command{Args: []string{"cat"}}, Log: j.logger()}
+	p := &serve.Program{Command: process.Command{Args: []string{"cat"}}, Log: j.Logger()}
 	k := socket.Kind{Domain: socket.Inet, Type: socket.Datagram}
 	l := bound(t, k)
 	ctx, cancel := context.WithCancel(t.Context())
@@ -459,7 +382,7 @@ func TestDatagramEmpty(t *testing.T) {
 func TestDatagramLastWords(t *testing.T) {
 	needs(t, "python3")
 	var j journal
-	p := &serve.Program{Log: j.logger(), Command: process.Command{Args: []string{"python3", "-c",
+	p := &serve.Program{Log: j.Logger(), Command: process.Command{Args: []string{"python3", "-c",
 		"import socket\ns = socket.socket(fileno=0)\nn = len(s.recv(100))\nfor i in range(100): s.send(b'%d %d' % (n, i))"}}}
 	l := bound(t, socket.Kind{Domain: socket.Inet, Type: socket.Datagram})
 	ctx, cancel := context.WithCancel(t.Context())
@@ -485,7 +408,7 @@ func TestDatagramLastWords(t *testing.T) {
 func handedOver(t *testing.T, how serve.Handover, script string) {
 	needs(t, "python3")
 	var j journal
-	p := &serve.Program{Log: j.logger(), Command: process.Command{Args: []string{"python3", "-c", script}}}
+	p := &serve.Program{Log: j.Logger(), Command: process.Command{Args: []string{"python3", "-c", script}}}
 	l := bound(t, tcp)
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan error)
@@ -520,7 +443,7 @@ func TestWaitLeaves(t *testing.T) {
 	done := make(chan error)
 	began := time.Now()
 	go func() {
-		done <- (&serve.Program{Command: sh("exit 0"), Log: j.logger()}).ServeListener(ctx, ctx, serve.Wait, l)
+		done <- (&serve.Program{Command: sh("exit 0"), Log: j.Logger()}).ServeListener(ctx, ctx, serve.Wait, l)
 	}()
 	dial(t, l)
 	for strings.Count(j.String(), "program ended") < 4 {
@@ -576,7 +499,7 @@ func exhausted(t *testing.T) (one, release func()) {
 // program, the others in the queue.
 func TestShort(t *testing.T) {
 	var j journal
-	l, _ := served(t, &serve.Program{Command: process.Command{Args: []string{"cat"}}, Log: j.logger()}, tcp)
+	l, _ := served(t, &serve.Program{Command: process.Command{Args: []string{"cat"}}, Log: j.Logger()}, tcp)
 	last := dial(t, l)
 	c, err := socket.New(tcp.Domain, tcp.Type, tcp.Protocol)
 	if err != nil {
@@ -616,7 +539,7 @@ func TestWaitShort(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan error, 1)
 	go func() {
-		p := &serve.Program{Command: sh("exit 0"), Log: j.logger()}
+		p := &serve.Program{Command: sh("exit 0"), Log: j.Logger()}
 		done <- p.ServeListener(ctx, ctx, serve.Wait, l)
 	}()
 	j.await(t, "what waits has no program yet", "too many open files")
@@ -669,7 +592,7 @@ func TestGitDaemon(t *testing.T) {
 	git("-C", "origin", "add", "file")
 	git("-C", "origin", "commit", "-q", "-m", "first")
 	var j journal
-	p := &serve.Program{Log: j.logger(), Command: process.Command{
+	p := &serve.Program{Log: j.Logger(), Command: process.Command{
 		Args: []string{"git", "daemon", "--inetd", "--export-all", "--base-path=" + dir, dir},
 		Env:  append(os.Environ(), "GIT_CONFIG_COUNT=1", "GIT_CONFIG_KEY_0=safe.directory", "GIT_CONFIG_VALUE_0=*"),
 	}}
@@ -688,7 +611,7 @@ func TestNothingLeft(t *testing.T) {
 		t.Skip("this system has no /proc/self/fd")
 	}
 	var j journal
-	l, stop := served(t, &serve.Program{Command: sh("echo x >&2"), Log: j.logger()}, tcp)
+	l, stop := served(t, &serve.Program{Command: sh("echo x >&2"), Log: j.Logger()}, tcp)
 	descriptors := func() int {
 		names, err := os.ReadDir("/proc/self/fd")
 		if err != nil {

@@ -1,16 +1,15 @@
 package main
 
 import (
-	"bytes"
 	"encoding/json"
 	"os/exec"
 	"path/filepath"
 	"strconv"
 	"strings"
-	"sync"
 	"syscall"
 	"testing"
 	"time"
+	"zocalo/internal/testenv"
 )
 
 func TestLegible(t *testing.T) {
@@ -111,22 +110,7 @@ func TestHostileNames(t *testing.T) {
 }
 
 // shared is a buffer that a command writes and a test reads.
-type shared struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (s *shared) Write(b []byte) (int, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.b.Write(b)
-}
-
-func (s *shared) String() string {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.b.String()
-}
+type shared = testenv.Journal
 
 func until(t *testing.T, log *shared, what string, holds func() bool) {
 	t.Helper()

@@ -1,11 +1,9 @@
 package main
 
 import (
-	"bytes"
 	"os/exec"
 	"regexp"
 	"strings"
-	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -33,7 +31,7 @@ func TestSaysWhatItWaitsFor(t *testing.T) {
 				verb = append([]string{verb[0], "--drain", "1m"}, verb[1:]...)
 			}
 			c := exec.Command("zocalo", verb...)
-			said := &saying{}
+			said := &shared{}
 			c.Stdout, c.Stderr = said, said
 			if err := c.Start(); err != nil {
 				t.Fatal(err)
@@ -61,21 +59,4 @@ func TestSaysWhatItWaitsFor(t *testing.T) {
 			}
 		})
 	}
-}
-
-type saying struct {
-	mu   sync.Mutex
-	text bytes.Buffer
-}
-
-func (s *saying) Write(b []byte) (int, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.text.Write(b)
-}
-
-func (s *saying) String() string {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.text.String()
 }

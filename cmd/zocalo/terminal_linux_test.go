@@ -97,7 +97,7 @@ func TestTalkTerminal(t *testing.T) {
 func TestTalkRaw(t *testing.T) {
 	testenv.Program(t, "bash")
 	server := exec.Command("zocalo", "serve", "--pty", "tcp:127.0.0.1:0", "--", "bash", "--norc", "-i")
-	said := &saying{}
+	said := &shared{}
 	server.Stdout, server.Stderr = said, said
 	if err := server.Start(); err != nil {
 		t.Fatal(err)

@@ -7,13 +7,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"log/slog"
 	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 	"unicode/utf8"
@@ -37,32 +35,11 @@ func try(t testing.TB, err error) {
 // await waits until something holds.
 func await(t testing.TB, what string, holds func() bool) {
 	t.Helper()
-	for end := time.Now().Add(patience); !holds(); time.Sleep(time.Millisecond) {
-		if time.Now().After(end) {
-			t.Fatalf("this does not come to pass: %s", what)
-		}
-	}
+	testenv.Await(t, what, holds)
 }
 
 // A journal is a log that tests look at.
-type journal struct {
-	mu   sync.Mutex
-	text bytes.Buffer
-}
-
-func (j *journal) Write(b []byte) (int, error) {
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	return j.text.Write(b)
-}
-
-func (j *journal) String() string {
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	return j.text.String()
-}
-
-func (j *journal) log() *slog.Logger { return slog.New(slog.NewTextHandler(j, nil)) }
+type journal = testenv.Journal
 
 func open(t testing.TB, to string, o Options) *Log {
 	t.Helper()
@@ -281,7 +258,7 @@ func TestFullDisk(t *testing.T) {
 	path, real := filepath.Join(dir, "log"), filepath.Join(dir, "real")
 	try(t, os.Symlink("/dev/full", path))
 	var j journal
-	l := open(t, path, Options{Queue: 10_000, Log: j.log()})
+	l := open(t, path, Options{Queue: 10_000, Log: j.Logger()})
 	const n = 1000
 	for i := range int64(n) {
 		l.Ended("db", pair(i+1))
@@ -520,7 +497,7 @@ func TestRefused(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "dir")
 	try(t, os.Mkdir(dir, 0o700))
 	var j journal
-	l := open(t, filepath.Join(dir, "log"), Options{Log: j.log()})
+	l := open(t, filepath.Join(dir, "log"), Options{Log: j.Logger()})
 	try(t, os.RemoveAll(dir))
 	l.Reopen()
 	await(t, "it is said", func() bool { return strings.Contains(j.String(), "could not be reopened") })

@@ -37,11 +37,7 @@ func try(t testing.TB, err error) {
 // await waits until something holds.
 func await(t testing.TB, what string, holds func() bool) {
 	t.Helper()
-	for end := time.Now().Add(patience); !holds(); time.Sleep(time.Millisecond) {
-		if time.Now().After(end) {
-			t.Fatalf("this does not come to pass: %s", what)
-		}
-	}
+	testenv.Await(t, what, holds)
 }
 
 // full has a bit of everything.

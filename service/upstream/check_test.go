@@ -170,7 +170,7 @@ func TestChecksOfRedis(t *testing.T) {
 	stop := start()
 	var j journal
 	at := "unix:" + socket
-	p := newPool(t, Config{Members: members(t, at), Log: j.log(), Check: Check{
+	p := newPool(t, Config{Members: members(t, at), Log: j.Logger(), Check: Check{
 		Kind: CheckConnect, Send: "PING\r\n", Expect: "+PONG", Interval: 5 * time.Millisecond,
 	}})
 	run(t, p)

@@ -65,7 +65,7 @@ const first, second, third = "tcp:10.0.0.1:80", "tcp:10.0.0.2:80", "tcp:10.0.0.3
 func TestEjection(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var j journal
-		p := newPool(t, Config{Members: numbered(t, 3), Log: j.log()})
+		p := newPool(t, Config{Members: numbered(t, 3), Log: j.Logger()})
 		ctx, stop := context.WithCancel(t.Context())
 		go p.Run(ctx)
 		defer synctest.Wait()
@@ -238,7 +238,7 @@ func TestOpenCounts(t *testing.T) {
 // By hand all can be taken out, and the error says so; what a check found stays behind it.
 func TestByHand(t *testing.T) {
 	var j journal
-	p := newPool(t, Config{Members: numbered(t, 2), Log: j.log()})
+	p := newPool(t, Config{Members: numbered(t, 2), Log: j.Logger()})
 	run(t, p)
 	v := newVisitor(t, p)
 	try(t, p.Eject(first))

@@ -28,7 +28,7 @@ func TestServerDiesAndComesBack(t *testing.T) {
 func diesAndComesBack(t *testing.T, path relay.Path) {
 	var j journal
 	a, b := newEchoing(t, "a"), newEchoing(t, "b")
-	p := newPool(t, Config{Members: members(t, a.address(), b.address()), Log: j.log(), Passive: Passive{Ejection: time.Millisecond, Longest: 50 * time.Millisecond}})
+	p := newPool(t, Config{Members: members(t, a.address(), b.address()), Log: j.Logger(), Passive: Passive{Ejection: time.Millisecond, Longest: 50 * time.Millisecond}})
 	run(t, p)
 	r, at := relaysBy(t, p, "tcp", path)
 	if name, why := r.Engine(); name != "streams" && path == relay.Auto && runtime.GOOS == "linux" {
@@ -130,7 +130,7 @@ func TestUpdatesUnderLoad(t *testing.T) {
 func TestAllDie(t *testing.T) {
 	var j journal
 	a, b := newEchoing(t, "a"), newEchoing(t, "b")
-	p := newPool(t, Config{Members: members(t, a.address(), b.address()), Log: j.log(), Check: Check{Kind: CheckConnect, Interval: time.Millisecond, Rise: 1, Fall: 1}})
+	p := newPool(t, Config{Members: members(t, a.address(), b.address()), Log: j.Logger(), Check: Check{Kind: CheckConnect, Interval: time.Millisecond, Rise: 1, Fall: 1}})
 	run(t, p)
 	_, at := relays(t, p, "tcp")
 	a.die()

@@ -99,7 +99,7 @@ func TestNames(t *testing.T) {
 	w, resolver := newWorld(t)
 	w.set("db.example", "127.0.0.2", "127.0.0.3")
 	var j journal
-	p := newPool(t, Config{Members: members(t, "tcp:db.example:5432", "tcp:127.0.0.9:5432"), Resolver: resolver, Resolve: time.Millisecond, Log: j.log()})
+	p := newPool(t, Config{Members: members(t, "tcp:db.example:5432", "tcp:127.0.0.9:5432"), Resolver: resolver, Resolve: time.Millisecond, Log: j.Logger()})
 	is := func(want ...string) {
 		t.Helper()
 		await(t, strings.Join(want, " "), func() bool { return slices.Equal(addressesOf(p), want) })
