@@ -20,7 +20,7 @@ var alarms struct {
 	fd    int
 	rings time.Time // when the descriptor does
 
-	// lead is by how much it rings early for who waits for long: what it mostly takes until the goroutine runs, which
+	// lead is by how much it rings early for long waits: what it mostly takes until the goroutine runs, which
 	// waits for the rest without sleeping.
 	lead time.Duration
 }

@@ -17,7 +17,7 @@ func FuzzParse(f *testing.F) {
 	f.Add("service.a = {from = [1, [2]], to = 1979-05-27, verb = 'echo', echo = {}}")
 	f.Add("include = 'nosuch/*'\nuser = 3\n[defaults]\nmax-conns = 1_0\n")
 	f.Fuzz(func(t *testing.T, text string) {
-		if strings.Contains(text, "include") { // what there is on this machine is none of the test's
+		if strings.Contains(text, "include") { // the files of this machine are not the test's
 			return
 		}
 		c, err := service.Parse("f.toml", []byte(text))

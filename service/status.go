@@ -79,8 +79,8 @@ func newTotals(t relay.Totals) Totals {
 	return Totals{t.Open, t.Ended, t.Reset, t.Failed, t.Refused, t.Dropped, a.Bytes, b.Bytes, a.Messages, b.Messages}
 }
 
-// What is published is what Status and Pairs go by, so that nobody who looks waits for a
-// reload under way, which may have names to look up.
+// A published is what Status and Pairs go by, so that they do not wait for a reload in
+// progress, which may have names to look up.
 type published struct {
 	head  Status // without services
 	units []*unit

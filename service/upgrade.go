@@ -19,7 +19,7 @@ const upgradePatience = 2 * time.Minute
 // goes on.
 type passing struct {
 	Version int               `json:"zocalo,omitempty"` // the first message has it
-	PID     int               `json:"pid,omitempty"`    // of who sends it
+	PID     int               `json:"pid,omitempty"`    // of the sender
 	Notes   map[string]string `json:"notes,omitempty"`  // of the program's
 	Key     string            `json:"key,omitempty"`    // of a listener, with its sockets
 	End     bool              `json:"end,omitempty"`    // there are no more

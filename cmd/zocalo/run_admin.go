@@ -95,23 +95,29 @@ func (r *runRun) administer(reload func(context.Context) error) (end func(), err
 	return s.Close, nil
 }
 
-// listenAdmin listens on a HOST:PORT.
-func listenAdmin(at string) (net.Listener, error) {
+// listenFlag listens on the HOST:PORT of a flag; without HOST on the loopback address.
+func listenFlag(flag, at, example string) (net.Listener, error) {
 	host, port, err := net.SplitHostPort(at)
 	if err != nil {
-		return nil, usagef("--admin %q is not HOST:PORT, such as 127.0.0.1:9000", at)
+		return nil, usagef("%s %q is not HOST:PORT, such as %s", flag, at, example)
 	}
 	if host == "" {
 		host = "127.0.0.1"
 	}
-	if a, err := netip.ParseAddr(host); err == nil && a.IsUnspecified() { // by which nobody can name it
-		return nil, usagef("--admin %s: requests must name the server by its address: give one of this computer's, such as 127.0.0.1:%s", at, port)
-	}
 	l, err := net.Listen("tcp", net.JoinHostPort(host, port))
 	if err != nil {
-		return nil, fmt.Errorf("--admin %s: %w", at, err)
+		return nil, fmt.Errorf("%s %s: %w", flag, at, err)
 	}
 	return l, nil
+}
+
+// listenAdmin listens on the address of --admin, which requests must be able to name.
+func listenAdmin(at string) (net.Listener, error) {
+	host, port, _ := net.SplitHostPort(at) // or listenFlag says why not
+	if a, err := netip.ParseAddr(host); err == nil && a.IsUnspecified() {
+		return nil, usagef("--admin %s: requests must name the server by its address: give one of this computer's, such as 127.0.0.1:%s", at, port)
+	}
+	return listenFlag("--admin", at, "127.0.0.1:9000")
 }
 
 // readToken reads the token of a file that nobody else may read.

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"net"
 	"net/http"
 	"time"
 
@@ -24,16 +23,9 @@ func (r *runRun) serveToxiproxy() (end func(), err error) {
 	if r.toxic.at == "" {
 		return func() {}, nil
 	}
-	host, port, err := net.SplitHostPort(r.toxic.at)
+	l, err := listenFlag("--toxiproxy", r.toxic.at, fmt.Sprintf("127.0.0.1:%d", toxiproxy.Port))
 	if err != nil {
-		return nil, usagef("--toxiproxy %q is not HOST:PORT, such as 127.0.0.1:%d", r.toxic.at, toxiproxy.Port)
-	}
-	if host == "" {
-		host = "127.0.0.1"
-	}
-	l, err := net.Listen("tcp", net.JoinHostPort(host, port))
-	if err != nil {
-		return nil, fmt.Errorf("--toxiproxy %s: %w", r.toxic.at, err)
+		return nil, err
 	}
 	r.toxic.server = toxiproxy.New(toxiproxy.Config{Log: r.log})
 	s := &http.Server{Handler: r.toxic.server, ReadHeaderTimeout: 10 * time.Second, ReadTimeout: 30 * time.Second, WriteTimeout: time.Minute,
@@ -78,7 +70,7 @@ func (t *toxic) services() (all []admin.Service) {
 	return all
 }
 
-// pairs are those of a proxy, nil if there is none of the name.
+// pairs are those of a proxy, nil if no proxy has the name.
 func (t *toxic) pairs(name string) (pairs []admin.Pair) {
 	if t.server == nil {
 		return nil

@@ -55,7 +55,7 @@ func TestFiles(t *testing.T) {
 	told("a file that went")
 	select {
 	case <-changes:
-		t.Error("a change was told of twice, or one of a file that is none of ours")
+		t.Error("a change was told of twice, or one of a file that is not ours")
 	default:
 	}
 }

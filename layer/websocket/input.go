@@ -31,7 +31,7 @@ type input struct {
 
 	lent     *[bufferSize]byte
 	from, to int
-	shown    bool          // who reads has slices of it
+	shown    bool          // the reader has slices of it
 	toLend   func() []byte // lends it
 	toReturn func()        // gives it back
 

@@ -268,7 +268,7 @@ func (t *tcp) deliver(from Side, e early) {
 	if old >= int64(len(e.data)) {
 		return
 	}
-	if h.fin >= 0 { // what comes beyond the end is none of it
+	if h.fin >= 0 { // what comes beyond the end does not belong to it
 		e.data = e.data[:max(old, min(int64(len(e.data)), h.fin-e.pos))]
 	}
 	data := e.data[old:]

@@ -242,7 +242,7 @@ func (p *proxy) change(listen, upstream string, enabled bool) error {
 	return p.start()
 }
 
-// find is the place of a toxic, -1 if there is none of the name. The caller holds mu.
+// find is the place of a toxic, -1 if no toxic has the name. The caller holds mu.
 func (p *proxy) find(name string) int {
 	return slices.IndexFunc(p.toxics, func(t placed) bool { return t.Name == name })
 }
