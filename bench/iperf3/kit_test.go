@@ -1,7 +1,6 @@
 package iperf3
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -9,7 +8,6 @@ import (
 	"net/netip"
 	"os/exec"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -103,7 +101,7 @@ func stockServer(t *testing.T, args ...string) stockServing {
 		}
 		ctx, stop := context.WithTimeout(context.Background(), 2*patience)
 		c := exec.CommandContext(ctx, program, append([]string{"-s", "-1", "-B", "127.0.0.1", "-p", fmt.Sprint(port), "--forceflush"}, args...)...)
-		out := &lockedBuffer{}
+		out := &testenv.Journal{}
 		c.Stdout, c.Stderr = out, out
 		if err := c.Start(); err != nil {
 			stop()
@@ -127,23 +125,6 @@ func stockServer(t *testing.T, args ...string) stockServing {
 	}
 	t.Fatal("iperf3 did not start")
 	panic("unreachable")
-}
-
-type lockedBuffer struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (b *lockedBuffer) Write(p []byte) (int, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.b.Write(p)
-}
-
-func (b *lockedBuffer) String() string {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.b.String()
 }
 
 // A stock is what iperf3 --json prints, as far as tests look at it.

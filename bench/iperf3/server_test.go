@@ -278,7 +278,7 @@ func TestStockClientKilled(t *testing.T) {
 	for _, args := range []string{"", "-R", "-u", "-u -R", "--bidir"} {
 		at := n.AddrPort()
 		c := exec.Command(program, append([]string{"-c", at.Addr().String(), "-p", fmt.Sprint(at.Port()), "-t", "100", "--forceflush", "-b", "1M", "-i", "0.1"}, strings.Fields(args)...)...)
-		out := &lockedBuffer{}
+		out := &testenv.Journal{}
 		c.Stdout = out
 		if err := c.Start(); err != nil {
 			t.Fatal(err)

@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"zocalo/internal/testenv"
 	"zocalo/socket"
 )
 
@@ -173,7 +174,7 @@ func TestRepeats(t *testing.T) {
 // TestSlow has a client that reads nothing. Nobody waits for it, and what is
 // lost to it is counted.
 func TestSlow(t *testing.T) {
-	var log syncBuffer
+	var log testenv.Journal
 	h := Hub{Queue: 10, Log: slog.New(slog.NewTextHandler(&log, nil))}
 	slow, sender, reader := join(t, &h, NetHub), join(t, &h, NetHub), join(t, &h, NetHub)
 	const frames = 5000
@@ -212,23 +213,6 @@ func TestSlow(t *testing.T) {
 	if n := strings.Count(log.String(), "is slow"); n < 1 || n > 3 {
 		t.Errorf("the log says it %d times:\n%s", n, log.String())
 	}
-}
-
-type syncBuffer struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (b *syncBuffer) Write(p []byte) (int, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.b.Write(p)
-}
-
-func (b *syncBuffer) String() string {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.b.String()
 }
 
 func TestEnds(t *testing.T) {
