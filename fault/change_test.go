@@ -214,3 +214,24 @@ func TestShareOfPairs(t *testing.T) {
 		t.Errorf("%d of 1000 pairs have the fault", hit)
 	}
 }
+
+// What waits for a rate passes at the new one from the change on: the time that it has waited is not made up for.
+func TestSetRate(t *testing.T) {
+	for name, like := range map[string]relay.Piece{"bytes": bytesLike, "messages": messageLike} {
+		synctest.Test(t, func(t *testing.T) {
+			x := impairs(t, like, "latency=0s", "rate=1000B,burst=1")
+			for range 600 {
+				x.pass(strings.Repeat("x", 50))
+			}
+			time.Sleep(10*time.Second + 10*time.Millisecond)
+			if err := x.plan.Set(parses(t, "latency=0s", "rate=2000B,burst=1")...); err != nil {
+				t.Fatal(err)
+			}
+			time.Sleep(time.Second)
+			if n := len(strings.Join(x.texts(), "")); n < 11900 || n > 12100 {
+				t.Errorf("%s: %d bytes passed in 10 seconds at 1000 a second and one at 2000", name, n)
+			}
+			x.end()
+		})
+	}
+}

@@ -154,7 +154,7 @@ func (t *lossStage) take(s *station, it item) {
 // stream draws for each segment that begins in an item, and holds what comes from a lost one on.
 func (t *lossStage) stream(s *station, it item) {
 	last := it.number + int64(len(it.p.Data))
-	if t.next < 0 {
+	if t.next < it.number { // what passed while the fault did not hold lost nothing
 		t.next = (it.number + segment - 1) / segment * segment
 	}
 	for t.next < last {

@@ -118,7 +118,12 @@ func (s *station) renew(i int) {
 	if a, ok := s.stage.(adopter); ok {
 		a.adopt(old)
 	}
+	_, charges := s.stage.(charger)
+	now := s.l.now()
 	for _, e := range queue {
+		if charges { // from now on, or the time that it has waited would be free
+			e.at = max(e.at, now)
+		}
 		s.l.give(i, e.item)
 	}
 }

@@ -258,3 +258,21 @@ func TestEndsHeld(t *testing.T) {
 		}
 	})
 }
+
+// What passed while the fault did not hold is not lost once it holds again.
+func TestLossBetweenWindows(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		x := impairs(t, bytesLike, "loss=10%,pause=1s,for=1s,every=10s")
+		x.pass("a")
+		time.Sleep(2 * time.Second)
+		for range 100 {
+			x.pass(strings.Repeat("x", 10*segment))
+		}
+		time.Sleep(8*time.Second + 100*time.Millisecond)
+		x.pass("b")
+		x.filter.End(nil)
+		if n, took := x.did(Paused), time.Since(x.start); n > 1 || took > 20*time.Second {
+			t.Errorf("%d pauses for 2 bytes, which took %v", n, took)
+		}
+	})
+}
