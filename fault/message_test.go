@@ -255,3 +255,20 @@ func TestSenseless(t *testing.T) {
 		}
 	})
 }
+
+// What passes freely at the end of a rate is no debt of the next time that it holds.
+func TestRateAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		x := impairs(t, messageLike, "rate=1000B,burst=100,for=1s,every=10s")
+		for range 60 {
+			x.pass(strings.Repeat("x", 1000))
+		}
+		time.Sleep(10*time.Second + 10*time.Millisecond)
+		begun := time.Now()
+		x.pass(strings.Repeat("x", 100))
+		x.filter.End(nil)
+		if took := time.Since(begun); took > 100*time.Millisecond {
+			t.Errorf("100 bytes took %v", took)
+		}
+	})
+}

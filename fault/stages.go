@@ -106,13 +106,14 @@ func (t *rateStage) charge(s *station, e *entry) {
 		late = mostCatching
 	}
 	t.came = e.at
+	before := t.shaper
 	at, ok := t.shaper.TakeLate(e.at, n, late)
 	t.catching = t.catching && at <= e.at
 	switch {
 	case !ok:
 		e.due = w.until
 	case at > w.until: // what is left passes freely
-		e.due = w.until
+		e.due, t.shaper = w.until, before
 	default:
 		e.due, e.part = at, n
 	}
