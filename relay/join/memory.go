@@ -46,6 +46,7 @@ func waiting(s *socket.Socket) func() error {
 
 // await waits ahead of take until there is something to read.
 func (m *memory) await() error {
+	m.failed = nil // that of the last time
 	if m.wait != nil && (m.ready == nil || !m.ready()) {
 		m.release()
 		m.failed = m.wait()

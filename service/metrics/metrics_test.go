@@ -290,7 +290,8 @@ func TestRelay(t *testing.T) {
 	value := func(series string) float64 { return sample(t, text, series) }
 	await(t, "all have ended", func() bool {
 		text = string(registry.Append(nil))
-		return value(`zocalo_connection_seconds_count{service="web"}`) == 4
+		counted := value(`zocalo_connections_total{service="web",result="finished"}`) + value(`zocalo_connections_total{service="web",result="reset"}`)
+		return value(`zocalo_connection_seconds_count{service="web"}`) == 4 && counted == 4 // which are not counted in one step
 	})
 	if f, r := value(`zocalo_connections_total{service="web",result="finished"}`), value(`zocalo_connections_total{service="web",result="reset"}`); f != 3 || r != 1 {
 		t.Errorf("%v finished and %v were reset", f, r)
