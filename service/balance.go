@@ -141,12 +141,13 @@ func (u *unit) poolOf(t *told) (*pool, error) {
 		return nil, err
 	}
 	ctx, stop := context.WithCancel(u.set.life)
-	u.pool = &pool{made, stop, make(chan struct{})}
+	p := &pool{made, stop, make(chan struct{})}
+	u.pool = p
 	go func() {
-		defer close(u.pool.over)
+		defer close(p.over)
 		made.Run(ctx)
 	}()
-	return u.pool, nil
+	return p, nil
 }
 
 func (u *unit) configOf(t *told) upstream.Config {
@@ -166,6 +167,10 @@ func (u *unit) endPool() {
 	u.mu.Lock()
 	p := u.pool
 	u.mu.Unlock()
+	p.end()
+}
+
+func (p *pool) end() {
 	if p != nil {
 		p.stop()
 		<-p.over

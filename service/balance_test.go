@@ -60,3 +60,16 @@ func TestBalance(t *testing.T) {
 		t.Errorf("%+v", pairs)
 	}
 }
+
+// A service that no longer balances has no upstreams: none is checked, or shown, any more.
+func TestBalanceEnds(t *testing.T) {
+	one := banner(t, "one")
+	begin := "[service.a]\nfrom = \"tcp-listen:127.0.0.1:0\"\n"
+	r := start(t, begin+`to = ["`+one+`", "tcp:127.0.0.1:1"]`)
+	for _, to := range []string{`to = "` + one + `"`, `verb = "echo"`} {
+		waitFor(t, func() bool { return r.status("a").Upstreams != nil })
+		r.reload(begin + to)
+		waitFor(t, func() bool { return r.status("a").Upstreams == nil })
+		r.reload(begin + `to = ["` + one + `", "tcp:127.0.0.1:1"]`)
+	}
+}

@@ -200,7 +200,12 @@ func (g *generation) once() error {
 	if g.state == Failed {
 		g.state, g.since, g.why = Running, time.Now(), ""
 	}
+	var idle *pool // of a run before that balanced: its pairs may still know it
+	if (told.relay == nil || !told.balance.balances()) && g == u.runs[len(u.runs)-1] {
+		idle, u.pool = u.pool, nil
+	}
 	u.mu.Unlock()
+	idle.end()
 	if aborted {
 		j.abort()
 	}
