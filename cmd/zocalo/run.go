@@ -38,6 +38,7 @@ type runRun struct {
 
 	file      string
 	set       *service.Set
+	begun     chan struct{} // closed once the services serve
 	manager   *systemd.Manager
 	handed    *service.Handed // by the process before
 	successor atomic.Bool     // there is one, which speaks to the manager
@@ -143,13 +144,14 @@ func (r *runRun) run(cmd *cobra.Command) error {
 		}
 		defer r.handed.Close()
 	}
+	r.begun = make(chan struct{})
 	r.set, err = service.New(config, service.Options{
 		Log: r.log, Taken: r.handed, Listening: r.sayListeningOf, Handshake: r.sayHandshakeOf, Relay: r.decorate, Ended: r.sayPairOf, OnlyFailures: !r.json && !r.verbose,
 		Lost: func() map[string]int64 {
 			return map[string]int64{"stderr": r.journal.lostLines(), "stdout": r.events.lostLines()}
 		},
 		Opened:  func() error { return r.opened(config) },
-		Serving: func() { r.serving(config) },
+		Serving: func() { close(r.begun); r.serving(config) },
 	})
 	if err != nil {
 		return r.problems(err)
@@ -231,19 +233,19 @@ func (r *runRun) checked(c *service.Config) error {
 	return r.print(fmt.Sprintf("%s: %s, nothing wrong\n", r.file, units.Plural(len(c.Services), "service")))
 }
 
-// reload applies the file as it is now, which it returns, nil where that cannot be. A quiet one
-// says nothing where there is nothing new.
-func (r *runRun) reload(why string, quiet bool) *service.Config {
+// reload applies the file as it is now, which it returns; where that cannot be, the error says
+// why, and is logged. A quiet one says nothing where there is nothing new.
+func (r *runRun) reload(why string, quiet bool) (*service.Config, error) {
 	r.reloading.Lock()
 	defer r.reloading.Unlock()
 	if r.file == "" {
 		err := errors.New("there is no file to read again")
 		r.set.Refused(err)
 		r.log.Error("not reloaded", "reason", why, "error", err)
-		return nil
+		return nil, err
 	}
 	if r.successor.Load() {
-		return nil
+		return nil, errors.New("another process has taken the services over")
 	}
 	if !quiet {
 		r.tellManager(r.manager.Reloading)
@@ -266,10 +268,10 @@ func (r *runRun) reload(why string, quiet bool) *service.Config {
 		var change *service.Change
 		if change, err = r.set.Reload(config); err == nil {
 			if quiet && len(change.Kept) == len(config.Services) && len(change.Removed) == 0 {
-				return config
+				return config, nil
 			}
 			r.log.Info("reloaded", "reason", why, "services", change.String(), "took", change.Took.Round(time.Microsecond))
-			return config
+			return config, nil
 		}
 	}
 	text := oneLine(err)
@@ -278,7 +280,7 @@ func (r *runRun) reload(why string, quiet bool) *service.Config {
 		text = fmt.Sprintf("%s (and %d more: see zocalo run --check)", all[0], len(all)-1)
 	}
 	r.log.Error("not reloaded: what ran before continues", "reason", why, "error", text)
-	return nil
+	return nil, err
 }
 
 // watching applies changes of the files until stop is called.
@@ -289,15 +291,19 @@ func (r *runRun) watching(ctx context.Context, c *service.Config) (stop func()) 
 	ctx, cancel := context.WithCancel(ctx)
 	var over sync.WaitGroup
 	over.Go(func() {
+		select { // before, nothing is changed
+		case <-r.begun:
+		case <-ctx.Done():
+		}
 		for files := c.Files; ctx.Err() == nil; { // what is included may be other files then
 			seen := watch.At(files)
-			if now := r.reload("a file has changed", true); now != nil && !slices.Equal(now.Files, files) {
+			if now, _ := r.reload("a file has changed", true); now != nil && !slices.Equal(now.Files, files) {
 				files = now.Files
 				continue
 			}
 			round, next := context.WithCancel(ctx)
 			watch.Files(round, files, seen, func() {
-				if now := r.reload("a file has changed", false); now != nil && !slices.Equal(now.Files, files) {
+				if now, _ := r.reload("a file has changed", false); now != nil && !slices.Equal(now.Files, files) {
 					files = now.Files
 					next()
 				}

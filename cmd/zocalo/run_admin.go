@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"net"
 	"net/netip"
@@ -145,10 +144,8 @@ func readToken(path string) (string, error) {
 
 // reloadFor is a reload that somebody asked for, who is told why it failed.
 func (r *runRun) reloadFor(context.Context) error {
-	if r.reload("asked for", false) == nil {
-		return errors.New(r.set.Status().ReloadError)
-	}
-	return nil
+	_, err := r.reload("asked for", false)
+	return err
 }
 
 // An adminSet shows a set of services.

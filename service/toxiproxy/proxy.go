@@ -72,6 +72,9 @@ func (p *proxy) read(listen, upstream string) (err error) {
 	if p.to, err = verb.Read(upstream, "tcp"); err != nil {
 		return err
 	}
+	if once, _ := p.from.IsOnce(); once {
+		return fmt.Errorf("%s takes one connection (once), and a proxy takes any number: omit it", listen)
+	}
 	for _, a := range []address.Address{p.from, p.to} {
 		if err := onlySockets(a); err != nil {
 			return err

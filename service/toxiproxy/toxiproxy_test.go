@@ -96,6 +96,7 @@ func TestAnswers(t *testing.T) {
 		{`POST /proxies {"name":"a","upstream":"` + up + `","listen":"127.0.0.1:0"}`, 201, `"enabled":true,"toxics":[]}`},
 		{`POST /proxies {"name":"a","upstream":"` + up + `"}`, 409, `{"error":"proxy already exists","status":409}`},
 		{`POST /proxies {"name":"b"}`, 400, `{"error":"missing required field: upstream","status":400}`},
+		{`POST /proxies {"name":"o","listen":"tcp-listen:0,once","upstream":"x:1"}`, 400, `a proxy takes any number`},
 		{`POST /proxies {"upstream":"x:1"}`, 400, `{"error":"missing required field: name","status":400}`},
 		{`POST /proxies {`, 400, `"status":400`},
 		{`POST /proxies {"name":"b","upstream":"` + up + `","listen":"` + taken + `"}`, 500, `address already in use`},
